@@ -1,0 +1,164 @@
+/** The public shapes: what `load`, `generate`, `chat` and their kin take and give. No code runs here. */
+import type { SamplerOptions } from './sampler/sampler.ts'
+import type { SourceOptions } from './source/source.ts'
+
+/** Where a model's bytes come from: a file path, a `file:`/`http(s):`/`hf:` URL, a Blob or File, or bytes. */
+export type ModelInput = string | URL | Blob | ArrayBuffer | ArrayBufferView
+
+export type KvType = 'f32' | 'f16'
+
+export interface Progress {
+  phase: 'header' | 'weights' | 'ready'
+  /** Bytes done and bytes in all, of the current phase. */
+  done: number
+  total: number
+}
+
+/** Something the caller should know but need not stop for. */
+export interface CriaWarning {
+  code: string
+  message: string
+}
+
+export interface LoadOptions extends SourceOptions {
+  /** Worker threads. `'auto'` (default): one for each core, at most 16; one where memory cannot be shared. */
+  threads?: 'auto' | number
+  /** Context length in tokens; default min(trained, 4096). */
+  context?: number
+  /** Element type of the KV cache; default `'f16'`. */
+  kv?: KvType
+  /** Tokens computed at once while a prompt is read; default 64. Never changes a bit of the result. */
+  batch?: number
+  /** Which wasm build to use; default `'auto'`: relaxed where the engine has it. Never changes a bit of the result. */
+  isa?: 'auto' | 'simd' | 'relaxed'
+  /** Run inside the calling thread, without workers (edge runtimes); default false. */
+  inProcess?: boolean
+  onProgress?: (progress: Progress) => void
+  /** Called for each warning; default: `console.warn`. */
+  onWarning?: (warning: CriaWarning) => void
+  signal?: AbortSignal
+}
+
+export interface GenerateOptions extends SamplerOptions {
+  /** Most tokens to generate; default: until an end-of-generation token or the end of the context. */
+  maxTokens?: number
+  /** Texts that end generation; they are not part of the output. */
+  stop?: string | string[]
+  /** Parse special tokens in the prompt (`<|im_start|>` …); default true. */
+  special?: boolean
+  /** Put the beginning-of-sequence token first; default: as the model's metadata says. */
+  bos?: boolean
+  /** Go on past end-of-generation tokens; default false. */
+  ignoreEos?: boolean
+  /** Called for each token as it is sampled, before its text is out. */
+  onToken?: (token: { id: number; text: string }) => void
+  /** Called as the prompt is read: tokens done (with those found in the cache) and in all. */
+  onPrompt?: (progress: { done: number; total: number }) => void
+  signal?: AbortSignal
+}
+
+/** `stop`: an end-of-generation token or a stop text. `length`: `maxTokens` or the end of the context. */
+export type FinishReason = 'stop' | 'length'
+
+export interface GenerateResult {
+  text: string
+  /** The ids generated, the end-of-generation token included. */
+  ids: number[]
+  finishReason: FinishReason
+  /** The stop text that was met. */
+  stop?: string
+  promptTokens: number
+  /** Of the prompt's tokens, those whose keys and values were already cached. */
+  cachedTokens: number
+  completionTokens: number
+  /** Milliseconds. */
+  timings: { prompt: number; generate: number; promptPerSecond: number; tokensPerSecond: number }
+}
+
+/**
+ * A running generation: iterate over it for pieces of text, or await `result()`. Leaving the loop early stops it.
+ */
+export interface Generation extends AsyncIterable<string> {
+  /** Resolves when generation ends; rejects with what went wrong. Need not be preceded by iterating. */
+  result(): Promise<GenerateResult>
+}
+
+export interface ChatMessage {
+  role: string
+  content: string
+  [key: string]: unknown
+}
+
+export interface ChatOptions extends GenerateOptions {
+  /** A chat template in Jinja, or the name of a built-in one (`chatml`, `llama2`); default: the GGUF's. */
+  template?: string
+  /** Tools, as the template takes them. */
+  tools?: unknown[]
+  /** Further variables for the template. */
+  templateVariables?: Record<string, unknown>
+}
+
+export interface TokenizeOptions {
+  /** Parse special tokens in the text; default true. */
+  special?: boolean
+  /** Add BOS (and EOS) as the metadata says (default), or never, or always. */
+  bos?: boolean
+}
+
+export interface DetokenizeOptions {
+  /** Write special tokens out; default false. */
+  special?: boolean
+}
+
+export interface Chat {
+  readonly messages: readonly ChatMessage[]
+  /** Sends a user's turn; the answer joins the messages when it is complete (or stopped early). */
+  send(content: string, options?: ChatOptions): Generation
+  /** Forgets all turns but the system message. */
+  reset(): void
+}
+
+export interface ModelInfo {
+  name: string
+  architecture: string
+  /** Of most matrices: `Q4_0` … */
+  type: string
+  parameters: number
+  fileBytes: number
+  /** Context in use, and the one the model was trained for, in tokens. */
+  context: number
+  trainedContext: number
+  layers: number
+  embeddingLength: number
+  vocabularySize: number
+  threads: number
+  isa: 'simd' | 'relaxed'
+  shared: boolean
+  kv: KvType
+  /** Bytes of wasm memory: all, and of it the KV cache. */
+  memoryBytes: number
+  kvBytes: number
+  chatTemplate: string | undefined
+}
+
+export interface Model extends AsyncDisposable {
+  readonly info: ModelInfo
+  /** Starts at position 0 with the prompt (text, or token ids as they are), reusing the longest cached prefix. */
+  generate(prompt: string | readonly number[], options?: GenerateOptions): Generation
+  /** Renders messages with the chat template and generates an answer. Keeps no turns. */
+  chat(messages: readonly ChatMessage[], options?: ChatOptions): Generation
+  createChat(options?: ChatOptions & { system?: string }): Chat
+  /** The text that `chat` would send. */
+  applyTemplate(messages: readonly ChatMessage[], options?: ChatOptions): string
+  tokenize(text: string, options?: TokenizeOptions): number[]
+  detokenize(ids: readonly number[], options?: DetokenizeOptions): string
+  /** Logits after each token: `data` is [n, vocab], row by row. */
+  logits(
+    tokens: readonly number[],
+    options?: { signal?: AbortSignal },
+  ): Promise<{ data: Float32Array; shape: [number, number] }>
+  /** Drops the cached prefix. */
+  reset(): Promise<void>
+  /** Ends the workers and frees the memory; pending calls reject with ClosedError. Safe to call twice. */
+  close(): Promise<void>
+}

@@ -1,0 +1,94 @@
+/**
+ * Every error cria throws on purpose: a class to catch, a stable `code`, a sentence that says what is wrong and what to
+ * do, and the value at fault.
+ */
+export class CriaError extends Error {
+  /** Stable, machine-readable: `GGUF_TRUNCATED`, `CONTEXT_EXCEEDED` … */
+  readonly code: string
+  /** What was at fault: a key, a type name, a number, a path. */
+  readonly value: unknown
+  constructor(code: string, message: string, value?: unknown, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+    this.value = value
+    this.name = new.target.name
+  }
+}
+
+/** The bytes are not a sound GGUF file (or llama2.c checkpoint): cut short, overlapping, out of range, malformed. */
+export class FormatError extends CriaError {}
+/** The file is sound but asks for something cria does not have: a version, architecture, tensor type, tokenizer. */
+export class UnsupportedError extends CriaError {}
+/** The bytes could not be had: no such file, an HTTP status, a broken connection, a wrong checksum. */
+export class SourceError extends CriaError {}
+/** An argument or option is of the wrong kind or out of range. */
+export class ArgumentError extends CriaError {}
+/** The prompt does not fit the context. */
+export class ContextError extends CriaError {}
+/** The memory that the model needs cannot be had. */
+export class MemoryError extends CriaError {}
+/** A worker died or trapped; the model must be loaded again. */
+export class WorkerError extends CriaError {}
+/** The model computed something that is not a number. */
+export class NumericError extends CriaError {}
+/** The chat template failed to render. */
+export class TemplateError extends CriaError {}
+/** The model was used after `close()`. */
+export class ClosedError extends CriaError {}
+/** An `AbortSignal` fired; `cause` is its reason. */
+export class AbortError extends CriaError {
+  constructor(what: string, reason?: unknown) {
+    super('ABORTED', `${what} was aborted.`, undefined, { cause: reason })
+  }
+}
+
+const CLASSES: Record<string, typeof CriaError> = {
+  CriaError,
+  FormatError,
+  UnsupportedError,
+  SourceError,
+  ArgumentError,
+  ContextError,
+  MemoryError,
+  WorkerError,
+  NumericError,
+  TemplateError,
+  ClosedError,
+}
+
+/** An error as plain data, to cross a worker boundary. */
+export interface SerializedError {
+  name: string
+  message: string
+  code?: string
+  value?: unknown
+  cause?: unknown
+  stack?: string
+}
+
+export function serializeError(error: unknown): SerializedError {
+  if (!(error instanceof Error)) return { name: 'Error', message: String(error) }
+  const { name, message, stack } = error
+  const out: SerializedError = { name, message, ...(stack !== undefined && { stack }) }
+  if (error instanceof CriaError) {
+    out.code = error.code
+    out.value = error.value
+  }
+  if (error.cause !== undefined) out.cause = error.cause instanceof Error ? serializeError(error.cause) : error.cause
+  return out
+}
+
+export function deserializeError(data: SerializedError): Error {
+  const options = { cause: data.cause }
+  if (data.name === 'AbortError') return new AbortError(data.message.replace(/ was aborted\.$/, ''), data.cause)
+  const Class = CLASSES[data.name]
+  if (Class) return new Class(data.code ?? 'UNKNOWN', data.message, data.value, options)
+  const error = new Error(data.message, options)
+  error.name = data.name
+  return error
+}
+
+/** Throws an {@link AbortError} once the signal has fired. */
+export function throwIfAborted(signal: AbortSignal | undefined, what: string): void {
+  if (signal?.aborted) throw new AbortError(what, signal.reason)
+}

@@ -1,0 +1,44 @@
+/** What a GGUF file says, in GGUF's own words. Source: ggml's docs/gguf.md, versions 2 and 3. */
+
+/** Array values: numbers in typed arrays (i64/u64 as bigint arrays, bool as Uint8Array), strings as string[]. */
+export type MetadataArray =
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Uint32Array
+  | Int32Array
+  | Float32Array
+  | Float64Array
+  | BigUint64Array
+  | BigInt64Array
+  | string[]
+  | MetadataArray[]
+
+/** u64 and i64 scalars are numbers where they are safe integers, else bigint. */
+export type MetadataValue = number | bigint | boolean | string | MetadataArray
+
+export type Metadata = ReadonlyMap<string, MetadataValue>
+
+/** ggml_type ids and the size of their blocks: [columns a block, bytes a block]. */
+export interface TensorInfo {
+  readonly name: string
+  /** Dimensions, fastest first: a matrix of R rows and C columns is [C, R]. */
+  readonly dimensions: readonly number[]
+  /** ggml_type's name: `F32`, `Q4_0` …; a number unknown to this reader becomes `type 99`. */
+  readonly type: string
+  /** Bytes from the start of the file. */
+  readonly offset: number
+  /** Bytes of data. */
+  readonly bytes: number
+}
+
+export interface Gguf {
+  readonly version: number
+  readonly metadata: Metadata
+  readonly tensors: ReadonlyMap<string, TensorInfo>
+  /** Bytes before the first tensor's data. */
+  readonly dataOffset: number
+  /** Size of the whole file in bytes. */
+  readonly fileBytes: number
+}
