@@ -1,0 +1,65 @@
+/** The test runner counts what it should: it is run over small files that pass, fail, crash, hang and forget to run. */
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+
+const HEAD = "import { test } from 'uvu'\n"
+
+/** Runs the runner over files (name → code): its last line, all of its output, its exit code. */
+function run(files: Record<string, string>, environment: Record<string, string> = {}) {
+  // Inside the repository, for the files to find uvu.
+  mkdirSync('build', { recursive: true })
+  const folder = mkdtempSync('build/runner-')
+  try {
+    for (const [name, code] of Object.entries(files)) writeFileSync(`${folder}/${name}.test.ts`, HEAD + code)
+    const env = { ...process.env, TEST_FOLDER: folder, ...environment }
+    const args = ['scripts/test.mjs', '\\.test\\.ts$']
+    const { stdout, status } = spawnSync(process.execPath, args, { env, encoding: 'utf8' })
+    return { last: stdout.trimEnd().split('\n').at(-1), output: stdout, status }
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+test('passed, failed and skipped tests are added up over the files', () => {
+  const { last, output, status } = run({
+    a: "test('x', () => {})\ntest('y', () => {})\ntest.skip('z', () => {})\ntest.run()",
+    b: "test('x', () => {})\ntest('y', () => { throw new Error('so it is') })\ntest.run()",
+  })
+  assert.is(last, '3 passed, 1 failed, 1 skipped')
+  assert.match(output, 'so it is')
+  assert.is(status, 1)
+})
+
+test('all passed: exit code 0, and nothing said of skips', () => {
+  const { last, status } = run({ a: "test('x', () => {})\ntest.run()" })
+  assert.is(last, '1 passed, 0 failed')
+  assert.is(status, 0)
+})
+
+const BAD: [what: string, code: string][] = [
+  ['crashes while loading', "throw new Error('no')"],
+  ['forgets to run', "test('x', () => {})"],
+  ['has no test', 'test.run()'],
+  ['never settles', "test('x', () => new Promise(() => {}))\ntest.run()"],
+  ['hangs', "test('x', () => new Promise(() => setInterval(() => {}, 1000)))\ntest.run()"],
+  ['fails in a hook', "test.before(() => { throw new Error('no') })\ntest('x', () => {})\ntest.run()"],
+  ['crashes after its tests', "test('x', () => { setTimeout(() => { throw new Error('no') }, 50) })\ntest.run()"],
+]
+
+for (const [what, code] of BAD) {
+  test(`a file that ${what} is a failure`, () => {
+    const { last, status, output } = run({ bad: code }, { TEST_TIMEOUT: '3' })
+    assert.match(last!, /^\d+ passed, 1 failed$/, output)
+    assert.is(status, 1)
+  })
+}
+
+test('finding no test is a failure', () => {
+  const { last, status } = run({})
+  assert.is(last, '0 passed, 0 failed')
+  assert.is(status, 1)
+})
+
+test.run()
