@@ -92,8 +92,7 @@ function present(path) {
 }
 
 function filesUnder(path) {
-  if (!existsSync(path)) return []
-  if (/\.[a-z]+$/.test(path)) return [path]
+  if (!statSync(path).isDirectory()) return [path]
   return readdirSync(path).flatMap((name) => filesUnder(join(path, name)))
 }
 
@@ -150,7 +149,8 @@ async function bundle() {
     const entries = Object.fromEntries(Object.entries(all).filter(([, path]) => present(path)))
     const names = Object.keys(entries)
     const outputs = [...names.map((name) => `${outdir}/${name}.js`), ...wasm.map((file) => `${outdir}/${file}`)]
-    const digest = stale(outdir, ['js', 'workers', 'assembly/layout.ts', 'package.json', WASM], outputs)
+    const inputs = ['js', 'workers', 'assembly/layout.ts', 'package.json', ...wasm.map((file) => `${WASM}/${file}`)]
+    const digest = stale(outdir, inputs, outputs)
     if (!digest) continue
     sweep(outdir, outputs)
     for (const file of wasm) copyFileSync(`${WASM}/${file}`, `${outdir}/${file}`)
@@ -192,7 +192,11 @@ function declare() {
   )
   if (!digest) return
   rmSync('dist/types', { recursive: true, force: true })
-  const { status, stdout } = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], { encoding: 'utf8' })
+  const { status, stdout } = spawnSync(
+    process.execPath,
+    ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'],
+    { encoding: 'utf8' },
+  )
   if (status !== 0) throw new Error(`tsc -p tsconfig.build.json\n${stdout}`)
   stamp('types', digest)
   say('types', start)
