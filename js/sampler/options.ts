@@ -1,0 +1,123 @@
+/** What a caller may ask of the sampler, checked and put in order. */
+import { ArgumentError } from '../errors.ts'
+import type { ChainStep } from './chain.ts'
+
+/** How the next token is chosen. Names, order and defaults are llama.cpp's; every number acts as float32. */
+export interface SamplerOptions {
+  /** Divides the logits: below 1 surer, above 1 wilder; ≤ 0: always the most probable token. Default 0.8. */
+  temperature?: number
+  /** Only the k most probable tokens; 0 or -1: all. Default 40. */
+  topK?: number
+  /** Only the most probable tokens that hold this probability together; 1: all. Default 0.95. */
+  topP?: number
+  /** Only tokens with at least this share of the best token's probability; 0: all. Default 0.05. */
+  minP?: number
+  /** Only tokens nearest the expected information that hold this probability together; 1: all. Default 1. */
+  typicalP?: number
+  /** Only tokens within n standard deviations of the largest logit; ≤ 0: all. Default -1. */
+  topNSigma?: number
+  /** The logit of a token seen lately is divided by this (multiplied where negative); 1: off. Default 1. */
+  repeatPenalty?: number
+  /** How many of the last tokens the penalties regard; 0: none, -1: all. Default 64. */
+  repeatLastN?: number
+  /** Taken off a token's logit for each time it was seen lately; -1000..1000. Default 0. */
+  frequencyPenalty?: number
+  /** Taken off a token's logit if it was seen lately; -1000..1000. Default 0. */
+  presencePenalty?: number
+  /** Lets the temperature go this far up and down with the entropy; 0: off. Default 0. */
+  dynatempRange?: number
+  /** The power of the entropy's share that moves the temperature. Default 1. */
+  dynatempExponent?: number
+  /** Added to logits, by token id; -Infinity or false bans the token. */
+  logitBias?: LogitBias
+  /** 32 bits that fix every choice; default: random. */
+  seed?: number
+  /** topP, minP and typicalP leave at least this many tokens. Default 0. */
+  minKeep?: number
+}
+
+type Bias = number | false
+export type LogitBias = Readonly<Record<number | string, Bias>> | ReadonlyMap<number | string, Bias>
+
+/** Options checked, with their defaults. */
+export interface SamplerSettings {
+  /** Choose the most probable token; only bias and penalties count. */
+  greedy: boolean
+  bias: Extract<ChainStep, { type: 'logit_bias' }>
+  penalties: Extract<ChainStep, { type: 'penalties' }>
+  /** What follows them, in llama.cpp's order. */
+  cuts: ChainStep[]
+  seed: number | undefined
+}
+
+function invalid(name: string, rule: string, value: unknown): ArgumentError {
+  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value)
+  return new ArgumentError('INVALID_OPTION', `${name} must be ${rule}, not ${shown}.`, value)
+}
+
+function number(name: string, value: unknown, fallback: number, low = -Infinity, high = Infinity): number {
+  if (value === undefined) return fallback
+  const fits = typeof value === 'number' && Number.isFinite(Math.fround(value)) && value >= low && value <= high
+  if (fits) return value
+  const range = high < Infinity ? ` from ${low} to ${high}` : low > -Infinity ? ` of at least ${low}` : ''
+  throw invalid(name, `a finite number${range}`, value)
+}
+
+function integer(name: string, value: unknown, fallback: number, low: number, high = 2147483647): number {
+  if (value === undefined) return fallback
+  if (Number.isInteger(value) && (value as number) >= low && (value as number) <= high) return value as number
+  throw invalid(name, `an integer from ${low} to ${high}`, value)
+}
+
+/** Token ids and what to add to their logits, checked; false becomes -Infinity. */
+export function settleBias(logitBias: unknown, vocabularySize: number): Map<number, number> {
+  const out = new Map<number, number>()
+  if (logitBias === undefined) return out
+  if (typeof logitBias !== 'object' || logitBias === null || Array.isArray(logitBias)) {
+    throw invalid('logitBias', 'an object or a Map of token ids and numbers', logitBias)
+  }
+  for (const [key, value] of logitBias instanceof Map ? logitBias : Object.entries(logitBias)) {
+    const id = typeof key === 'string' && /^[0-9]+$/.test(key) ? Number(key) : key
+    if (!Number.isInteger(id) || id < 0 || id >= vocabularySize) {
+      throw invalid('logitBias', `given for token ids from 0 to ${vocabularySize - 1}`, key)
+    }
+    if (value === false || value === -Infinity) out.set(id, -Infinity)
+    else out.set(id, number(`logitBias[${id}]`, value ?? null, 0))
+  }
+  return out
+}
+
+/** Checks options; ArgumentError names the option at fault and carries its value. */
+export function settle(options: SamplerOptions, vocabularySize: number): SamplerSettings {
+  if (typeof options !== 'object' || options === null) throw invalid('options', 'an object', options)
+  const o = options
+  const repeat = number('repeatPenalty', o.repeatPenalty, 1, 0)
+  if (Math.fround(repeat) === 0) throw invalid('repeatPenalty', 'a number above 0', repeat)
+  const t = number('temperature', o.temperature, 0.8)
+  const min_keep = integer('minKeep', o.minKeep, 0, 0)
+  return {
+    greedy: t <= 0,
+    bias: { type: 'logit_bias', bias: settleBias(o.logitBias, vocabularySize) },
+    penalties: {
+      type: 'penalties',
+      last_n: integer('repeatLastN', o.repeatLastN, 64, -1),
+      repeat,
+      frequency: number('frequencyPenalty', o.frequencyPenalty, 0, -1000, 1000),
+      presence: number('presencePenalty', o.presencePenalty, 0, -1000, 1000),
+    },
+    cuts: [
+      { type: 'top_n_sigma', n: number('topNSigma', o.topNSigma, -1) },
+      { type: 'top_k', k: integer('topK', o.topK, 40, -1) },
+      { type: 'typical_p', p: number('typicalP', o.typicalP, 1, 0, 1), min_keep },
+      { type: 'top_p', p: number('topP', o.topP, 0.95, 0, 1), min_keep },
+      { type: 'min_p', p: number('minP', o.minP, 0.05, 0, 1), min_keep },
+      {
+        type: 'temperature',
+        t,
+        dynamic_range: number('dynatempRange', o.dynatempRange, 0, 0),
+        exponent: number('dynatempExponent', o.dynatempExponent, 1, 0),
+      },
+    ],
+    seed: o.seed === undefined ? undefined : integer('seed', o.seed, 0, 0, 4294967295),
+  }
+}

@@ -1,0 +1,86 @@
+/** From logits to the next token. */
+import { ArgumentError } from '../errors.ts'
+import { Candidates } from './candidates.ts'
+import { runChain, weights } from './chain.ts'
+import { type SamplerOptions, type SamplerSettings, settle } from './options.ts'
+import { Random, randomSeed } from './random.ts'
+
+export { applyChain, type ChainStep } from './chain.ts'
+export type { LogitBias, SamplerOptions } from './options.ts'
+export { Random, randomSeed } from './random.ts'
+
+/**
+ * Chooses tokens as llama.cpp's default chain does: logit bias, penalties, top-n-sigma, top-k, typical, top-p, min-p,
+ * temperature, then a draw. The random numbers are xoshiro128**'s, so a seed gives other choices than in llama.cpp,
+ * the same ones on every engine.
+ */
+export class Sampler {
+  /** The seed in use: the one given or the one drawn. */
+  readonly seed: number
+  private readonly settings: SamplerSettings
+  private readonly vocabularySize: number
+  private readonly candidates: Candidates
+  private readonly random: Random
+  /** The last tokens the penalties regard, and how often each occurs. */
+  private history: number[] = []
+  private readonly counts = new Map<number, number>()
+
+  /** Throws ArgumentError where an option is wrong. */
+  constructor(options: SamplerOptions, vocabularySize: number) {
+    this.candidates = new Candidates(vocabularySize)
+    this.settings = settle(options, vocabularySize)
+    this.vocabularySize = vocabularySize
+    this.seed = this.settings.seed ?? randomSeed()
+    this.random = new Random(this.seed)
+  }
+
+  /** Tells the penalties of a token: each of the prompt's (as llama.cpp does), then each sampled one. */
+  accept(id: number): void {
+    if (!Number.isInteger(id) || id < 0 || id >= this.vocabularySize) {
+      const message = `A token id must be an integer from 0 to ${this.vocabularySize - 1}, not ${id}.`
+      throw new ArgumentError('INVALID_TOKEN', message, id)
+    }
+    const { last_n: lastN, repeat, frequency, presence } = this.settings.penalties
+    if (lastN === 0 || (repeat === 1 && frequency === 0 && presence === 0)) return
+    this.counts.set(id, (this.counts.get(id) ?? 0) + 1)
+    if (lastN < 0) return
+    this.history.push(id)
+    if (this.history.length <= lastN) return
+    const oldest = this.history.shift()!
+    const count = this.counts.get(oldest)! - 1
+    if (count > 0) this.counts.set(oldest, count)
+    else this.counts.delete(oldest)
+  }
+
+  /**
+   * The next token's id. Does not accept it.
+   * @param logits [vocabulary], left as they are; NumericError unless all are finite
+   */
+  sample(logits: Float32Array): number {
+    const { candidates, settings } = this
+    candidates.load(logits)
+    const counts = () => this.counts
+    runChain(candidates, [settings.bias, settings.penalties], counts)
+    // One pass, and the lowest id among equals: nothing has moved yet.
+    if (settings.greedy) return candidates.best()
+    runChain(candidates, settings.cuts, counts)
+    const { weights: w, sum } = weights(candidates)
+    const target = sum * this.random.uniform()
+    let chosen = 0
+    let running = 0
+    for (let i = 0; i < candidates.size; i++) {
+      if (w[i] === 0) continue
+      chosen = i
+      running += w[i]!
+      if (running > target) break
+    }
+    return candidates.ids[chosen]!
+  }
+
+  /** Forgets the tokens accepted and starts the random numbers over. */
+  reset(): void {
+    this.history = []
+    this.counts.clear()
+    this.random.seed(this.seed)
+  }
+}
