@@ -1,0 +1,180 @@
+/** HTTP requests with retries: which answers are final, which are tried again and when, and what the errors say. */
+import { ArgumentError, CriaError, SourceError, throwIfAborted } from '../errors.ts'
+import { sleep, untilAborted } from './async.ts'
+import type { SourceOptions } from './source.ts'
+
+/** A failure that may pass. */
+class Retry extends Error {
+  readonly final: SourceError
+  /** Milliseconds the server asks to wait. */
+  readonly after: number | undefined
+  constructor(final: SourceError, after: number | undefined) {
+    super(final.message)
+    this.final = final
+    this.after = after
+  }
+}
+
+/** Longest wait between two tries, and the longest one that a server may ask for, in milliseconds. */
+const MAX_DELAY = 20_000
+const MAX_RETRY_AFTER = 120_000
+
+export interface Answer {
+  readonly response: Response
+  /** Gives up the response and its body. */
+  cancel(): void
+}
+
+export class Client {
+  /** The URL without credentials, query and fragment: those may be secret. */
+  readonly name: string
+  readonly #url: string
+  readonly #headers: Headers
+  readonly #fetch: typeof globalThis.fetch
+  readonly #retries: number
+  readonly #retryDelay: number
+
+  /** @throws ArgumentError for a malformed URL, header, token or option. */
+  constructor(location: string, options: SourceOptions) {
+    const url = URL.canParse(location) ? new URL(location) : undefined
+    if (!url) throw new ArgumentError('INPUT_URL', `${location} is no valid URL.`, location)
+    this.name = url.origin + url.pathname
+    if (url.username || url.password) {
+      throw new ArgumentError(
+        'INPUT_URL',
+        `The URL of ${this.name} must not hold a user name or password; pass them with the option headers or token.`,
+        this.name,
+      )
+    }
+    this.#url = url.href
+    this.#headers = makeHeaders(options)
+    const { fetch = globalThis.fetch } = options
+    if (typeof fetch !== 'function') {
+      throw new ArgumentError('OPTION', `fetch must be a function, not ${typeof fetch}.`, typeof fetch)
+    }
+    this.#fetch = (input, init) => fetch(input, init)
+    this.#retries = checkOption('retries', options.retries ?? 4)
+    this.#retryDelay = checkOption('retryDelay', options.retryDelay ?? 500)
+  }
+
+  /** What is being done, for AbortErrors. */
+  get what(): string {
+    return `Reading ${this.name}`
+  }
+
+  /**
+   * Asks for the bytes from `offset` on, or for the whole file; the answer has status 200 or 206.
+   * @throws SourceError for a final status, Retry for one that may pass, and whatever fetch throws.
+   */
+  async get(offset: number | undefined, signal: AbortSignal | undefined): Promise<Answer> {
+    const controller = new AbortController()
+    const headers = new Headers(this.#headers)
+    if (offset !== undefined) headers.set('range', `bytes=${offset}-`)
+    try {
+      const request = this.#fetch(this.#url, { headers, signal: controller.signal })
+      const response = await untilAborted(request, signal, this.what)
+      if (response.status !== 200 && response.status !== 206) throw this.#statusError(response)
+      return { response, cancel: () => controller.abort() }
+    } catch (error) {
+      controller.abort()
+      throw error
+    }
+  }
+
+  /**
+   * Runs `step` until it succeeds, fails for good, or has failed `retries` times in a row since it last called
+   * `progress`. Everything but CriaErrors counts as a failure of the network.
+   */
+  async attempt<T>(signal: AbortSignal | undefined, step: (progress: () => void) => Promise<T>): Promise<T> {
+    let failures = 0
+    for (;;) {
+      try {
+        throwIfAborted(signal, this.what)
+        return await step(() => {
+          failures = 0
+        })
+      } catch (error) {
+        throwIfAborted(signal, this.what)
+        if (error instanceof CriaError) throw error
+        const after = error instanceof Retry ? error.after : undefined
+        if (failures >= this.#retries || (after ?? 0) > MAX_RETRY_AFTER) {
+          throw error instanceof Retry ? error.final : this.#networkError(error)
+        }
+        await sleep(after ?? this.#delay(failures), signal, this.what)
+        failures++
+      }
+    }
+  }
+
+  /** Doubles with each failure, with a random half of it so that many clients do not come back at once. */
+  #delay(failures: number): number {
+    let delay = this.#retryDelay
+    for (let i = 0; i < failures && delay < MAX_DELAY; i++) delay *= 2
+    const random = crypto.getRandomValues(new Uint32Array(1))[0]! / 4294967296
+    return Math.min(delay, MAX_DELAY) * (0.5 + 0.5 * random)
+  }
+
+  #networkError(cause: unknown): SourceError {
+    return new SourceError(
+      'HTTP_NETWORK',
+      `${this.name} cannot be read: the connection failed ${this.#retries + 1} times. ` +
+        'Check the address and the network (in a browser, also that the server allows this origin).',
+      this.name,
+      { cause },
+    )
+  }
+
+  #statusError({ status, headers }: Response): SourceError | Retry {
+    const final = new SourceError(
+      'HTTP_STATUS',
+      `${this.name} answered with HTTP status ${status}: ${advice(status)}`,
+      status,
+    )
+    const passing = status === 408 || status === 429 || (status >= 500 && status !== 501 && status !== 505)
+    return passing ? new Retry(final, retryAfter(headers)) : final
+  }
+}
+
+function advice(status: number): string {
+  if (status === 401) return 'it wants a valid access token (option token), or there is no such file.'
+  if (status === 403) return 'access is refused; the token may be missing, or lack the right to this file.'
+  if (status === 404 || status === 410) return 'there is no such file; check the address.'
+  if (status === 416) return 'it does not have these bytes; the file is empty, or became shorter while it was read.'
+  if (status === 429) return 'it has had too many requests; try again later, or with an access token (option token).'
+  if (status >= 500 || status === 408) return 'the server has trouble; try again later.'
+  return 'check the address.'
+}
+
+/** Milliseconds that the header Retry-After asks for: it holds seconds or a date (RFC 9110, 10.2.3). */
+function retryAfter(headers: Headers): number | undefined {
+  const value = headers.get('retry-after')
+  if (value === null) return undefined
+  if (/^\d+$/.test(value)) return Number(value) * 1000
+  const date = Date.parse(value)
+  return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now())
+}
+
+/** Errors here name no value, since it may be a secret; nor do they carry the cause, whose message may hold it. */
+function makeHeaders({ headers = {}, token }: SourceOptions): Headers {
+  // Compressed transfer would hide the file's size and offsets. Browsers set this header themselves.
+  const result = new Headers({ 'accept-encoding': 'identity' })
+  for (const [name, value] of Object.entries(headers)) {
+    try {
+      result.set(name, value)
+    } catch {
+      throw new ArgumentError('HTTP_HEADER', `The header ${JSON.stringify(name)} has no valid name or value.`, name)
+    }
+  }
+  if (token !== undefined) {
+    if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) {
+      throw new ArgumentError('TOKEN', 'token must be a string of visible ASCII characters without spaces.')
+    }
+    result.set('authorization', `Bearer ${token}`)
+  }
+  return result
+}
+
+function checkOption(name: string, value: number): number {
+  if (Number.isFinite(value) && value >= 0) return value
+  throw new ArgumentError('OPTION', `${name} must be a number from 0 on, not ${String(value)}.`, value)
+}

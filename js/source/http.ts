@@ -1,0 +1,228 @@
+/**
+ * A file behind HTTP. One streaming response serves reads in file order; a jump closes it and asks again with a Range.
+ * Servers that ignore Range are read from the start.
+ */
+import { SourceError } from '../errors.ts'
+import { Queue, untilAborted } from './async.ts'
+import { type Answer, Client } from './http-client.ts'
+import { blobSource } from './memory.ts'
+import { checkRange } from './range.ts'
+import type { Source, SourceOptions } from './source.ts'
+
+/** A gap up to this many bytes is read and thrown away rather than jumped with a new request. */
+const SKIP = 1024 * 1024
+
+/**
+ * Sends a first request for the whole file, whose answer tells the size and goes on to serve the first reads. Where
+ * the size stays unknown (no Content-Length, or compressed) the file is fetched into memory whole.
+ * @throws SourceError for a final HTTP status and after `retries` failures in a row.
+ */
+export function openHttp(location: string, options: SourceOptions & { signal?: AbortSignal } = {}): Promise<Source> {
+  const client = new Client(location, options)
+  const { signal } = options
+  return client.attempt(signal, async () => {
+    let answer = await client.get(0, signal)
+    let size = fileSize(answer.response, 0)
+    if (size === undefined && answer.response.status === 206) {
+      answer.cancel()
+      answer = await client.get(undefined, signal)
+      size = fileSize(answer.response, 0)
+    }
+    if (size !== undefined) return new HttpSource(client, answer, size)
+    try {
+      return blobSource(await untilAborted(answer.response.blob(), signal, client.what), client.name)
+    } catch (error) {
+      answer.cancel()
+      throw error
+    }
+  })
+}
+
+class HttpSource implements Source {
+  readonly name: string
+  readonly size: number
+  readonly #client: Client
+  readonly #version: Headers
+  readonly #queue = new Queue()
+  #body: Body | undefined
+  /** Whether the server answers Range requests. */
+  #ranges: boolean
+  #closed = false
+
+  constructor(client: Client, first: Answer, size: number) {
+    this.name = client.name
+    this.size = size
+    this.#client = client
+    this.#version = first.response.headers
+    this.#ranges = first.response.status === 206
+    this.#body = this.#startBody(first, 0)
+  }
+
+  async read(target: Uint8Array, offset: number, signal?: AbortSignal): Promise<void> {
+    checkRange(this, target, offset)
+    await this.#queue.run(() => {
+      let done = 0
+      return this.#client.attempt(signal, async (progress) => {
+        try {
+          while (done < target.length) {
+            const body = await this.#bodyAt(offset + done, signal)
+            const piece = await body.next(target.length - done, signal)
+            target.set(piece, done)
+            done += piece.length
+            progress()
+          }
+        } catch (error) {
+          this.#drop()
+          throw error
+        }
+      })
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#drop()
+  }
+
+  #drop(): void {
+    this.#body?.cancel()
+    this.#body = undefined
+  }
+
+  /** The body, at this position of the file. */
+  async #bodyAt(position: number, signal: AbortSignal | undefined): Promise<Body> {
+    for (;;) {
+      if (this.#closed) throw new SourceError('SOURCE_CLOSED', `${this.name} was closed; open it again.`, this.name)
+      let body = this.#body
+      if (!body?.reaches(position) || (this.#ranges && position - body.position > SKIP)) {
+        this.#drop()
+        body = this.#body = await this.#open(position, signal)
+      }
+      if (body.position === position) return body
+      await body.next(position - body.position, signal)
+    }
+  }
+
+  /** A new request for the bytes from `position` on; its body begins there, or at 0 if the server ignores Range. */
+  async #open(position: number, signal: AbortSignal | undefined): Promise<Body> {
+    const answer = await this.#client.get(position, signal)
+    try {
+      this.#ranges = answer.response.status === 206
+      this.#checkUnchanged(answer.response, position)
+      return this.#startBody(answer, position)
+    } catch (error) {
+      answer.cancel()
+      throw error
+    }
+  }
+
+  #startBody(answer: Answer, position: number): Body {
+    const { response } = answer
+    if (response.status === 200) return new Body(this.#client, answer, 0, this.size)
+    const range = contentRange(response)
+    const start = range?.start ?? position
+    // A server may send fewer bytes than were asked for; the next ones then take a new request.
+    const end = range?.end ?? position + Number(response.headers.get('content-length') ?? this.size - position)
+    if (start === position && end > start && end <= this.size && !isEncoded(response)) {
+      return new Body(this.#client, answer, start, end)
+    }
+    throw new SourceError(
+      'HTTP_RANGE',
+      `${this.name} sent other bytes than those asked for (${response.headers.get('content-range')}): ` +
+        'the server handles Range requests wrongly; use another one, or download the file first.',
+      position,
+    )
+  }
+
+  #checkUnchanged(response: Response, position: number): void {
+    const size = fileSize(response, position)
+    const sameSize = size === undefined || size === this.size || !tellsSize(response)
+    if (sameSize && sameVersion(this.#version, response.headers)) return
+    throw new SourceError(
+      'SOURCE_CHANGED',
+      `${this.name} changed on the server while it was read; load it again.`,
+      this.name,
+    )
+  }
+}
+
+/** The stream of one response: file bytes [position, end), front to back. */
+class Body {
+  position: number
+  readonly #end: number
+  readonly #client: Client
+  readonly #answer: Answer
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined
+  #chunk = new Uint8Array(0)
+
+  constructor(client: Client, answer: Answer, position: number, end: number) {
+    this.position = position
+    this.#end = end
+    this.#client = client
+    this.#answer = answer
+    this.#reader = answer.response.body?.getReader()
+  }
+
+  /** Whether reading on from here comes to the byte at `position`. */
+  reaches(position: number): boolean {
+    return this.position <= position && this.position < this.#end
+  }
+
+  /** The next bytes, at least one and at most `limit`; rejects if the connection breaks. Not to be called at the end. */
+  async next(limit: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
+    while (this.#chunk.length === 0) {
+      const read = this.#reader?.read() ?? Promise.resolve({ done: true, value: undefined })
+      const { done, value } = await untilAborted<ReadableStreamReadResult<Uint8Array>>(read, signal, this.#client.what)
+      if (done) throw new Error(`The answer ended at byte ${this.position} instead of ${this.#end}.`)
+      this.#chunk = value as Uint8Array<ArrayBuffer>
+    }
+    const piece = this.#chunk.subarray(0, Math.min(limit, this.#end - this.position))
+    this.#chunk = this.#chunk.subarray(piece.length)
+    this.position += piece.length
+    return piece
+  }
+
+  cancel(): void {
+    this.#answer.cancel()
+    this.#reader?.cancel().catch(() => {})
+  }
+}
+
+/** Bytes of the whole file, if a response to a request from `offset` on tells it. */
+function fileSize(response: Response, offset: number): number | undefined {
+  if (isEncoded(response)) return undefined
+  if (response.status === 206) {
+    const range = contentRange(response)
+    if (range) return range.total
+  }
+  const length = response.headers.get('content-length')
+  if (length === null || !/^\d+$/.test(length)) return undefined
+  return Number(length) + (response.status === 206 ? offset : 0)
+}
+
+/** Whether the response says the file's size outright; the length of a part may be the server's choice. */
+function tellsSize(response: Response): boolean {
+  return response.status === 200 || contentRange(response) !== undefined
+}
+
+/** Content-Range: `bytes first-last/total`, the total perhaps `*` (RFC 9110, 14.4). Browsers may hide the header. */
+function contentRange(response: Response): { start: number; end: number; total: number | undefined } | undefined {
+  const match = /^bytes (\d+)-(\d+)\/(\d+|\*)$/i.exec(response.headers.get('content-range') ?? '')
+  if (!match) return undefined
+  return { start: Number(match[1]), end: Number(match[2]) + 1, total: match[3] === '*' ? undefined : Number(match[3]) }
+}
+
+function isEncoded(response: Response): boolean {
+  const encoding = response.headers.get('content-encoding')
+  return encoding !== null && encoding !== '' && encoding.toLowerCase() !== 'identity'
+}
+
+/** Compares ETags, or dates where there are none; what one answer lacks is not compared. */
+function sameVersion(before: Headers, after: Headers): boolean {
+  for (const name of ['etag', 'last-modified']) {
+    const a = before.get(name)
+    const b = after.get(name)
+    if (a !== null && b !== null) return a.replace(/^W\//, '') === b.replace(/^W\//, '')
+  }
+  return true
+}

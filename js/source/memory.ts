@@ -1,0 +1,58 @@
+/** Sources over what the caller already has: bytes, a Blob or a File. */
+import { SourceError, throwIfAborted } from '../errors.ts'
+import { untilAborted } from './async.ts'
+import { checkRange } from './range.ts'
+import type { Source } from './source.ts'
+
+/** Bytes are copied as they are read; the caller's buffer is neither detached nor copied whole. */
+export function bytesSource(bytes: Uint8Array, name = 'The bytes'): Source {
+  return {
+    name,
+    size: bytes.length,
+    async read(target, offset, signal) {
+      throwIfAborted(signal, `Reading ${name}`)
+      checkRange(this, target, offset)
+      target.set(bytes.subarray(offset, offset + target.length))
+    },
+    async close() {},
+  }
+}
+
+/** Most bytes of a Blob to hold at once beside the target. */
+const PIECE = 4 * 1024 * 1024
+
+export function blobSource(blob: Blob, name = (blob as Partial<File>).name ?? 'The Blob'): Source {
+  return {
+    name,
+    size: blob.size,
+    async read(target, offset, signal) {
+      throwIfAborted(signal, `Reading ${name}`)
+      checkRange(this, target, offset)
+      for (let done = 0; done < target.length; ) {
+        const end = Math.min(done + PIECE, target.length)
+        const piece = await untilAborted(readPiece(blob, name, offset + done, offset + end), signal, `Reading ${name}`)
+        target.set(piece, done)
+        done = end
+      }
+    },
+    async close() {},
+  }
+}
+
+async function readPiece(blob: Blob, name: string, start: number, end: number): Promise<Uint8Array> {
+  let piece: ArrayBuffer
+  try {
+    piece = await blob.slice(start, end).arrayBuffer()
+  } catch (cause) {
+    throw new SourceError(
+      'BLOB_READ',
+      `${name} cannot be read; was the file moved or changed? Choose it again.`,
+      name,
+      {
+        cause,
+      },
+    )
+  }
+  if (piece.byteLength === end - start) return new Uint8Array(piece)
+  throw new SourceError('SOURCE_CHANGED', `${name} became shorter while it was read; load it again.`, name)
+}
