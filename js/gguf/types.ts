@@ -20,7 +20,6 @@ export type MetadataValue = number | bigint | boolean | string | MetadataArray
 
 export type Metadata = ReadonlyMap<string, MetadataValue>
 
-/** ggml_type ids and the size of their blocks: [columns a block, bytes a block]. */
 export interface TensorInfo {
   readonly name: string
   /** Dimensions, fastest first: a matrix of R rows and C columns is [C, R]. */
@@ -29,7 +28,7 @@ export interface TensorInfo {
   readonly type: string
   /** Bytes from the start of the file. */
   readonly offset: number
-  /** Bytes of data. */
+  /** Bytes of data; 0 where the type is unknown. */
   readonly bytes: number
 }
 
