@@ -103,7 +103,6 @@ function say(step, start, what) {
 
 /** assembly/ → build/wasm/<target>.wasm, several targets at once, each asc in a worker of its own. */
 async function compile() {
-  if (!present('assembly/index.ts')) return sweep(WASM, [])
   const start = performance.now()
   const targets = Object.keys(JSON.parse(readFileSync('asconfig.json', 'utf8')).targets)
   const outputs = targets.flatMap((target) => [`${WASM}/${target}.wasm`, ...(wat ? [`${WASM}/${target}.wat`] : [])])
