@@ -1,0 +1,177 @@
+import type { DetokenizeOptions, TokenizeOptions } from '../api.ts'
+import { ArgumentError } from '../errors.ts'
+import type { Metadata } from '../gguf/types.ts'
+import { BYTE, CONTROL, NORMAL, RSTRIP, UNKNOWN, USER_DEFINED } from './attributes.ts'
+import { byteLevelEncoder } from './bpe.ts'
+import { byteOfHexToken, bytesOfVisible, utf8 } from './bytes.ts'
+import { SpecialTokens } from './special.ts'
+import { SPACE_MARK, sentencePieceEncoder } from './spm.ts'
+import { wellFormed } from './unicode.ts'
+import { readVocabulary, type Vocabulary } from './vocabulary.ts'
+
+export interface StreamOptions extends DetokenizeOptions {
+  /** The ids go on after others: a leading space is part of the text. Default false. */
+  continued?: boolean
+}
+
+/** Turns ids into text one by one, never half a character. */
+export interface StreamDecoder {
+  /** The text that is complete with this id; often ''. */
+  push(id: number): string
+  /** What is left: U+FFFD for a character that was cut short. */
+  flush(): string
+}
+
+export interface Tokenizer {
+  readonly kind: 'spm' | 'bpe'
+  readonly vocabularySize: number
+  readonly bos: number | undefined
+  readonly eos: number | undefined
+  readonly eot: number | undefined
+  readonly eom: number | undefined
+  readonly unk: number | undefined
+  readonly sep: number | undefined
+  readonly pad: number | undefined
+  /**
+   * The ids of a text. Special tokens in the text count as such unless `special` is false; user-defined tokens always
+   * do. `bos`: true puts BOS first, false leaves BOS and EOS out, undefined does as the metadata says. Lone surrogates
+   * are read as U+FFFD.
+   *
+   * @throws ArgumentError with `bos: true` where the vocabulary has no BOS
+   */
+  tokenize(text: string, options?: TokenizeOptions): number[]
+  /**
+   * The text of ids. Control tokens are left out unless `special`. Bytes that are no UTF-8 become U+FFFD. The space that
+   * a SentencePiece vocabulary puts before a text is dropped, at the start and after a leading BOS.
+   *
+   * @throws ArgumentError for an id out of range
+   */
+  detokenize(ids: readonly number[], options?: StreamOptions): string
+  /** As {@link detokenize}, id by id; the pieces together are its result. */
+  stream(options?: StreamOptions): StreamDecoder
+  /** The bytes that a token adds to the text; none for a control token unless `special`. */
+  tokenBytes(id: number, options?: DetokenizeOptions): Uint8Array
+  /** The token as the vocabulary writes it: `▁the`, `Ġthe`, `<0x0A>`. */
+  tokenText(id: number): string
+  /** Whether generation should stop at this token. */
+  isEndOfGeneration(id: number): boolean
+}
+
+/**
+ * The tokenizer of a GGUF file, from its `tokenizer.ggml.*` metadata.
+ *
+ * @throws UnsupportedError for a tokenizer model or pre-tokenizer that cria does not have
+ * @throws FormatError for a vocabulary that is incomplete or contradicts itself
+ */
+export function createTokenizer(metadata: Metadata): Tokenizer {
+  return new GgufTokenizer(readVocabulary(metadata))
+}
+
+const SPACE_BYTE = 0x20
+
+class GgufTokenizer implements Tokenizer {
+  readonly kind: 'spm' | 'bpe'
+  readonly vocabularySize: number
+  private readonly encode: (text: string, ids: number[]) => void
+  /** Special tokens to look for: all of them, and those that are looked for in any case. */
+  private readonly allSpecial: SpecialTokens
+  private readonly userDefined: SpecialTokens
+
+  constructor(private readonly vocabulary: Vocabulary) {
+    this.kind = vocabulary.kind
+    this.vocabularySize = vocabulary.tokens.length
+    this.encode = this.kind === 'spm' ? sentencePieceEncoder(vocabulary) : byteLevelEncoder(vocabulary)
+    const special = vocabulary.tokens
+      .map((text, id) => ({ id, text, attributes: vocabulary.attributes[id]! }))
+      .filter(({ attributes }) => attributes & (CONTROL | UNKNOWN | USER_DEFINED))
+      .map((token) => ({ ...token, rstrip: !!(token.attributes & RSTRIP) }))
+    this.allSpecial = new SpecialTokens(special)
+    this.userDefined = new SpecialTokens(special.filter(({ attributes }) => !(attributes & (CONTROL | UNKNOWN))))
+  }
+
+  get bos(): number | undefined {
+    return this.vocabulary.special.bos
+  }
+  get eos(): number | undefined {
+    return this.vocabulary.special.eos
+  }
+  get eot(): number | undefined {
+    return this.vocabulary.special.eot
+  }
+  get eom(): number | undefined {
+    return this.vocabulary.special.eom
+  }
+  get unk(): number | undefined {
+    return this.vocabulary.special.unk
+  }
+  get sep(): number | undefined {
+    return this.vocabulary.special.sep
+  }
+  get pad(): number | undefined {
+    return this.vocabulary.special.pad
+  }
+
+  tokenize(text: string, { special = true, bos }: TokenizeOptions = {}): number[] {
+    const { addBos, addEos, addSpacePrefix, special: ids } = this.vocabulary
+    const out: number[] = []
+    if (bos ?? addBos) {
+      if (ids.bos === undefined) {
+        throw new ArgumentError('NO_BOS', 'This vocabulary has no BOS token; leave `bos` out or set it to false.', bos)
+      }
+      out.push(ids.bos)
+    }
+    const finder = special ? this.allSpecial : this.userDefined
+    let afterSpecial = true
+    for (const fragment of finder.split(wellFormed(text))) {
+      if (typeof fragment === 'number') out.push(fragment)
+      else this.encode(addSpacePrefix && afterSpecial ? ` ${fragment}` : fragment, out)
+      afterSpecial = typeof fragment === 'number'
+    }
+    if (addEos && bos !== false && ids.eos !== undefined) out.push(ids.eos)
+    return out
+  }
+
+  detokenize(ids: readonly number[], options: StreamOptions = {}): string {
+    const decoder = this.stream(options)
+    let text = ''
+    for (const id of ids) text += decoder.push(id)
+    return text + decoder.flush()
+  }
+
+  stream({ special = false, continued = false }: StreamOptions = {}): StreamDecoder {
+    const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+    let dropSpace = this.vocabulary.addSpacePrefix && !continued
+    return {
+      push: (id) => {
+        let bytes = this.tokenBytes(id, { special })
+        if (dropSpace && this.vocabulary.attributes[id]! & NORMAL && bytes[0] === SPACE_BYTE) bytes = bytes.subarray(1)
+        if (id !== this.bos) dropSpace = false
+        return decoder.decode(bytes, { stream: true })
+      },
+      flush: () => decoder.decode(),
+    }
+  }
+
+  tokenBytes(id: number, { special = false }: DetokenizeOptions = {}): Uint8Array {
+    const text = this.tokenText(id)
+    const attributes = this.vocabulary.attributes[id]!
+    if (attributes & (CONTROL | UNKNOWN)) return special ? utf8(text) : new Uint8Array()
+    if (attributes & USER_DEFINED) return utf8(text)
+    if (attributes & BYTE) {
+      const byte = byteOfHexToken(text)
+      return byte === undefined ? utf8(text) : Uint8Array.of(byte)
+    }
+    if (!(attributes & NORMAL)) return new Uint8Array()
+    return this.kind === 'bpe' ? bytesOfVisible(text) : utf8(text.replaceAll(SPACE_MARK, ' '))
+  }
+
+  tokenText(id: number): string {
+    const text = this.vocabulary.tokens[id]
+    if (text !== undefined) return text
+    throw new ArgumentError('TOKEN_ID', `There is no token ${id}: ids are 0 to ${this.vocabularySize - 1}.`, id)
+  }
+
+  isEndOfGeneration(id: number): boolean {
+    return this.vocabulary.endOfGeneration.has(id)
+  }
+}
