@@ -1,0 +1,47 @@
+// What a module exports. JavaScript owns every address; functions take pointers. The same names in every build.
+import { BLOCK } from './layout'
+import { ACTS_BLOCK } from './kernels/acts'
+import { matmul as matmulTile, matvec as matvecGroup, readsF32, tileBytes, unpack } from './kernels/dispatch'
+import { arrange as arrangeTile } from './model/linear'
+import { exp_scalar, exp_simd } from './model/math'
+
+export { forward, output } from './model/forward'
+export { barrier, command, park } from './model/barrier'
+export { repack, row } from './repack'
+export { rmsnorm } from './model/norm'
+
+// For tests and benchmarks: single kernels.
+
+/** Arranges n tokens (x f32 [n, columns]) for `type`: tiles of 1 when n is 1, else of TILE. */
+export function arrange(type: i32, x: usize, columns: i32, n: i32, dst: usize): void {
+  const tiles = n == 1 ? 1 : (n + 3) / 4
+  for (let tile = 0; tile < tiles; tile++) {
+    arrangeTile(x, columns, n, tile, 0, columns, readsF32(type) ? 2 : 1, dst, dst)
+  }
+}
+
+/** Bytes that `arrange` fills. */
+export function arrangedBytes(columns: i32, n: i32): usize {
+  const tokens = n == 1 ? 1 : (n + 3) & ~3
+  return <usize>tokens * max(<usize>columns * 4, <usize>(columns / BLOCK) * ACTS_BLOCK)
+}
+
+/** One group · one arranged token → f32[8]. */
+export function matvec(type: i32, group: usize, columns: i32, acts: usize, out: usize): void {
+  matvecGroup(type, group, columns, acts, out)
+}
+
+/** One group · n > 1 arranged tokens → f32 [n up to a multiple of TILE][8]. */
+export function matmul(type: i32, group: usize, columns: i32, acts: usize, n: i32, scratch: usize, out: usize): void {
+  const w = unpack(type, group, columns, scratch)
+  for (let i = 0; i < n; i += 4, acts += tileBytes(type, columns, 4), out += 128) matmulTile(type, w, columns, acts, out)
+}
+
+/** e^x of n floats, n a multiple of 4. */
+export function expf(x: usize, n: i32, y: usize): void {
+  if (ASC_FEATURE_SIMD) {
+    for (let i: usize = 0; i < <usize>n << 2; i += 16) v128.store(y + i, exp_simd(v128.load(x + i)))
+  } else {
+    for (let i: usize = 0; i < <usize>n << 2; i += 4) store<f32>(y + i, exp_scalar(load<f32>(x + i)))
+  }
+}

@@ -1,0 +1,135 @@
+// The one place that chooses a kernel: by weight type at run time, by instruction set at compile time.
+import { BLOCK, GROUP_ROWS, TILE, TYPE_F16, TYPE_F32, TYPE_Q4_0, TYPE_Q4_1, TYPE_Q8_0 } from '../layout'
+import { ACTS_BLOCK } from './acts'
+import { arrange as arrange_scalar } from './arrange_q8/scalar'
+import { arrange as arrange_simd } from './arrange_q8/simd'
+import { matvec as matvec_f32_scalar } from './matvec_f32/scalar'
+import { matvec as matvec_f32_simd } from './matvec_f32/simd'
+import { matvec as matvec_f16_scalar } from './matvec_f16/scalar'
+import { matvec as matvec_f16_simd } from './matvec_f16/simd'
+import { matvec as matvec_q4_0_scalar } from './matvec_q4_0/scalar'
+import { matvec as matvec_q4_0_simd } from './matvec_q4_0/simd'
+import { matvec as matvec_q4_0_relaxed } from './matvec_q4_0/relaxed'
+import { matvec as matvec_q4_1_scalar } from './matvec_q4_1/scalar'
+import { matvec as matvec_q4_1_simd } from './matvec_q4_1/simd'
+import { matvec as matvec_q4_1_relaxed } from './matvec_q4_1/relaxed'
+import { matvec as matvec_q8_0_scalar } from './matvec_q8_0/scalar'
+import { matvec as matvec_q8_0_simd } from './matvec_q8_0/simd'
+import { matvec as matvec_q8_0_relaxed } from './matvec_q8_0/relaxed'
+import { matvec as matvec_q6_k_scalar } from './matvec_q6_k/scalar'
+import { matvec as matvec_q6_k_simd } from './matvec_q6_k/simd'
+import { matvec as matvec_q6_k_relaxed } from './matvec_q6_k/relaxed'
+import { matmul as matmul_f32 } from './matmul_f32/simd'
+import * as matmul_i16 from './matmul_i16/simd'
+import * as matmul_u4 from './matmul_u4/relaxed'
+import { matmul as matmul_s8 } from './matmul_s8/relaxed'
+import { matmul as matmul_u6 } from './matmul_u6/relaxed'
+import { unpackF16 } from './unpack/f16'
+import * as unpack_simd from './unpack/simd'
+import * as unpack_relaxed from './unpack/relaxed'
+
+/** Whether a weight type reads f32 activations rather than int8 blocks. */
+// @ts-ignore: decorator
+@inline
+export function readsF32(type: i32): bool {
+  return type == TYPE_F32 || type == TYPE_F16
+}
+
+/** Quantizes 32 columns of one token (x) into its places of an int8 block of t tokens. */
+// @ts-ignore: decorator
+@inline
+export function arrangeBlock(x: usize, dst: usize, t: usize): void {
+  if (ASC_FEATURE_SIMD) arrange_simd(x, dst, t)
+  else arrange_scalar(x, dst, t)
+}
+
+/** 8 rows of a group · token `index` of a tile of t → f32[8]: the scalar twins, which serve as matmul too. */
+function twin(type: i32, group: usize, columns: i32, acts: usize, t: usize, index: usize, out: usize): void {
+  acts += index * 4
+  switch (type) {
+    case TYPE_F32: return matvec_f32_scalar(group, columns, acts, t, out)
+    case TYPE_F16: return matvec_f16_scalar(group, columns, acts, t, out)
+    case TYPE_Q4_0: return matvec_q4_0_scalar(group, columns / BLOCK, acts, t, out)
+    case TYPE_Q4_1: return matvec_q4_1_scalar(group, columns / BLOCK, acts, t, out)
+    case TYPE_Q8_0: return matvec_q8_0_scalar(group, columns / BLOCK, acts, t, out)
+    default: return matvec_q6_k_scalar(group, columns / BLOCK, acts, t, out)
+  }
+}
+
+/** 8 rows of a group · one token (int8 blocks, or f32[columns]) → f32[8] at out. */
+export function matvec(type: i32, group: usize, columns: i32, acts: usize, out: usize): void {
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    switch (type) {
+      case TYPE_F32: return matvec_f32_simd(group, columns, acts, out)
+      case TYPE_F16: return matvec_f16_simd(group, columns, acts, out)
+      case TYPE_Q4_0: return matvec_q4_0_relaxed(group, columns / BLOCK, acts, out)
+      case TYPE_Q4_1: return matvec_q4_1_relaxed(group, columns / BLOCK, acts, out)
+      case TYPE_Q8_0: return matvec_q8_0_relaxed(group, columns / BLOCK, acts, out)
+      default: return matvec_q6_k_relaxed(group, columns / BLOCK, acts, out)
+    }
+  } else if (ASC_FEATURE_SIMD) {
+    switch (type) {
+      case TYPE_F32: return matvec_f32_simd(group, columns, acts, out)
+      case TYPE_F16: return matvec_f16_simd(group, columns, acts, out)
+      case TYPE_Q4_0: return matvec_q4_0_simd(group, columns / BLOCK, acts, out)
+      case TYPE_Q4_1: return matvec_q4_1_simd(group, columns / BLOCK, acts, out)
+      case TYPE_Q8_0: return matvec_q8_0_simd(group, columns / BLOCK, acts, out)
+      default: return matvec_q6_k_simd(group, columns / BLOCK, acts, out)
+    }
+  } else twin(type, group, columns, acts, 1, 0, out)
+}
+
+/** Unpacks a group for `matmul`; returns what that reads: scratch, or the group itself where nothing is unpacked. */
+export function unpack(type: i32, group: usize, columns: i32, scratch: usize): usize {
+  if (!ASC_FEATURE_SIMD || type == TYPE_F32) return group
+  const blocks = columns / BLOCK
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    switch (type) {
+      case TYPE_F16: { unpackF16(group, columns, scratch); break }
+      case TYPE_Q4_0: { unpack_relaxed.unpackQ4_0(group, blocks, scratch); break }
+      case TYPE_Q4_1: { unpack_relaxed.unpackQ4_1(group, blocks, scratch); break }
+      case TYPE_Q8_0: { unpack_relaxed.unpackQ8_0(group, blocks, scratch); break }
+      default: unpack_relaxed.unpackQ6_K(group, blocks, scratch)
+    }
+  } else if (ASC_FEATURE_SIMD) {
+    switch (type) {
+      case TYPE_F16: { unpackF16(group, columns, scratch); break }
+      case TYPE_Q4_0: { unpack_simd.unpackQ4_0(group, blocks, scratch); break }
+      case TYPE_Q4_1: { unpack_simd.unpackQ4_1(group, blocks, scratch); break }
+      case TYPE_Q8_0: { unpack_simd.unpackQ8_0(group, blocks, scratch); break }
+      default: unpack_simd.unpackQ6_K(group, blocks, scratch)
+    }
+  }
+  return scratch
+}
+
+/** 8 rows (as `unpack` gave them) · a tile of TILE tokens → f32[TILE][8] at out. */
+export function matmul(type: i32, w: usize, columns: i32, acts: usize, out: usize): void {
+  const blocks = columns / BLOCK
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    switch (type) {
+      case TYPE_F32:
+      case TYPE_F16: return matmul_f32(w, columns, acts, out)
+      case TYPE_Q4_0: return matmul_u4.matmul(w, blocks, acts, out)
+      case TYPE_Q4_1: return matmul_u4.matmulMin(w, blocks, acts, out)
+      case TYPE_Q8_0: return matmul_s8(w, blocks, acts, out)
+      default: return matmul_u6(w, blocks, acts, out)
+    }
+  } else if (ASC_FEATURE_SIMD) {
+    switch (type) {
+      case TYPE_F32:
+      case TYPE_F16: return matmul_f32(w, columns, acts, out)
+      case TYPE_Q4_1: return matmul_i16.matmulMin(w, blocks, acts, out)
+      default: return matmul_i16.matmul(w, blocks, acts, out)
+    }
+  } else {
+    for (let t = 0; t < TILE; t++) twin(type, w, columns, acts, TILE, t, out + <usize>t * (GROUP_ROWS * 4))
+  }
+}
+
+/** Bytes from one tile of t tokens to the next: int8 blocks, or f32. */
+// @ts-ignore: decorator
+@inline
+export function tileBytes(type: i32, columns: i32, t: usize): usize {
+  return readsF32(type) ? <usize>columns * 4 * t : <usize>(columns / BLOCK) * ACTS_BLOCK * t
+}

@@ -1,0 +1,37 @@
+import { ACTS_BLOCK, ACTS_DA } from '../acts'
+import { GROUP_HEADER, RATIO_D } from '../../quant/scales'
+import { PACKED_Q8_0 } from '../../quant/q8_0'
+import { dot16, stepF16 } from '../steps'
+
+/** Adds one quad of four rows: bytes (0, 2) and (1, 3) of each row, widened to i16. */
+// @ts-ignore: decorator
+@inline
+function dotBytes(c: v128, w: v128, a0: v128, a1: v128): v128 {
+  c = dot16(c, a0, i16x8.shr_s(i16x8.shl(w, 8), 8))
+  return dot16(c, a1, i16x8.shr_s(w, 8))
+}
+
+/** 8 rows of a group · one token → f32[8] at out. */
+export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void {
+  const ratio = v128.load32_splat(group, RATIO_D)
+  let f0 = f32x4.splat(0)
+  let f1 = f32x4.splat(0)
+  let w = group + GROUP_HEADER
+  for (let b = 0; b < blocks; b++) {
+    let c0 = i32x4.splat(0)
+    let c1 = c0
+    for (let j: usize = 0; j < 8; j++) {
+      const a0 = v128.load32_splat(acts + j * 8)
+      const a1 = v128.load32_splat(acts + j * 8, 4)
+      c0 = dotBytes(c0, v128.load(w + j * 32), a0, a1)
+      c1 = dotBytes(c1, v128.load(w + j * 32, 16), a0, a1)
+    }
+    const da = v128.load32_splat(acts, ACTS_DA)
+    f0 = stepF16(f0, c0, w + 256, ratio, da)
+    f1 = stepF16(f1, c1, w + 264, ratio, da)
+    w += PACKED_Q8_0
+    acts += ACTS_BLOCK
+  }
+  v128.store(out, f0)
+  v128.store(out, f1, 16)
+}

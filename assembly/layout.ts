@@ -1,0 +1,144 @@
+// Numbers that AssemblyScript and TypeScript share: tile sizes, struct offsets (bytes), enumerations. Constants only.
+
+/** Rows of a group: weights are repacked so that 8 rows are read as one stream. */
+export const GROUP_ROWS = 8
+/** Columns that share one activation scale. */
+export const BLOCK = 32
+/** Tokens of a matrix–matrix tile. */
+export const TILE = 4
+/** Positions of a KV page; divides PIECE. */
+export const PAGE = 64
+/** Positions of an attention piece: each piece gives (max, sum, accumulator), and pieces merge in order. */
+export const PIECE = 256
+
+// ggml_type ids of the tensor types that have kernels.
+export const TYPE_F32 = 0
+export const TYPE_F16 = 1
+export const TYPE_Q4_0 = 2
+export const TYPE_Q4_1 = 3
+export const TYPE_Q8_0 = 8
+export const TYPE_Q6_K = 14
+
+// KV cache element types.
+export const KV_F32 = 0
+export const KV_F16 = 1
+
+// A matrix: type, rows, columns, address of the first group, address of f32 bias[rows] or 0, bytes of a group.
+export const TENSOR_TYPE = 0
+export const TENSOR_ROWS = 4
+export const TENSOR_COLUMNS = 8
+export const TENSOR_DATA = 12
+export const TENSOR_BIAS = 16
+export const TENSOR_GROUP_BYTES = 20
+export const TENSOR_BYTES = 32
+
+// A layer: two norms (addresses of f32[dim]), which forms of activations each stage needs, its caches, its matrices.
+export const LAYER_ATTN_NORM = 0
+export const LAYER_FFN_NORM = 4
+export const LAYER_K_CACHE = 8
+export const LAYER_V_CACHE = 12
+/** Forms (FORM_*) of the activations that q/k/v, output, gate/up and down read. */
+export const LAYER_FORMS_QKV = 16
+export const LAYER_FORMS_OUT = 20
+export const LAYER_FORMS_FFN = 24
+export const LAYER_FORMS_DOWN = 28
+export const LAYER_Q = 32
+export const LAYER_K = 64
+export const LAYER_V = 96
+export const LAYER_O = 128
+export const LAYER_GATE = 160
+export const LAYER_UP = 192
+export const LAYER_DOWN = 224
+export const LAYER_BYTES = 256
+
+// Forms of activations, bits: int8 blocks for quantized weights, f32 tiles for F32 and F16 weights.
+export const FORM_Q8 = 1
+export const FORM_F32 = 2
+
+// A segment's model: sizes, addresses of tables, buffers and of the batch at hand.
+export const MODEL_DIM = 0
+export const MODEL_FFN = 4
+export const MODEL_LAYERS = 8
+export const MODEL_HEADS = 12
+export const MODEL_KV_HEADS = 16
+export const MODEL_HEAD_DIM = 20
+export const MODEL_ROPE_DIM = 24
+export const MODEL_VOCAB = 28
+export const MODEL_EPS = 32 // f32
+export const MODEL_KV_TYPE = 36
+export const MODEL_LAYER_TABLE = 40
+export const MODEL_OUTPUT_NORM = 44
+export const MODEL_ROPE_FREQS = 48 // f64[ropeDim / 2]
+export const MODEL_ROPE_SCALE = 52 // f32
+export const MODEL_ATTN_SCALE = 56 // f32
+export const MODEL_CONTROL = 60
+/** 1 in the segment that holds the embedding. */
+export const MODEL_FIRST = 64
+export const MODEL_FORMS_OUTPUT = 68
+// Buffers.
+export const MODEL_X = 72 // f32 [batch, dim], the hidden state
+export const MODEL_NORM = 76 // f32 [batch, dim]
+export const MODEL_ACTS = 80 // int8 blocks of the stage at hand
+export const MODEL_ACTS_F32 = 84
+export const MODEL_H_ACTS = 88 // int8 blocks of silu(gate) · up
+export const MODEL_H_ACTS_F32 = 92
+export const MODEL_QB = 96 // f32 [batch, heads · headDim]
+export const MODEL_KB = 100 // f32 [batch, kvHeads · headDim]
+export const MODEL_VB = 104
+export const MODEL_ATTN = 108 // f32 [batch, heads · headDim]
+export const MODEL_H = 112 // f32 [batch, ffn]
+export const MODEL_ROPE = 116 // f32 [batch, ropeDim / 2, (cos, sin)]
+export const MODEL_PARTIALS = 120 // f32 [heads, pieces, 4 + headDim padded]
+export const MODEL_LOGITS = 124 // f32 [outputs, vocab]
+export const MODEL_SCRATCH = 128 // of each thread
+export const MODEL_SCRATCH_BYTES = 132
+// The batch at hand.
+export const MODEL_N = 136
+export const MODEL_TOKENS = 140 // i32 [batch]
+export const MODEL_POSITIONS = 144 // i32 [batch]
+export const MODEL_TABLES = 148 // i32 [batch], address of each row's page table
+export const MODEL_N_OUTPUTS = 152
+export const MODEL_OUTPUTS = 156 // i32 [outputs], rows of x whose logits are wanted
+export const MODEL_EMBEDDING = 160 // TENSOR
+export const MODEL_OUTPUT = 192 // TENSOR
+export const MODEL_BYTES = 224
+
+// Control words, each on a cache line of its own.
+export const CONTROL_ARRIVED = 0
+export const CONTROL_GENERATION = 64
+export const CONTROL_SLEEPERS = 128
+/** Not 0 once a worker has died: every wait ends. */
+export const CONTROL_POISON = 192
+/** Not 0 while an abort is asked for; read between layers. */
+export const CONTROL_ABORT = 256
+/** Thread 0's copy of the abort flag, on which all threads act. */
+export const CONTROL_DECISION = 320
+/** Counts commands; threads park on it. */
+export const CONTROL_TICKET = 384
+export const CONTROL_COMMAND = 448
+export const CONTROL_PARKED = 512
+export const CONTROL_BYTES = 576
+
+export const COMMAND_FORWARD = 1
+export const COMMAND_OUTPUT = 2
+export const COMMAND_EXIT = 3
+
+// What forward and output return.
+export const STATUS_OK = 0
+export const STATUS_ABORTED = 1
+export const STATUS_POISONED = 2
+
+// What repack returns beside 0.
+export const REPACK_NOT_FINITE = 1
+export const REPACK_UNKNOWN_TYPE = 2
+
+// A thread's scratch: two tiles of results, the scores of a piece, two attention states, then the unpacked group.
+export const SCRATCH_TILE = 0 // f32 [TILE, 8]
+export const SCRATCH_SCORES = 256 // f32 [PIECE]
+export const SCRATCH_STATE = 1280 // max, sum, 2 unused, f32 [headDim padded to 4]
+export const SCRATCH_PIECE = 5632
+export const SCRATCH_UNPACK = 10240
+/** Largest head dimension that the attention states have room for. */
+export const MAX_HEAD_DIM = 1024
+/** Floats before the accumulator of an attention state. */
+export const STATE_HEAD = 4

@@ -1,0 +1,115 @@
+// y = W x over row groups: packed weights against arranged activations, with the epilogue of each use.
+import {
+  BLOCK, FORM_F32, FORM_Q8, GROUP_ROWS, SCRATCH_TILE, SCRATCH_UNPACK, TENSOR_BIAS, TENSOR_COLUMNS, TENSOR_DATA,
+  TENSOR_GROUP_BYTES, TENSOR_ROWS, TENSOR_TYPE, TILE,
+} from '../layout'
+import { ACTS_BLOCK } from '../kernels/acts'
+import { arrangeBlock, matmul, matvec, readsF32, tileBytes, unpack } from '../kernels/dispatch'
+import { swiglu8 } from './swiglu'
+
+// What becomes of a result: stored, added to what is there (residual), or silu(there) · result.
+export const STORE = 0
+export const ADD = 1
+export const SWIGLU = 2
+
+// @ts-ignore: decorator
+@inline
+export function groupsOf(tensor: usize): i32 {
+  return (load<i32>(tensor, TENSOR_ROWS) + GROUP_ROWS - 1) / GROUP_ROWS
+}
+
+/** Tokens a tile: 1 for a single token (then f32 activations are used as they are), else TILE. */
+// @ts-ignore: decorator
+@inline
+export function tileOf(n: i32): i32 {
+  return n == 1 ? 1 : TILE
+}
+
+/** Arranges columns [from, to) of the tokens of tile `tile` (n in all, `x` f32 rows of `columns`) in the given forms. */
+export function arrange(
+  x: usize, columns: i32, n: i32, tile: i32, from: i32, to: i32, forms: i32, q8: usize, f32s: usize,
+): void {
+  const t = tileOf(n)
+  const first = tile * t
+  const valid = min(n - first, t)
+  const stride = <usize>columns << 2
+  x += <usize>first * stride
+  if (forms & FORM_Q8) {
+    const base = q8 + <usize>tile * (<usize>(columns / BLOCK) * ACTS_BLOCK * t)
+    for (let b = from / BLOCK; b < to / BLOCK; b++) {
+      const dst = base + <usize>b * ACTS_BLOCK * t
+      if (valid < t) memory.fill(dst, 0, ACTS_BLOCK * t)
+      for (let i = 0; i < valid; i++) {
+        arrangeBlock(x + <usize>i * stride + (<usize>b * BLOCK << 2), dst + (<usize>i << 2), t)
+      }
+    }
+  }
+  if (forms & FORM_F32) {
+    const base = f32s + <usize>tile * (stride * t)
+    for (let c = from; c < to; c++) {
+      for (let i = 0; i < t; i++) {
+        const value = i < valid ? load<f32>(x + <usize>i * stride + (<usize>c << 2)) : 0
+        store<f32>(base + (<usize>(c * t + i) << 2), value)
+      }
+    }
+  }
+}
+
+/** Eight results of one token, rows first… of the matrix → y. */
+function epilogue(result: usize, first: i32, rows: i32, bias: usize, mode: i32, y: usize): void {
+  const count = min(rows - first, GROUP_ROWS)
+  y += <usize>first << 2
+  if (bias) {
+    bias += <usize>first << 2
+    for (let i: usize = 0; i < <usize>count << 2; i += 4) {
+      store<f32>(result + i, load<f32>(result + i) + load<f32>(bias + i))
+    }
+  }
+  if (mode == SWIGLU && count == GROUP_ROWS) {
+    swiglu8(y, result)
+  } else if (mode == SWIGLU) {
+    // Through the tile beside `result`, so that the last group takes the same arithmetic.
+    const pad = result + 4 * GROUP_ROWS * TILE
+    memory.fill(pad, 0, GROUP_ROWS * 4)
+    memory.copy(pad, y, <usize>count << 2)
+    swiglu8(pad, result)
+    memory.copy(y, pad, <usize>count << 2)
+  } else if (mode == ADD) {
+    for (let i: usize = 0; i < <usize>count << 2; i += 4) store<f32>(y + i, load<f32>(y + i) + load<f32>(result + i))
+  } else {
+    memory.copy(y, result, <usize>count << 2)
+  }
+}
+
+/**
+ * Rows of groups [from, to) for n tokens. `q8`, `f32s`: arranged activations. y f32 rows of `stride` floats each.
+ */
+export function linear(
+  tensor: usize, from: i32, to: i32, n: i32, q8: usize, f32s: usize, mode: i32, y: usize, stride: i32, scratch: usize,
+): void {
+  const type = load<i32>(tensor, TENSOR_TYPE)
+  const rows = load<i32>(tensor, TENSOR_ROWS)
+  const columns = load<i32>(tensor, TENSOR_COLUMNS)
+  const bias = <usize>load<u32>(tensor, TENSOR_BIAS)
+  const groupBytes = <usize>load<u32>(tensor, TENSOR_GROUP_BYTES)
+  const acts = readsF32(type) ? f32s : q8
+  const result = scratch + SCRATCH_TILE
+  let group = <usize>load<u32>(tensor, TENSOR_DATA) + <usize>from * groupBytes
+  for (let g = from; g < to; g++, group += groupBytes) {
+    if (n == 1) {
+      matvec(type, group, columns, acts, result)
+      epilogue(result, g * GROUP_ROWS, rows, bias, mode, y)
+      continue
+    }
+    const w = unpack(type, group, columns, scratch + SCRATCH_UNPACK)
+    const step = tileBytes(type, columns, TILE)
+    let tile = acts
+    for (let first = 0; first < n; first += TILE, tile += step) {
+      matmul(type, w, columns, tile, result)
+      for (let i = 0; i < min(n - first, TILE); i++) {
+        const to = y + (<usize>(first + i) * stride << 2)
+        epilogue(result + <usize>i * (GROUP_ROWS * 4), g * GROUP_ROWS, rows, bias, mode, to)
+      }
+    }
+  }
+}

@@ -1,0 +1,119 @@
+// exp, sin and cos of our own: the host's differ between engines. Scalar and SIMD forms perform the same operations.
+
+// exp(x) = 2^n · exp(r), n = nearest(x / ln 2), |r| ≤ ln 2 / 2; ln 2 in two parts (Cody and Waite), Taylor to degree 7:
+// the remainder is below 2^-27 of the value.
+// @ts-ignore: decorator
+@inline
+const LOG2E: f32 = 1.44269504
+// @ts-ignore: decorator
+@inline
+const LN2_HIGH: f32 = 0.693145752 // 0x3f317200: n · LN2_HIGH is exact
+// @ts-ignore: decorator
+@inline
+const LN2_LOW: f32 = 1.42860677e-6
+// @ts-ignore: decorator
+@inline
+const EXP_MIN: f32 = -87
+// @ts-ignore: decorator
+@inline
+const EXP_MAX: f32 = 88
+
+/** e^x for x clamped to −87…88; NaN stays NaN. */
+export function exp_scalar(x: f32): f32 {
+  x = x < EXP_MIN ? EXP_MIN : x
+  x = EXP_MAX < x ? EXP_MAX : x
+  const n = nearest<f32>(x * LOG2E)
+  const r = x - n * LN2_HIGH - n * LN2_LOW
+  let p: f32 = <f32>(1.0 / 5040)
+  p = p * r + <f32>(1.0 / 720)
+  p = p * r + <f32>(1.0 / 120)
+  p = p * r + <f32>(1.0 / 24)
+  p = p * r + <f32>(1.0 / 6)
+  p = p * r + <f32>0.5
+  p = p * r + 1
+  p = p * r + 1
+  return p * reinterpret<f32>((<i32>n + 127) << 23)
+}
+
+// @ts-ignore: decorator
+@inline
+function horner(p: v128, r: v128, c: f32): v128 {
+  return f32x4.add(f32x4.mul(p, r), f32x4.splat(c))
+}
+
+/** Four at a time. */
+// @ts-ignore: decorator
+@inline
+export function exp_simd(x: v128): v128 {
+  x = f32x4.pmin(f32x4.pmax(x, f32x4.splat(EXP_MIN)), f32x4.splat(EXP_MAX))
+  const n = f32x4.nearest(f32x4.mul(x, f32x4.splat(LOG2E)))
+  const r = f32x4.sub(f32x4.sub(x, f32x4.mul(n, f32x4.splat(LN2_HIGH))), f32x4.mul(n, f32x4.splat(LN2_LOW)))
+  let p = f32x4.splat(<f32>(1.0 / 5040))
+  p = horner(p, r, <f32>(1.0 / 720))
+  p = horner(p, r, <f32>(1.0 / 120))
+  p = horner(p, r, <f32>(1.0 / 24))
+  p = horner(p, r, <f32>(1.0 / 6))
+  p = horner(p, r, <f32>0.5)
+  p = horner(p, r, 1)
+  p = horner(p, r, 1)
+  const scale = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23)
+  return f32x4.mul(p, scale)
+}
+
+// sin and cos: k = nearest(x · 2/π), r = x − k · π/2 with π/2 in three parts of 33 bits (fdlibm's), Taylor on |r| ≤ π/4.
+// @ts-ignore: decorator
+@inline
+const TWO_OVER_PI: f64 = 0.63661977236758134308
+// @ts-ignore: decorator
+@inline
+const PIO2_1: f64 = 1.57079632673412561417
+// @ts-ignore: decorator
+@inline
+const PIO2_2: f64 = 6.07710050630396597660e-11
+// @ts-ignore: decorator
+@inline
+const PIO2_3: f64 = 2.02226624871116645580e-21
+
+// @ts-ignore: decorator
+@inline
+function sinPoly(r: f64): f64 {
+  const z = r * r
+  let p: f64 = -1.0 / 1307674368000
+  p = p * z + 1.0 / 6227020800
+  p = p * z - 1.0 / 39916800
+  p = p * z + 1.0 / 362880
+  p = p * z - 1.0 / 5040
+  p = p * z + 1.0 / 120
+  p = p * z - 1.0 / 6
+  return r + r * z * p
+}
+
+// @ts-ignore: decorator
+@inline
+function cosPoly(r: f64): f64 {
+  const z = r * r
+  let p: f64 = 1.0 / 20922789888000
+  p = p * z - 1.0 / 87178291200
+  p = p * z + 1.0 / 479001600
+  p = p * z - 1.0 / 3628800
+  p = p * z + 1.0 / 40320
+  p = p * z - 1.0 / 720
+  p = p * z + 1.0 / 24
+  p = p * z - 0.5
+  return 1 + z * p
+}
+
+/** Stores (cos x · scale, sin x · scale) as f32 at dst, for 0 ≤ x < 2^20. */
+export function storeCosSin(x: f64, scale: f64, dst: usize): void {
+  const k = nearest<f64>(x * TWO_OVER_PI)
+  const r = x - k * PIO2_1 - k * PIO2_2 - k * PIO2_3
+  const s = sinPoly(r)
+  const c = cosPoly(r)
+  const quadrant = <i32>k & 3
+  let cos = (quadrant & 1) == 0 ? c : s
+  let sin = (quadrant & 1) == 0 ? s : c
+  if (quadrant == 1 || quadrant == 2) cos = -cos
+  if (quadrant >= 2) sin = -sin
+  store<f32>(dst, <f32>(cos * scale))
+  store<f32>(dst + 4, <f32>(sin * scale))
+}

@@ -1,0 +1,140 @@
+/** Loads the builds of the kernels side by side, each on a memory of its own, with a bump arena. */
+import { readFileSync } from 'node:fs'
+import { TYPE_F16, TYPE_F32, TYPE_Q4_0, TYPE_Q4_1, TYPE_Q6_K, TYPE_Q8_0 } from '../assembly/layout.ts'
+
+export interface Kernels {
+  repack(
+    type: number,
+    src: number,
+    rows: number,
+    columns: number,
+    rowBytes: number,
+    dst: number,
+    groupBytes: number,
+  ): number
+  row(tensor: number, index: number, dst: number): void
+  arrange(type: number, x: number, columns: number, n: number, dst: number): void
+  arrangedBytes(columns: number, n: number): number
+  matvec(type: number, group: number, columns: number, acts: number, out: number): void
+  matmul(type: number, group: number, columns: number, acts: number, n: number, scratch: number, out: number): void
+  rmsnorm(x: number, w: number, n: number, eps: number, y: number): void
+  expf(x: number, n: number, y: number): void
+}
+
+const PAGES = 256
+
+export class Build {
+  readonly kernels: Kernels
+  readonly memory = new WebAssembly.Memory({ initial: PAGES })
+  private top = 1024
+
+  constructor(readonly name: string) {
+    const module = new WebAssembly.Module(readFileSync(`build/wasm/${name}.wasm`))
+    this.kernels = new WebAssembly.Instance(module, { env: { memory: this.memory } }).exports as unknown as Kernels
+  }
+
+  /** Forgets all that was allocated. */
+  reset(): void {
+    this.top = 1024
+  }
+
+  alloc(bytes: number): number {
+    const at = this.top
+    this.top = (this.top + bytes + 63) & ~63
+    if (this.top > PAGES * 65536) throw new Error(`the harness has no room for ${bytes} bytes`)
+    // What a kernel fails to write must not look right by accident.
+    new Uint8Array(this.memory.buffer, at, bytes).fill(0xa5)
+    return at
+  }
+
+  put(data: Uint8Array | Float32Array | Uint32Array): number {
+    const at = this.alloc(data.byteLength)
+    new Uint8Array(this.memory.buffer, at, data.byteLength).set(
+      new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+    )
+    return at
+  }
+
+  bytes(at: number, length: number): Uint8Array {
+    return new Uint8Array(this.memory.buffer, at, length).slice()
+  }
+
+  floats(at: number, length: number): Float32Array {
+    return new Float32Array(this.memory.buffer, at, length).slice()
+  }
+}
+
+/** A relaxed-SIMD instruction (i16x8.relaxed_dot_i8x16_i7x16_s) in a module of its own: does this engine take it? */
+export function hasRelaxedSimd(): boolean {
+  return WebAssembly.validate(readFileSync('build/wasm/relaxed.wasm'))
+}
+
+export interface TypeFormat {
+  name: string
+  type: number
+  /** Columns and file bytes of a block; bytes of 8 packed rows a block; bytes before a group's blocks. */
+  columns: number
+  fileBytes: number
+  packedBytes: number
+  headerBytes: number
+  /** Where a block's f16 scales are. */
+  scales: number[]
+}
+
+export const FORMATS: TypeFormat[] = [
+  { name: 'F32', type: TYPE_F32, columns: 1, fileBytes: 4, packedBytes: 32, headerBytes: 0, scales: [] },
+  { name: 'F16', type: TYPE_F16, columns: 1, fileBytes: 2, packedBytes: 16, headerBytes: 0, scales: [0] },
+  { name: 'Q4_0', type: TYPE_Q4_0, columns: 32, fileBytes: 18, packedBytes: 144, headerBytes: 16, scales: [0] },
+  { name: 'Q4_1', type: TYPE_Q4_1, columns: 32, fileBytes: 20, packedBytes: 160, headerBytes: 16, scales: [0, 2] },
+  { name: 'Q8_0', type: TYPE_Q8_0, columns: 32, fileBytes: 34, packedBytes: 272, headerBytes: 16, scales: [0] },
+  { name: 'Q6_K', type: TYPE_Q6_K, columns: 256, fileBytes: 210, packedBytes: 1696, headerBytes: 0, scales: [208] },
+]
+
+/** Deterministic: mulberry32. */
+export function random(seed: number): () => number {
+  return () => {
+    seed = (seed + 0x6d2b79f5) | 0
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+  }
+}
+
+/** File bytes of `rows` rows: random, or every byte of the values `fill`. Scales are finite halves of all sizes. */
+export function fileRows(format: TypeFormat, rows: number, columns: number, seed: number, fill?: number): Uint8Array {
+  const next = random(seed)
+  const blocks = (rows * columns) / format.columns
+  const bytes = new Uint8Array(blocks * format.fileBytes)
+  if (format.type === TYPE_F32) {
+    const values = new Float32Array(bytes.buffer)
+    for (let i = 0; i < values.length; i++) values[i] = fill === undefined ? (next() - 0.5) * 4 : fill - 128
+    return bytes
+  }
+  for (let i = 0; i < bytes.length; i++) bytes[i] = fill ?? Math.floor(next() * 256)
+  const view = new DataView(bytes.buffer)
+  for (let b = 0; b < blocks; b++) {
+    for (const at of format.scales) {
+      // Exponents 0 (subnormal) … 20: a wide range inside one group.
+      const half = (next() < 0.5 ? 0x8000 : 0) | (Math.floor(next() * 21) << 10) | Math.floor(next() * 1024)
+      view.setUint16(b * format.fileBytes + at, half, true)
+    }
+  }
+  return bytes
+}
+
+export interface Packed {
+  at: number
+  groupBytes: number
+  groups: number
+}
+
+export function repack(build: Build, format: TypeFormat, file: Uint8Array, rows: number, columns: number): Packed {
+  const groups = Math.ceil(rows / 8)
+  const groupBytes = format.headerBytes + (columns / format.columns) * format.packedBytes
+  const src = build.put(file)
+  const at = build.alloc(groups * groupBytes)
+  const rowBytes = (columns / format.columns) * format.fileBytes
+  const status = build.kernels.repack(format.type, src, rows, columns, rowBytes, at, groupBytes)
+  if (status !== 0) throw new Error(`repack of ${format.name}: ${status}`)
+  return { at, groupBytes, groups }
+}
