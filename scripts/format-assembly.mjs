@@ -53,9 +53,12 @@ export function formatAll(files) {
   }
 }
 
-/** The code without all that a formatter may add, drop or swap. */
+/** The code without all that a formatter may add, drop or swap, and with its numbers in one spelling. */
 function bare(code) {
-  return code.replace(/[\s;,()'"`]/g, '')
+  return code
+    .replace(/[\s;,()'"`]/g, '')
+    .replace(/0x[\da-f]+/gi, (number) => number.toLowerCase())
+    .replace(/(?<![\w.])(\d+\.\d*|\.\d+|\d+(?=e))(e[-+]?\d+)?/gi, (number) => String(Number(number)))
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
@@ -63,7 +66,14 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const folder = process.argv.slice(2).find((argument) => !argument.startsWith('-')) ?? join(ROOT, 'assembly')
   const paths = readdirSync(folder, { recursive: true }).filter((path) => path.endsWith('.ts'))
   const files = new Map(paths.map((path) => [path, readFileSync(join(folder, path), 'utf8')]))
-  const changed = [...formatAll(files)].filter(([path, code]) => code !== files.get(path))
+  let formatted = files
+  try {
+    formatted = formatAll(files)
+  } catch (error) {
+    console.error(error.message)
+    process.exit(1)
+  }
+  const changed = [...formatted].filter(([path, code]) => code !== files.get(path))
   for (const [path, code] of changed) {
     if (!check) writeFileSync(join(folder, path), code)
     console.error(check ? `${path} is not formatted: npm run format:assembly` : `${path} formatted`)
