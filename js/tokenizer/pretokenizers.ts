@@ -109,8 +109,8 @@ const CASED_LETTERS =
   '212a-212d 212f-2134 2139 213c-213f 2145-2149 214e 2183-2184 2c00-2c7b 2c7e-2ce4 2ceb-2cee 2cf2-2cf3 a640-a66d ' +
   'a680-a69b a722-a76f a771-a787 a78b-a78e ab70-abbf fb00-fb06 fb13-fb17 ff21-ff3a ff41-ff5a 10400-1044f 104b0-104d3 ' +
   '104d8-104fb 10c80-10cb2 10cc0-10cf2 118a0-118df 1e900-1e943'
-// [!-/:-~！-／：-～‘-‟　-。] but U+3000, which llama.cpp hides from a set: white space beyond ASCII becomes a tab to it.
-const MARKS_OF_DEEPSEEK = '21-2f 3a-7e 2018-201f 3001-3002 ff01-ff0f ff1a-ff5e'
+/** [!-/:-~！-／：-～‘-‟　-。] */
+const MARKS_OF_DEEPSEEK = '21-2f 3a-7e 2018-201f 3000-3002 ff01-ff0f ff1a-ff5e'
 
 const starcoder: PreTokenizer = { stages: [matches(numbers(1)), gpt2] }
 const poro = matches(spacedNotIn('(|.,!?…。，、।۔،)'))

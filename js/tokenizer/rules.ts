@@ -191,13 +191,13 @@ export function codeSet(ranges: string): (code: number) => boolean {
   }
 }
 
-/** [set]+, after \s? if `space`. */
+/** [set]+, after \s? if `space`. White space beyond ASCII is in no set: llama.cpp puts a vertical tab in its place. */
 export function inSet(ranges: string, space = false): Rule {
   const has = codeSet(ranges)
   return (text, at, end) => {
     const from = space && text.classes[at]! & SPACE ? at + 1 : at
     let to = from
-    while (to < end && has(text.codes[to]!)) to++
+    while (to < end && !(text.classes[to]! & SPACE) && has(text.codes[to]!)) to++
     return to > from ? to : at
   }
 }

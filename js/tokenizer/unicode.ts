@@ -30,8 +30,6 @@ function classTable(): Uint8Array {
     classes.fill(BITS[letter]!, code, end)
     code = end
   }
-  // llama.cpp's \p{S} lacks '~' (unicode.cpp, the classes of ASCII in an expression); no rule tells OTHER from SYMBOL else.
-  classes[0x7e] = OTHER
   table = classes
   return classes
 }
