@@ -89,6 +89,7 @@ async function readConfig(source: Source, signal: AbortSignal | undefined): Prom
   if (available < V0_HEADER) throw truncated(source, V0_HEADER)
   await source.read(new Uint8Array(header.buffer, 0, available), 0, signal)
   const versioned = header.getUint32(0, true) === MAGIC
+  if (versioned && available < V1_HEADER) throw truncated(source, V1_HEADER)
   const version = versioned ? header.getInt32(4, true) : 0
   if (version !== 0 && version !== 1) {
     throw new UnsupportedError(
