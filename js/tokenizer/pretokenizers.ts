@@ -139,6 +139,7 @@ const FAMILIES: [names: string, preTokenizer: PreTokenizer][] = [
     { stages: [llama3], ignoreMerges: true, addBos: true },
   ],
   ['dbrx smaug-bpe glm4 chatglm-bpe', { stages: [llama3] }],
+  ['glm5', { stages: [llama3], ignoreMerges: true }],
   ['minicpm5', { stages: [matches(numbers(3)), llama3With(Number.POSITIVE_INFINITY)], ignoreMerges: true }],
   [
     'gpt-2 phi-2 mpt olmo jais trillion granite-docling exaone4 gigachat a.x-4.0 mellum modern-bert jina-es jina-de ' +
