@@ -114,26 +114,35 @@ export class Cursor {
 
   /** A string: u64 length and that many bytes of UTF-8. */
   async string(): Promise<string> {
+    return (await this.strings(1))[0]!
+  }
+
+  /** Strings, one after the other. */
+  async strings(count: number): Promise<string[]> {
+    const strings: string[] = []
     for (;;) {
-      const text = this.tryString()
-      if (text !== undefined) return text
-      await this.needString()
+      this.#takeStrings(strings, count)
+      if (strings.length === count) return strings
+      await this.#needString()
     }
   }
 
-  /** The next string if all of it is in the window. */
-  tryString(): string | undefined {
-    if (!this.has(8)) return undefined
-    const length = this.#stringLength()
-    const start = this.#at + 8
-    const end = start + length
-    if (end > this.#end) return undefined
-    this.#at = end
-    return (length <= SHORT ? this.#short(start, end) : undefined) ?? this.#decode(start, end)
+  /** Appends the strings that are wholly in the window until there are `count`. */
+  #takeStrings(strings: string[], count: number): void {
+    const bytes = this.#bytes
+    const limit = this.#end
+    while (strings.length < count && limit - this.#at >= 8) {
+      const start = this.#at + 8
+      const length = this.#stringLength()
+      if (length > limit - start) return
+      const end = start + length
+      strings.push((length <= SHORT ? decodeShort(bytes, start, end) : undefined) ?? this.#decode(start, end))
+      this.#at = end
+    }
   }
 
   /** Brings the next string into the window. */
-  async needString(): Promise<void> {
+  async #needString(): Promise<void> {
     await this.need(8)
     const length = this.#stringLength()
     if (8 + length > this.rest) throw this.truncated(8 + length, `a string in ${this.section}`)
@@ -157,20 +166,40 @@ export class Cursor {
   #decode(start: number, end: number): string {
     return this.#decoder.decode(this.#bytes.subarray(start, end))
   }
+}
 
-  /** Decodes code points below U+0800, one or two bytes each; undefined if there is anything else. */
-  #short(start: number, end: number): string | undefined {
-    const bytes = this.#bytes
-    const units: number[] = []
-    for (let i = start; i < end; i++) {
-      const lead = bytes[i]!
-      if (lead < 0x80) units.push(lead)
-      else if (lead >= 0xc2 && lead < 0xe0 && i + 1 < end && (bytes[i + 1]! & 0xc0) === 0x80) {
-        units.push(((lead & 0x1f) << 6) | (bytes[++i]! & 0x3f))
-      } else return undefined
-    }
-    return String.fromCharCode(...units)
+const units: number[] = new Array(SHORT).fill(0)
+
+/** Decodes code points below U+0800, one or two bytes each; undefined if there is anything else. */
+function decodeShort(bytes: Uint8Array, start: number, end: number): string | undefined {
+  let length = 0
+  for (let i = start; i < end; i++) {
+    const lead = bytes[i]!
+    if (lead < 0x80) units[length++] = lead
+    else if (lead >= 0xc2 && lead < 0xe0 && i + 1 < end && (bytes[i + 1]! & 0xc0) === 0x80) {
+      units[length++] = ((lead & 0x1f) << 6) | (bytes[++i]! & 0x3f)
+    } else return undefined
   }
+  return fromUnits(units, length)
+}
+
+/** A string of the first code units, made with few calls and no intermediate array: 8, 4, 2, 1 at a time. */
+function fromUnits(u: readonly number[], length: number): string {
+  const make = String.fromCharCode
+  let text = ''
+  let i = 0
+  for (; i + 8 <= length; i += 8) {
+    text += make(u[i]!, u[i + 1]!, u[i + 2]!, u[i + 3]!, u[i + 4]!, u[i + 5]!, u[i + 6]!, u[i + 7]!)
+  }
+  if (i + 4 <= length) {
+    text += make(u[i]!, u[i + 1]!, u[i + 2]!, u[i + 3]!)
+    i += 4
+  }
+  if (i + 2 <= length) {
+    text += make(u[i]!, u[i + 1]!)
+    i += 2
+  }
+  return i < length ? text + make(u[i]!) : text
 }
 
 /** The error for a file that ends too early; `value` holds the section and the bytes needed and available. */

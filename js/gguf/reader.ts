@@ -214,13 +214,7 @@ async function readArray(cursor: Cursor, depth: number): Promise<MetadataArray> 
 
 async function readStrings(cursor: Cursor, count: number): Promise<string[]> {
   checkCount(cursor, 'strings', count, 8)
-  const strings: string[] = []
-  while (strings.length < count) {
-    const text = cursor.tryString()
-    if (text === undefined) await cursor.needString()
-    else strings.push(text)
-  }
-  return strings
+  return cursor.strings(count)
 }
 
 function readAlignment(metadata: Metadata): number {
