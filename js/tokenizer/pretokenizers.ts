@@ -138,8 +138,8 @@ const FAMILIES: [names: string, preTokenizer: PreTokenizer][] = [
     'llama3 llama-v3 llama-bpe falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano',
     { stages: [llama3], ignoreMerges: true, addBos: true },
   ],
-  ['dbrx smaug-bpe glm4 chatglm-bpe', { stages: [llama3] }],
-  ['glm5', { stages: [llama3], ignoreMerges: true }],
+  ['dbrx smaug-bpe chatglm-bpe', { stages: [llama3] }],
+  ['glm4 glm5', { stages: [llama3], ignoreMerges: true }],
   ['minicpm5', { stages: [matches(numbers(3)), llama3With(Number.POSITIVE_INFINITY)], ignoreMerges: true }],
   [
     'gpt-2 phi-2 mpt olmo jais trillion granite-docling exaone4 gigachat a.x-4.0 mellum modern-bert jina-es jina-de ' +
