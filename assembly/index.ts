@@ -34,14 +34,15 @@ export function matvec(type: i32, group: usize, columns: i32, acts: usize, out: 
 /** One group · n > 1 arranged tokens → f32 [n up to a multiple of TILE][8]. */
 export function matmul(type: i32, group: usize, columns: i32, acts: usize, n: i32, scratch: usize, out: usize): void {
   const w = unpack(type, group, columns, scratch)
-  for (let i = 0; i < n; i += 4, acts += tileBytes(type, columns, 4), out += 128) matmulTile(type, w, columns, acts, out)
+  for (let i = 0; i < n; i += 4, acts += tileBytes(type, columns, 4), out += 128)
+    matmulTile(type, w, columns, acts, out)
 }
 
 /** e^x of n floats, n a multiple of 4. */
 export function expf(x: usize, n: i32, y: usize): void {
   if (ASC_FEATURE_SIMD) {
-    for (let i: usize = 0; i < <usize>n << 2; i += 16) v128.store(y + i, exp_simd(v128.load(x + i)))
+    for (let i: usize = 0; i < (<usize>n) << 2; i += 16) v128.store(y + i, exp_simd(v128.load(x + i)))
   } else {
-    for (let i: usize = 0; i < <usize>n << 2; i += 4) store<f32>(y + i, exp_scalar(load<f32>(x + i)))
+    for (let i: usize = 0; i < (<usize>n) << 2; i += 4) store<f32>(y + i, exp_scalar(load<f32>(x + i)))
   }
 }

@@ -47,12 +47,18 @@ export function arrangeBlock(x: usize, dst: usize, t: usize): void {
 function twin(type: i32, group: usize, columns: i32, acts: usize, t: usize, index: usize, out: usize): void {
   acts += index * 4
   switch (type) {
-    case TYPE_F32: return matvec_f32_scalar(group, columns, acts, t, out)
-    case TYPE_F16: return matvec_f16_scalar(group, columns, acts, t, out)
-    case TYPE_Q4_0: return matvec_q4_0_scalar(group, columns / BLOCK, acts, t, out)
-    case TYPE_Q4_1: return matvec_q4_1_scalar(group, columns / BLOCK, acts, t, out)
-    case TYPE_Q8_0: return matvec_q8_0_scalar(group, columns / BLOCK, acts, t, out)
-    default: return matvec_q6_k_scalar(group, columns / BLOCK, acts, t, out)
+    case TYPE_F32:
+      return matvec_f32_scalar(group, columns, acts, t, out)
+    case TYPE_F16:
+      return matvec_f16_scalar(group, columns, acts, t, out)
+    case TYPE_Q4_0:
+      return matvec_q4_0_scalar(group, columns / BLOCK, acts, t, out)
+    case TYPE_Q4_1:
+      return matvec_q4_1_scalar(group, columns / BLOCK, acts, t, out)
+    case TYPE_Q8_0:
+      return matvec_q8_0_scalar(group, columns / BLOCK, acts, t, out)
+    default:
+      return matvec_q6_k_scalar(group, columns / BLOCK, acts, t, out)
   }
 }
 
@@ -60,21 +66,33 @@ function twin(type: i32, group: usize, columns: i32, acts: usize, t: usize, inde
 export function matvec(type: i32, group: usize, columns: i32, acts: usize, out: usize): void {
   if (ASC_FEATURE_RELAXED_SIMD) {
     switch (type) {
-      case TYPE_F32: return matvec_f32_simd(group, columns, acts, out)
-      case TYPE_F16: return matvec_f16_simd(group, columns, acts, out)
-      case TYPE_Q4_0: return matvec_q4_0_relaxed(group, columns / BLOCK, acts, out)
-      case TYPE_Q4_1: return matvec_q4_1_relaxed(group, columns / BLOCK, acts, out)
-      case TYPE_Q8_0: return matvec_q8_0_relaxed(group, columns / BLOCK, acts, out)
-      default: return matvec_q6_k_relaxed(group, columns / BLOCK, acts, out)
+      case TYPE_F32:
+        return matvec_f32_simd(group, columns, acts, out)
+      case TYPE_F16:
+        return matvec_f16_simd(group, columns, acts, out)
+      case TYPE_Q4_0:
+        return matvec_q4_0_relaxed(group, columns / BLOCK, acts, out)
+      case TYPE_Q4_1:
+        return matvec_q4_1_relaxed(group, columns / BLOCK, acts, out)
+      case TYPE_Q8_0:
+        return matvec_q8_0_relaxed(group, columns / BLOCK, acts, out)
+      default:
+        return matvec_q6_k_relaxed(group, columns / BLOCK, acts, out)
     }
   } else if (ASC_FEATURE_SIMD) {
     switch (type) {
-      case TYPE_F32: return matvec_f32_simd(group, columns, acts, out)
-      case TYPE_F16: return matvec_f16_simd(group, columns, acts, out)
-      case TYPE_Q4_0: return matvec_q4_0_simd(group, columns / BLOCK, acts, out)
-      case TYPE_Q4_1: return matvec_q4_1_simd(group, columns / BLOCK, acts, out)
-      case TYPE_Q8_0: return matvec_q8_0_simd(group, columns / BLOCK, acts, out)
-      default: return matvec_q6_k_simd(group, columns / BLOCK, acts, out)
+      case TYPE_F32:
+        return matvec_f32_simd(group, columns, acts, out)
+      case TYPE_F16:
+        return matvec_f16_simd(group, columns, acts, out)
+      case TYPE_Q4_0:
+        return matvec_q4_0_simd(group, columns / BLOCK, acts, out)
+      case TYPE_Q4_1:
+        return matvec_q4_1_simd(group, columns / BLOCK, acts, out)
+      case TYPE_Q8_0:
+        return matvec_q8_0_simd(group, columns / BLOCK, acts, out)
+      default:
+        return matvec_q6_k_simd(group, columns / BLOCK, acts, out)
     }
   } else twin(type, group, columns, acts, 1, 0, out)
 }
@@ -85,19 +103,45 @@ export function unpack(type: i32, group: usize, columns: i32, scratch: usize): u
   const blocks = columns / BLOCK
   if (ASC_FEATURE_RELAXED_SIMD) {
     switch (type) {
-      case TYPE_F16: { unpackF16(group, columns, scratch); break }
-      case TYPE_Q4_0: { unpack_relaxed.unpackQ4_0(group, blocks, scratch); break }
-      case TYPE_Q4_1: { unpack_relaxed.unpackQ4_1(group, blocks, scratch); break }
-      case TYPE_Q8_0: { unpack_relaxed.unpackQ8_0(group, blocks, scratch); break }
-      default: unpack_relaxed.unpackQ6_K(group, blocks, scratch)
+      case TYPE_F16: {
+        unpackF16(group, columns, scratch)
+        break
+      }
+      case TYPE_Q4_0: {
+        unpack_relaxed.unpackQ4_0(group, blocks, scratch)
+        break
+      }
+      case TYPE_Q4_1: {
+        unpack_relaxed.unpackQ4_1(group, blocks, scratch)
+        break
+      }
+      case TYPE_Q8_0: {
+        unpack_relaxed.unpackQ8_0(group, blocks, scratch)
+        break
+      }
+      default:
+        unpack_relaxed.unpackQ6_K(group, blocks, scratch)
     }
   } else if (ASC_FEATURE_SIMD) {
     switch (type) {
-      case TYPE_F16: { unpackF16(group, columns, scratch); break }
-      case TYPE_Q4_0: { unpack_simd.unpackQ4_0(group, blocks, scratch); break }
-      case TYPE_Q4_1: { unpack_simd.unpackQ4_1(group, blocks, scratch); break }
-      case TYPE_Q8_0: { unpack_simd.unpackQ8_0(group, blocks, scratch); break }
-      default: unpack_simd.unpackQ6_K(group, blocks, scratch)
+      case TYPE_F16: {
+        unpackF16(group, columns, scratch)
+        break
+      }
+      case TYPE_Q4_0: {
+        unpack_simd.unpackQ4_0(group, blocks, scratch)
+        break
+      }
+      case TYPE_Q4_1: {
+        unpack_simd.unpackQ4_1(group, blocks, scratch)
+        break
+      }
+      case TYPE_Q8_0: {
+        unpack_simd.unpackQ8_0(group, blocks, scratch)
+        break
+      }
+      default:
+        unpack_simd.unpackQ6_K(group, blocks, scratch)
     }
   }
   return scratch
@@ -109,18 +153,26 @@ export function matmul(type: i32, w: usize, columns: i32, acts: usize, out: usiz
   if (ASC_FEATURE_RELAXED_SIMD) {
     switch (type) {
       case TYPE_F32:
-      case TYPE_F16: return matmul_f32(w, columns, acts, out)
-      case TYPE_Q4_0: return matmul_u4.matmul(w, blocks, acts, out)
-      case TYPE_Q4_1: return matmul_u4.matmulMin(w, blocks, acts, out)
-      case TYPE_Q8_0: return matmul_s8(w, blocks, acts, out)
-      default: return matmul_u6(w, blocks, acts, out)
+      case TYPE_F16:
+        return matmul_f32(w, columns, acts, out)
+      case TYPE_Q4_0:
+        return matmul_u4.matmul(w, blocks, acts, out)
+      case TYPE_Q4_1:
+        return matmul_u4.matmulMin(w, blocks, acts, out)
+      case TYPE_Q8_0:
+        return matmul_s8(w, blocks, acts, out)
+      default:
+        return matmul_u6(w, blocks, acts, out)
     }
   } else if (ASC_FEATURE_SIMD) {
     switch (type) {
       case TYPE_F32:
-      case TYPE_F16: return matmul_f32(w, columns, acts, out)
-      case TYPE_Q4_1: return matmul_i16.matmulMin(w, blocks, acts, out)
-      default: return matmul_i16.matmul(w, blocks, acts, out)
+      case TYPE_F16:
+        return matmul_f32(w, columns, acts, out)
+      case TYPE_Q4_1:
+        return matmul_i16.matmulMin(w, blocks, acts, out)
+      default:
+        return matmul_i16.matmul(w, blocks, acts, out)
     }
   } else {
     for (let t = 0; t < TILE; t++) twin(type, w, columns, acts, TILE, t, out + <usize>t * (GROUP_ROWS * 4))

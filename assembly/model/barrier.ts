@@ -1,7 +1,13 @@
 // Waiting in shared memory: a barrier that spins about as long as a wake-up costs and then sleeps, and the parking place
 // of the pool's threads. Without threads all of it compiles to nothing.
 import {
-  CONTROL_ARRIVED, CONTROL_COMMAND, CONTROL_GENERATION, CONTROL_PARKED, CONTROL_POISON, CONTROL_SLEEPERS, CONTROL_TICKET,
+  CONTROL_ARRIVED,
+  CONTROL_COMMAND,
+  CONTROL_GENERATION,
+  CONTROL_PARKED,
+  CONTROL_POISON,
+  CONTROL_SLEEPERS,
+  CONTROL_TICKET,
 } from '../layout'
 
 // @ts-ignore: decorator

@@ -1,13 +1,60 @@
 // The forward pass: LLaMA (Touvron et al. 2023) as GGUF's llama architecture stores it. Every thread runs it over its
 // share of rows, heads or tokens, with barriers between the stages; no result depends on how the shares are cut.
 import {
-  CONTROL_ABORT, CONTROL_DECISION, LAYER_ATTN_NORM, LAYER_BYTES, LAYER_DOWN, LAYER_FFN_NORM, LAYER_FORMS_DOWN,
-  LAYER_FORMS_FFN, LAYER_FORMS_OUT, LAYER_FORMS_QKV, LAYER_GATE, LAYER_K, LAYER_O, LAYER_Q, LAYER_UP, LAYER_V,
-  MODEL_ACTS, MODEL_ACTS_F32, MODEL_ATTN, MODEL_CONTROL, MODEL_DIM, MODEL_EMBEDDING, MODEL_EPS, MODEL_FFN, MODEL_FIRST,
-  MODEL_FORMS_OUTPUT, MODEL_H, MODEL_HEADS, MODEL_HEAD_DIM, MODEL_H_ACTS, MODEL_H_ACTS_F32, MODEL_KB, MODEL_KV_HEADS,
-  MODEL_LAYERS, MODEL_LAYER_TABLE, MODEL_LOGITS, MODEL_N, MODEL_NORM, MODEL_N_OUTPUTS, MODEL_OUTPUT, MODEL_OUTPUTS,
-  MODEL_OUTPUT_NORM, MODEL_POSITIONS, MODEL_QB, MODEL_SCRATCH, MODEL_SCRATCH_BYTES, MODEL_TOKENS, MODEL_VB, MODEL_VOCAB,
-  MODEL_X, STATUS_ABORTED, STATUS_OK, STATUS_POISONED, FORM_F32,
+  CONTROL_ABORT,
+  CONTROL_DECISION,
+  LAYER_ATTN_NORM,
+  LAYER_BYTES,
+  LAYER_DOWN,
+  LAYER_FFN_NORM,
+  LAYER_FORMS_DOWN,
+  LAYER_FORMS_FFN,
+  LAYER_FORMS_OUT,
+  LAYER_FORMS_QKV,
+  LAYER_GATE,
+  LAYER_K,
+  LAYER_O,
+  LAYER_Q,
+  LAYER_UP,
+  LAYER_V,
+  MODEL_ACTS,
+  MODEL_ACTS_F32,
+  MODEL_ATTN,
+  MODEL_CONTROL,
+  MODEL_DIM,
+  MODEL_EMBEDDING,
+  MODEL_EPS,
+  MODEL_FFN,
+  MODEL_FIRST,
+  MODEL_FORMS_OUTPUT,
+  MODEL_H,
+  MODEL_HEADS,
+  MODEL_HEAD_DIM,
+  MODEL_H_ACTS,
+  MODEL_H_ACTS_F32,
+  MODEL_KB,
+  MODEL_KV_HEADS,
+  MODEL_LAYERS,
+  MODEL_LAYER_TABLE,
+  MODEL_LOGITS,
+  MODEL_N,
+  MODEL_NORM,
+  MODEL_N_OUTPUTS,
+  MODEL_OUTPUT,
+  MODEL_OUTPUTS,
+  MODEL_OUTPUT_NORM,
+  MODEL_POSITIONS,
+  MODEL_QB,
+  MODEL_SCRATCH,
+  MODEL_SCRATCH_BYTES,
+  MODEL_TOKENS,
+  MODEL_VB,
+  MODEL_VOCAB,
+  MODEL_X,
+  STATUS_ABORTED,
+  STATUS_OK,
+  STATUS_POISONED,
+  FORM_F32,
 } from '../layout'
 import { row } from '../repack'
 import { attend, attendPiece, mergePieces, piecesOf, ropeAndStore, ropeTable } from './attention'
@@ -61,7 +108,14 @@ function formsOf(n: i32, forms: i32): i32 {
 
 /** Norms rows of x and arranges them, tile by tile. `rows`: 0, or the rows to take. */
 function normAndArrange(
-  model: usize, x: usize, rows: usize, n: i32, weight: usize, forms: i32, thread: i32, threads: i32,
+  model: usize,
+  x: usize,
+  rows: usize,
+  n: i32,
+  weight: usize,
+  forms: i32,
+  thread: i32,
+  threads: i32,
 ): void {
   const dim = i32At(model, MODEL_DIM)
   const eps = load<f32>(model + MODEL_EPS)
@@ -70,10 +124,20 @@ function normAndArrange(
   const end = share(tilesOf(n), thread + 1, threads)
   for (let tile = share(tilesOf(n), thread, threads); tile < end; tile++) {
     for (let i = tile * t; i < min((tile + 1) * t, n); i++) {
-      const from = rows ? load<i32>(rows + (<usize>i << 2)) : i
-      rmsnorm(x + (<usize>(from * dim) << 2), weight, dim, eps, norm + (<usize>(i * dim) << 2))
+      const from = rows ? load<i32>(rows + ((<usize>i) << 2)) : i
+      rmsnorm(x + ((<usize>(from * dim)) << 2), weight, dim, eps, norm + ((<usize>(i * dim)) << 2))
     }
-    arrange(norm, dim, n, tile, 0, dim, formsOf(n, forms), pointerAt(model, MODEL_ACTS), pointerAt(model, MODEL_ACTS_F32))
+    arrange(
+      norm,
+      dim,
+      n,
+      tile,
+      0,
+      dim,
+      formsOf(n, forms),
+      pointerAt(model, MODEL_ACTS),
+      pointerAt(model, MODEL_ACTS_F32),
+    )
   }
 }
 
@@ -91,12 +155,28 @@ function projectQKV(model: usize, layer: usize, n: i32, thread: i32, threads: i3
   const f32s = f32Acts(n, pointerAt(model, MODEL_NORM), pointerAt(model, MODEL_ACTS_F32))
   linear(layer + LAYER_Q, min(from, q), min(to, q), n, q8, f32s, STORE, pointerAt(model, MODEL_QB), qRows, scratch)
   linear(
-    layer + LAYER_K, min(max(from - q, 0), k), min(max(to - q, 0), k), n, q8, f32s, STORE,
-    pointerAt(model, MODEL_KB), kvRows, scratch,
+    layer + LAYER_K,
+    min(max(from - q, 0), k),
+    min(max(to - q, 0), k),
+    n,
+    q8,
+    f32s,
+    STORE,
+    pointerAt(model, MODEL_KB),
+    kvRows,
+    scratch,
   )
   linear(
-    layer + LAYER_V, max(from - q - k, 0), max(to - q - k, 0), n, q8, f32s, STORE,
-    pointerAt(model, MODEL_VB), kvRows, scratch,
+    layer + LAYER_V,
+    max(from - q - k, 0),
+    max(to - q - k, 0),
+    n,
+    q8,
+    f32s,
+    STORE,
+    pointerAt(model, MODEL_VB),
+    kvRows,
+    scratch,
   )
 }
 
@@ -139,8 +219,15 @@ function feedForward(model: usize, layer: usize, n: i32, thread: i32, threads: i
     linear(layer + LAYER_UP, from, to, n, q8, f32s, SWIGLU, h, ffn, scratch)
     for (let tile = 0; tile < tilesOf(n); tile++) {
       arrange(
-        h, ffn, n, tile, from * 8, min(to * 8, ffn), forms,
-        pointerAt(model, MODEL_H_ACTS), pointerAt(model, MODEL_H_ACTS_F32),
+        h,
+        ffn,
+        n,
+        tile,
+        from * 8,
+        min(to * 8, ffn),
+        forms,
+        pointerAt(model, MODEL_H_ACTS),
+        pointerAt(model, MODEL_H_ACTS_F32),
       )
     }
   }
@@ -215,8 +302,8 @@ export function forward(model: usize, thread: i32, threads: i32): i32 {
   const end = share(n, thread + 1, threads)
   for (let i = share(n, thread, threads); i < end; i++) {
     if (i32At(model, MODEL_FIRST)) {
-      const token = load<u32>(pointerAt(model, MODEL_TOKENS) + (<usize>i << 2))
-      row(model + MODEL_EMBEDDING, token, pointerAt(model, MODEL_X) + (<usize>(i * dim) << 2))
+      const token = load<u32>(pointerAt(model, MODEL_TOKENS) + ((<usize>i) << 2))
+      row(model + MODEL_EMBEDDING, token, pointerAt(model, MODEL_X) + ((<usize>(i * dim)) << 2))
     }
     ropeTable(model, i)
   }
@@ -235,16 +322,30 @@ export function output(model: usize, thread: i32, threads: i32): i32 {
   const vocab = i32At(model, MODEL_VOCAB)
   const control = pointerAt(model, MODEL_CONTROL)
   normAndArrange(
-    model, pointerAt(model, MODEL_X), pointerAt(model, MODEL_OUTPUTS), n, pointerAt(model, MODEL_OUTPUT_NORM),
-    i32At(model, MODEL_FORMS_OUTPUT), thread, threads,
+    model,
+    pointerAt(model, MODEL_X),
+    pointerAt(model, MODEL_OUTPUTS),
+    n,
+    pointerAt(model, MODEL_OUTPUT_NORM),
+    i32At(model, MODEL_FORMS_OUTPUT),
+    thread,
+    threads,
   )
   if (!barrier(control, threads)) return STATUS_POISONED
   const tensor = model + MODEL_OUTPUT
   const groups = groupsOf(tensor)
   const f32s = f32Acts(n, pointerAt(model, MODEL_NORM), pointerAt(model, MODEL_ACTS_F32))
   linear(
-    tensor, share(groups, thread, threads), share(groups, thread + 1, threads), n, pointerAt(model, MODEL_ACTS), f32s,
-    STORE, pointerAt(model, MODEL_LOGITS), vocab, scratchOf(model, thread),
+    tensor,
+    share(groups, thread, threads),
+    share(groups, thread + 1, threads),
+    n,
+    pointerAt(model, MODEL_ACTS),
+    f32s,
+    STORE,
+    pointerAt(model, MODEL_LOGITS),
+    vocab,
+    scratchOf(model, thread),
   )
   return barrier(control, threads) ? STATUS_OK : STATUS_POISONED
 }

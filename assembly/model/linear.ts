@@ -1,7 +1,18 @@
 // y = W x over row groups: packed weights against arranged activations, with the epilogue of each use.
 import {
-  BLOCK, FORM_F32, FORM_Q8, GROUP_ROWS, SCRATCH_TILE, SCRATCH_UNPACK, TENSOR_BIAS, TENSOR_COLUMNS, TENSOR_DATA,
-  TENSOR_GROUP_BYTES, TENSOR_ROWS, TENSOR_TYPE, TILE,
+  BLOCK,
+  FORM_F32,
+  FORM_Q8,
+  GROUP_ROWS,
+  SCRATCH_TILE,
+  SCRATCH_UNPACK,
+  TENSOR_BIAS,
+  TENSOR_COLUMNS,
+  TENSOR_DATA,
+  TENSOR_GROUP_BYTES,
+  TENSOR_ROWS,
+  TENSOR_TYPE,
+  TILE,
 } from '../layout'
 import { ACTS_BLOCK } from '../kernels/acts'
 import { arrangeBlock, matmul, matvec, readsF32, tileBytes, unpack } from '../kernels/dispatch'
@@ -27,12 +38,20 @@ export function tileOf(n: i32): i32 {
 
 /** Arranges columns [from, to) of the tokens of tile `tile` (n in all, `x` f32 rows of `columns`) in the given forms. */
 export function arrange(
-  x: usize, columns: i32, n: i32, tile: i32, from: i32, to: i32, forms: i32, q8: usize, f32s: usize,
+  x: usize,
+  columns: i32,
+  n: i32,
+  tile: i32,
+  from: i32,
+  to: i32,
+  forms: i32,
+  q8: usize,
+  f32s: usize,
 ): void {
   const t = tileOf(n)
   const first = tile * t
   const valid = min(n - first, t)
-  const stride = <usize>columns << 2
+  const stride = (<usize>columns) << 2
   x += <usize>first * stride
   if (forms & FORM_Q8) {
     const base = q8 + <usize>tile * (<usize>(columns / BLOCK) * ACTS_BLOCK * t)
@@ -40,7 +59,7 @@ export function arrange(
       const dst = base + <usize>b * ACTS_BLOCK * t
       if (valid < t) memory.fill(dst, 0, ACTS_BLOCK * t)
       for (let i = 0; i < valid; i++) {
-        arrangeBlock(x + <usize>i * stride + (<usize>b * BLOCK << 2), dst + (<usize>i << 2), t)
+        arrangeBlock(x + <usize>i * stride + ((<usize>b * BLOCK) << 2), dst + ((<usize>i) << 2), t)
       }
     }
   }
@@ -48,8 +67,8 @@ export function arrange(
     const base = f32s + <usize>tile * (stride * t)
     for (let c = from; c < to; c++) {
       for (let i = 0; i < t; i++) {
-        const value = i < valid ? load<f32>(x + <usize>i * stride + (<usize>c << 2)) : 0
-        store<f32>(base + (<usize>(c * t + i) << 2), value)
+        const value = i < valid ? load<f32>(x + <usize>i * stride + ((<usize>c) << 2)) : 0
+        store<f32>(base + ((<usize>(c * t + i)) << 2), value)
       }
     }
   }
@@ -58,10 +77,10 @@ export function arrange(
 /** Eight results of one token, rows first… of the matrix → y. */
 function epilogue(result: usize, first: i32, rows: i32, bias: usize, mode: i32, y: usize): void {
   const count = min(rows - first, GROUP_ROWS)
-  y += <usize>first << 2
+  y += (<usize>first) << 2
   if (bias) {
-    bias += <usize>first << 2
-    for (let i: usize = 0; i < <usize>count << 2; i += 4) {
+    bias += (<usize>first) << 2
+    for (let i: usize = 0; i < (<usize>count) << 2; i += 4) {
       store<f32>(result + i, load<f32>(result + i) + load<f32>(bias + i))
     }
   }
@@ -71,13 +90,13 @@ function epilogue(result: usize, first: i32, rows: i32, bias: usize, mode: i32, 
     // Through the tile beside `result`, so that the last group takes the same arithmetic.
     const pad = result + 4 * GROUP_ROWS * TILE
     memory.fill(pad, 0, GROUP_ROWS * 4)
-    memory.copy(pad, y, <usize>count << 2)
+    memory.copy(pad, y, (<usize>count) << 2)
     swiglu8(pad, result)
-    memory.copy(y, pad, <usize>count << 2)
+    memory.copy(y, pad, (<usize>count) << 2)
   } else if (mode == ADD) {
-    for (let i: usize = 0; i < <usize>count << 2; i += 4) store<f32>(y + i, load<f32>(y + i) + load<f32>(result + i))
+    for (let i: usize = 0; i < (<usize>count) << 2; i += 4) store<f32>(y + i, load<f32>(y + i) + load<f32>(result + i))
   } else {
-    memory.copy(y, result, <usize>count << 2)
+    memory.copy(y, result, (<usize>count) << 2)
   }
 }
 
@@ -85,7 +104,16 @@ function epilogue(result: usize, first: i32, rows: i32, bias: usize, mode: i32, 
  * Rows of groups [from, to) for n tokens. `q8`, `f32s`: arranged activations. y f32 rows of `stride` floats each.
  */
 export function linear(
-  tensor: usize, from: i32, to: i32, n: i32, q8: usize, f32s: usize, mode: i32, y: usize, stride: i32, scratch: usize,
+  tensor: usize,
+  from: i32,
+  to: i32,
+  n: i32,
+  q8: usize,
+  f32s: usize,
+  mode: i32,
+  y: usize,
+  stride: i32,
+  scratch: usize,
 ): void {
   const type = load<i32>(tensor, TENSOR_TYPE)
   const rows = load<i32>(tensor, TENSOR_ROWS)
@@ -107,7 +135,7 @@ export function linear(
     for (let first = 0; first < n; first += TILE, tile += step) {
       matmul(type, w, columns, tile, result)
       for (let i = 0; i < min(n - first, TILE); i++) {
-        const to = y + (<usize>(first + i) * stride << 2)
+        const to = y + ((<usize>(first + i) * stride) << 2)
         epilogue(result + <usize>i * (GROUP_ROWS * 4), g * GROUP_ROWS, rows, bias, mode, to)
       }
     }

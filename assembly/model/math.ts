@@ -69,10 +69,10 @@ const TWO_OVER_PI: f64 = 0.63661977236758134308
 const PIO2_1: f64 = 1.57079632673412561417
 // @ts-ignore: decorator
 @inline
-const PIO2_2: f64 = 6.07710050630396597660e-11
+const PIO2_2: f64 = 6.0771005063039659766e-11
 // @ts-ignore: decorator
 @inline
-const PIO2_3: f64 = 2.02226624871116645580e-21
+const PIO2_3: f64 = 2.0222662487111664558e-21
 
 // @ts-ignore: decorator
 @inline

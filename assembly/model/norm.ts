@@ -16,8 +16,8 @@ function scaleOf(sum: f32, n: i32, eps: f32): f32 {
 }
 
 function rmsnorm_simd(x: usize, w: usize, n: i32, eps: f32, y: usize): void {
-  const whole = <usize>(n & ~7) << 2
-  const bytes = <usize>n << 2
+  const whole = (<usize>(n & ~7)) << 2
+  const bytes = (<usize>n) << 2
   let s0 = f32x4.splat(0)
   let s1 = f32x4.splat(0)
   for (let i: usize = 0; i < whole; i += 32) {

@@ -12,7 +12,8 @@ export function pack(src: usize, rows: i32, columns: i32, dst: usize): bool {
   const blocks = columns / BLOCK
   const rowBytes = <usize>blocks * FILE_BLOCK
   const body = dst + GROUP_HEADER
-  for (let b: usize = 0; b < <usize>blocks; b++) interleave(src + b * FILE_BLOCK + 4, rowBytes, rows, 4, body + b * PACKED_Q4_1)
+  for (let b: usize = 0; b < <usize>blocks; b++)
+    interleave(src + b * FILE_BLOCK + 4, rowBytes, rows, 4, body + b * PACKED_Q4_1)
   return (
     packScales(src, rowBytes, FILE_BLOCK, rows, blocks, body + 128, PACKED_Q4_1, dst + RATIO_D) &&
     packScales(src + 2, rowBytes, FILE_BLOCK, rows, blocks, body + 144, PACKED_Q4_1, dst + RATIO_M)

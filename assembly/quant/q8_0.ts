@@ -16,7 +16,8 @@ export function pack(src: usize, rows: i32, columns: i32, dst: usize): bool {
   const blocks = columns / BLOCK
   const rowBytes = <usize>blocks * FILE_BLOCK
   const body = dst + GROUP_HEADER
-  for (let b: usize = 0; b < <usize>blocks; b++) interleave(src + b * FILE_BLOCK + 2, rowBytes, rows, 8, body + b * PACKED_Q8_0)
+  for (let b: usize = 0; b < <usize>blocks; b++)
+    interleave(src + b * FILE_BLOCK + 2, rowBytes, rows, 8, body + b * PACKED_Q8_0)
   return packScales(src, rowBytes, FILE_BLOCK, rows, blocks, body + 256, PACKED_Q8_0, dst + RATIO_D)
 }
 

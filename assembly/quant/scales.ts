@@ -51,8 +51,14 @@ export function scale(p: usize, ratio: f32): f32 {
  * `blockBytes`. `dst`: 8 halves of block 0; blocks lie `packedBytes` apart. Missing rows get 0. False: not finite.
  */
 export function packScales(
-  src: usize, rowBytes: usize, blockBytes: usize, rows: i32, blocks: i32,
-  dst: usize, packedBytes: usize, ratio: usize,
+  src: usize,
+  rowBytes: usize,
+  blockBytes: usize,
+  rows: i32,
+  blocks: i32,
+  dst: usize,
+  packedBytes: usize,
+  ratio: usize,
 ): bool {
   let largest = 0
   for (let r = 0; r < rows; r++) {

@@ -1,6 +1,13 @@
 /** 8 rows, unpacked to f32 · a tile of 4 tokens (values of a column side by side) → f32[4 tokens][8 rows] at out. */
 export function matmul(w: usize, columns: i32, x: usize, out: usize): void {
-  let f00 = f32x4.splat(0), f01 = f00, f10 = f00, f11 = f00, f20 = f00, f21 = f00, f30 = f00, f31 = f00
+  let f00 = f32x4.splat(0),
+    f01 = f00,
+    f10 = f00,
+    f11 = f00,
+    f20 = f00,
+    f21 = f00,
+    f30 = f00,
+    f31 = f00
   for (let c = 0; c < columns; c++, w += 32, x += 16) {
     const w0 = v128.load(w)
     const w1 = v128.load(w, 16)

@@ -6,9 +6,23 @@ import { UNPACKED_BLOCK, UNPACKED_D, UNPACKED_M } from '../unpack/layout'
 // @ts-ignore: decorator
 @inline
 function tile(w: usize, blocks: i32, acts: usize, out: usize, hasMin: bool): void {
-  let f00 = f32x4.splat(0), f01 = f00, f10 = f00, f11 = f00, f20 = f00, f21 = f00, f30 = f00, f31 = f00
+  let f00 = f32x4.splat(0),
+    f01 = f00,
+    f10 = f00,
+    f11 = f00,
+    f20 = f00,
+    f21 = f00,
+    f30 = f00,
+    f31 = f00
   for (let b = 0; b < blocks; b++) {
-    let c00 = i32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00
+    let c00 = i32x4.splat(0),
+      c01 = c00,
+      c10 = c00,
+      c11 = c00,
+      c20 = c00,
+      c21 = c00,
+      c30 = c00,
+      c31 = c00
     for (let p: usize = 0; p < 16; p++) {
       const w0 = v128.load(w + p * 32)
       const w1 = v128.load(w + p * 32, 16)

@@ -7,9 +7,23 @@ import { UNPACKED_BLOCK, UNPACKED_D } from '../unpack/layout'
 /** 8 rows, unpacked · a tile of 4 tokens → f32[4 tokens][8 rows] at out. */
 export function matmul(w: usize, blocks: i32, acts: usize, out: usize): void {
   const zero = i8x16.splat(0)
-  let f00 = f32x4.splat(0), f01 = f00, f10 = f00, f11 = f00, f20 = f00, f21 = f00, f30 = f00, f31 = f00
+  let f00 = f32x4.splat(0),
+    f01 = f00,
+    f10 = f00,
+    f11 = f00,
+    f20 = f00,
+    f21 = f00,
+    f30 = f00,
+    f31 = f00
   for (let b = 0; b < blocks; b++) {
-    let c00 = i32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00
+    let c00 = i32x4.splat(0),
+      c01 = c00,
+      c10 = c00,
+      c11 = c00,
+      c20 = c00,
+      c21 = c00,
+      c30 = c00,
+      c31 = c00
     for (let q: usize = 0; q < 8; q++) {
       const w0 = v128.load(w + q * 32)
       const w1 = v128.load(w + q * 32, 16)

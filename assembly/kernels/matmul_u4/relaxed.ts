@@ -14,9 +14,23 @@ function finish(s: v128, acts: usize, token: usize, offset: bool): v128 {
 // @ts-ignore: decorator
 @inline
 function tile(w: usize, blocks: i32, acts: usize, out: usize, hasMin: bool): void {
-  let f00 = f32x4.splat(0), f01 = f00, f10 = f00, f11 = f00, f20 = f00, f21 = f00, f30 = f00, f31 = f00
+  let f00 = f32x4.splat(0),
+    f01 = f00,
+    f10 = f00,
+    f11 = f00,
+    f20 = f00,
+    f21 = f00,
+    f30 = f00,
+    f31 = f00
   for (let b = 0; b < blocks; b++) {
-    let c00 = i16x8.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00
+    let c00 = i16x8.splat(0),
+      c01 = c00,
+      c10 = c00,
+      c11 = c00,
+      c20 = c00,
+      c21 = c00,
+      c30 = c00,
+      c31 = c00
     for (let q: usize = 0; q < 8; q++) {
       const w0 = v128.load(w + q * 32)
       const w1 = v128.load(w + q * 32, 16)

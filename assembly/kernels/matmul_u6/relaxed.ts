@@ -7,10 +7,12 @@ import { UNPACKED_D, UNPACKED_Q6_BLOCK, UNPACKED_SC0, UNPACKED_SC1 } from '../un
 // @ts-ignore: decorator
 @inline
 function dotTwo(c: v128, acts: usize, w: usize): v128 {
-  return i32x4.add(c, i32x4.extadd_pairwise_i16x8_s(i16x8.add(
-    dot8(v128.load32_splat(acts), v128.load(w)),
-    dot8(v128.load32_splat(acts, 16), v128.load(w, 32)),
-  )))
+  return i32x4.add(
+    c,
+    i32x4.extadd_pairwise_i16x8_s(
+      i16x8.add(dot8(v128.load32_splat(acts), v128.load(w)), dot8(v128.load32_splat(acts, 16), v128.load(w, 32))),
+    ),
+  )
 }
 
 /** Four rows · one token, one block. */
@@ -23,15 +25,19 @@ function dotBlock(w: usize, acts: usize, half: usize, token: usize): v128 {
   c0 = dotTwo(dotTwo(c0, a, w + half), a + 32, w + half + 64)
   let c1 = i32x4.splat(-32 * s1)
   c1 = dotTwo(dotTwo(c1, a + 64, w + half + 128), a + 96, w + half + 192)
-  return i32x4.add(
-    i32x4.mul(c0, v128.load(w + half, UNPACKED_SC0)),
-    i32x4.mul(c1, v128.load(w + half, UNPACKED_SC1)),
-  )
+  return i32x4.add(i32x4.mul(c0, v128.load(w + half, UNPACKED_SC0)), i32x4.mul(c1, v128.load(w + half, UNPACKED_SC1)))
 }
 
 /** 8 rows, unpacked · a tile of 4 tokens → f32[4 tokens][8 rows] at out. */
 export function matmul(w: usize, blocks: i32, acts: usize, out: usize): void {
-  let f00 = f32x4.splat(0), f01 = f00, f10 = f00, f11 = f00, f20 = f00, f21 = f00, f30 = f00, f31 = f00
+  let f00 = f32x4.splat(0),
+    f01 = f00,
+    f10 = f00,
+    f11 = f00,
+    f20 = f00,
+    f21 = f00,
+    f30 = f00,
+    f31 = f00
   for (let b = 0; b < blocks; b++) {
     const d0 = v128.load(w, UNPACKED_D)
     const d1 = v128.load(w, UNPACKED_D + 16)

@@ -5,7 +5,7 @@ export function matvec(group: usize, columns: i32, x: usize, out: usize): void {
   const ratio = f32x4.splat(F16_BIAS_RATIO)
   let f0 = f32x4.splat(0)
   let f1 = f32x4.splat(0)
-  for (const end = x + (<usize>columns << 2); x < end; x += 4, group += 16) {
+  for (const end = x + ((<usize>columns) << 2); x < end; x += 4, group += 16) {
     const a = v128.load32_splat(x)
     f0 = f32x4.add(f0, f32x4.mul(loadF16x4(group, ratio), a))
     f1 = f32x4.add(f1, f32x4.mul(loadF16x4(group + 8, ratio), a))

@@ -2,7 +2,7 @@
 export function matvec(group: usize, columns: i32, x: usize, out: usize): void {
   let f0 = f32x4.splat(0)
   let f1 = f32x4.splat(0)
-  for (const end = x + (<usize>columns << 2); x < end; x += 4, group += 32) {
+  for (const end = x + ((<usize>columns) << 2); x < end; x += 4, group += 32) {
     const a = v128.load32_splat(x)
     f0 = f32x4.add(f0, f32x4.mul(v128.load(group), a))
     f1 = f32x4.add(f1, f32x4.mul(v128.load(group, 16), a))

@@ -27,19 +27,39 @@ function dotPart(part: usize, half: usize, acts: usize): v128 {
   const s1 = load<i32>(acts, ACTS_S1)
   // Bits 2j of h belong to quad j; shifting by 4 − 2j brings them to bits 4 and 5.
   let c0 = i32x4.splat(-32 * (load<i32>(acts, ACTS_S) - s1))
-  c0 = i32x4.add(c0, dotTwo(acts,
-    v128.or(v128.and(w0, low), v128.and(i16x8.shl(h0, 4), top)),
-    v128.or(v128.and(w1, low), v128.and(i16x8.shl(h0, 2), top))))
-  c0 = i32x4.add(c0, dotTwo(acts + 8,
-    v128.or(v128.and(w2, low), v128.and(h0, top)),
-    v128.or(v128.and(w3, low), v128.and(i16x8.shr_u(h0, 2), top))))
+  c0 = i32x4.add(
+    c0,
+    dotTwo(
+      acts,
+      v128.or(v128.and(w0, low), v128.and(i16x8.shl(h0, 4), top)),
+      v128.or(v128.and(w1, low), v128.and(i16x8.shl(h0, 2), top)),
+    ),
+  )
+  c0 = i32x4.add(
+    c0,
+    dotTwo(
+      acts + 8,
+      v128.or(v128.and(w2, low), v128.and(h0, top)),
+      v128.or(v128.and(w3, low), v128.and(i16x8.shr_u(h0, 2), top)),
+    ),
+  )
   let c1 = i32x4.splat(-32 * s1)
-  c1 = i32x4.add(c1, dotTwo(acts + 16,
-    v128.or(v128.and(i16x8.shr_u(w0, 4), low), v128.and(i16x8.shl(h1, 4), top)),
-    v128.or(v128.and(i16x8.shr_u(w1, 4), low), v128.and(i16x8.shl(h1, 2), top))))
-  c1 = i32x4.add(c1, dotTwo(acts + 24,
-    v128.or(v128.and(i16x8.shr_u(w2, 4), low), v128.and(h1, top)),
-    v128.or(v128.and(i16x8.shr_u(w3, 4), low), v128.and(i16x8.shr_u(h1, 2), top))))
+  c1 = i32x4.add(
+    c1,
+    dotTwo(
+      acts + 16,
+      v128.or(v128.and(i16x8.shr_u(w0, 4), low), v128.and(i16x8.shl(h1, 4), top)),
+      v128.or(v128.and(i16x8.shr_u(w1, 4), low), v128.and(i16x8.shl(h1, 2), top)),
+    ),
+  )
+  c1 = i32x4.add(
+    c1,
+    dotTwo(
+      acts + 24,
+      v128.or(v128.and(i16x8.shr_u(w2, 4), low), v128.and(h1, top)),
+      v128.or(v128.and(i16x8.shr_u(w3, 4), low), v128.and(i16x8.shr_u(h1, 2), top)),
+    ),
+  )
   return i32x4.add(i32x4.mul(c0, subScales(part, half)), i32x4.mul(c1, subScales(part + 8, half)))
 }
 

@@ -1,0 +1,175 @@
+/** What the metadata says of a model of GGUF's `llama` architecture. */
+import { MAX_HEAD_DIM } from '../../assembly/layout.ts'
+import { FormatError, UnsupportedError } from '../errors.ts'
+import { getBoolean, getNumber, getNumbers, getString } from '../gguf/metadata.ts'
+import type { Gguf, Metadata } from '../gguf/types.ts'
+
+export interface RopeConfig {
+  /** Dimensions of a head that are rotated; even. */
+  dimensions: number
+  base: number
+  scaling: 'none' | 'linear' | 'yarn'
+  factor: number
+  originalContext: number
+  attentionFactor: number
+  betaFast: number
+  betaSlow: number
+}
+
+export interface ModelConfig {
+  name: string
+  dim: number
+  ffn: number
+  layers: number
+  heads: number
+  kvHeads: number
+  headDim: number
+  vocabulary: number
+  /** Context the model was trained for. */
+  context: number
+  epsilon: number
+  attentionScale: number
+  rope: RopeConfig
+}
+
+/** Larger sizes than any LLaMA has; products of three of them stay exact in a double. */
+const LARGEST = 2_097_152
+
+/** A whole number in 1…LARGEST. */
+function size(metadata: Metadata, key: string, fallback?: number): number {
+  return checkSize(key, getNumber(metadata, key, fallback))
+}
+
+function checkSize(key: string, value: number): number {
+  if (Number.isInteger(value) && value >= 1 && value <= LARGEST) return value
+  throw new FormatError(
+    'METADATA_RANGE',
+    `The metadata key ${key} is ${value}; it should be a whole number from 1 to ${LARGEST}. The file is damaged or hostile.`,
+    value,
+  )
+}
+
+function positive(metadata: Metadata, key: string, fallback?: number): number {
+  const value = getNumber(metadata, key, fallback)
+  if (Number.isFinite(value) && value > 0) return value
+  throw new FormatError('METADATA_RANGE', `The metadata key ${key} is ${value}; it should be above 0.`, value)
+}
+
+/** A count of heads: one number, or an array that gives every layer the same. */
+function headCount(metadata: Metadata, key: string, fallback?: number): number {
+  const value = metadata.get(key)
+  if (value === undefined || typeof value === 'number') return size(metadata, key, fallback)
+  const counts = Array.from(getNumbers(metadata, key))
+  if (counts.length > 0 && counts.every((count) => count === counts[0])) return checkSize(key, counts[0]!)
+  throw new UnsupportedError(
+    'UNSUPPORTED_HEADS',
+    `${key} differs from layer to layer; cria needs the same number of heads in all layers.`,
+    counts,
+  )
+}
+
+/**
+ * Reads and checks the sizes of a model.
+ * @throws UnsupportedError for another architecture or a feature that cria lacks; FormatError for sizes that cannot be.
+ */
+export function readConfig(gguf: Gguf): ModelConfig {
+  const { metadata } = gguf
+  const architecture = getString(metadata, 'general.architecture')
+  if (architecture !== 'llama') {
+    throw new UnsupportedError(
+      'UNSUPPORTED_ARCHITECTURE',
+      `The architecture is ${architecture}; cria runs models of the llama architecture.`,
+      architecture,
+    )
+  }
+  refuseFeatures(metadata)
+  const dim = size(metadata, 'llama.embedding_length')
+  const heads = headCount(metadata, 'llama.attention.head_count')
+  const kvHeads = headCount(metadata, 'llama.attention.head_count_kv', heads)
+  const headDim = size(metadata, 'llama.attention.key_length', Math.floor(dim / heads))
+  checkHeads(metadata, heads, kvHeads, headDim)
+  const embedding = gguf.tensors.get('token_embd.weight')
+  const vocabulary = embedding?.dimensions[1] ?? size(metadata, 'llama.vocab_size')
+  const context = size(metadata, 'llama.context_length')
+  return {
+    name: getString(metadata, 'general.name', 'unnamed'),
+    dim,
+    ffn: size(metadata, 'llama.feed_forward_length'),
+    layers: size(metadata, 'llama.block_count'),
+    heads,
+    kvHeads,
+    headDim,
+    vocabulary: checkSize('token_embd.weight', vocabulary),
+    context,
+    epsilon: positive(metadata, 'llama.attention.layer_norm_rms_epsilon'),
+    attentionScale: positive(metadata, 'llama.attention.scale', 1 / Math.sqrt(headDim)),
+    rope: readRope(metadata, headDim, context),
+  }
+}
+
+function refuseFeatures(metadata: Metadata): void {
+  const experts = getNumber(metadata, 'llama.expert_count', 0)
+  if (experts > 0) {
+    throw new UnsupportedError(
+      'UNSUPPORTED_EXPERTS',
+      `The model has ${experts} experts; cria runs dense models.`,
+      experts,
+    )
+  }
+  if (!getBoolean(metadata, 'llama.attention.causal', true)) {
+    throw new UnsupportedError(
+      'UNSUPPORTED_ATTENTION',
+      'The model’s attention is not causal; cria has causal only.',
+      false,
+    )
+  }
+}
+
+function checkHeads(metadata: Metadata, heads: number, kvHeads: number, headDim: number): void {
+  const valueLength = getNumber(metadata, 'llama.attention.value_length', headDim)
+  if (valueLength !== headDim) {
+    throw new UnsupportedError(
+      'UNSUPPORTED_HEADS',
+      `Keys have ${headDim} dimensions and values ${valueLength}; cria needs the same.`,
+      valueLength,
+    )
+  }
+  if (heads % kvHeads !== 0) {
+    throw new FormatError('METADATA_RANGE', `${heads} heads cannot share ${kvHeads} kv heads evenly.`, kvHeads)
+  }
+  if (headDim > MAX_HEAD_DIM) {
+    const message = `A head of ${headDim} dimensions is more than cria’s ${MAX_HEAD_DIM}.`
+    throw new UnsupportedError('UNSUPPORTED_HEADS', message, headDim)
+  }
+}
+
+function readRope(metadata: Metadata, headDim: number, context: number): RopeConfig {
+  const dimensions = size(metadata, 'llama.rope.dimension_count', headDim)
+  if (dimensions % 2 !== 0 || dimensions > headDim) {
+    throw new FormatError(
+      'METADATA_RANGE',
+      `llama.rope.dimension_count is ${dimensions}; it should be even and at most ${headDim}, a head’s size.`,
+      dimensions,
+    )
+  }
+  const legacy = getNumber(metadata, 'llama.rope.scale_linear', 1)
+  const scaling = getString(metadata, 'llama.rope.scaling.type', legacy === 1 ? 'none' : 'linear')
+  if (scaling !== 'none' && scaling !== 'linear' && scaling !== 'yarn') {
+    throw new UnsupportedError(
+      'UNSUPPORTED_ROPE',
+      `The rope scaling is ${scaling}; cria has none, linear and yarn (and Llama 3’s rope_freqs.weight).`,
+      scaling,
+    )
+  }
+  return {
+    dimensions,
+    base: positive(metadata, 'llama.rope.freq_base', 10000),
+    scaling,
+    // A factor of 0 in files means none.
+    factor: scaling === 'none' ? 1 : getNumber(metadata, 'llama.rope.scaling.factor', legacy) || 1,
+    originalContext: size(metadata, 'llama.rope.scaling.original_context_length', context),
+    attentionFactor: positive(metadata, 'llama.rope.scaling.attn_factor', 1),
+    betaFast: positive(metadata, 'llama.rope.scaling.yarn_beta_fast', 32),
+    betaSlow: positive(metadata, 'llama.rope.scaling.yarn_beta_slow', 1),
+  }
+}

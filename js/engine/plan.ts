@@ -1,0 +1,284 @@
+/**
+ * Where everything goes, before anything is allocated. A model is a list of segments, each one memory with a contiguous
+ * run of layers and their KV cache; the embedding and the output head live in segment 0.
+ *
+ *     0 │ guard │ control │ model │ layer table │ vectors │ batch │ buffers (while loading: staging) │ KV │ weights │
+ */
+import {
+  CONTROL_BYTES,
+  LAYER_BYTES,
+  MODEL_BYTES,
+  PAGE,
+  PIECE,
+  SCRATCH_UNPACK,
+  STATE_HEAD,
+  TILE,
+} from '../../assembly/layout.ts'
+import { MemoryError } from '../errors.ts'
+import type { ModelConfig } from './config.ts'
+import { allTensors, layerTensors, type Matrix, type ModelTensors, type Placed, sharedTensors } from './tensors.ts'
+
+/** A wasm page, and the most that a 32-bit memory has. */
+export const WASM_PAGE = 65536
+export const MAX_SEGMENT_BYTES = 65536 * WASM_PAGE
+
+/** Rows whose logits are computed at once. */
+export const OUTPUT_ROWS = 2 * TILE
+
+export interface PlanOptions {
+  context: number
+  kv: 'f32' | 'f16'
+  batch: number
+  threads: number
+  maxSegmentBytes: number
+}
+
+/** Addresses of the batch's arrays and of the buffers, by the names of MODEL_ fields in assembly/layout.ts. */
+export interface Buffers {
+  tokens: number
+  positions: number
+  tables: number
+  outputs: number
+  /** The page table of the sequence. */
+  pages: number
+  x: number
+  norm: number
+  acts: number
+  actsF32: number
+  hActs: number
+  hActsF32: number
+  q: number
+  k: number
+  v: number
+  attn: number
+  h: number
+  rope: number
+  partials: number
+  logits: number
+  scratch: number
+  scratchBytes: number
+}
+
+export interface SegmentPlan {
+  /** Bytes in use, and pages of wasm memory. */
+  bytes: number
+  pages: number
+  control: number
+  model: number
+  layerTable: number
+  ropeFrequencies: number
+  firstLayer: number
+  layers: number
+  buffers: Buffers
+  /** The staging window: the buffers, which are idle while weights load. */
+  staging: { at: number; bytes: number }
+  /** Of each layer: addresses of its K and V pages. */
+  caches: { k: number; v: number }[]
+  /** Addresses by tensor name. */
+  addresses: Map<string, number>
+}
+
+export interface MemoryPlan {
+  segments: SegmentPlan[]
+  /** Pages of the KV cache; `context` rounded up. */
+  kvPages: number
+  weightBytes: number
+  kvBytes: number
+  /** Buffers, tables and padding to whole wasm pages. */
+  bufferBytes: number
+  totalBytes: number
+}
+
+class Arena {
+  /** Address 0 means none; the first bytes stay unused. */
+  top = 1024
+  take(bytes: number): number {
+    const at = this.top
+    this.top = align(at + bytes)
+    return at
+  }
+}
+
+function align(bytes: number): number {
+  return Math.ceil(bytes / 64) * 64
+}
+
+/** Bytes of K and of V in one layer. The kernels' vectors of V are padded to 4 dimensions. */
+function cacheBytes(config: ModelConfig, kv: 'f32' | 'f16', pages: number): { k: number; v: number } {
+  const element = kv === 'f16' ? 2 : 4
+  const positions = pages * PAGE * config.kvHeads * element
+  return { k: positions * config.headDim, v: positions * Math.ceil(config.headDim / 4) * 4 }
+}
+
+/**
+ * Lays a model out.
+ * @throws MemoryError where a single layer (or what segment 0 must hold) exceeds a segment.
+ */
+export function planMemory(config: ModelConfig, tensors: ModelTensors, options: PlanOptions): MemoryPlan {
+  const kvPages = Math.ceil(options.context / PAGE)
+  const planner = new Planner(config, tensors, options, kvPages)
+  const segments: SegmentPlan[] = []
+  for (let layer = 0; layer < config.layers; ) {
+    const segment = planner.segment(layer)
+    segments.push(segment)
+    layer += segment.layers
+  }
+  const cache = cacheBytes(config, options.kv, kvPages)
+  const kvBytes = config.layers * (cache.k + cache.v)
+  let weightBytes = 0
+  for (const { matrix, vector } of allTensors(tensors)) weightBytes += matrix ? matrix.packedBytes : vector!.bytes
+  const totalBytes = segments.reduce((sum, { pages }) => sum + pages * WASM_PAGE, 0)
+  return { segments, kvPages, weightBytes, kvBytes, bufferBytes: totalBytes - kvBytes - weightBytes, totalBytes }
+}
+
+class Planner {
+  constructor(
+    private readonly config: ModelConfig,
+    private readonly tensors: ModelTensors,
+    private readonly options: PlanOptions,
+    private readonly kvPages: number,
+  ) {}
+
+  /** The segment that begins with layer `firstLayer`: as many layers as fit. */
+  segment(firstLayer: number): SegmentPlan {
+    const { config, options } = this
+    const fixed = this.lay(firstLayer, 0).bytes
+    const cache = cacheBytes(config, options.kv, this.kvPages)
+    let bytes = fixed
+    let layers = 0
+    while (firstLayer + layers < config.layers) {
+      const more = LAYER_BYTES + align(cache.k) + align(cache.v) + this.layerBytes(firstLayer + layers)
+      if (bytes + more > options.maxSegmentBytes) break
+      bytes += more
+      layers++
+    }
+    if (layers === 0) {
+      throw new MemoryError(
+        'SEGMENT_TOO_SMALL',
+        `Layer ${firstLayer} needs ${bytes} bytes with its buffers and cache, more than one memory may have (${options.maxSegmentBytes}). Use a shorter context or a smaller quantization.`,
+        bytes,
+      )
+    }
+    return this.lay(firstLayer, layers)
+  }
+
+  private layerBytes(layer: number): number {
+    let bytes = 0
+    for (const { matrix, vector } of layerTensors(this.tensors.layers[layer]!)) {
+      bytes += matrix ? align(matrix.packedBytes) + (matrix.bias ? align(matrix.rows * 4) : 0) : align(vector!.bytes)
+    }
+    return bytes
+  }
+
+  private lay(firstLayer: number, layers: number): SegmentPlan {
+    const { config, tensors } = this
+    const arena = new Arena()
+    const addresses = new Map<string, number>()
+    const control = arena.take(CONTROL_BYTES)
+    const model = arena.take(MODEL_BYTES)
+    const layerTable = arena.take(layers * LAYER_BYTES)
+    const ropeFrequencies = arena.take((config.rope.dimensions / 2) * 8)
+    const buffers = this.takeBuffers(arena, firstLayer === 0)
+    const staging = this.staging(arena, buffers, firstLayer, layers)
+    const caches = Array.from({ length: layers }, () => {
+      const cache = cacheBytes(config, this.options.kv, this.kvPages)
+      return { k: arena.take(cache.k), v: arena.take(cache.v) }
+    })
+    for (const { matrix, vector } of segmentTensors(tensors, firstLayer, layers)) {
+      if (vector) addresses.set(vector.name, arena.take(vector.bytes))
+      if (!matrix) continue
+      addresses.set(matrix.info.name, arena.take(matrix.packedBytes))
+      if (matrix.bias) addresses.set(matrix.bias.name, arena.take(matrix.rows * 4))
+    }
+    const bytes = arena.top
+    const pages = Math.ceil(bytes / WASM_PAGE)
+    return {
+      bytes,
+      pages,
+      control,
+      model,
+      layerTable,
+      ropeFrequencies,
+      firstLayer,
+      layers,
+      buffers,
+      staging,
+      caches,
+      addresses,
+    }
+  }
+
+  private takeBuffers(arena: Arena, first: boolean): Buffers {
+    const { config, options } = this
+    const { batch, context, threads } = options
+    const { dim, ffn, heads, kvHeads, headDim, vocabulary, rope } = config
+    const attnDim = heads * headDim
+    const widest = Math.max(dim, attnDim)
+    const { floats, unpacked } = this.needs()
+    // Tiles are filled up with zeros.
+    const tokens = Math.ceil(batch / TILE) * TILE
+    const rows = (width: number): number => arena.take(batch * width * 4)
+    const state = STATE_HEAD + Math.ceil(headDim / 4) * 4
+    const int8 = (columns: number): number => arena.take(tokens * Math.ceil(columns / 32) * 80)
+    const f32 = (columns: number): number => (floats ? arena.take(tokens * columns * 4) : 0)
+    const scratchBytes = align(SCRATCH_UNPACK + unpacked)
+    return {
+      tokens: arena.take(batch * 4),
+      positions: arena.take(batch * 4),
+      tables: arena.take(batch * 4),
+      outputs: arena.take(OUTPUT_ROWS * 4),
+      pages: arena.take(this.kvPages * 4),
+      x: rows(dim),
+      // The output head norms up to OUTPUT_ROWS rows even where the batch is smaller.
+      norm: arena.take(Math.max(batch, OUTPUT_ROWS) * dim * 4),
+      acts: int8(widest),
+      actsF32: f32(widest),
+      hActs: int8(ffn),
+      hActsF32: f32(ffn),
+      q: rows(attnDim),
+      k: rows(kvHeads * headDim),
+      v: rows(kvHeads * headDim),
+      attn: rows(attnDim),
+      h: rows(ffn),
+      rope: rows(rope.dimensions),
+      partials: arena.take(heads * Math.ceil(context / PIECE) * state * 4),
+      logits: first ? arena.take(OUTPUT_ROWS * vocabulary * 4) : 0,
+      scratch: arena.take(threads * scratchBytes),
+      scratchBytes,
+    }
+  }
+
+  /** Whether any matrix reads f32 activations, and the most bytes that a group takes unpacked. */
+  private needs(): { floats: boolean; unpacked: number } {
+    let floats = false
+    let unpacked = 0
+    for (const { matrix } of allTensors(this.tensors)) {
+      if (!matrix) continue
+      floats ||= matrix.type.float
+      unpacked = Math.max(unpacked, Math.ceil(matrix.columns / 32) * matrix.type.unpackedBytes)
+    }
+    return { floats, unpacked }
+  }
+
+  /** The buffers, and more where a group of rows of the segment's widest tensor needs it. */
+  private staging(arena: Arena, buffers: Buffers, firstLayer: number, layers: number): { at: number; bytes: number } {
+    let needed = 0
+    for (const { matrix } of segmentTensors(this.tensors, firstLayer, layers)) {
+      if (matrix) needed = Math.max(needed, 8 * fileRowBytes(matrix))
+    }
+    const at = buffers.x
+    if (arena.top < at + needed) arena.take(at + needed - arena.top)
+    return { at, bytes: arena.top - at }
+  }
+}
+
+/** Bytes of one row of a matrix in the file. */
+export function fileRowBytes(matrix: Matrix): number {
+  return (matrix.columns / matrix.type.columns) * matrix.type.fileBytes
+}
+
+/** The tensors of a segment; the first also holds those outside all layers. */
+export function* segmentTensors(tensors: ModelTensors, firstLayer: number, layers: number): Generator<Placed> {
+  if (firstLayer === 0) yield* sharedTensors(tensors)
+  for (let i = 0; i < layers; i++) yield* layerTensors(tensors.layers[firstLayer + i]!)
+}

@@ -1,0 +1,124 @@
+/** Writes the structs of assembly/layout.ts that describe a segment to its wasm functions. */
+import * as L from '../../assembly/layout.ts'
+import type { ModelConfig } from './config.ts'
+import type { MemoryPlan, SegmentPlan } from './plan.ts'
+import type { RopeTable } from './rope.ts'
+import type { LayerTensors, Matrix, ModelTensors } from './tensors.ts'
+
+/** The forms of activations that matrices read. */
+function forms(...matrices: Matrix[]): number {
+  return matrices.reduce((bits, { type }) => bits | (type.float ? L.FORM_F32 : L.FORM_Q8), 0)
+}
+
+/** Fills in everything but the weights, the rotary frequencies and the batch. */
+export function writeSegment(
+  memory: WebAssembly.Memory,
+  plan: MemoryPlan,
+  segment: SegmentPlan,
+  config: ModelConfig,
+  tensors: ModelTensors,
+  kvF16: boolean,
+): void {
+  const view = new DataView(memory.buffer)
+  const put = (at: number, value: number): void => view.setUint32(at, value, true)
+  const matrix = (at: number, m: Matrix): void => {
+    put(at + L.TENSOR_TYPE, m.type.id)
+    put(at + L.TENSOR_ROWS, m.rows)
+    put(at + L.TENSOR_COLUMNS, m.columns)
+    put(at + L.TENSOR_DATA, segment.addresses.get(m.info.name)!)
+    put(at + L.TENSOR_BIAS, m.bias ? segment.addresses.get(m.bias.name)! : 0)
+    put(at + L.TENSOR_GROUP_BYTES, m.groupBytes)
+  }
+  writeModel(segment, config, kvF16, put, view)
+  if (segment.firstLayer === 0) {
+    put(segment.model + L.MODEL_FIRST, 1)
+    put(segment.model + L.MODEL_FORMS_OUTPUT, forms(tensors.output))
+    put(segment.model + L.MODEL_OUTPUT_NORM, segment.addresses.get(tensors.outputNorm.name)!)
+    matrix(segment.model + L.MODEL_EMBEDDING, tensors.embedding)
+    matrix(segment.model + L.MODEL_OUTPUT, tensors.output)
+  }
+  for (let i = 0; i < segment.layers; i++) {
+    writeLayer(segment, i, tensors.layers[segment.firstLayer + i]!, put, matrix)
+  }
+  // One sequence owns all pages, in order.
+  for (let page = 0; page < plan.kvPages; page++) put(segment.buffers.pages + page * 4, page)
+}
+
+/** Fills in the rotary frequencies, once a model's own factors are read. */
+export function writeRope(memory: WebAssembly.Memory, segment: SegmentPlan, rope: RopeTable): void {
+  new Float64Array(memory.buffer, segment.ropeFrequencies, rope.frequencies.length).set(rope.frequencies)
+  new DataView(memory.buffer).setFloat32(segment.model + L.MODEL_ROPE_SCALE, rope.scale, true)
+}
+
+function writeModel(
+  segment: SegmentPlan,
+  config: ModelConfig,
+  kvF16: boolean,
+  put: (at: number, value: number) => void,
+  view: DataView,
+): void {
+  const { model, buffers } = segment
+  const fields: [offset: number, value: number][] = [
+    [L.MODEL_DIM, config.dim],
+    [L.MODEL_FFN, config.ffn],
+    [L.MODEL_LAYERS, segment.layers],
+    [L.MODEL_HEADS, config.heads],
+    [L.MODEL_KV_HEADS, config.kvHeads],
+    [L.MODEL_HEAD_DIM, config.headDim],
+    [L.MODEL_ROPE_DIM, config.rope.dimensions],
+    [L.MODEL_VOCAB, config.vocabulary],
+    [L.MODEL_KV_TYPE, kvF16 ? L.KV_F16 : L.KV_F32],
+    [L.MODEL_LAYER_TABLE, segment.layerTable],
+    [L.MODEL_ROPE_FREQS, segment.ropeFrequencies],
+    [L.MODEL_CONTROL, segment.control],
+    [L.MODEL_X, buffers.x],
+    [L.MODEL_NORM, buffers.norm],
+    [L.MODEL_ACTS, buffers.acts],
+    [L.MODEL_ACTS_F32, buffers.actsF32],
+    [L.MODEL_H_ACTS, buffers.hActs],
+    [L.MODEL_H_ACTS_F32, buffers.hActsF32],
+    [L.MODEL_QB, buffers.q],
+    [L.MODEL_KB, buffers.k],
+    [L.MODEL_VB, buffers.v],
+    [L.MODEL_ATTN, buffers.attn],
+    [L.MODEL_H, buffers.h],
+    [L.MODEL_ROPE, buffers.rope],
+    [L.MODEL_PARTIALS, buffers.partials],
+    [L.MODEL_LOGITS, buffers.logits],
+    [L.MODEL_SCRATCH, buffers.scratch],
+    [L.MODEL_SCRATCH_BYTES, buffers.scratchBytes],
+    [L.MODEL_TOKENS, buffers.tokens],
+    [L.MODEL_POSITIONS, buffers.positions],
+    [L.MODEL_TABLES, buffers.tables],
+    [L.MODEL_OUTPUTS, buffers.outputs],
+  ]
+  for (const [offset, value] of fields) put(model + offset, value)
+  view.setFloat32(model + L.MODEL_EPS, config.epsilon, true)
+  view.setFloat32(model + L.MODEL_ATTN_SCALE, config.attentionScale, true)
+}
+
+function writeLayer(
+  segment: SegmentPlan,
+  index: number,
+  layer: LayerTensors,
+  put: (at: number, value: number) => void,
+  matrix: (at: number, m: Matrix) => void,
+): void {
+  const at = segment.layerTable + index * L.LAYER_BYTES
+  const { k, v } = segment.caches[index]!
+  put(at + L.LAYER_ATTN_NORM, segment.addresses.get(layer.attnNorm.name)!)
+  put(at + L.LAYER_FFN_NORM, segment.addresses.get(layer.ffnNorm.name)!)
+  put(at + L.LAYER_K_CACHE, k)
+  put(at + L.LAYER_V_CACHE, v)
+  put(at + L.LAYER_FORMS_QKV, forms(layer.q, layer.k, layer.v))
+  put(at + L.LAYER_FORMS_OUT, forms(layer.o))
+  put(at + L.LAYER_FORMS_FFN, forms(layer.gate, layer.up))
+  put(at + L.LAYER_FORMS_DOWN, forms(layer.down))
+  matrix(at + L.LAYER_Q, layer.q)
+  matrix(at + L.LAYER_K, layer.k)
+  matrix(at + L.LAYER_V, layer.v)
+  matrix(at + L.LAYER_O, layer.o)
+  matrix(at + L.LAYER_GATE, layer.gate)
+  matrix(at + L.LAYER_UP, layer.up)
+  matrix(at + L.LAYER_DOWN, layer.down)
+}

@@ -1,0 +1,188 @@
+/** Which tensors a llama model has, of which shapes, and what the kernels make of their types. */
+import { TYPE_F16, TYPE_F32, TYPE_Q4_0, TYPE_Q4_1, TYPE_Q6_K, TYPE_Q8_0 } from '../../assembly/layout.ts'
+import { FormatError, UnsupportedError } from '../errors.ts'
+import type { Gguf, TensorInfo } from '../gguf/types.ts'
+import type { ModelConfig } from './config.ts'
+
+/** A weight type that has kernels. */
+export interface WeightType {
+  id: number
+  /** Columns of a block; bytes of a block of one row in the file, and of 8 packed rows; bytes before a group's blocks. */
+  columns: number
+  fileBytes: number
+  packedBytes: number
+  headerBytes: number
+  /** Bytes of 32 columns of 8 rows, unpacked: the largest of all builds. */
+  unpackedBytes: number
+  /** Whether it is multiplied with f32 activations rather than int8 blocks. */
+  float: boolean
+}
+
+const QUANTIZED = { headerBytes: 16, unpackedBytes: 576, float: false }
+
+/** By ggml's name. The numbers are those of assembly/quant. */
+export const WEIGHT_TYPES: ReadonlyMap<string, WeightType> = new Map<string, WeightType>([
+  ['F32', { id: TYPE_F32, columns: 1, fileBytes: 4, packedBytes: 32, headerBytes: 0, unpackedBytes: 0, float: true }],
+  [
+    'F16',
+    { id: TYPE_F16, columns: 1, fileBytes: 2, packedBytes: 16, headerBytes: 0, unpackedBytes: 1024, float: true },
+  ],
+  ['Q4_0', { id: TYPE_Q4_0, columns: 32, fileBytes: 18, packedBytes: 144, ...QUANTIZED }],
+  ['Q4_1', { id: TYPE_Q4_1, columns: 32, fileBytes: 20, packedBytes: 160, ...QUANTIZED }],
+  ['Q8_0', { id: TYPE_Q8_0, columns: 32, fileBytes: 34, packedBytes: 272, ...QUANTIZED }],
+  ['Q6_K', { id: TYPE_Q6_K, columns: 256, fileBytes: 210, packedBytes: 1696, ...QUANTIZED, headerBytes: 0 }],
+])
+
+export interface Matrix {
+  info: TensorInfo
+  type: WeightType
+  rows: number
+  columns: number
+  /** Bytes of 8 packed rows, and of all. */
+  groupBytes: number
+  packedBytes: number
+  /** f32[rows]. */
+  bias: TensorInfo | undefined
+}
+
+export interface LayerTensors {
+  attnNorm: TensorInfo
+  ffnNorm: TensorInfo
+  q: Matrix
+  k: Matrix
+  v: Matrix
+  o: Matrix
+  gate: Matrix
+  up: Matrix
+  down: Matrix
+}
+
+export interface ModelTensors {
+  embedding: Matrix
+  outputNorm: TensorInfo
+  /** The embedding where the model ties them. */
+  output: Matrix
+  ropeFactors: TensorInfo | undefined
+  layers: LayerTensors[]
+}
+
+/** Tensors that some files hold and no llama needs: rotary tables, which are computed. */
+const IGNORED = /^blk\.\d+\.(attn_rot_embd|rope_freqs)\.weight$|rotary_emb\.inv_freq$/
+
+/**
+ * Finds every tensor of the model and checks its type and shape.
+ * @throws FormatError TENSOR_MISSING, TENSOR_SHAPE; UnsupportedError TENSOR_TYPE, TENSOR_UNKNOWN
+ */
+export function findTensors(gguf: Gguf, config: ModelConfig): ModelTensors {
+  const finder = new Finder(gguf)
+  const { dim, ffn, heads, kvHeads, headDim, vocabulary } = config
+  const embedding = finder.matrix('token_embd', vocabulary, dim)
+  const outputNorm = finder.vector('output_norm.weight', dim)
+  const output = gguf.tensors.has('output.weight') ? finder.matrix('output', vocabulary, dim) : embedding
+  const ropeFactors = finder.optional('rope_freqs.weight', config.rope.dimensions / 2)
+  const layers = Array.from({ length: config.layers }, (_, i): LayerTensors => {
+    const name = (part: string): string => `blk.${i}.${part}`
+    return {
+      attnNorm: finder.vector(name('attn_norm.weight'), dim),
+      ffnNorm: finder.vector(name('ffn_norm.weight'), dim),
+      q: finder.matrix(name('attn_q'), heads * headDim, dim),
+      k: finder.matrix(name('attn_k'), kvHeads * headDim, dim),
+      v: finder.matrix(name('attn_v'), kvHeads * headDim, dim),
+      o: finder.matrix(name('attn_output'), dim, heads * headDim),
+      gate: finder.matrix(name('ffn_gate'), ffn, dim),
+      up: finder.matrix(name('ffn_up'), ffn, dim),
+      down: finder.matrix(name('ffn_down'), dim, ffn),
+    }
+  })
+  finder.refuseOthers()
+  return { embedding, outputNorm, output, ropeFactors, layers }
+}
+
+class Finder {
+  private readonly used = new Set<string>()
+
+  constructor(private readonly gguf: Gguf) {}
+
+  /** NAME.weight [rows, columns] and, where there is one, NAME.bias [rows]. */
+  matrix(name: string, rows: number, columns: number): Matrix {
+    const info = this.take(`${name}.weight`, [columns, rows])
+    const type = WEIGHT_TYPES.get(info.type)
+    if (!type) throw unsupportedType(info, [...WEIGHT_TYPES.keys()])
+    const groupBytes = type.headerBytes + (columns / type.columns) * type.packedBytes
+    const packedBytes = Math.ceil(rows / 8) * groupBytes
+    return { info, type, rows, columns, groupBytes, packedBytes, bias: this.optional(`${name}.bias`, rows) }
+  }
+
+  /** An f32 vector: norms are kept as they are. */
+  vector(name: string, length: number): TensorInfo {
+    const info = this.take(name, [length])
+    if (info.type !== 'F32') throw unsupportedType(info, ['F32'])
+    return info
+  }
+
+  optional(name: string, length: number): TensorInfo | undefined {
+    return this.gguf.tensors.has(name) ? this.vector(name, length) : undefined
+  }
+
+  private take(name: string, dimensions: number[]): TensorInfo {
+    const info = this.gguf.tensors.get(name)
+    if (!info) {
+      const message = `The file has no tensor ${name}: it is incomplete, or not a whole llama model.`
+      throw new FormatError('TENSOR_MISSING', message, name)
+    }
+    // Trailing dimensions of 1 are the same shape.
+    const found = [...info.dimensions]
+    while (found.length > dimensions.length && found.at(-1) === 1) found.pop()
+    if (found.length !== dimensions.length || found.some((size, i) => size !== dimensions[i])) {
+      throw new FormatError(
+        'TENSOR_SHAPE',
+        `The tensor ${name} is [${info.dimensions.join(', ')}]; the metadata makes it [${dimensions.join(', ')}].`,
+        info.dimensions,
+      )
+    }
+    this.used.add(name)
+    return info
+  }
+
+  /** A tensor that would go unused would mean a model computed wrongly. */
+  refuseOthers(): void {
+    for (const name of this.gguf.tensors.keys()) {
+      if (this.used.has(name) || IGNORED.test(name)) continue
+      throw new UnsupportedError(
+        'TENSOR_UNKNOWN',
+        `The file has a tensor ${name}, which cria does not know: leaving it out would give wrong results.`,
+        name,
+      )
+    }
+  }
+}
+
+function unsupportedType(info: TensorInfo, known: string[]): UnsupportedError {
+  return new UnsupportedError(
+    'TENSOR_TYPE',
+    `The tensor ${info.name} is of type ${info.type}; cria computes with ${known.join(', ')} here. Use a file of another quantization.`,
+    info.type,
+  )
+}
+
+/** A tensor to be placed: a matrix, repacked, or an f32 vector as it is. */
+export type Placed = { matrix: Matrix; vector?: undefined } | { vector: TensorInfo; matrix?: undefined }
+
+/** The tensors outside all layers, each once. */
+export function* sharedTensors({ embedding, output, outputNorm, ropeFactors }: ModelTensors): Generator<Placed> {
+  yield { matrix: embedding }
+  if (ropeFactors) yield { vector: ropeFactors }
+  if (output !== embedding) yield { matrix: output }
+  yield { vector: outputNorm }
+}
+
+export function* layerTensors(layer: LayerTensors): Generator<Placed> {
+  yield { vector: layer.attnNorm }
+  yield { vector: layer.ffnNorm }
+  for (const matrix of [layer.q, layer.k, layer.v, layer.o, layer.gate, layer.up, layer.down]) yield { matrix }
+}
+
+export function* allTensors(tensors: ModelTensors): Generator<Placed> {
+  yield* sharedTensors(tensors)
+  for (const layer of tensors.layers) yield* layerTensors(layer)
+}

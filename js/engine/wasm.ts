@@ -1,0 +1,39 @@
+/** The wasm side of a segment: its module's functions on its memory. */
+import { instantiateSync } from '@assemblyscript/loader'
+
+/** The exports of assembly/index.ts that the engine calls. Pointers are byte addresses. */
+export interface Exports {
+  repack(
+    type: number,
+    src: number,
+    rows: number,
+    columns: number,
+    rowBytes: number,
+    dst: number,
+    groupBytes: number,
+  ): number
+  forward(model: number, thread: number, threads: number): number
+  output(model: number, thread: number, threads: number): number
+  barrier(control: number, threads: number): number
+  command(control: number, what: number): void
+  park(control: number, ticket: number): number
+}
+
+/** A segment as one worker holds it. */
+export interface Segment {
+  memory: WebAssembly.Memory
+  exports: Exports
+  /** Addresses of the model and control structs, and of the hidden state with the bytes of one row of it. */
+  model: number
+  control: number
+  x: number
+  rowBytes: number
+}
+
+/** What a worker needs to hold a segment: can be posted. */
+export type SegmentHandle = Omit<Segment, 'exports'>
+
+export function openSegment(module: WebAssembly.Module, handle: SegmentHandle): Segment {
+  const { exports } = instantiateSync<Record<string, unknown>>(module, { env: { memory: handle.memory } })
+  return { ...handle, exports: exports as unknown as Exports }
+}
