@@ -1,4 +1,7 @@
 /** The public shapes: what `load`, `generate`, `chat` and their kin take and give. No code runs here. */
+import type { ModelConfig } from './engine/config.ts'
+import type { CriaError } from './errors.ts'
+import type { Metadata, TensorInfo } from './gguf/types.ts'
 import type { SamplerOptions } from './sampler/sampler.ts'
 import type { SourceOptions } from './source/source.ts'
 
@@ -29,6 +32,8 @@ export interface LoadOptions extends SourceOptions {
   kv?: KvType
   /** Tokens computed at once while a prompt is read; default 64. Never changes a bit of the result. */
   batch?: number
+  /** Most bytes of one wasm memory; a larger model is spread over several. Default 4 GiB, the most there can be. */
+  maxSegmentBytes?: number
   /** Which wasm build to use; default `'auto'`: relaxed where the engine has it. Never changes a bit of the result. */
   isa?: 'auto' | 'simd' | 'relaxed'
   /** Run inside the calling thread, without workers (edge runtimes); default false. */
@@ -83,9 +88,10 @@ export interface Generation extends AsyncIterable<string> {
   result(): Promise<GenerateResult>
 }
 
+/** Content may be OpenAI's parts of type text, and may be missing beside tool calls. */
 export interface ChatMessage {
   role: string
-  content: string
+  content?: string | null | readonly { type: 'text'; text: string }[]
   [key: string]: unknown
 }
 
@@ -139,6 +145,36 @@ export interface ModelInfo {
   memoryBytes: number
   kvBytes: number
   chatTemplate: string | undefined
+}
+
+/** What `inspect` tells of a file before any of it is loaded. */
+export interface Inspection {
+  /** Version of the GGUF format. */
+  version: number
+  fileBytes: number
+  metadata: Metadata
+  tensors: readonly TensorInfo[]
+  /** What is wrong with running it, where cria cannot: then `config` and `memory` are absent. */
+  problem?: CriaError
+  config?: ModelConfig
+  /** Bytes at a context of `context` tokens. `total`: whole wasm pages. */
+  memory?: {
+    context: number
+    kvType: KvType
+    weights: number
+    kv: number
+    buffers: number
+    total: number
+    segments: number
+  }
+}
+
+export interface InspectOptions extends SourceOptions {
+  context?: number
+  kv?: KvType
+  threads?: number
+  batch?: number
+  signal?: AbortSignal
 }
 
 export interface Model extends AsyncDisposable {

@@ -74,7 +74,9 @@ export function serializeError(error: unknown): SerializedError {
     out.code = error.code
     out.value = error.value
   }
-  if (error.cause !== undefined) out.cause = error.cause instanceof Error ? serializeError(error.cause) : error.cause
+  // Of other causes only what can surely be posted.
+  if (error.cause instanceof Error) out.cause = serializeError(error.cause)
+  else if (typeof error.cause === 'string' || typeof error.cause === 'number') out.cause = error.cause
   return out
 }
 

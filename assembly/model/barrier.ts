@@ -12,11 +12,22 @@ import {
 
 // @ts-ignore: decorator
 @inline
-const SPINS = 4000
+const SPINS = 20000
 /** Sleepers look at the poison flag this often, in nanoseconds. */
 // @ts-ignore: decorator
 @inline
 const SLICE: i64 = 100_000_000
+
+/**
+ * Sleeps while the word at p still is `old`, for a slice of time at most; false once poisoned. A function of its own, too
+ * large and too often called to be inlined: V8's baseline compiler in Node 20 loses every local of a function in which a
+ * wait stands, so nothing may be read after it.
+ */
+function sleep(control: usize, p: usize, old: i32): bool {
+  if (atomic.load<i32>(control, CONTROL_POISON) != 0) return false
+  if (atomic.load<i32>(p) != old) return true
+  return atomic.wait<i32>(p, old, SLICE) >= 0
+}
 
 /** Waits until all `threads` have come. False: a worker has died, and nothing may go on. */
 export function barrier(control: usize, threads: i32): bool {
@@ -39,8 +50,7 @@ function await_(control: usize, p: usize, old: i32): bool {
   }
   atomic.add<i32>(control, 1, CONTROL_SLEEPERS)
   while (atomic.load<i32>(p) == old) {
-    if (atomic.load<i32>(control, CONTROL_POISON) != 0) break
-    atomic.wait<i32>(p, old, SLICE)
+    if (!sleep(control, p, old)) break
   }
   atomic.sub<i32>(control, 1, CONTROL_SLEEPERS)
   return atomic.load<i32>(p) != old
@@ -65,8 +75,8 @@ export function park(control: usize, ticket: i32): i32 {
     if (atomic.load<i32>(control, CONTROL_TICKET) != ticket) return atomic.load<i32>(control, CONTROL_COMMAND)
   }
   atomic.add<i32>(control, 1, CONTROL_PARKED)
-  if (atomic.load<i32>(control, CONTROL_POISON) == 0) atomic.wait<i32>(control + CONTROL_TICKET, ticket, 10 * SLICE)
+  const alive = sleep(control, control + CONTROL_TICKET, ticket)
   atomic.sub<i32>(control, 1, CONTROL_PARKED)
-  if (atomic.load<i32>(control, CONTROL_POISON) != 0) return -1
+  if (!alive) return -1
   return atomic.load<i32>(control, CONTROL_TICKET) != ticket ? atomic.load<i32>(control, CONTROL_COMMAND) : 0
 }

@@ -108,6 +108,14 @@ export function readConfig(gguf: Gguf): ModelConfig {
 }
 
 function refuseFeatures(metadata: Metadata): void {
+  const parts = getNumber(metadata, 'split.count', 1)
+  if (parts > 1) {
+    throw new UnsupportedError(
+      'UNSUPPORTED_SPLIT',
+      `The file is one of ${parts} parts of a model; merge them first (llama-gguf-split --merge).`,
+      parts,
+    )
+  }
   const experts = getNumber(metadata, 'llama.expert_count', 0)
   if (experts > 0) {
     throw new UnsupportedError(

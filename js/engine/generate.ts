@@ -1,0 +1,149 @@
+/** Prompt in, tokens out: the loop around the engine that one generation is. */
+import type { FinishReason, GenerateResult } from '../api.ts'
+import { ArgumentError, UnsupportedError } from '../errors.ts'
+import { Sampler, type SamplerOptions } from '../sampler/sampler.ts'
+import { StopMatcher } from '../sampler/stop.ts'
+import type { StreamDecoder, Tokenizer } from '../tokenizer/tokenizer.ts'
+import type { Breathe, Engine } from './engine.ts'
+
+/** A text, ids as they are, or ids that a text continues. */
+export type Prompt = string | readonly number[] | { ids: readonly number[]; text: string }
+
+export interface GenerateRequest {
+  prompt: Prompt
+  sampler: SamplerOptions
+  maxTokens?: number
+  stop?: string | string[]
+  special?: boolean
+  bos?: boolean
+  ignoreEos?: boolean
+}
+
+export interface GenerateEvents {
+  onPrompt(done: number, total: number): void
+  onToken(id: number, text: string): void
+}
+
+export type InternalResult = GenerateResult & { promptIds: number[] }
+
+/** The ids of a prompt. @throws UnsupportedError where a text meets a model without a vocabulary. */
+export function promptIds(tokenizer: Tokenizer | undefined, request: GenerateRequest): number[] {
+  const { prompt, special, bos } = request
+  if (Array.isArray(prompt)) return [...prompt]
+  if (!tokenizer) {
+    throw new UnsupportedError('NO_TOKENIZER', 'The model’s file has no vocabulary; give token ids instead of a text.')
+  }
+  const options = { ...(special !== undefined && { special }), ...(bos !== undefined && { bos }) }
+  if (typeof prompt === 'string') return tokenizer.tokenize(prompt, options)
+  const { ids, text } = prompt as { ids: readonly number[]; text: string }
+  return [...ids, ...tokenizer.tokenize(text, { ...options, bos: false })]
+}
+
+/** Checks what the sampler does not. */
+function checkRequest({ prompt, maxTokens, stop }: GenerateRequest): string[] {
+  if (typeof prompt !== 'string' && (typeof prompt !== 'object' || prompt === null)) {
+    throw new ArgumentError('INVALID_PROMPT', 'The prompt must be a text or an array of token ids.', prompt)
+  }
+  if (maxTokens !== undefined && (!Number.isInteger(maxTokens) || maxTokens < 0)) {
+    const message = `maxTokens must be a whole number of at least 0, not ${maxTokens}.`
+    throw new ArgumentError('INVALID_OPTION', message, maxTokens)
+  }
+  return stop === undefined ? [] : typeof stop === 'string' ? [stop] : stop
+}
+
+/** Runs one generation. Errors: those of Engine.begin, Engine.feed, Engine.logits and the sampler's. */
+export async function generate(
+  engine: Engine,
+  tokenizer: Tokenizer | undefined,
+  request: GenerateRequest,
+  events: GenerateEvents,
+  breathe?: Breathe,
+): Promise<InternalResult> {
+  const stops = checkRequest(request)
+  const ids = promptIds(tokenizer, request)
+  const vocabulary = Math.min(engine.config.vocabulary, tokenizer?.vocabularySize ?? engine.config.vocabulary)
+  const sampler = new Sampler(request.sampler, vocabulary)
+  // After nothing but BOS the text begins anew: without the space that SentencePiece puts before its first word.
+  const continued = !(ids.length === 1 && ids[0] === tokenizer?.bos)
+  const text = new TextStream(tokenizer?.stream({ continued }), stops)
+  const cachedTokens = engine.begin(ids)
+  for (const id of ids) if (id < vocabulary) sampler.accept(id)
+
+  const start = performance.now()
+  let rows = await engine.feed(ids.slice(cachedTokens), (done) => events.onPrompt(cachedTokens + done, ids.length))
+  const prompted = performance.now()
+
+  const out: number[] = []
+  const most = request.maxTokens ?? Number.POSITIVE_INFINITY
+  let finishReason: FinishReason = 'length'
+  while (out.length < most) {
+    const id = sampler.sample(engine.logits(rows - 1, 1).subarray(0, vocabulary))
+    out.push(id)
+    sampler.accept(id)
+    const ended = !request.ignoreEos && tokenizer?.isEndOfGeneration(id) === true
+    events.onToken(id, ended ? '' : text.push(id))
+    if (ended || text.stopped !== undefined) {
+      finishReason = 'stop'
+      break
+    }
+    if (out.length === most || engine.position === engine.context) break
+    if (breathe) await breathe()
+    rows = await engine.feed([id])
+  }
+  const rest = text.flush()
+  if (rest) events.onToken(-1, rest)
+  if (text.stopped !== undefined) finishReason = 'stop'
+  const end = performance.now()
+  const promptTime = prompted - start
+  const generateTime = end - prompted
+  return {
+    text: text.all,
+    ids: out,
+    finishReason,
+    ...(text.stopped !== undefined && { stop: text.stopped }),
+    promptTokens: ids.length,
+    cachedTokens,
+    completionTokens: out.length,
+    timings: {
+      prompt: promptTime,
+      generate: generateTime,
+      promptPerSecond: perSecond(ids.length - cachedTokens, promptTime),
+      tokensPerSecond: perSecond(out.length, generateTime),
+    },
+    promptIds: ids,
+  }
+}
+
+function perSecond(count: number, milliseconds: number): number {
+  return milliseconds > 0 ? (1000 * count) / milliseconds : 0
+}
+
+/** Ids → text that may be shown: whole characters, up to a stop text. */
+class TextStream {
+  all = ''
+  private readonly matcher: StopMatcher
+
+  constructor(
+    private readonly decoder: StreamDecoder | undefined,
+    stops: string[],
+  ) {
+    this.matcher = new StopMatcher(stops)
+  }
+
+  get stopped(): string | undefined {
+    return this.matcher.stopped
+  }
+
+  push(id: number): string {
+    const { text } = this.matcher.push(this.decoder?.push(id) ?? '')
+    this.all += text
+    return text
+  }
+
+  flush(): string {
+    const last = this.stopped === undefined ? this.matcher.push(this.decoder?.flush() ?? '').text : ''
+    const text = last + this.matcher.flush()
+    this.all += text
+    return text
+  }
+}

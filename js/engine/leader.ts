@@ -1,0 +1,189 @@
+/**
+ * The leader: thread 0, which owns the engine, reads the model's bytes itself and samples. Exposed by comlink from
+ * workers/leader.ts, or used in process; streams events through `emit`.
+ */
+import * as platform from '#platform'
+import type { KvType } from '../api.ts'
+import { throwIfAborted, UnsupportedError } from '../errors.ts'
+import { readGguf } from '../gguf/reader.ts'
+import type { Gguf, MetadataValue } from '../gguf/types.ts'
+import { openSource, type Source, type SourceOptions } from '../source/source.ts'
+import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
+import { Engine } from './engine.ts'
+import { type GenerateRequest, generate, type InternalResult } from './generate.ts'
+import { MAX_SEGMENT_BYTES } from './plan.ts'
+import type { SegmentHandle } from './wasm.ts'
+
+/** Reads from whoever has the bytes: resolves with a copy of `length` bytes at `offset`. */
+export type RemoteRead = (offset: number, length: number) => Promise<Uint8Array>
+
+/** Where the leader finds the bytes: a place it can open itself, a Blob, or somebody to ask. */
+export type SourceSpec =
+  | { location: string; options: SourceOptions }
+  | { blob: Blob; options: SourceOptions }
+  | { name: string; size: number; read: RemoteRead; finish?: () => Promise<void> }
+
+export interface OpenOptions {
+  /** 0: min(trained, 4096). */
+  context: number
+  kv: KvType
+  batch: number
+  threads: number
+  shared: boolean
+  isa: 'simd' | 'relaxed'
+  maxSegmentBytes?: number
+  /** Whether to come up for air: where no flag in shared memory can tell of an abort. */
+  breathe: boolean
+}
+
+export interface Opened {
+  fileBytes: number
+  metadata: [string, MetadataValue][]
+  type: string
+  parameters: number
+  config: Engine['config']
+  context: number
+  memoryBytes: number
+  kvBytes: number
+  /** For the other threads, where memory is shared. */
+  segments: SegmentHandle[]
+}
+
+export type LeaderEvent =
+  | { event: 'header' | 'weights'; done: number; total: number }
+  | { event: 'prompt'; done: number; total: number }
+  | { event: 'token'; id: number; text: string }
+
+const DEFAULT_CONTEXT = 4096
+
+/** min(trained, 4096), unless one is asked for. */
+export function contextOf(trained: number, asked: number): number {
+  return asked > 0 ? asked : Math.min(trained, DEFAULT_CONTEXT)
+}
+
+export class Leader {
+  private source: Source | undefined
+  private engine: Engine | undefined
+  private tokenizer: Tokenizer | undefined
+  private loading = new AbortController()
+  private breathe: (() => Promise<void>) | undefined
+
+  constructor(private readonly emit: (event: LeaderEvent) => void) {}
+
+  /** Reads the header, sizes the model and creates its memories. */
+  async open(spec: SourceSpec, options: OpenOptions): Promise<Opened> {
+    const { signal } = this.loading
+    try {
+      this.source = await openSpec(spec, signal)
+      this.emit({ event: 'header', done: 0, total: this.source.size })
+      const gguf = await readGguf(this.source, signal)
+      this.tokenizer = gguf.metadata.has('tokenizer.ggml.model') ? createTokenizer(gguf.metadata) : undefined
+      const { breathe, isa, ...rest } = options
+      this.breathe = breathe ? platform.breathe : undefined
+      const context = contextOf(trainedContext(gguf), options.context)
+      const plan = { ...rest, context, maxSegmentBytes: options.maxSegmentBytes ?? MAX_SEGMENT_BYTES }
+      this.engine = new Engine(gguf, plan, this.breathe)
+      const module = await WebAssembly.compile(await platform.wasm(options.shared ? `${isa}-threads` : isa))
+      throwIfAborted(signal, 'Loading the model')
+      return describe(this.engine, this.engine.allocate(module), options.shared)
+    } catch (error) {
+      await this.source?.close()
+      throw error
+    }
+  }
+
+  /** Reads the weights. */
+  async load(): Promise<void> {
+    const { engine, source } = this.opened()
+    try {
+      const emit = (done: number, total: number): void => this.emit({ event: 'weights', done, total })
+      await engine.load(source, emit, this.loading.signal)
+    } finally {
+      await source.close()
+    }
+  }
+
+  async generate(request: GenerateRequest): Promise<InternalResult> {
+    const { engine } = this.opened()
+    const events = {
+      onPrompt: (done: number, total: number) => this.emit({ event: 'prompt', done, total }),
+      onToken: (id: number, text: string) => this.emit({ event: 'token', id, text }),
+    }
+    return generate(engine, this.tokenizer, request, events, this.breathe)
+  }
+
+  /** Logits after each token, [n, vocabulary]. */
+  async logits(ids: number[]): Promise<Float32Array> {
+    return this.opened().engine.allLogits(ids, this.breathe)
+  }
+
+  reset(): void {
+    this.opened().engine.reset()
+  }
+
+  /** Ends loading, or the pass that runs; `clear` makes ready for the next. */
+  abort(reason?: unknown): void {
+    this.loading.abort(reason)
+    this.engine?.setAbort(1)
+  }
+
+  clear(): void {
+    this.engine?.setAbort(0)
+  }
+
+  /** Ends the other threads. */
+  close(): void {
+    this.engine?.close()
+  }
+
+  private opened(): { engine: Engine; source: Source } {
+    const { engine, source } = this
+    if (!engine || !source) throw new UnsupportedError('NOT_OPEN', 'The leader has no model open.')
+    return { engine, source }
+  }
+}
+
+function trainedContext(gguf: Gguf): number {
+  const value = gguf.metadata.get('llama.context_length')
+  return typeof value === 'number' ? value : DEFAULT_CONTEXT
+}
+
+async function openSpec(spec: SourceSpec, signal: AbortSignal): Promise<Source> {
+  if ('location' in spec) return openSource(spec.location, platform.openFile, { ...spec.options, signal })
+  if ('blob' in spec) return openSource(spec.blob, platform.openFile, { ...spec.options, signal })
+  const { name, size, read, finish } = spec
+  return {
+    name,
+    size,
+    async read(target, offset, abort) {
+      throwIfAborted(abort, `Reading ${name}`)
+      target.set(await read(offset, target.length))
+    },
+    ...(finish && { finish }),
+    async close() {},
+  }
+}
+
+/** Metadata that the façade needs: all but the long arrays of other keys than the tokenizer's. */
+function describe(engine: Engine, segments: SegmentHandle[], shared: boolean): Opened {
+  const { gguf, config, plan } = engine
+  const counts = new Map<string, number>()
+  let parameters = 0
+  for (const { type, dimensions } of gguf.tensors.values()) {
+    const elements = dimensions.reduce((a, b) => a * b, 1)
+    parameters += elements
+    counts.set(type, (counts.get(type) ?? 0) + elements)
+  }
+  const type = [...counts].reduce((a, b) => (b[1] > a[1] ? b : a))[0]
+  return {
+    fileBytes: gguf.fileBytes,
+    metadata: [...gguf.metadata],
+    type,
+    parameters,
+    config,
+    context: engine.context,
+    memoryBytes: plan.totalBytes,
+    kvBytes: plan.kvBytes,
+    segments: shared ? segments : [],
+  }
+}

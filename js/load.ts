@@ -1,0 +1,180 @@
+/** From a file to a model that is ready: `load`, and what can be asked of a file before. */
+import * as platform from '#platform'
+import type {
+  CriaWarning,
+  Inspection,
+  InspectOptions,
+  LoadOptions,
+  Model,
+  ModelInfo,
+  ModelInput,
+  Progress,
+} from './api.ts'
+import { Crew } from './crew.ts'
+import { readConfig } from './engine/config.ts'
+import { contextOf, type LeaderEvent, type Opened, type OpenOptions, type SourceSpec } from './engine/leader.ts'
+import { MAX_SEGMENT_BYTES, planMemory } from './engine/plan.ts'
+import { findTensors } from './engine/tensors.ts'
+import { AbortError, CriaError, throwIfAborted } from './errors.ts'
+import { readGguf } from './gguf/reader.ts'
+import { CriaModel } from './model.ts'
+import { DEFAULT_BATCH, MOST_CONTEXT, oneOf, type Settled, settle, whole } from './options.ts'
+import { openSource, type Source, type SourceOptions } from './source/source.ts'
+import { createTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts'
+
+/**
+ * Loads a model: reads its header, creates exactly the memory it needs, and streams its weights in.
+ *
+ * @param input a path, a `file:`, `http(s):` or `hf:owner/repo/file.gguf` URL, a Blob or File, or bytes
+ * @throws ArgumentError, SourceError, FormatError, UnsupportedError, MemoryError, AbortError
+ */
+export async function load(input: ModelInput, options: LoadOptions = {}): Promise<Model> {
+  const settled = settle(options, platform.cores(), platform.canShare())
+  throwIfAborted(options.signal, 'Loading the model')
+  const spec = await sourceSpec(input, options)
+  const crew = new Crew(settled.inProcess)
+  const abort = (): void => crew.abort()
+  options.signal?.addEventListener('abort', abort, { once: true })
+  crew.listen((event) => report(event, options.onProgress))
+  try {
+    const opened = await crew.open(spec, openOptions(settled))
+    const onWarning = options.onWarning ?? ((warning: CriaWarning) => console.warn(`cria: ${warning.message}`))
+    warnOfContext(opened, onWarning)
+    await crew.load()
+    throwIfAborted(options.signal, 'Loading the model')
+    options.onProgress?.({ phase: 'ready', done: opened.fileBytes, total: opened.fileBytes })
+    return new CriaModel(describe(opened, settled), crew, new Map(opened.metadata), onWarning)
+  } catch (error) {
+    await crew.close(error instanceof CriaError ? error : new CriaError('LOAD_FAILED', 'The model was not loaded.'))
+    throw error instanceof AbortError ? new AbortError('Loading the model', options.signal?.reason) : error
+  } finally {
+    options.signal?.removeEventListener('abort', abort)
+  }
+}
+
+/** Places and Blobs go to the leader as they are; bytes and a `fetch` of the caller's own stay here and are asked for. */
+async function sourceSpec(input: ModelInput, options: LoadOptions): Promise<SourceSpec> {
+  const kept: SourceOptions = {}
+  for (const key of ['headers', 'token', 'sha256', 'retries', 'retryDelay'] as const) {
+    if (options[key] !== undefined) Object.assign(kept, { [key]: options[key] })
+  }
+  const place = typeof input === 'string' || input instanceof URL
+  if (place && !options.fetch) return { location: String(input), options: kept }
+  if (typeof Blob === 'function' && input instanceof Blob) return { blob: input, options: kept }
+  const { signal, fetch } = options
+  const source = await openSource(input, platform.openFile, {
+    ...kept,
+    ...(fetch && { fetch }),
+    ...(signal && { signal }),
+  })
+  return remoteSpec(source, signal)
+}
+
+function remoteSpec(source: Source, signal: AbortSignal | undefined): SourceSpec {
+  return {
+    name: source.name,
+    size: source.size,
+    read: async (offset, length) => {
+      const bytes = new Uint8Array(length)
+      await source.read(bytes, offset, signal)
+      return bytes
+    },
+    ...(source.finish && { finish: async () => source.finish?.(signal) }),
+  }
+}
+
+function openOptions({ inProcess: _, ...settled }: Settled): OpenOptions {
+  return { ...settled, breathe: !settled.shared }
+}
+
+function report(event: LeaderEvent, onProgress: ((progress: Progress) => void) | undefined): void {
+  if (event.event !== 'header' && event.event !== 'weights') return
+  onProgress?.({ phase: event.event, done: event.done, total: event.total })
+}
+
+function warnOfContext({ context, config }: Opened, onWarning: (warning: CriaWarning) => void): void {
+  if (context <= config.context) return
+  onWarning({
+    code: 'CONTEXT_BEYOND_TRAINING',
+    message: `The context of ${context} tokens is longer than the ${config.context} the model was trained for.`,
+  })
+}
+
+function describe(opened: Opened, settled: Settled): ModelInfo {
+  const { config } = opened
+  const metadata = new Map(opened.metadata)
+  const template = metadata.get('tokenizer.chat_template')
+  return {
+    name: config.name,
+    architecture: 'llama',
+    type: opened.type,
+    parameters: opened.parameters,
+    fileBytes: opened.fileBytes,
+    context: opened.context,
+    trainedContext: config.context,
+    layers: config.layers,
+    embeddingLength: config.dim,
+    vocabularySize: config.vocabulary,
+    threads: settled.threads,
+    isa: settled.isa,
+    shared: settled.shared,
+    kv: settled.kv,
+    memoryBytes: opened.memoryBytes,
+    kvBytes: opened.kvBytes,
+    chatTemplate: typeof template === 'string' ? template : undefined,
+  }
+}
+
+/**
+ * What a file holds and what running it would take, from its header alone.
+ * @throws ArgumentError, SourceError, FormatError (where the header is unsound), AbortError
+ */
+export async function inspect(input: ModelInput, options: InspectOptions = {}): Promise<Inspection> {
+  const asked = whole('context', options.context, 1, MOST_CONTEXT, 0)
+  const kv = oneOf('kv', options.kv, ['f32', 'f16'], 'f16')
+  const threads = whole('threads', options.threads, 1, 64, Math.min(platform.cores(), 16))
+  const batch = whole('batch', options.batch, 1, 512, DEFAULT_BATCH)
+  const source = await openSource(input, platform.openFile, options)
+  try {
+    const gguf = await readGguf(source, options.signal)
+    const { version, fileBytes, metadata } = gguf
+    const base = { version, fileBytes, metadata, tensors: [...gguf.tensors.values()] }
+    try {
+      const config = readConfig(gguf)
+      const context = contextOf(config.context, asked)
+      const tensors = findTensors(gguf, config)
+      const plan = planMemory(config, tensors, { context, kv, batch, threads, maxSegmentBytes: MAX_SEGMENT_BYTES })
+      const memory = {
+        context,
+        kvType: kv,
+        weights: plan.weightBytes,
+        kv: plan.kvBytes,
+        buffers: plan.bufferBytes,
+        total: plan.totalBytes,
+        segments: plan.segments.length,
+      }
+      return { ...base, config, memory }
+    } catch (problem) {
+      if (problem instanceof CriaError) return { ...base, problem }
+      throw problem
+    }
+  } finally {
+    await source.close()
+  }
+}
+
+/**
+ * The tokenizer of a model's file, or of one that holds only a vocabulary.
+ * @throws ArgumentError, SourceError, FormatError, UnsupportedError for a tokenizer that cria does not have, AbortError
+ */
+export async function loadTokenizer(
+  input: ModelInput,
+  options: SourceOptions & { signal?: AbortSignal } = {},
+): Promise<Tokenizer> {
+  const source = await openSource(input, platform.openFile, options)
+  try {
+    return createTokenizer((await readGguf(source, options.signal)).metadata)
+  } finally {
+    await source.close()
+  }
+}

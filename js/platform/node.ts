@@ -1,0 +1,65 @@
+/** Node, and what speaks its API: Deno and Bun. */
+import { readFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { parentPort, Worker } from 'node:worker_threads'
+import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs'
+import type { ParentPort, WorkerHandle, WorkerKind } from './types.ts'
+
+export { openFile } from './files-node.ts'
+
+/** Bundles and wasm lie side by side in dist/; the sources find them there too. */
+const DIST = new URL(import.meta.url.endsWith('.ts') ? '../../dist/' : './', import.meta.url)
+
+export function cores(): number {
+  return availableParallelism()
+}
+
+export function canShare(): boolean {
+  return typeof SharedArrayBuffer === 'function'
+}
+
+export async function wasm(name: string): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await readFile(new URL(`${name}.wasm`, DIST)))
+}
+
+export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void): WorkerHandle {
+  const worker = new Worker(new URL(`${kind}.js`, DIST), { name: `cria ${kind}` })
+  let reason: unknown
+  let wanted = false
+  worker.on('error', (error) => {
+    reason = error
+  })
+  worker.on('exit', (code) => {
+    if (!wanted) onDeath(reason ?? new Error(`it exited with code ${code}`))
+  })
+  // An idle model must not keep the process alive.
+  worker.unref()
+  return {
+    endpoint: nodeEndpoint(worker),
+    postMessage: (message) => worker.postMessage(message),
+    onMessage: (listener) => {
+      worker.on('message', listener)
+    },
+    hold: (alive) => (alive ? worker.ref() : worker.unref()),
+    terminate: async () => {
+      wanted = true
+      await worker.terminate()
+    },
+  }
+}
+
+export function parent(): ParentPort {
+  const port = parentPort
+  if (!port) throw new Error('This module runs in a worker.')
+  return {
+    endpoint: nodeEndpoint(port),
+    postMessage: (message) => port.postMessage(message),
+    onMessage: (listener) => {
+      port.on('message', listener)
+    },
+  }
+}
+
+export function breathe(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}

@@ -1,0 +1,38 @@
+/** What a runtime must offer. Each has a module of these functions; `#platform` is the one for the runtime at hand. */
+import type { Endpoint } from 'comlink'
+import type { OpenFile } from '../source/source.ts'
+
+export type WorkerKind = 'leader' | 'thread'
+
+export interface WorkerHandle {
+  readonly endpoint: Endpoint
+  postMessage(message: unknown): void
+  /** Hears every message that is not comlink's. */
+  onMessage(listener: (message: unknown) => void): void
+  /** Whether the worker keeps the process alive (where the runtime has such a thing). */
+  hold(alive: boolean): void
+  terminate(): Promise<void>
+}
+
+/** The side of a worker that faces whoever spawned it. */
+export interface ParentPort {
+  readonly endpoint: Endpoint
+  postMessage(message: unknown): void
+  onMessage(listener: (message: unknown) => void): void
+}
+
+export interface Platform {
+  openFile: OpenFile
+  /** Logical processors. */
+  cores(): number
+  /** Whether memory can be shared with workers. */
+  canShare(): boolean
+  /** The bytes of build/wasm/NAME.wasm. */
+  wasm(name: string): Promise<Uint8Array<ArrayBuffer>>
+  /** `onDeath` hears of a worker that ends by itself, with the reason. */
+  spawn(kind: WorkerKind, onDeath: (reason: unknown) => void): WorkerHandle
+  /** In a worker: the way back. */
+  parent(): ParentPort
+  /** Resolves after other pending tasks (messages, timers, rendering) have had their turn. */
+  breathe(): Promise<void>
+}

@@ -1,0 +1,9 @@
+/** Thread 0: the leader, exposed to the façade. */
+import { expose } from 'comlink'
+import * as platform from '#platform'
+import { Leader } from '../js/engine/leader.ts'
+import { carryErrors } from '../js/rpc.ts'
+
+carryErrors()
+const port = platform.parent()
+expose(new Leader((event) => port.postMessage(event)), port.endpoint)
