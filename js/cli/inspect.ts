@@ -1,0 +1,146 @@
+/** `cria inspect`: what a GGUF file holds and the memory it will need. */
+import type { Inspection } from '../api.ts'
+import { inspect } from '../load.ts'
+import type { Command, Context } from './command.ts'
+import { toggle, UsageError, type Values } from './flags.ts'
+import { abbreviate, kindOf, plain } from './metadata.ts'
+import { LOAD_FLAGS, locate, OTHER_FLAGS, SOURCE_FLAGS, sourceOptions } from './options.ts'
+import { bytes, printable, write } from './terminal.ts'
+
+const { isa: _, ...MEMORY } = LOAD_FLAGS
+const OUTPUT = {
+  json: toggle('--json', 'one JSON object instead of tables'),
+  full: toggle('--full', 'long arrays and texts of the metadata in full'),
+}
+
+const flags = { ...SOURCE_FLAGS, ...MEMORY, ...OUTPUT, ...OTHER_FLAGS }
+
+export const inspectCommand: Command<typeof flags> = {
+  name: 'inspect',
+  summary: 'what a GGUF file holds, and the memory it will need',
+  usage: 'inspect [FILE] [options]',
+  description: [
+    'Prints metadata, tensors, sizes by type, and the memory that the model will need at a context.',
+    'Only the header is read, also over HTTP. Without FILE it is the built-in model.',
+  ],
+  groups: [
+    ['Model', SOURCE_FLAGS],
+    ['Memory', MEMORY],
+    ['Output', { ...OUTPUT, ...OTHER_FLAGS }],
+  ],
+  examples: [
+    'cria inspect model.gguf -c 8192',
+    'cria inspect model.gguf --json',
+    'cria inspect hf:owner/repo/file.gguf --kv f32',
+  ],
+  flags,
+  run,
+}
+
+async function run(values: Values<typeof flags>, positionals: readonly string[], context: Context): Promise<number> {
+  if (positionals.length > 1) throw new UsageError(`inspect takes one FILE, not ${positionals.length}.`)
+  const location = locate(values, positionals[0])
+  const { ctxSize, kv, threads, batchSize, full = false } = values
+  const inspection = await inspect(location, {
+    ...sourceOptions(values, location),
+    ...(ctxSize !== undefined && { context: ctxSize }),
+    ...(kv && { kv }),
+    ...(threads !== undefined && threads !== 'auto' && { threads }),
+    ...(batchSize !== undefined && { batch: batchSize }),
+    signal: context.signal,
+  })
+  const file = typeof location === 'string' ? location : 'built-in model'
+  const shown = values.json
+    ? `${JSON.stringify(asJson(inspection, file, full), null, 2)}\n`
+    : asText(inspection, file, full)
+  await write(shown)
+  return 0
+}
+
+interface TypeTotal {
+  type: string
+  tensors: number
+  bytes: number
+}
+
+/** Tensors and bytes by type, the most bytes first. */
+function totals({ tensors }: Inspection): TypeTotal[] {
+  const byType = new Map<string, TypeTotal>()
+  for (const tensor of tensors) {
+    const total = byType.get(tensor.type) ?? { type: tensor.type, tensors: 0, bytes: 0 }
+    total.tensors++
+    total.bytes += tensor.bytes
+    byType.set(tensor.type, total)
+  }
+  return [...byType.values()].sort((a, b) => b.bytes - a.bytes)
+}
+
+function asJson(inspection: Inspection, file: string, full: boolean): unknown {
+  const { version, fileBytes, metadata, tensors, problem, config, memory } = inspection
+  return {
+    file,
+    version,
+    fileBytes,
+    metadata: Object.fromEntries(Array.from(metadata, ([key, value]) => [key, plain(value, full)])),
+    tensors: tensors.map(({ name, type, dimensions, offset, bytes }) => ({ name, type, dimensions, offset, bytes })),
+    types: totals(inspection),
+    ...(problem && { problem: { code: problem.code, message: problem.message } }),
+    config,
+    memory,
+  }
+}
+
+function asText(inspection: Inspection, file: string, full: boolean): string {
+  const { version, fileBytes, metadata, tensors, problem, memory } = inspection
+  const sections = [
+    `${printable(file)}: GGUF version ${version}, ${sized(fileBytes)}`,
+    section(
+      `Metadata (${metadata.size})`,
+      Array.from(metadata, ([key, value]) => [printable(key), kindOf(value), abbreviate(value, full)]),
+      'lll',
+    ),
+    section(
+      `Tensors (${tensors.length})`,
+      tensors.map((t) => [printable(t.name), t.type, t.dimensions.join(' × '), String(t.bytes)]),
+      'lllr',
+    ),
+    tensors.length > 0 &&
+      section(
+        'Types',
+        totals(inspection).map((t) => [
+          t.type,
+          String(t.tensors),
+          t.tensors === 1 ? 'tensor' : 'tensors',
+          sized(t.bytes),
+        ]),
+        'lrlr',
+      ),
+    memory &&
+      section(
+        `Memory at a context of ${memory.context} tokens, KV cache ${memory.kvType}`,
+        [
+          ['weights', sized(memory.weights)],
+          ['KV cache', sized(memory.kv)],
+          ['buffers', sized(memory.buffers)],
+          [memory.segments > 1 ? `total, in ${memory.segments} memories` : 'total', sized(memory.total)],
+        ],
+        'lr',
+      ),
+    problem && `cria cannot run it: ${printable(problem.message)} (${problem.code})`,
+  ]
+  return `${sections.filter(Boolean).join('\n\n')}\n`
+}
+
+function sized(count: number): string {
+  return count < 1024 ? `${count} bytes` : `${count} bytes (${bytes(count)})`
+}
+
+/** A title and rows in columns, each `l`eft or `r`ight aligned. */
+function section(title: string, rows: string[][], alignment: string): string {
+  const widths = rows.reduce<number[]>((most, row) => row.map((cell, i) => Math.max(most[i] ?? 0, cell.length)), [])
+  const lines = rows.map((row) => {
+    const cells = row.map((cell, i) => (alignment[i] === 'r' ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
+    return `  ${cells.join('  ')}`.trimEnd()
+  })
+  return [title, ...lines].join('\n')
+}

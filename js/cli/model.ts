@@ -1,0 +1,38 @@
+/** Loading a model for a command. */
+import type { LoadOptions, Model } from '../api.ts'
+import { load } from '../load.ts'
+import type { Values } from './flags.ts'
+import { type LOAD_FLAGS, loadOptions, locate, type SOURCE_FLAGS, sourceOptions } from './options.ts'
+import { bytes, printable, progressBar, say, sayWarning } from './terminal.ts'
+
+/** Loads the model that the flags name, with a progress bar where that takes long. */
+export async function loadModel(
+  values: Values<typeof SOURCE_FLAGS & typeof LOAD_FLAGS> & { verbose?: true },
+  signal: AbortSignal,
+): Promise<Model> {
+  const location = locate(values)
+  const bar = progressBar()
+  const start = performance.now()
+  const options: LoadOptions = {
+    ...loadOptions(values),
+    ...sourceOptions(values, location),
+    onProgress: (progress) => bar.update(progress),
+    onWarning: sayWarning,
+    signal,
+  }
+  try {
+    const model = await load(location, options)
+    bar.stop()
+    if (values.verbose) sayModel(model, performance.now() - start)
+    return model
+  } finally {
+    bar.stop()
+  }
+}
+
+function sayModel({ info }: Model, milliseconds: number): void {
+  const { name, type, parameters, context, trainedContext, threads, isa, kv, memoryBytes, kvBytes } = info
+  say(`model: ${printable(name)}, ${type}, ${parameters} parameters, loaded in ${(milliseconds / 1000).toFixed(2)} s`)
+  say(`context: ${context} tokens (trained: ${trainedContext}), KV cache ${kv}, ${bytes(kvBytes)}`)
+  say(`engine: ${isa}, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${bytes(memoryBytes)} of memory`)
+}

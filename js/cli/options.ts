@@ -1,0 +1,159 @@
+/** The flags that commands share, with llama.cpp's names, and what the façade calls their values. */
+import type { ChatMessage, ChatOptions, GenerateOptions, LoadOptions } from '../api.ts'
+import { randomSeed } from '../sampler/sampler.ts'
+import type { SourceOptions } from '../source/source.ts'
+import {
+  choice,
+  integer,
+  integerOrAuto,
+  list,
+  number,
+  readBias,
+  readHeader,
+  text,
+  texts,
+  toggle,
+  UsageError,
+  type Values,
+} from './flags.ts'
+
+export const SOURCE_FLAGS = {
+  model: text('-m --model', 'FILE', 'path, http(s) URL or hf:owner/repo/file.gguf; default: the built-in stories260K'),
+  hfRepo: text('-hf -hfr --hf-repo', 'OWNER/REPO[:FILE]', 'a GGUF file on the Hugging Face hub'),
+  hfFile: text('-hff --hf-file', 'FILE', 'the file of --hf-repo'),
+  hfToken: text('-hft --hf-token', 'TOKEN', 'access token for the hub; default: the variable HF_TOKEN'),
+  header: list('--header', "'NAME: VALUE'", 'HTTP header to send along; may be repeated', readHeader),
+  sha256: text('--sha256', 'HEX', 'refuse the file unless it has this SHA-256'),
+}
+
+export const CONTEXT_FLAGS = {
+  ctxSize: integer('-c --ctx-size', 'context in tokens; default: min(trained, 4096)', 1),
+  kv: choice('--kv -ctk --cache-type-k', ['f32', 'f16'], 'type of the KV cache; default: f16'),
+}
+
+export const LOAD_FLAGS = {
+  ...CONTEXT_FLAGS,
+  threads: integerOrAuto('-t --threads', 'worker threads; default: auto, one a core, at most 16', 1, 64),
+  batchSize: integer('-b --batch-size', 'prompt tokens computed at once; default: 64; never changes the text', 1, 512),
+  isa: choice('--isa', ['auto', 'simd', 'relaxed'], 'wasm build; default: auto; never changes the text'),
+}
+
+export const GENERATE_FLAGS = {
+  predict: integer('-n --predict --n-predict', 'most tokens to generate; default: -1, until the end', -2),
+  reversePrompt: texts('-r --reverse-prompt', 'TEXT', 'stop before this text; may be repeated'),
+  ignoreEos: toggle('--ignore-eos', 'go on past end-of-generation tokens'),
+  noParseSpecial: toggle('--no-parse-special', 'special tokens in the prompt are plain text'),
+}
+
+export const SAMPLING_FLAGS = {
+  seed: integer('-s --seed', 'fixes every choice; default: -1, random', -1, 4294967295),
+  temp: number('--temp --temperature', 'temperature; 0: always the most probable token; default: 0.8'),
+  topK: integer('--top-k', 'only the k most probable tokens; 0: all; default: 40', -1),
+  topP: number('--top-p', 'only the tokens that hold this probability; 1: all; default: 0.95', 0, 1),
+  minP: number('--min-p', "only tokens with this share of the best's probability; default: 0.05", 0, 1),
+  typical: number('--typical --typical-p', 'locally typical sampling; 1: off; default: 1', 0, 1),
+  topNSigma: number('--top-nsigma --top-n-sigma', 'only within n standard deviations of the best; default: -1, off'),
+  repeatPenalty: number('--repeat-penalty', "divides recent tokens' logits; 1: off; default: 1", 0),
+  repeatLastN: integer('--repeat-last-n', 'tokens that count as recent; 0: none, -1: all; default: 64', -1),
+  frequencyPenalty: number('--frequency-penalty', 'taken off for each recent occurrence; default: 0', -1000, 1000),
+  presencePenalty: number('--presence-penalty', 'taken off for any recent occurrence; default: 0', -1000, 1000),
+  dynatempRange: number('--dynatemp-range', 'the temperature moves this far with the entropy; default: 0', 0),
+  dynatempExp: number('--dynatemp-exp', 'exponent of that movement; default: 1', 0),
+  logitBias: list('-l --logit-bias', 'ID(+/-)BIAS', '15043+1 favours a token, 15043-inf bans it', readBias),
+}
+
+export const CHAT_FLAGS = {
+  systemPrompt: text('-sys --system-prompt', 'TEXT', 'system message'),
+  chatTemplate: text('--chat-template', 'NAME|JINJA', "chatml, llama2 … or Jinja; default: the model's own"),
+}
+
+export const OTHER_FLAGS = {
+  verbose: toggle('-v --verbose', 'say on stderr what was loaded, the seed and the speed; show stacks of errors'),
+  help: toggle('-h --help', 'this help'),
+}
+
+/** The model that comes with cria; the bundle is dist/cli.js. */
+export const BUILT_IN = new URL('../models/stories260K.gguf', import.meta.url)
+
+/** Where the model is: `-m`, the hub, a positional argument, else the built-in model. */
+export function locate(values: Values<typeof SOURCE_FLAGS>, positional?: string): string | URL {
+  const { model, hfRepo, hfFile } = values
+  const given = [model, hfRepo, positional].filter((location) => location !== undefined)
+  if (given.length > 1) throw new UsageError(`Give one model, not both ${given[0]} and ${given[1]}.`)
+  if (hfRepo === undefined) {
+    if (hfFile !== undefined) throw new UsageError('--hf-file needs --hf-repo.')
+    if (given[0] === '') throw new UsageError('--model takes a path or URL, not an empty text.')
+    return given[0] ?? BUILT_IN
+  }
+  const colon = hfRepo.indexOf(':')
+  const file = hfFile ?? (colon < 0 ? '' : hfRepo.slice(colon + 1))
+  if (file.endsWith('.gguf')) return `hf:${colon < 0 ? hfRepo : hfRepo.slice(0, colon)}/${file}`
+  throw new UsageError(`--hf-repo takes OWNER/REPO:FILE.gguf (cria does not search the hub), not ${hfRepo}.`)
+}
+
+export function sourceOptions(values: Values<typeof SOURCE_FLAGS>, location: string | URL): SourceOptions {
+  const { header, sha256, hfToken } = values
+  // A token for the hub goes nowhere else.
+  const hub = /^(hf:|https:\/\/huggingface\.co\/)/i.test(String(location))
+  if (hfToken !== undefined && !hub) {
+    throw new UsageError("--hf-token is sent to the Hugging Face hub only; give --header 'Authorization: Bearer …'.")
+  }
+  const token = hfToken ?? process.env.HF_TOKEN
+  return {
+    ...(header && { headers: Object.fromEntries(header) }),
+    ...(hub && token && { token }),
+    ...(sha256 !== undefined && { sha256 }),
+  }
+}
+
+export function loadOptions(values: Values<typeof LOAD_FLAGS>): LoadOptions {
+  const { ctxSize, kv, threads, batchSize, isa } = values
+  return {
+    ...(ctxSize !== undefined && { context: ctxSize }),
+    ...(kv && { kv }),
+    ...(threads !== undefined && { threads }),
+    ...(batchSize !== undefined && { batch: batchSize }),
+    ...(isa && { isa }),
+  }
+}
+
+/** The seed is drawn here where none is given, so that `--verbose` can tell it. */
+export function generateOptions(
+  values: Values<typeof GENERATE_FLAGS & typeof SAMPLING_FLAGS>,
+): GenerateOptions & { seed: number } {
+  const { predict = -1, seed = -1 } = values
+  const given = {
+    maxTokens: predict < 0 ? undefined : predict,
+    stop: values.reversePrompt && [...values.reversePrompt],
+    ignoreEos: values.ignoreEos,
+    special: values.noParseSpecial && false,
+    temperature: values.temp,
+    topK: values.topK,
+    topP: values.topP,
+    minP: values.minP,
+    typicalP: values.typical,
+    topNSigma: values.topNSigma,
+    repeatPenalty: values.repeatPenalty,
+    repeatLastN: values.repeatLastN,
+    frequencyPenalty: values.frequencyPenalty,
+    presencePenalty: values.presencePenalty,
+    dynatempRange: values.dynatempRange,
+    dynatempExponent: values.dynatempExp,
+    logitBias: values.logitBias && new Map(values.logitBias),
+  }
+  const options = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+  return { ...options, seed: seed < 0 ? randomSeed() : seed }
+}
+
+export function chatOptions(values: Values<typeof CHAT_FLAGS>): ChatOptions & { system?: string } {
+  const { systemPrompt, chatTemplate } = values
+  return {
+    ...(systemPrompt !== undefined && { system: systemPrompt }),
+    ...(chatTemplate !== undefined && { template: chatTemplate }),
+  }
+}
+
+/** The messages of a single turn. */
+export function oneTurn(prompt: string, system: string | undefined): ChatMessage[] {
+  return [...(system === undefined ? [] : [{ role: 'system', content: system }]), { role: 'user', content: prompt }]
+}

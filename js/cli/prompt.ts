@@ -1,0 +1,51 @@
+/** Where a prompt comes from: `-p`, `-f`, or what is piped in. */
+import { text, toggle, UsageError, type Values } from './flags.ts'
+import { readStdin, readText, say } from './terminal.ts'
+
+export const PROMPT_FLAGS = {
+  prompt: text('-p --prompt', 'TEXT', 'the prompt; default: what is piped in'),
+  file: text('-f --file', 'FILE', 'read the prompt from a file, or from stdin (-)'),
+  escape: toggle('-e --escape', String.raw`turn \n, \t, \\, \', \", \xHH in the prompt into characters`),
+  noEscape: toggle('--no-escape', 'leave backslashes alone, which is the default'),
+}
+
+/** Milliseconds that a bare `cria` waits for a pipe to give something. */
+const PATIENCE = 2000
+
+/**
+ * The prompt, undefined where none is given.
+ * @param patient wait for stdin as long as it takes
+ */
+export async function readPrompt(
+  values: Values<typeof PROMPT_FLAGS>,
+  signal: AbortSignal,
+  patient: boolean,
+): Promise<string | undefined> {
+  const { prompt, file } = values
+  if (prompt !== undefined && file !== undefined) throw new UsageError('Give --prompt or --file, not both.')
+  if (values.escape && values.noEscape) throw new UsageError('Give --escape or --no-escape, not both.')
+  const given = prompt ?? (file === undefined ? await readPiped(signal, patient) : await readText(file, signal))
+  // An editor's or echo's last line end is no part of the prompt; llama.cpp drops it too.
+  const trimmed = prompt === undefined ? given?.replace(/\r?\n$/, '') : given
+  return values.escape && trimmed !== undefined ? readEscapes(trimmed) : trimmed
+}
+
+async function readPiped(signal: AbortSignal, patient: boolean): Promise<string | undefined> {
+  if (process.stdin.isTTY) return undefined
+  if (patient) return readStdin(signal)
+  const piped = await readStdin(signal, PATIENCE)
+  if (piped === undefined) {
+    say(`cria: stdin gave nothing for ${PATIENCE / 1000} s: going on without a prompt. \`cria run\` would wait.`)
+  }
+  return piped
+}
+
+const ESCAPES: Record<string, string> = { n: '\n', r: '\r', t: '\t', "'": "'", '"': '"', '\\': '\\' }
+
+/** Escapes as llama.cpp reads them; others stay as they are. \x bytes are UTF-8's where they make such. */
+export function readEscapes(text: string): string {
+  return text.replace(/(?:\\x[0-9a-fA-F]{2})+|\\[nrt'"\\]/g, (match) => {
+    if (!match.startsWith('\\x')) return ESCAPES[match[1]!] ?? match
+    return Buffer.from(match.replaceAll('\\x', ''), 'hex').toString('utf8')
+  })
+}

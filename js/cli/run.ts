@@ -1,0 +1,135 @@
+/** `cria run`: a prompt goes on. */
+import type { Generation, Model } from '../api.ts'
+import type { Command, Context } from './command.ts'
+import { toggle, UsageError, type Values } from './flags.ts'
+import { loadModel } from './model.ts'
+import {
+  CHAT_FLAGS,
+  chatOptions,
+  GENERATE_FLAGS,
+  generateOptions,
+  LOAD_FLAGS,
+  OTHER_FLAGS,
+  oneTurn,
+  SAMPLING_FLAGS,
+  SOURCE_FLAGS,
+} from './options.ts'
+import { PROMPT_FLAGS, readPrompt } from './prompt.ts'
+import { say, write } from './terminal.ts'
+
+const CHAT = { chat: toggle('--chat', "the prompt is a user's message: use the chat template"), ...CHAT_FLAGS }
+const OUTPUT = {
+  displayPrompt: toggle('--display-prompt', 'write the prompt to stdout too, before the text'),
+  noDisplayPrompt: toggle('--no-display-prompt', 'write generated text only, which is the default'),
+  json: toggle('--json', 'one JSON object at the end instead of text: text, ids, finishReason, counts, timings, seed'),
+}
+
+const flags = {
+  ...PROMPT_FLAGS,
+  ...SOURCE_FLAGS,
+  ...LOAD_FLAGS,
+  ...GENERATE_FLAGS,
+  ...SAMPLING_FLAGS,
+  ...CHAT,
+  ...OUTPUT,
+  ...OTHER_FLAGS,
+}
+
+/** @param bare the word `run` was not there */
+export function runCommand(bare: boolean): Command<typeof flags> {
+  return {
+    name: 'run',
+    summary: 'go on from a prompt (also without the word: cria -p …)',
+    usage: '[run] [options]',
+    description: [
+      'Goes on from a prompt until the model ends, or -n tokens, or the end of the context.',
+      'Generated text goes to stdout as it comes, and a line end after it; the prompt is not repeated.',
+    ],
+    groups: [
+      ['Prompt', PROMPT_FLAGS],
+      ['Model', SOURCE_FLAGS],
+      ['Engine', LOAD_FLAGS],
+      ['Generation', GENERATE_FLAGS],
+      ['Sampling', SAMPLING_FLAGS],
+      ['Chat', CHAT],
+      ['Output', { ...OUTPUT, ...OTHER_FLAGS }],
+    ],
+    examples: [
+      'cria                                          a story from the built-in model',
+      'cria -m model.gguf -p "Once upon a time" -n 100 --temp 0',
+      'echo "Why is the sky blue?" | cria run -m chat.gguf --chat',
+      'cria -hf owner/repo:file.gguf -p "Hello" -v',
+    ],
+    flags,
+    run: (values, positionals, context) => run(values, positionals, context, !bare),
+  }
+}
+
+async function run(
+  values: Values<typeof flags>,
+  positionals: readonly string[],
+  { signal }: Context,
+  patient: boolean,
+): Promise<number> {
+  check(values, positionals)
+  const options = { ...generateOptions(values), signal }
+  const prompt = (await readPrompt(values, signal, patient)) ?? ''
+  const model = await loadModel(values, signal)
+  try {
+    if (values.displayPrompt && !values.json) await write(prompt)
+    if (values.verbose) say(`seed: ${options.seed}`)
+    const generation = values.chat ? startChat(model, prompt, values, options) : model.generate(prompt, options)
+    if (values.json) {
+      const result = await generation.result()
+      await write(`${JSON.stringify({ prompt, ...result, seed: options.seed }, null, 2)}\n`)
+    } else await stream(generation)
+    if (values.verbose) await sayTimings(generation)
+    return 0
+  } finally {
+    await model.close()
+  }
+}
+
+function check(values: Values<typeof flags>, positionals: readonly string[]): void {
+  if (positionals.length > 0) {
+    throw new UsageError(`The argument ${JSON.stringify(positionals[0])} is one too many: a prompt goes after -p.`)
+  }
+  if (values.displayPrompt && values.noDisplayPrompt) {
+    throw new UsageError('Give --display-prompt or --no-display-prompt, not both.')
+  }
+  for (const [key, name] of [
+    ['systemPrompt', '--system-prompt'],
+    ['chatTemplate', '--chat-template'],
+  ] as const) {
+    if (values[key] !== undefined && !values.chat) throw new UsageError(`${name} needs --chat.`)
+  }
+}
+
+function startChat(
+  model: Model,
+  prompt: string,
+  values: Values<typeof flags>,
+  options: ReturnType<typeof generateOptions>,
+): Generation {
+  if (prompt === '') throw new UsageError('--chat needs a message: give --prompt or --file, or pipe it in.')
+  const { system, ...chat } = chatOptions(values)
+  return model.chat(oneTurn(prompt, system), { ...options, ...chat })
+}
+
+/** The text as it comes, then a line end, also where it is cut off. */
+export async function stream(generation: Generation): Promise<void> {
+  try {
+    for await (const text of generation) await write(text)
+  } finally {
+    await write('\n')
+  }
+}
+
+export async function sayTimings(generation: Generation): Promise<void> {
+  const { promptTokens, cachedTokens, completionTokens, finishReason, timings } = await generation.result()
+  const cached = cachedTokens > 0 ? ` (${cachedTokens} cached)` : ''
+  say(`prompt: ${promptTokens} tokens${cached}, ${timings.promptPerSecond.toFixed(1)} tokens/s`)
+  say(
+    `generation: ${completionTokens} tokens, ${timings.tokensPerSecond.toFixed(1)} tokens/s, ended by ${finishReason}`,
+  )
+}

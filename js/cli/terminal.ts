@@ -1,0 +1,94 @@
+/** stdin, stdout and stderr: text on stdout only, everything else on stderr. */
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { addAbortSignal } from 'node:stream'
+import Bar from 'progress'
+import type { Progress } from '../api.ts'
+
+/** Milliseconds that loading may take before a progress bar shows. */
+const PATIENCE = 300
+
+/** Writes to stdout; resolves when more may be written. */
+export async function write(text: string | Uint8Array): Promise<void> {
+  if (!process.stdout.write(text)) await once(process.stdout, 'drain')
+}
+
+/** One line on stderr. */
+export function say(line: string): void {
+  process.stderr.write(`${line}\n`)
+}
+
+export function sayWarning(warning: { message: string }): void {
+  say(`cria: warning: ${printable(warning.message)}`)
+}
+
+/** A file's text; `-` is stdin. */
+export async function readText(path: string, signal: AbortSignal): Promise<string> {
+  return path === '-' ? ((await readStdin(signal)) ?? '') : readFile(path, { encoding: 'utf8', signal })
+}
+
+/**
+ * All of stdin, or undefined where `patience` milliseconds pass before it gives anything: some programs leave the pipe
+ * of a child open that they never write to.
+ */
+export async function readStdin(signal: AbortSignal, patience?: number): Promise<string | undefined> {
+  const { stdin } = process
+  const chunks: Buffer[] = []
+  let late = false
+  const giveUp = () => {
+    late = true
+    stdin.destroy()
+  }
+  const timer = patience === undefined ? undefined : setTimeout(giveUp, patience)
+  addAbortSignal(signal, stdin)
+  try {
+    for await (const chunk of stdin) {
+      clearTimeout(timer)
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    if (!late) throw error
+  } finally {
+    clearTimeout(timer)
+  }
+  return late ? undefined : Buffer.concat(chunks).toString('utf8')
+}
+
+/** A bar on a terminal for what takes long; `stop` takes it away. */
+export function progressBar(): { update(progress: Progress): void; stop(): void } {
+  const start = performance.now()
+  let bar: Bar | undefined
+  return {
+    update({ phase, done, total }) {
+      if (phase !== 'weights' || !process.stderr.isTTY) return
+      const last = done >= total
+      if (!bar && !last && performance.now() - start > PATIENCE) {
+        bar = new Bar('loading [:bar] :percent of :size, :etas left', { total, width: 40, clear: true })
+      }
+      if (bar && !bar.complete) bar.update(done / total, { size: bytes(total) })
+    },
+    stop() {
+      if (bar && !bar.complete) bar.terminate()
+    },
+  }
+}
+
+export function bytes(count: number): string {
+  if (count < 1024) return `${count} B`
+  const units = ['KiB', 'MiB', 'GiB', 'TiB']
+  let value = count / 1024
+  let unit = 0
+  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024
+  return `${value.toFixed(value < 10 ? 2 : 1)} ${units[unit]}`
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g
+
+/** Text from a file or server, with control characters escaped: they could steer the terminal. */
+export function printable(text: string): string {
+  return text.replace(CONTROL, (character) => {
+    const code = character.charCodeAt(0)
+    return character === '\n' ? '\\n' : character === '\t' ? '\\t' : `\\u${code.toString(16).padStart(4, '0')}`
+  })
+}
