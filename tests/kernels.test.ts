@@ -42,7 +42,7 @@ function activations(kind: string, n: number, columns: number): Float32Array {
       case 'tiny':
         return (next() - 0.5) * 1e-36
       case 'huge':
-        return (next() - 0.5) * 1e36
+        return (next() - 0.5) * 1e6
       case 'nan':
         return i === 5 ? Number.NaN : next()
       case 'infinite':

@@ -3,7 +3,7 @@
 // A tile of T tokens (T = 1 for matrix–vector) is, block after block of 32 columns:
 //   int8 (scalar, relaxed):  quad 0: token 0 columns 0–3 │ token 1 │ … │ quad 1 … quad 7            32 T bytes
 //   int16 (simd):            pair 0: token 0 columns (0, 2) │ … │ pair 1: columns (1, 3) │ … pair 15   64 T bytes
-//   da[T] f32 │ s[T] i32, the sum of the 32 q │ s1[T] i32, the sum of the last 16 │ sa[T] f32 = da · s
+//   da[T] f32 │ s[T] i32 = −8 · the sum of the 32 q │ s1[T] i32, the same of the last 16 │ sa[T] f32 = da · sum
 import { BLOCK } from '../layout'
 
 // @ts-ignore: decorator

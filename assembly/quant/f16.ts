@@ -30,6 +30,18 @@ export function isFiniteF16(h: u32): bool {
   return (h & 0x7c00) != 0x7c00
 }
 
+/** The bits that a half keeps when it is shifted into a single. Kernels hold it in a local: a register for the loop. */
+// @ts-ignore: decorator
+@inline
+export const F16_MASK = 0x8fffe000
+
+/** Four packed halves at p → f32x4 whose exponents are still those of the half: to be multiplied by the ratio. */
+// @ts-ignore: decorator
+@inline
+export function shiftF16x4(p: usize, mask: v128): v128 {
+  return v128.and(i32x4.shl(v128.load16x4_s(p), 13), mask)
+}
+
 /** Four packed halves (low 64 bits at p) → f32x4, scaled by `ratio` (F16_BIAS_RATIO or a tensor's own). */
 // @ts-ignore: decorator
 @inline

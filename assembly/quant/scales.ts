@@ -38,12 +38,12 @@ export function shiftHalf(h: u32, shift: i32): u32 {
   return f32ToF16(f16ToF32(h) * reinterpret<f32>((127 + shift) << 23))
 }
 
-/** A stored half and its group's ratio → the scale. */
+/** A stored half, its exponent still the half's, times `factor`: the ratio, or the ratio times another scale. */
 // @ts-ignore: decorator
 @inline
-export function scale(p: usize, ratio: f32): f32 {
+export function scale(p: usize, factor: f32): f32 {
   const h = <u32>load<u16>(p)
-  return reinterpret<f32>(((h & 0x7fff) << 13) | ((h & 0x8000) << 16)) * ratio
+  return reinterpret<f32>(((h & 0x7fff) << 13) | ((h & 0x8000) << 16)) * factor
 }
 
 /**

@@ -15,7 +15,7 @@ export function arrange(x: usize, dst: usize, t: usize): void {
     if (i >= 16) s1 += q
   }
   store<f32>(dst + ACTS_DA * t, da)
-  store<i32>(dst + ACTS_S * t, s)
-  store<i32>(dst + ACTS_S1 * t, s1)
+  store<i32>(dst + ACTS_S * t, -8 * s)
+  store<i32>(dst + ACTS_S1 * t, -8 * s1)
   store<f32>(dst + ACTS_SA * t, da * <f32>s)
 }

@@ -66,7 +66,7 @@ export function arrange(x: usize, dst: usize, t: usize): void {
   const s0 = hsum(i32x4.add(i32x4.add(q0, q1), i32x4.add(q2, q3)))
   const s1 = hsum(i32x4.add(i32x4.add(q4, q5), i32x4.add(q6, q7)))
   store<f32>(dst + ACTS_DA * t, da)
-  store<i32>(dst + ACTS_S * t, s0 + s1)
-  store<i32>(dst + ACTS_S1 * t, s1)
+  store<i32>(dst + ACTS_S * t, -8 * (s0 + s1))
+  store<i32>(dst + ACTS_S1 * t, -8 * s1)
   store<f32>(dst + ACTS_SA * t, da * <f32>(s0 + s1))
 }

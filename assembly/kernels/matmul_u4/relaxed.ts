@@ -3,12 +3,12 @@ import { ACTS_BLOCK, ACTS_DA, ACTS_S, ACTS_SA } from '../acts'
 import { dot8, step, stepMin } from '../steps'
 import { UNPACKED_BLOCK, UNPACKED_D, UNPACKED_M } from '../unpack/layout'
 
-/** The block's integer: Σ of the pairs, less 8 · s where the values are offset by 8. */
+/** The block's integer: Σ of the pairs, less 8 · the sum of the activations where the values are offset by 8. */
 // @ts-ignore: decorator
 @inline
 function finish(s: v128, acts: usize, token: usize, offset: bool): v128 {
   const c = i32x4.extadd_pairwise_i16x8_s(s)
-  return offset ? i32x4.add(c, i32x4.splat(-8 * load<i32>(acts + token * 4, 4 * ACTS_S))) : c
+  return offset ? i32x4.add(c, i32x4.splat(load<i32>(acts + token * 4, 4 * ACTS_S))) : c
 }
 
 // @ts-ignore: decorator

@@ -21,9 +21,9 @@ function dotTwo(c: v128, acts: usize, w: usize): v128 {
 function dotBlock(w: usize, acts: usize, half: usize, token: usize): v128 {
   const a = acts + token * 4
   const s1 = load<i32>(a, 4 * ACTS_S1)
-  let c0 = i32x4.splat(-32 * (load<i32>(a, 4 * ACTS_S) - s1))
+  let c0 = i32x4.splat(4 * (load<i32>(a, 4 * ACTS_S) - s1))
   c0 = dotTwo(dotTwo(c0, a, w + half), a + 32, w + half + 64)
-  let c1 = i32x4.splat(-32 * s1)
+  let c1 = i32x4.splat(4 * s1)
   c1 = dotTwo(dotTwo(c1, a + 64, w + half + 128), a + 96, w + half + 192)
   return i32x4.add(i32x4.mul(c0, v128.load(w + half, UNPACKED_SC0)), i32x4.mul(c1, v128.load(w + half, UNPACKED_SC1)))
 }

@@ -1,46 +1,50 @@
-import { ACTS_BLOCK, ACTS_DA, ACTS_S } from '../acts'
+import { ACTS_BLOCK, ACTS_DA } from '../acts'
+import { F16_MASK } from '../../quant/f16'
 import { GROUP_HEADER, RATIO_D } from '../../quant/scales'
 import { PACKED_Q4_0 } from '../../quant/q4_0'
-import { dot8, stepF16 } from '../steps'
-
-/**
- * 32 nibbles of four rows (vectors 32 bytes apart) · q → i32x4. i16 lanes hold pairs of columns; the sum of the eight
- * quads stays below 8 · 2 · 15 · 127 = 30,480.
- */
-// @ts-ignore: decorator
-@inline
-export function dotNibbles(w: usize, acts: usize, low: v128): v128 {
-  let v = v128.load(w)
-  let s = i16x8.add(
-    dot8(v128.load32_splat(acts), v128.and(v, low)),
-    dot8(v128.load32_splat(acts, 16), v128.and(i16x8.shr_u(v, 4), low)),
-  )
-  v = v128.load(w, 32)
-  s = i16x8.add(s, dot8(v128.load32_splat(acts, 4), v128.and(v, low)))
-  s = i16x8.add(s, dot8(v128.load32_splat(acts, 20), v128.and(i16x8.shr_u(v, 4), low)))
-  v = v128.load(w, 64)
-  s = i16x8.add(s, dot8(v128.load32_splat(acts, 8), v128.and(v, low)))
-  s = i16x8.add(s, dot8(v128.load32_splat(acts, 24), v128.and(i16x8.shr_u(v, 4), low)))
-  v = v128.load(w, 96)
-  s = i16x8.add(s, dot8(v128.load32_splat(acts, 12), v128.and(v, low)))
-  s = i16x8.add(s, dot8(v128.load32_splat(acts, 28), v128.and(i16x8.shr_u(v, 4), low)))
-  return i32x4.extadd_pairwise_i16x8_s(s)
-}
+import { addDot8, dot8, splat0, splat1, splat2, splat3, stepF16 } from '../steps'
 
 /** 8 rows of a group · one token → f32[8] at out. */
 export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void {
   const ratio = v128.load32_splat(group, RATIO_D)
   const low = i8x16.splat(15)
+  const mask = i32x4.splat(F16_MASK)
   let f0 = f32x4.splat(0)
   let f1 = f32x4.splat(0)
   let w = group + GROUP_HEADER
-  for (let b = 0; b < blocks; b++) {
-    const bias = i32x4.splat(-8 * load<i32>(acts, ACTS_S))
-    const da = v128.load32_splat(acts, ACTS_DA)
-    f0 = stepF16(f0, i32x4.add(bias, dotNibbles(w, acts, low)), w + 128, ratio, da)
-    f1 = stepF16(f1, i32x4.add(bias, dotNibbles(w + 16, acts, low)), w + 136, ratio, da)
-    w += PACKED_Q4_0
-    acts += ACTS_BLOCK
+  for (const end = w + <usize>blocks * PACKED_Q4_0; w < end; w += PACKED_Q4_0, acts += ACTS_BLOCK) {
+    // i16 lanes sum the eight quads: at most 8 · 2 · 15 · 127 = 30,480.
+    const a = v128.load(acts)
+    const b = v128.load(acts, 16)
+    let v = v128.load(w)
+    let u = v128.load(w, 16)
+    let s0 = dot8(splat0(a), v128.and(v, low))
+    let s1 = dot8(splat0(a), v128.and(u, low))
+    s0 = addDot8(s0, splat0(b), v128.and(i16x8.shr_u(v, 4), low))
+    s1 = addDot8(s1, splat0(b), v128.and(i16x8.shr_u(u, 4), low))
+    v = v128.load(w, 32)
+    u = v128.load(w, 48)
+    s0 = addDot8(s0, splat1(a), v128.and(v, low))
+    s1 = addDot8(s1, splat1(a), v128.and(u, low))
+    s0 = addDot8(s0, splat1(b), v128.and(i16x8.shr_u(v, 4), low))
+    s1 = addDot8(s1, splat1(b), v128.and(i16x8.shr_u(u, 4), low))
+    v = v128.load(w, 64)
+    u = v128.load(w, 80)
+    s0 = addDot8(s0, splat2(a), v128.and(v, low))
+    s1 = addDot8(s1, splat2(a), v128.and(u, low))
+    s0 = addDot8(s0, splat2(b), v128.and(i16x8.shr_u(v, 4), low))
+    s1 = addDot8(s1, splat2(b), v128.and(i16x8.shr_u(u, 4), low))
+    v = v128.load(w, 96)
+    u = v128.load(w, 112)
+    s0 = addDot8(s0, splat3(a), v128.and(v, low))
+    s1 = addDot8(s1, splat3(a), v128.and(u, low))
+    s0 = addDot8(s0, splat3(b), v128.and(i16x8.shr_u(v, 4), low))
+    s1 = addDot8(s1, splat3(b), v128.and(i16x8.shr_u(u, 4), low))
+    const tail = v128.load(acts, ACTS_DA)
+    const bias = splat1(tail)
+    const da = f32x4.mul(splat0(tail), ratio)
+    f0 = stepF16(f0, i32x4.add(bias, i32x4.extadd_pairwise_i16x8_s(s0)), w + 128, mask, da)
+    f1 = stepF16(f1, i32x4.add(bias, i32x4.extadd_pairwise_i16x8_s(s1)), w + 136, mask, da)
   }
   v128.store(out, f0)
   v128.store(out, f1, 16)

@@ -23,8 +23,8 @@ export function matvec(group: usize, blocks: i32, acts: usize, t: usize, out: us
     for (let b = 0; b < blocks; b++) {
       const w = group + GROUP_HEADER + <usize>b * PACKED_Q4_0
       const a = acts + <usize>b * ACTS_BLOCK * t
-      const c = dotNibbles(w, lane, a, t) - 8 * load<i32>(a + ACTS_S * t)
-      f += <f32>c * (scale(w + 128 + lane * 2, ratio) * load<f32>(a + ACTS_DA * t))
+      const c = dotNibbles(w, lane, a, t) + load<i32>(a + ACTS_S * t)
+      f += <f32>c * scale(w + 128 + lane * 2, ratio * load<f32>(a + ACTS_DA * t))
     }
     store<f32>(out + lane * 4, f)
   }

@@ -1,9 +1,13 @@
-import { ACTS_BLOCK, ACTS_DA, ACTS_S } from '../acts'
+import { ACTS_BLOCK, ACTS_DA } from '../acts'
+import { F16_MASK } from '../../quant/f16'
 import { GROUP_HEADER, RATIO_D } from '../../quant/scales'
 import { PACKED_Q4_0 } from '../../quant/q4_0'
-import { dot16, stepF16 } from '../steps'
+import { dot16, splat0, splat1, splat2, splat3, stepF16 } from '../steps'
 
-/** Adds the products of vector j (quads j and j + 4) of four rows. i16 lanes of w: bytes (0, 2) after & 15 … */
+/**
+ * Adds vector j (quads j and j + 4) of four rows. i16 lanes: bytes (0, 2) of a row after & 15, (1, 3) after >> 8; a0, a1
+ * are the pairs of quad j, b0, b1 those of quad j + 4.
+ */
 // @ts-ignore: decorator
 @inline
 export function dotNibbles(c: v128, w: v128, low: v128, a0: v128, a1: v128, b0: v128, b1: v128): v128 {
@@ -17,25 +21,29 @@ export function dotNibbles(c: v128, w: v128, low: v128, a0: v128, a1: v128, b0: 
 export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void {
   const ratio = v128.load32_splat(group, RATIO_D)
   const low = i16x8.splat(15)
+  const mask = i32x4.splat(F16_MASK)
   let f0 = f32x4.splat(0)
   let f1 = f32x4.splat(0)
   let w = group + GROUP_HEADER
-  for (let b = 0; b < blocks; b++) {
-    let c0 = i32x4.splat(-8 * load<i32>(acts, ACTS_S))
+  for (const end = w + <usize>blocks * PACKED_Q4_0; w < end; w += PACKED_Q4_0, acts += ACTS_BLOCK) {
+    const tail = v128.load(acts, ACTS_DA)
+    let c0 = splat1(tail)
     let c1 = c0
-    for (let j: usize = 0; j < 4; j++) {
-      const a0 = v128.load32_splat(acts + j * 8)
-      const a1 = v128.load32_splat(acts + j * 8, 4)
-      const b0 = v128.load32_splat(acts + j * 8, 32)
-      const b1 = v128.load32_splat(acts + j * 8, 36)
-      c0 = dotNibbles(c0, v128.load(w + j * 32), low, a0, a1, b0, b1)
-      c1 = dotNibbles(c1, v128.load(w + j * 32, 16), low, a0, a1, b0, b1)
-    }
-    const da = v128.load32_splat(acts, ACTS_DA)
-    f0 = stepF16(f0, c0, w + 128, ratio, da)
-    f1 = stepF16(f1, c1, w + 136, ratio, da)
-    w += PACKED_Q4_0
-    acts += ACTS_BLOCK
+    let a = v128.load(acts)
+    let b = v128.load(acts, 32)
+    c0 = dotNibbles(c0, v128.load(w), low, splat0(a), splat1(a), splat0(b), splat1(b))
+    c1 = dotNibbles(c1, v128.load(w, 16), low, splat0(a), splat1(a), splat0(b), splat1(b))
+    c0 = dotNibbles(c0, v128.load(w, 32), low, splat2(a), splat3(a), splat2(b), splat3(b))
+    c1 = dotNibbles(c1, v128.load(w, 48), low, splat2(a), splat3(a), splat2(b), splat3(b))
+    a = v128.load(acts, 16)
+    b = v128.load(acts, 48)
+    c0 = dotNibbles(c0, v128.load(w, 64), low, splat0(a), splat1(a), splat0(b), splat1(b))
+    c1 = dotNibbles(c1, v128.load(w, 80), low, splat0(a), splat1(a), splat0(b), splat1(b))
+    c0 = dotNibbles(c0, v128.load(w, 96), low, splat2(a), splat3(a), splat2(b), splat3(b))
+    c1 = dotNibbles(c1, v128.load(w, 112), low, splat2(a), splat3(a), splat2(b), splat3(b))
+    const da = f32x4.mul(splat0(tail), ratio)
+    f0 = stepF16(f0, c0, w + 128, mask, da)
+    f1 = stepF16(f1, c1, w + 136, mask, da)
   }
   v128.store(out, f0)
   v128.store(out, f1, 16)

@@ -1,27 +1,53 @@
-import { ACTS_BLOCK, ACTS_DA, ACTS_SA } from '../acts'
+import { ACTS_BLOCK, ACTS_DA } from '../acts'
+import { F16_MASK, shiftF16x4 } from '../../quant/f16'
 import { GROUP_HEADER, RATIO_D, RATIO_M } from '../../quant/scales'
-import { loadF16x4 } from '../../quant/f16'
 import { PACKED_Q4_1 } from '../../quant/q4_1'
-import { dotNibbles } from '../matvec_q4_0/relaxed'
-import { stepF16, stepMin } from '../steps'
+import { addDot8, dot8, splat0, splat1, splat2, splat3, stepF16, stepMin } from '../steps'
 
 /** 8 rows of a group · one token → f32[8] at out. */
 export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void {
   const ratioD = v128.load32_splat(group, RATIO_D)
   const ratioM = v128.load32_splat(group, RATIO_M)
   const low = i8x16.splat(15)
+  const mask = i32x4.splat(F16_MASK)
   let f0 = f32x4.splat(0)
   let f1 = f32x4.splat(0)
   let w = group + GROUP_HEADER
-  for (let b = 0; b < blocks; b++) {
-    const da = v128.load32_splat(acts, ACTS_DA)
-    const sa = v128.load32_splat(acts, ACTS_SA)
-    f0 = stepF16(f0, dotNibbles(w, acts, low), w + 128, ratioD, da)
-    f1 = stepF16(f1, dotNibbles(w + 16, acts, low), w + 136, ratioD, da)
-    f0 = stepMin(f0, loadF16x4(w + 144, ratioM), sa)
-    f1 = stepMin(f1, loadF16x4(w + 152, ratioM), sa)
-    w += PACKED_Q4_1
-    acts += ACTS_BLOCK
+  for (const end = w + <usize>blocks * PACKED_Q4_1; w < end; w += PACKED_Q4_1, acts += ACTS_BLOCK) {
+    // i16 lanes sum the eight quads: at most 8 · 2 · 15 · 127 = 30,480.
+    const a = v128.load(acts)
+    const b = v128.load(acts, 16)
+    let v = v128.load(w)
+    let u = v128.load(w, 16)
+    let s0 = dot8(splat0(a), v128.and(v, low))
+    let s1 = dot8(splat0(a), v128.and(u, low))
+    s0 = addDot8(s0, splat0(b), v128.and(i16x8.shr_u(v, 4), low))
+    s1 = addDot8(s1, splat0(b), v128.and(i16x8.shr_u(u, 4), low))
+    v = v128.load(w, 32)
+    u = v128.load(w, 48)
+    s0 = addDot8(s0, splat1(a), v128.and(v, low))
+    s1 = addDot8(s1, splat1(a), v128.and(u, low))
+    s0 = addDot8(s0, splat1(b), v128.and(i16x8.shr_u(v, 4), low))
+    s1 = addDot8(s1, splat1(b), v128.and(i16x8.shr_u(u, 4), low))
+    v = v128.load(w, 64)
+    u = v128.load(w, 80)
+    s0 = addDot8(s0, splat2(a), v128.and(v, low))
+    s1 = addDot8(s1, splat2(a), v128.and(u, low))
+    s0 = addDot8(s0, splat2(b), v128.and(i16x8.shr_u(v, 4), low))
+    s1 = addDot8(s1, splat2(b), v128.and(i16x8.shr_u(u, 4), low))
+    v = v128.load(w, 96)
+    u = v128.load(w, 112)
+    s0 = addDot8(s0, splat3(a), v128.and(v, low))
+    s1 = addDot8(s1, splat3(a), v128.and(u, low))
+    s0 = addDot8(s0, splat3(b), v128.and(i16x8.shr_u(v, 4), low))
+    s1 = addDot8(s1, splat3(b), v128.and(i16x8.shr_u(u, 4), low))
+    const tail = v128.load(acts, ACTS_DA)
+    const da = f32x4.mul(splat0(tail), ratioD)
+    const sa = f32x4.mul(splat3(tail), ratioM)
+    f0 = stepF16(f0, i32x4.extadd_pairwise_i16x8_s(s0), w + 128, mask, da)
+    f1 = stepF16(f1, i32x4.extadd_pairwise_i16x8_s(s1), w + 136, mask, da)
+    f0 = stepMin(f0, shiftF16x4(w + 144, mask), sa)
+    f1 = stepMin(f1, shiftF16x4(w + 152, mask), sa)
   }
   v128.store(out, f0)
   v128.store(out, f1, 16)

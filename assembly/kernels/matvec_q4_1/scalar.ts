@@ -12,8 +12,8 @@ export function matvec(group: usize, blocks: i32, acts: usize, t: usize, out: us
     for (let b = 0; b < blocks; b++) {
       const w = group + GROUP_HEADER + <usize>b * PACKED_Q4_1
       const a = acts + <usize>b * ACTS_BLOCK * t
-      f += <f32>dotNibbles(w, lane, a, t) * (scale(w + 128 + lane * 2, ratioD) * load<f32>(a + ACTS_DA * t))
-      f += scale(w + 144 + lane * 2, ratioM) * load<f32>(a + ACTS_SA * t)
+      f += <f32>dotNibbles(w, lane, a, t) * scale(w + 128 + lane * 2, ratioD * load<f32>(a + ACTS_DA * t))
+      f += scale(w + 144 + lane * 2, ratioM * load<f32>(a + ACTS_SA * t))
     }
     store<f32>(out + lane * 4, f)
   }

@@ -26,7 +26,7 @@ function dotPart(part: usize, half: usize, acts: usize): v128 {
   const w3 = v128.load(part + half * 16, 96)
   const s1 = load<i32>(acts, ACTS_S1)
   // Bits 2j of h belong to quad j; shifting by 4 − 2j brings them to bits 4 and 5.
-  let c0 = i32x4.splat(-32 * (load<i32>(acts, ACTS_S) - s1))
+  let c0 = i32x4.splat(4 * (load<i32>(acts, ACTS_S) - s1))
   c0 = i32x4.add(
     c0,
     dotTwo(
@@ -43,7 +43,7 @@ function dotPart(part: usize, half: usize, acts: usize): v128 {
       v128.or(v128.and(w3, low), v128.and(i16x8.shr_u(h0, 2), top)),
     ),
   )
-  let c1 = i32x4.splat(-32 * s1)
+  let c1 = i32x4.splat(4 * s1)
   c1 = i32x4.add(
     c1,
     dotTwo(

@@ -20,8 +20,8 @@ function dotPart(part: usize, half: usize, acts: usize): v128 {
   let h0 = v128.load(part + half * 16, Q6_K_HIGH)
   let h1 = v128.load(part + half * 16, Q6_K_HIGH + 32)
   const s1 = load<i32>(acts, ACTS_S1)
-  let c0 = i32x4.splat(-32 * (load<i32>(acts, ACTS_S) - s1))
-  let c1 = i32x4.splat(-32 * s1)
+  let c0 = i32x4.splat(4 * (load<i32>(acts, ACTS_S) - s1))
+  let c1 = i32x4.splat(4 * s1)
   // Bits 2j of h belong to quad j; shifting by 4 − 2j brings them to bits 4 and 5.
   let w = v128.load(part + half * 16)
   c0 = dotBytes(c0, v128.or(v128.and(w, low), v128.and(i16x8.shl(h0, 4), top)), byte, acts)

@@ -1,7 +1,8 @@
 import { ACTS_BLOCK, ACTS_DA } from '../acts'
+import { F16_MASK } from '../../quant/f16'
 import { GROUP_HEADER, RATIO_D } from '../../quant/scales'
 import { PACKED_Q8_0 } from '../../quant/q8_0'
-import { dot8, stepF16 } from '../steps'
+import { dot8, splat0, splat1, splat2, splat3, stepF16 } from '../steps'
 
 /**
  * One quad: w · a⁺ − w · a⁻, where a = a⁺ − a⁻ and both are in 0…127. A pair stays within 2 · 128 · 127 = 32,512, and so
@@ -16,25 +17,37 @@ export function dotBytes(c: v128, w: v128, plus: v128, minus: v128): v128 {
 /** 8 rows of a group · one token → f32[8] at out. */
 export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void {
   const ratio = v128.load32_splat(group, RATIO_D)
+  const mask = i32x4.splat(F16_MASK)
   const zero = i8x16.splat(0)
   let f0 = f32x4.splat(0)
   let f1 = f32x4.splat(0)
   let w = group + GROUP_HEADER
-  for (let b = 0; b < blocks; b++) {
-    let c0 = i32x4.splat(0)
-    let c1 = c0
-    for (let j: usize = 0; j < 8; j++) {
-      const a = v128.load32_splat(acts + j * 4)
-      const plus = i8x16.max_s(a, zero)
-      const minus = i8x16.sub(plus, a)
-      c0 = dotBytes(c0, v128.load(w + j * 32), plus, minus)
-      c1 = dotBytes(c1, v128.load(w + j * 32, 16), plus, minus)
-    }
-    const da = v128.load32_splat(acts, ACTS_DA)
-    f0 = stepF16(f0, c0, w + 256, ratio, da)
-    f1 = stepF16(f1, c1, w + 264, ratio, da)
-    w += PACKED_Q8_0
-    acts += ACTS_BLOCK
+  for (const end = w + <usize>blocks * PACKED_Q8_0; w < end; w += PACKED_Q8_0, acts += ACTS_BLOCK) {
+    const a = v128.load(acts)
+    const p = i8x16.max_s(a, zero)
+    const m = i8x16.sub(p, a)
+    let c0 = dotBytes(zero, v128.load(w), splat0(p), splat0(m))
+    let c1 = dotBytes(zero, v128.load(w, 16), splat0(p), splat0(m))
+    c0 = dotBytes(c0, v128.load(w, 32), splat1(p), splat1(m))
+    c1 = dotBytes(c1, v128.load(w, 48), splat1(p), splat1(m))
+    c0 = dotBytes(c0, v128.load(w, 64), splat2(p), splat2(m))
+    c1 = dotBytes(c1, v128.load(w, 80), splat2(p), splat2(m))
+    c0 = dotBytes(c0, v128.load(w, 96), splat3(p), splat3(m))
+    c1 = dotBytes(c1, v128.load(w, 112), splat3(p), splat3(m))
+    const b = v128.load(acts, 16)
+    const q = i8x16.max_s(b, zero)
+    const n = i8x16.sub(q, b)
+    c0 = dotBytes(c0, v128.load(w, 128), splat0(q), splat0(n))
+    c1 = dotBytes(c1, v128.load(w, 144), splat0(q), splat0(n))
+    c0 = dotBytes(c0, v128.load(w, 160), splat1(q), splat1(n))
+    c1 = dotBytes(c1, v128.load(w, 176), splat1(q), splat1(n))
+    c0 = dotBytes(c0, v128.load(w, 192), splat2(q), splat2(n))
+    c1 = dotBytes(c1, v128.load(w, 208), splat2(q), splat2(n))
+    c0 = dotBytes(c0, v128.load(w, 224), splat3(q), splat3(n))
+    c1 = dotBytes(c1, v128.load(w, 240), splat3(q), splat3(n))
+    const da = f32x4.mul(v128.load32_splat(acts, ACTS_DA), ratio)
+    f0 = stepF16(f0, c0, w + 256, mask, da)
+    f1 = stepF16(f1, c1, w + 264, mask, da)
   }
   v128.store(out, f0)
   v128.store(out, f1, 16)

@@ -14,7 +14,7 @@ export function matvec(group: usize, blocks: i32, acts: usize, t: usize, out: us
       for (let i: usize = 0; i < 32; i++) {
         c += <i32>load<i8>(w + (i >> 2) * 32 + lane * 4 + (i & 3)) * <i32>load<i8>(a + (i >> 2) * t * 4 + (i & 3))
       }
-      f += <f32>c * (scale(w + 256 + lane * 2, ratio) * load<f32>(a + ACTS_DA * t))
+      f += <f32>c * scale(w + 256 + lane * 2, ratio * load<f32>(a + ACTS_DA * t))
     }
     store<f32>(out + lane * 4, f)
   }
