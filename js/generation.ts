@@ -8,13 +8,13 @@ export interface GenerationHooks {
   stop(): void
 }
 
-/** Nothing runs before the first piece or the result is asked for. */
+/** Nothing runs before the first piece or the result is asked for. Every loop over it begins with the first piece. */
 export class RunningGeneration implements Generation {
   private readonly pieces: string[] = []
-  private wake: () => void = () => {}
+  /** Of each loop that has had all pieces so far, what wakes it. */
+  private waiting: (() => void)[] = []
   private over = false
   private outcome: Promise<GenerateResult> | undefined
-  private left = false
 
   constructor(private readonly hooks: GenerationHooks) {}
 
@@ -38,21 +38,21 @@ export class RunningGeneration implements Generation {
     return this.outcome
   }
 
+  private wake(): void {
+    const { waiting } = this
+    this.waiting = []
+    for (const resume of waiting) resume()
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<string, void, undefined> {
     const outcome = this.start()
     try {
-      while (true) {
-        const piece = this.pieces.shift()
-        if (piece !== undefined) yield piece
+      for (let next = 0; ; ) {
+        if (next < this.pieces.length) yield this.pieces[next++]!
         else if (this.over) break
-        else {
-          await new Promise<void>((resolve) => {
-            this.wake = resolve
-          })
-        }
+        else await new Promise<void>((resume) => this.waiting.push(resume))
       }
       await outcome
-      this.left = true
     } finally {
       await this.leave(outcome)
     }
@@ -60,7 +60,7 @@ export class RunningGeneration implements Generation {
 
   /** A loop left early stops the work, and waits until it has stopped. */
   private async leave(outcome: Promise<GenerateResult>): Promise<void> {
-    if (this.left || this.over) return
+    if (this.over) return
     this.hooks.stop()
     await outcome.catch((error: unknown) => {
       if (!(error instanceof AbortError)) throw error
