@@ -23,7 +23,8 @@ export async function wasm(name: string): Promise<Uint8Array<ArrayBuffer>> {
 }
 
 export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void): WorkerHandle {
-  const worker = new Worker(new URL(`${kind}.js`, DIST), { name: `cria ${kind}` })
+  // The bundles need none of the process's own flags, and Node refuses a worker some of them (--input-type).
+  const worker = new Worker(new URL(`${kind}.js`, DIST), { name: `cria ${kind}`, execArgv: [] })
   let reason: unknown
   let wanted = false
   worker.on('error', (error) => {
