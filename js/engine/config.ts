@@ -173,11 +173,16 @@ function readRope(metadata: Metadata, headDim: number, context: number): RopeCon
     dimensions,
     base: positive(metadata, 'llama.rope.freq_base', 10000),
     scaling,
-    // A factor of 0 in files means none.
-    factor: scaling === 'none' ? 1 : getNumber(metadata, 'llama.rope.scaling.factor', legacy) || 1,
+    factor: scaling === 'none' ? 1 : ropeFactor(metadata, legacy),
     originalContext: size(metadata, 'llama.rope.scaling.original_context_length', context),
     attentionFactor: positive(metadata, 'llama.rope.scaling.attn_factor', 1),
     betaFast: positive(metadata, 'llama.rope.scaling.yarn_beta_fast', 32),
     betaSlow: positive(metadata, 'llama.rope.scaling.yarn_beta_slow', 1),
   }
+}
+
+/** A factor of 0 in files means none. */
+function ropeFactor(metadata: Metadata, legacy: number): number {
+  const key = 'llama.rope.scaling.factor'
+  return getNumber(metadata, key, legacy) === 0 ? 1 : positive(metadata, key, legacy)
 }
