@@ -1,9 +1,11 @@
 /** A conversation that keeps its turns; each answer costs only the tokens that are new. */
 import type { Chat, ChatMessage, ChatOptions, GenerateResult, Generation } from './api.ts'
-import type { Prompt } from './engine/generate.ts'
-import { AbortError } from './errors.ts'
+import type { InternalResult, Prompt } from './engine/generate.ts'
+import { AbortError, throwIfAborted } from './errors.ts'
 import { RunningGeneration } from './generation.ts'
 import type { CriaModel } from './model.ts'
+import { checkSignal } from './options.ts'
+import { Queue, untilAborted } from './source/async.ts'
 
 /** What the last turn left in the cache: its text and the ids that stand for it. */
 interface Spoken {
@@ -12,16 +14,18 @@ interface Spoken {
 }
 
 export class ModelChat implements Chat {
-  private readonly turns: ChatMessage[] = []
-  private readonly opening: number
+  private turns: ChatMessage[] = []
+  private readonly opening: ChatMessage[]
   private spoken: Spoken | undefined
+  /** A turn begins when the one before it is complete. */
+  private readonly queue = new Queue()
 
   constructor(
     private readonly model: CriaModel,
     private readonly options: ChatOptions & { system?: string },
   ) {
-    if (options.system !== undefined) this.turns.push({ role: 'system', content: options.system })
-    this.opening = this.turns.length
+    this.opening = options.system === undefined ? [] : [{ role: 'system', content: options.system }]
+    this.reset()
   }
 
   get messages(): readonly ChatMessage[] {
@@ -29,41 +33,50 @@ export class ModelChat implements Chat {
   }
 
   reset(): void {
-    this.turns.length = this.opening
+    // A new list: an answer under way belongs to the old one.
+    this.turns = [...this.opening]
     this.spoken = undefined
   }
 
   send(content: string, options: ChatOptions = {}): Generation {
     const { system: _, ...defaults } = this.options
     const all = { ...defaults, ...options }
-    const controller = new AbortController()
-    const signal = all.signal ? AbortSignal.any([all.signal, controller.signal]) : controller.signal
+    const stopped = new AbortController()
     return new RunningGeneration({
-      run: (onText) => this.answer(content, { ...all, signal }, onText),
-      stop: () => controller.abort(),
+      run: async (onText) => {
+        checkSignal(all.signal)
+        const signal = all.signal ? AbortSignal.any([all.signal, stopped.signal]) : stopped.signal
+        let begun = false
+        const turn = this.queue.run(() => {
+          begun = true
+          return this.answer(content, { ...all, signal }, onText)
+        })
+        try {
+          return await untilAborted(turn, signal, 'Generation')
+        } catch (error) {
+          // Stopped while it ran: what was said so far joins the messages first.
+          if (begun) return turn
+          throw error
+        }
+      },
+      stop: () => stopped.abort(),
     })
   }
 
   private async answer(content: string, options: ChatOptions, onText: (text: string) => void): Promise<GenerateResult> {
-    const { template: _, tools: __, templateVariables: ___, ...generateOptions } = options
-    this.turns.push({ role: 'user', content })
+    throwIfAborted(options.signal, 'Generation')
+    const { turns } = this
+    turns.push({ role: 'user', content })
     let rendered = ''
-    const ids: number[] = []
     let answer = ''
-    let asked: Prompt = ''
     const generation = this.model.generation(
       () => {
-        rendered = this.model.render(this.turns, options, true)
-        asked = this.prompt(rendered)
-        return asked
+        rendered = this.model.render(turns, options, true)
+        return this.prompt(rendered)
       },
-      {
-        ...generateOptions,
-        special: true,
-        onToken: (token) => {
-          ids.push(token.id)
-          options.onToken?.(token)
-        },
+      { ...options, special: true },
+      (result) => {
+        if (turns === this.turns) this.spoken = this.remembered(rendered, result)
       },
     )
     try {
@@ -71,15 +84,13 @@ export class ModelChat implements Chat {
         answer += text
         onText(text)
       }
-      const result = await generation.result()
-      this.remember(rendered, asked, answer, result)
-      this.turns.push({ role: 'assistant', content: answer })
-      return result
+      turns.push({ role: 'assistant', content: answer })
+      return await generation.result()
     } catch (error) {
-      this.spoken = undefined
+      if (turns === this.turns) this.spoken = undefined
       // Stopped early: what was said stays. Failed before a word: as if it had not been asked.
-      if (error instanceof AbortError && answer !== '') this.turns.push({ role: 'assistant', content: answer })
-      else this.turns.pop()
+      if (error instanceof AbortError && answer !== '') turns.push({ role: 'assistant', content: answer })
+      else turns.pop()
       throw error
     }
   }
@@ -92,23 +103,13 @@ export class ModelChat implements Chat {
     return { ids: spoken.ids, text: rendered.slice(spoken.text.length) }
   }
 
-  private remember(rendered: string, asked: Prompt, answer: string, result: GenerateResult): void {
-    this.spoken = undefined
+  private remembered(rendered: string, { promptIds, ids, text, stop }: InternalResult): Spoken | undefined {
     const { tokenizer } = this.model
-    if (tokenizer.kind !== 'bpe' || result.stop !== undefined) return
-    const last = result.ids.at(-1)
-    const ended = last !== undefined && tokenizer.isEndOfGeneration(last)
-    const said = ended ? result.ids.slice(0, -1) : result.ids
+    if (tokenizer.kind !== 'bpe' || stop !== undefined) return undefined
+    const last = ids.at(-1)
+    const said = last !== undefined && tokenizer.isEndOfGeneration(last) ? ids.slice(0, -1) : ids
     // Bytes that are no whole character would not come back the same.
-    if (tokenizer.detokenize(said, { special: true }) !== answer) return
-    const before =
-      typeof asked === 'string'
-        ? tokenizer.tokenize(asked, this.bosOption(asked))
-        : [...(asked as Spoken).ids, ...tokenizer.tokenize((asked as Spoken).text, { bos: false })]
-    this.spoken = { text: rendered + answer, ids: [...before, ...said] }
-  }
-
-  private bosOption(text: string): { bos?: boolean } {
-    return this.model.beginsWithBos(text) ? { bos: false } : {}
+    if (tokenizer.detokenize(said, { special: true }) !== text) return undefined
+    return { text: rendered + text, ids: [...promptIds, ...said] }
   }
 }

@@ -2,14 +2,14 @@
  * The workers of one model, seen from the caller's thread: spawned here, so that the death of any is noticed here. Then a
  * flag in shared memory ends every wait, and what is pending rejects.
  */
-import { proxy, type Remote, wrap } from 'comlink'
+import { proxy, type Remote, transfer, wrap } from 'comlink'
 import * as platform from '#platform'
 import { CONTROL_ABORT, CONTROL_GENERATION, CONTROL_POISON, CONTROL_TICKET } from '../assembly/layout.ts'
 import type { GenerateRequest, InternalResult } from './engine/generate.ts'
-import type { Leader, LeaderEvent, Opened, OpenOptions, RemoteRead, SourceSpec } from './engine/leader.ts'
+import type { Leader, LeaderEvent, Opened, OpenOptions, RemoteReader, SourceSpec } from './engine/leader.ts'
 import { Leader as LocalLeader } from './engine/leader.ts'
 import type { SegmentHandle } from './engine/wasm.ts'
-import { type CriaError, WorkerError } from './errors.ts'
+import { CriaError, WorkerError } from './errors.ts'
 import type { WorkerHandle } from './platform/types.ts'
 import { carryErrors } from './rpc.ts'
 
@@ -23,16 +23,10 @@ export class Crew {
   private listener: (event: LeaderEvent) => void = () => {}
   /** Why nothing works any more: a death, or close(). */
   private end: CriaError | undefined
-  private rejectEnded!: (error: CriaError) => void
-  private readonly ended = new Promise<never>((_, reject) => {
-    this.rejectEnded = reject
-  })
-  /** Calls under way. */
-  private busy = 0
+  /** Of each call under way, what rejects it. */
+  private readonly pending = new Set<(error: CriaError) => void>()
 
   constructor(inProcess: boolean) {
-    // Nobody may be waiting when it ends.
-    this.ended.catch(() => {})
     if (inProcess) {
       this.leader = new LocalLeader((event) => this.listener(event))
       return
@@ -50,9 +44,10 @@ export class Crew {
     this.listener = listener
   }
 
-  async open(spec: SourceSpec, options: OpenOptions): Promise<Opened> {
-    const crossing = 'read' in spec && this.workers.length > 0 ? proxied(spec) : spec
-    const opened = await this.call(async () => this.leader.open(crossing, options))
+  /** `reader` is asked for the bytes where the leader has no way of its own to them. */
+  async open(spec: SourceSpec, options: OpenOptions, reader?: RemoteReader): Promise<Opened> {
+    const crossing = reader && this.workers.length > 0 ? crossingReader(reader) : reader
+    const opened = await this.call(async () => this.leader.open(spec, options, crossing))
     this.segments = opened.segments
     for (let thread = 1; thread < options.threads; thread++) {
       const start = { wasm: `${options.isa}-threads`, segments: this.segments, thread, threads: options.threads }
@@ -77,17 +72,17 @@ export class Crew {
     return this.call(async () => this.leader.reset())
   }
 
-  /** Ends what the leader is doing between two layers, or two reads. */
+  /** Ends what the leader computes between two layers. */
   abort(): void {
     if (this.end) return
-    if (this.segments.length > 0) this.flag(CONTROL_ABORT, 1)
-    // A leader that loads, or whose memory is its own, reads its messages.
+    this.flag(CONTROL_ABORT, 1)
+    // A leader whose memory is its own comes up for air and reads its messages.
     void Promise.resolve(this.leader.abort()).catch(() => {})
   }
 
   /** Makes ready for the next call after an abort. */
   async clear(): Promise<void> {
-    if (this.segments.length > 0) this.flag(CONTROL_ABORT, 0)
+    this.flag(CONTROL_ABORT, 0)
     await this.call(async () => this.leader.clear())
   }
 
@@ -113,18 +108,20 @@ export class Crew {
   private die(error: WorkerError): void {
     if (this.end) return
     this.finish(error)
+    for (const worker of this.workers) void worker.terminate()
+  }
+
+  /** Ends every wait in wasm and rejects what is pending. */
+  private finish(error: CriaError): void {
+    if (this.end) return
+    this.end = error
     this.flag(CONTROL_POISON, 1)
     for (const { memory, control } of this.segments) {
       const words = new Int32Array(memory.buffer)
       Atomics.notify(words, (control + CONTROL_GENERATION) >> 2)
       Atomics.notify(words, (control + CONTROL_TICKET) >> 2)
     }
-    for (const worker of this.workers) void worker.terminate()
-  }
-
-  private finish(error: CriaError): void {
-    this.end ??= error
-    this.rejectEnded(this.end)
+    for (const reject of this.pending) reject(error)
   }
 
   private flag(offset: number, value: 0 | 1): void {
@@ -136,17 +133,38 @@ export class Crew {
   /** Runs a call of the leader's; ends with it, or with the crew. Keeps the process alive meanwhile. */
   private async call<T>(run: () => Promise<T>): Promise<T> {
     if (this.end) throw this.end
-    if (this.busy++ === 0) this.workers[0]?.hold(true)
+    let reject!: (error: CriaError) => void
+    const ended = new Promise<never>((_, no) => {
+      reject = no
+    })
+    this.pending.add(reject)
+    if (this.pending.size === 1) this.workers[0]?.hold(true)
     try {
-      return await Promise.race([run(), this.ended])
+      return await Promise.race([run(), ended])
+    } catch (error) {
+      if (error instanceof CriaError) throw error
+      throw this.trapped(error)
     } finally {
-      if (--this.busy === 0) this.workers[0]?.hold(false)
+      this.pending.delete(reject)
+      if (this.pending.size === 0) this.workers[0]?.hold(false)
     }
+  }
+
+  /** After a trap other threads may wait for a barrier that the leader will not come to: nothing can go on. */
+  private trapped(cause: unknown): CriaError {
+    const message = `The model's worker failed (${String(cause)}). Close the model and load it again.`
+    this.die(new WorkerError('WORKER_TRAPPED', message, 0, { cause }))
+    return this.end!
   }
 }
 
-/** A spec whose functions run on this side. */
-function proxied(spec: { name: string; size: number; read: RemoteRead; finish?: () => Promise<void> }): SourceSpec {
-  const { name, size, read, finish } = spec
-  return { name, size, read: proxy(read), ...(finish && { finish: proxy(finish) }) }
+/** A reader to be called from a worker; its copies of the bytes are handed over. */
+function crossingReader(reader: RemoteReader): RemoteReader {
+  return proxy({
+    read: async (offset: number, length: number) => {
+      const bytes = await reader.read(offset, length)
+      return transfer(bytes, [bytes.buffer])
+    },
+    finish: () => reader.finish(),
+  })
 }

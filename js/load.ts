@@ -12,13 +12,20 @@ import type {
 } from './api.ts'
 import { Crew } from './crew.ts'
 import { readConfig } from './engine/config.ts'
-import { contextOf, type LeaderEvent, type Opened, type OpenOptions, type SourceSpec } from './engine/leader.ts'
+import {
+  contextOf,
+  type LeaderEvent,
+  type Opened,
+  type OpenOptions,
+  type RemoteReader,
+  type SourceSpec,
+} from './engine/leader.ts'
 import { MAX_SEGMENT_BYTES, planMemory } from './engine/plan.ts'
 import { findTensors } from './engine/tensors.ts'
 import { AbortError, CriaError, throwIfAborted } from './errors.ts'
 import { readGguf } from './gguf/reader.ts'
 import { CriaModel } from './model.ts'
-import { DEFAULT_BATCH, MOST_CONTEXT, oneOf, type Settled, settle, whole } from './options.ts'
+import { checkLoadOptions, checkSourceOptions, type Settled, settle, settlePlan } from './options.ts'
 import { openSource, type Source, type SourceOptions } from './source/source.ts'
 import { createTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts'
 
@@ -29,57 +36,68 @@ import { createTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts'
  * @throws ArgumentError, SourceError, FormatError, UnsupportedError, MemoryError, AbortError
  */
 export async function load(input: ModelInput, options: LoadOptions = {}): Promise<Model> {
+  checkLoadOptions(options)
   const settled = settle(options, platform.cores(), platform.canShare())
   throwIfAborted(options.signal, 'Loading the model')
-  const spec = await sourceSpec(input, options)
+  const { spec, source } = await sourceSpec(input, options)
   const crew = new Crew(settled.inProcess)
-  const abort = (): void => crew.abort()
-  options.signal?.addEventListener('abort', abort, { once: true })
-  crew.listen((event) => report(event, options.onProgress))
+  const stop = (): void => void crew.close(new AbortError('Loading the model', options.signal?.reason))
+  options.signal?.addEventListener('abort', stop, { once: true })
+  let failure: { error: unknown } | undefined
+  crew.listen((event) => {
+    try {
+      report(event, options.onProgress)
+    } catch (error) {
+      failure ??= { error }
+      stop()
+    }
+  })
   try {
-    const opened = await crew.open(spec, openOptions(settled))
+    throwIfAborted(options.signal, 'Loading the model')
+    const opened = await crew.open(spec, openOptions(settled), source && readerOf(source, options.signal))
     const onWarning = options.onWarning ?? ((warning: CriaWarning) => console.warn(`cria: ${warning.message}`))
     warnOfContext(opened, onWarning)
     await crew.load()
+    if (failure) throw failure.error
     throwIfAborted(options.signal, 'Loading the model')
     options.onProgress?.({ phase: 'ready', done: opened.fileBytes, total: opened.fileBytes })
     return new CriaModel(describe(opened, settled), crew, new Map(opened.metadata), onWarning)
   } catch (error) {
     await crew.close(error instanceof CriaError ? error : new CriaError('LOAD_FAILED', 'The model was not loaded.'))
+    if (failure) throw failure.error
     throw error instanceof AbortError ? new AbortError('Loading the model', options.signal?.reason) : error
   } finally {
-    options.signal?.removeEventListener('abort', abort)
+    options.signal?.removeEventListener('abort', stop)
+    await source?.close()
   }
 }
 
 /** Places and Blobs go to the leader as they are; bytes and a `fetch` of the caller's own stay here and are asked for. */
-async function sourceSpec(input: ModelInput, options: LoadOptions): Promise<SourceSpec> {
+async function sourceSpec(input: ModelInput, options: LoadOptions): Promise<{ spec: SourceSpec; source?: Source }> {
   const kept: SourceOptions = {}
   for (const key of ['headers', 'token', 'sha256', 'retries', 'retryDelay'] as const) {
     if (options[key] !== undefined) Object.assign(kept, { [key]: options[key] })
   }
   const place = typeof input === 'string' || input instanceof URL
-  if (place && !options.fetch) return { location: String(input), options: kept }
-  if (typeof Blob === 'function' && input instanceof Blob) return { blob: input, options: kept }
+  if (place && !options.fetch) return { spec: { location: String(input), options: kept } }
+  if (typeof Blob === 'function' && input instanceof Blob) return { spec: { blob: input, options: kept } }
   const { signal, fetch } = options
   const source = await openSource(input, platform.openFile, {
     ...kept,
     ...(fetch && { fetch }),
     ...(signal && { signal }),
   })
-  return remoteSpec(source, signal)
+  return { spec: { name: source.name, size: source.size }, source }
 }
 
-function remoteSpec(source: Source, signal: AbortSignal | undefined): SourceSpec {
+function readerOf(source: Source, signal: AbortSignal | undefined): RemoteReader {
   return {
-    name: source.name,
-    size: source.size,
     read: async (offset, length) => {
       const bytes = new Uint8Array(length)
       await source.read(bytes, offset, signal)
       return bytes
     },
-    ...(source.finish && { finish: async () => source.finish?.(signal) }),
+    finish: async () => source.finish?.(signal),
   }
 }
 
@@ -130,10 +148,8 @@ function describe(opened: Opened, settled: Settled): ModelInfo {
  * @throws ArgumentError, SourceError, FormatError (where the header is unsound), AbortError
  */
 export async function inspect(input: ModelInput, options: InspectOptions = {}): Promise<Inspection> {
-  const asked = whole('context', options.context, 1, MOST_CONTEXT, 0)
-  const kv = oneOf('kv', options.kv, ['f32', 'f16'], 'f16')
-  const threads = whole('threads', options.threads, 1, 64, Math.min(platform.cores(), 16))
-  const batch = whole('batch', options.batch, 1, 512, DEFAULT_BATCH)
+  checkSourceOptions(options)
+  const { context: asked, kv, batch, threads } = settlePlan(options, platform.cores())
   const source = await openSource(input, platform.openFile, options)
   try {
     const gguf = await readGguf(source, options.signal)
@@ -171,6 +187,7 @@ export async function loadTokenizer(
   input: ModelInput,
   options: SourceOptions & { signal?: AbortSignal } = {},
 ): Promise<Tokenizer> {
+  checkSourceOptions(options)
   const source = await openSource(input, platform.openFile, options)
   try {
     return createTokenizer((await readGguf(source, options.signal)).metadata)

@@ -6,7 +6,6 @@ import type {
   CriaWarning,
   DetokenizeOptions,
   GenerateOptions,
-  GenerateResult,
   Generation,
   Model,
   ModelInfo,
@@ -17,9 +16,11 @@ import { ModelChat } from './chat-session.ts'
 import type { Crew } from './crew.ts'
 import type { GenerateRequest, InternalResult, Prompt } from './engine/generate.ts'
 import type { LeaderEvent } from './engine/leader.ts'
-import { AbortError, ClosedError, UnsupportedError } from './errors.ts'
+import { AbortError, ArgumentError, ClosedError, throwIfAborted, UnsupportedError } from './errors.ts'
 import { RunningGeneration } from './generation.ts'
 import type { Metadata } from './gguf/types.ts'
+import { type SettledGenerate, settleGenerate } from './options.ts'
+import { untilAborted } from './source/async.ts'
 import { createTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts'
 
 export class CriaModel implements Model {
@@ -42,7 +43,7 @@ export class CriaModel implements Model {
   }
 
   chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation {
-    return this.generation(() => this.applyTemplate(messages, options), chatOptions(options))
+    return this.generation(() => this.applyTemplate(messages, options), { ...options, special: true })
   }
 
   createChat(options: ChatOptions & { system?: string } = {}): Chat {
@@ -105,8 +106,9 @@ export class CriaModel implements Model {
     tokens: readonly number[],
     options: { signal?: AbortSignal } = {},
   ): Promise<{ data: Float32Array; shape: [number, number] }> {
-    const data = await this.exclusive('Computing logits', options.signal, () => this.crew.logits([...tokens]))
-    return { data, shape: [tokens.length, this.info.vocabularySize] }
+    const ids = idsOf(tokens)
+    const data = await this.exclusive('Computing logits', options.signal, () => this.crew.logits(ids))
+    return { data, shape: [ids.length, this.info.vocabularySize] }
   }
 
   async reset(): Promise<void> {
@@ -126,47 +128,67 @@ export class CriaModel implements Model {
     if (this.closed) throw new ClosedError('CLOSED', 'The model was closed; load it again to use it.')
   }
 
-  /** A generation from a prompt, or from one that is made when its turn comes. */
-  generation(prompt: Prompt | (() => Prompt), options: GenerateOptions): RunningGeneration {
+  /** A generation from a prompt, or from one that is made when its turn comes. `onResult` hears of the prompt's ids. */
+  generation(
+    prompt: string | readonly number[] | (() => Prompt),
+    options: GenerateOptions,
+    onResult?: (result: InternalResult) => void,
+  ): RunningGeneration {
     const stopped = new AbortController()
-    const signal = options.signal ? AbortSignal.any([options.signal, stopped.signal]) : stopped.signal
     return new RunningGeneration({
-      run: (onText) => this.runGeneration(prompt, options, signal, onText),
+      run: async (onText) => {
+        const { promptIds, ...result } = await this.runGeneration(prompt, options, stopped, onText)
+        onResult?.({ promptIds, ...result })
+        return result
+      },
       stop: () => stopped.abort(),
     })
   }
 
   private async runGeneration(
-    prompt: Prompt | (() => Prompt),
+    prompt: string | readonly number[] | (() => Prompt),
     options: GenerateOptions,
-    signal: AbortSignal,
+    stopped: AbortController,
     onText: (text: string) => void,
-  ): Promise<GenerateResult> {
-    const { maxTokens, stop, special, bos, ignoreEos, onToken, onPrompt, signal: _, ...sampler } = options
-    const result = await this.exclusive('Generation', signal, () => {
-      const given = typeof prompt === 'function' ? prompt() : prompt
-      const request: GenerateRequest = {
-        prompt: given,
-        sampler,
-        ...(maxTokens !== undefined && { maxTokens }),
-        ...(stop !== undefined && { stop }),
-        ...(special !== undefined && { special }),
-        ...(ignoreEos !== undefined && { ignoreEos }),
-        ...bosOf(bos, typeof prompt === 'function' && typeof given === 'string' && this.beginsWithBos(given)),
-      }
-      this.crew.listen((event: LeaderEvent) => {
-        if (event.event === 'prompt') onPrompt?.({ done: event.done, total: event.total })
+  ): Promise<InternalResult> {
+    const settled = settleGenerate(options, this.info.vocabularySize)
+    const signal = options.signal ? AbortSignal.any([options.signal, stopped.signal]) : stopped.signal
+    // What a callback of the caller's throws ends the generation and is its error.
+    let failure: { error: unknown } | undefined
+    const hear = (event: LeaderEvent): void => {
+      if (failure) return
+      try {
+        if (event.event === 'prompt') options.onPrompt?.({ done: event.done, total: event.total })
         if (event.event !== 'token') return
-        if (event.id >= 0) onToken?.({ id: event.id, text: event.text })
+        if (event.id >= 0) options.onToken?.({ id: event.id, text: event.text })
         onText(event.text)
+      } catch (error) {
+        failure = { error }
+        stopped.abort()
+      }
+    }
+    try {
+      const result = await this.exclusive('Generation', signal, () => {
+        const request = this.request(prompt, settled)
+        this.crew.listen(hear)
+        return this.crew.generate(request)
       })
-      return this.crew.generate(request)
-    })
-    return publicResult(result)
+      if (!failure) return result
+    } catch (error) {
+      if (!failure) throw error
+    }
+    throw failure.error
   }
 
-  /** A rendered template that begins with BOS must not get a second one. */
-  beginsWithBos(text: string): boolean {
+  private request(prompt: string | readonly number[] | (() => Prompt), settled: SettledGenerate): GenerateRequest {
+    if (typeof prompt !== 'function') return { ...settled, prompt: promptOf(prompt) }
+    const rendered = prompt()
+    // A rendered template that begins with BOS must not get a second one.
+    const begun = typeof rendered === 'string' && this.beginsWithBos(rendered)
+    return { ...(begun && { bos: false }), ...settled, prompt: rendered }
+  }
+
+  private beginsWithBos(text: string): boolean {
     const { bos } = this.tokenizer
     return bos !== undefined && beginsWithBos(text, this.tokenizer.tokenText(bos))
   }
@@ -181,7 +203,7 @@ export class CriaModel implements Model {
     try {
       await untilAborted(before, signal, what)
       this.checkOpen()
-      if (signal?.aborted) throw new AbortError(what, signal.reason)
+      throwIfAborted(signal, what)
       return await this.abortable(what, signal, run)
     } finally {
       // Those behind wait for those before, even where this one gave up waiting.
@@ -203,35 +225,17 @@ export class CriaModel implements Model {
   }
 }
 
-function chatOptions(options: ChatOptions): GenerateOptions {
-  const { template: _, tools: __, templateVariables: ___, ...rest } = options
-  return { ...rest, special: true }
+/** A text, or ids as a plain array. */
+function promptOf(prompt: unknown): string | number[] {
+  return typeof prompt === 'string' ? prompt : idsOf(prompt)
 }
 
-function bosOf(asked: boolean | undefined, present: boolean): { bos?: boolean } {
-  if (asked !== undefined) return { bos: asked }
-  return present ? { bos: false } : {}
-}
-
-function publicResult({ promptIds: _, ...result }: InternalResult): GenerateResult {
-  return result
-}
-
-/** Waits for a promise that never rejects, but no longer than the signal allows. */
-async function untilAborted(promise: Promise<unknown>, signal: AbortSignal | undefined, what: string): Promise<void> {
-  if (!signal) {
-    await promise
-    return
-  }
-  let abort!: () => void
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(new AbortError(what, signal.reason))
-  })
-  signal.addEventListener('abort', abort, { once: true })
-  try {
-    if (signal.aborted) abort()
-    await Promise.race([promise, aborted])
-  } finally {
-    signal.removeEventListener('abort', abort)
-  }
+/** Token ids as a plain array; the engine checks their range. */
+function idsOf(tokens: unknown): number[] {
+  const list = Array.isArray(tokens) || (ArrayBuffer.isView(tokens) && !(tokens instanceof DataView))
+  const ids = list ? Array.from(tokens as ArrayLike<unknown>) : [undefined]
+  const at = ids.findIndex((id) => typeof id !== 'number')
+  if (at < 0) return ids as number[]
+  const message = 'A prompt must be a text or an array of token ids; logits takes ids only.'
+  throw new ArgumentError('INVALID_PROMPT', message, list ? ids[at] : tokens)
 }

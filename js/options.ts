@@ -1,6 +1,10 @@
-/** Checks what users give to `load`, and settles its defaults. */
-import type { KvType, LoadOptions } from './api.ts'
+/** Checks what users give to `load` and `generate`, and settles the defaults. */
+import type { GenerateOptions, InspectOptions, KvType, LoadOptions } from './api.ts'
 import { ArgumentError, UnsupportedError } from './errors.ts'
+import { settle as settleSampler } from './sampler/options.ts'
+import type { SamplerOptions } from './sampler/sampler.ts'
+import { StopMatcher } from './sampler/stop.ts'
+import type { SourceOptions } from './source/source.ts'
 
 export const DEFAULT_BATCH = 64
 const MOST_THREADS = 64
@@ -9,21 +13,111 @@ const AUTO_THREADS = 16
 const MOST_BATCH = 512
 
 /** A whole number in a range, or the fallback where it is undefined. */
-export function whole(name: string, value: unknown, least: number, most: number, fallback: number): number {
+function whole(name: string, value: unknown, least: number, most: number, fallback: number): number {
   if (value === undefined) return fallback
   if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value
-  throw new ArgumentError(
-    'INVALID_OPTION',
-    `${name} must be a whole number from ${least} to ${most}, not ${String(value)}.`,
-    value,
-  )
+  throw invalid(name, `a whole number from ${least} to ${most}`, value)
 }
 
 /** One of a few words. */
-export function oneOf<T extends string>(name: string, value: unknown, words: readonly T[], fallback: T): T {
+function oneOf<T extends string>(name: string, value: unknown, words: readonly T[], fallback: T): T {
   if (value === undefined) return fallback
   if (words.includes(value as T)) return value as T
-  throw new ArgumentError('INVALID_OPTION', `${name} must be ${words.join(' or ')}, not ${String(value)}.`, value)
+  throw invalid(name, words.join(' or '), value)
+}
+
+function invalid(name: string, rule: string, value: unknown): ArgumentError {
+  return new ArgumentError('INVALID_OPTION', `${name} must be ${rule}, not ${String(value)}.`, value)
+}
+
+function checkObject(options: unknown): void {
+  if (typeof options !== 'object' || options === null) throw invalid('The options', 'an object', options)
+}
+
+function checkTypes(options: object, type: 'boolean' | 'function', names: readonly string[]): void {
+  for (const name of names) {
+    const value = (options as Record<string, unknown>)[name]
+    if (value !== undefined && typeof value !== type) throw invalid(name, `a ${type}`, value)
+  }
+}
+
+export function checkSignal(signal: unknown): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid('signal', 'an AbortSignal', signal)
+}
+
+/** What reads a file knows the rest; here, what must hold before it is sent to a worker. Values may be secret. */
+export function checkSourceOptions(options: SourceOptions & { signal?: AbortSignal }): void {
+  checkObject(options)
+  const { headers, token, retries, retryDelay, signal } = options
+  checkTypes(options, 'function', ['fetch'])
+  checkSignal(signal)
+  const texts = headers === undefined ? [] : Object.values(headers ?? { '': undefined })
+  if (texts.some((text: unknown) => typeof text !== 'string')) {
+    throw new ArgumentError('INVALID_OPTION', 'headers must be an object of texts by name.', typeof headers)
+  }
+  if (token !== undefined && typeof token !== 'string') {
+    throw new ArgumentError('INVALID_OPTION', 'token must be a text.', typeof token)
+  }
+  for (const [name, value] of Object.entries({ retries, retryDelay })) {
+    if (value === undefined || (typeof value === 'number' && Number.isFinite(value) && value >= 0)) continue
+    throw invalid(name, 'a number from 0 on', value)
+  }
+}
+
+/** @throws ArgumentError INVALID_OPTION for what `settle` does not look at. */
+export function checkLoadOptions(options: LoadOptions): void {
+  checkSourceOptions(options)
+  checkTypes(options, 'boolean', ['inProcess'])
+  checkTypes(options, 'function', ['onProgress', 'onWarning'])
+}
+
+const SAMPLER_OPTIONS: Record<keyof SamplerOptions, true> = {
+  temperature: true,
+  topK: true,
+  topP: true,
+  minP: true,
+  typicalP: true,
+  topNSigma: true,
+  repeatPenalty: true,
+  repeatLastN: true,
+  frequencyPenalty: true,
+  presencePenalty: true,
+  dynatempRange: true,
+  dynatempExponent: true,
+  logitBias: true,
+  seed: true,
+  minKeep: true,
+}
+
+/** The options of `generate` that the leader takes; nothing but these crosses to a worker. */
+export type SettledGenerate = Omit<GenerateOptions, keyof SamplerOptions | 'onToken' | 'onPrompt' | 'signal'> & {
+  sampler: SamplerOptions
+}
+
+/** @throws ArgumentError INVALID_OPTION with the value at fault */
+export function settleGenerate(options: GenerateOptions, vocabularySize: number): SettledGenerate {
+  checkObject(options)
+  const { maxTokens, stop, special, bos, ignoreEos, signal } = options
+  checkTypes(options, 'boolean', ['special', 'bos', 'ignoreEos'])
+  checkTypes(options, 'function', ['onToken', 'onPrompt'])
+  checkSignal(signal)
+  if (maxTokens !== undefined && !(Number.isInteger(maxTokens) && maxTokens >= 0)) {
+    throw invalid('maxTokens', 'a whole number of at least 0', maxTokens)
+  }
+  if (stop !== undefined) new StopMatcher(typeof stop === 'string' ? [stop] : stop)
+  const sampler: Record<string, unknown> = {}
+  for (const name of Object.keys(SAMPLER_OPTIONS) as (keyof SamplerOptions)[]) {
+    if (options[name] !== undefined) sampler[name] = options[name]
+  }
+  settleSampler(sampler, vocabularySize)
+  return {
+    sampler,
+    ...(maxTokens !== undefined && { maxTokens }),
+    ...(stop !== undefined && { stop }),
+    ...(special !== undefined && { special }),
+    ...(bos !== undefined && { bos }),
+    ...(ignoreEos !== undefined && { ignoreEos }),
+  }
 }
 
 export interface Settled {
@@ -39,7 +133,7 @@ export interface Settled {
 }
 
 /** Far beyond any model; the file and the memory set the real limits. */
-export const MOST_CONTEXT = 16_777_216
+const MOST_CONTEXT = 16_777_216
 
 // (func (param v128 v128) (result v128) i16x8.relaxed_dot_i8x16_i7x16_s), and the same with i16x8.add.
 const RELAXED = '0061736d01000000010701 60027b7b017b03020100 0a0b010900 20002001 fd9202 0b'
@@ -59,16 +153,26 @@ export function settle(options: LoadOptions, cores: number, canShare: boolean): 
   const threads = settleThreads(options.threads, cores, shared, inProcess)
   const { maxSegmentBytes } = options
   return {
-    threads,
-    context: whole('context', options.context, 1, MOST_CONTEXT, 0),
-    kv: oneOf('kv', options.kv, ['f32', 'f16'], 'f16'),
-    batch: whole('batch', options.batch, 1, MOST_BATCH, DEFAULT_BATCH),
+    ...settlePlan({ ...options, threads }, cores),
     isa: settleIsa(options.isa),
     shared,
     inProcess,
     ...(maxSegmentBytes !== undefined && {
       maxSegmentBytes: whole('maxSegmentBytes', maxSegmentBytes, 65536, 4_294_967_296, 0),
     }),
+  }
+}
+
+/** What the size of a model's memory depends on, whether it is loaded or not. */
+export function settlePlan(
+  options: InspectOptions,
+  cores: number,
+): Pick<Settled, 'threads' | 'context' | 'kv' | 'batch'> {
+  return {
+    threads: whole('threads', options.threads, 1, MOST_THREADS, Math.min(cores, AUTO_THREADS)),
+    context: whole('context', options.context, 1, MOST_CONTEXT, 0),
+    kv: oneOf('kv', options.kv, ['f32', 'f16'], 'f16'),
+    batch: whole('batch', options.batch, 1, MOST_BATCH, DEFAULT_BATCH),
   }
 }
 

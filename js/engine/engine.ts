@@ -6,6 +6,7 @@ import * as L from '../../assembly/layout.ts'
 import {
   AbortError,
   ArgumentError,
+  ClosedError,
   ContextError,
   FormatError,
   MemoryError,
@@ -17,7 +18,7 @@ import type { Source } from '../source/source.ts'
 import { type ModelConfig, readConfig } from './config.ts'
 import { loadWeights, type OnBytes } from './load-weights.ts'
 import { type MemoryPlan, OUTPUT_ROWS, type PlanOptions, planMemory } from './plan.ts'
-import { ropeTable } from './rope.ts'
+import { type RopeTable, ropeTable } from './rope.ts'
 import { runForward, runOutput } from './run.ts'
 import { writeRope, writeSegment } from './structs.ts'
 import { findTensors, type ModelTensors } from './tensors.ts'
@@ -82,6 +83,7 @@ export class Engine {
     const { plan, tensors, segments } = this
     await loadWeights(source, plan, segments, tensors, onBytes, signal)
     const table = ropeTable(this.config.rope, this.ropeFactors())
+    checkRope(table, this.context)
     for (const [i, segment] of plan.segments.entries()) writeRope(segments[i]!.memory, segment, table)
   }
 
@@ -117,7 +119,9 @@ export class Engine {
   }
 
   private throwIfAborted(): void {
-    const { memory, control } = this.segments[0]!
+    const [first] = this.segments
+    if (!first) throw new ClosedError('CLOSED', 'The model was closed; load it again to use it.')
+    const { memory, control } = first
     const flag = Atomics.load(new Int32Array(memory.buffer), (control + L.CONTROL_ABORT) >> 2)
     if (flag) throw new AbortError('The computation')
   }
@@ -141,10 +145,10 @@ export class Engine {
       throw new ArgumentError('EMPTY_PROMPT', 'The prompt has no tokens; give a text, or a model that adds BOS.', ids)
     }
     const { vocabulary } = this.config
-    const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabulary)
-    if (wrong !== undefined) {
-      const message = `${wrong} is no token of this model; ids go from 0 to ${vocabulary - 1}.`
-      throw new ArgumentError('INVALID_TOKEN', message, wrong)
+    const at = ids.findIndex((id) => !Number.isInteger(id) || id < 0 || id >= vocabulary)
+    if (at >= 0) {
+      const message = `${ids[at]} is no token of this model; ids go from 0 to ${vocabulary - 1}.`
+      throw new ArgumentError('INVALID_TOKEN', message, ids[at])
     }
     if (ids.length > this.context) {
       throw new ContextError(
@@ -220,7 +224,7 @@ export class Engine {
   }
 
   /** Logits after every token: [n, vocabulary]. Leaves the tokens in the cache. */
-  async allLogits(ids: readonly number[], breathe?: Breathe): Promise<Float32Array> {
+  async allLogits(ids: readonly number[]): Promise<Float32Array> {
     this.checkTokens(ids)
     this.reset()
     const { vocabulary } = this.config
@@ -230,7 +234,8 @@ export class Engine {
       for (let row = 0; row < done - before; row += OUTPUT_ROWS) {
         const count = Math.min(OUTPUT_ROWS, done - before - row)
         all.set(this.logits(row, count), (before + row) * vocabulary)
-        if (breathe) await breathe()
+        await this.breathe?.()
+        this.throwIfAborted()
       }
       before = done
     })
@@ -254,6 +259,19 @@ export class Engine {
     this.segments = []
     this.cached = []
   }
+}
+
+/** Angles that the kernels can take: their quadrant is counted in 32 bits. */
+const MOST_RADIANS = 1_073_741_824
+
+function checkRope({ frequencies, scale }: RopeTable, context: number): void {
+  const wrong = [...frequencies, scale].find((value) => !(Math.abs(value) * context < MOST_RADIANS))
+  if (wrong === undefined) return
+  throw new FormatError(
+    'METADATA_RANGE',
+    `The metadata llama.rope.* (or rope_freqs.weight) gives a rotary frequency of ${wrong}: the file is damaged.`,
+    wrong,
+  )
 }
 
 function createMemory(pages: number, shared: boolean, totalBytes: number): WebAssembly.Memory {

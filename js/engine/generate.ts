@@ -1,6 +1,6 @@
 /** Prompt in, tokens out: the loop around the engine that one generation is. */
 import type { FinishReason, GenerateResult } from '../api.ts'
-import { ArgumentError, UnsupportedError } from '../errors.ts'
+import { UnsupportedError } from '../errors.ts'
 import { Sampler, type SamplerOptions } from '../sampler/sampler.ts'
 import { StopMatcher } from '../sampler/stop.ts'
 import type { StreamDecoder, Tokenizer } from '../tokenizer/tokenizer.ts'
@@ -39,18 +39,6 @@ export function promptIds(tokenizer: Tokenizer | undefined, request: GenerateReq
   return [...ids, ...tokenizer.tokenize(text, { ...options, bos: false })]
 }
 
-/** Checks what the sampler does not. */
-function checkRequest({ prompt, maxTokens, stop }: GenerateRequest): string[] {
-  if (typeof prompt !== 'string' && (typeof prompt !== 'object' || prompt === null)) {
-    throw new ArgumentError('INVALID_PROMPT', 'The prompt must be a text or an array of token ids.', prompt)
-  }
-  if (maxTokens !== undefined && (!Number.isInteger(maxTokens) || maxTokens < 0)) {
-    const message = `maxTokens must be a whole number of at least 0, not ${maxTokens}.`
-    throw new ArgumentError('INVALID_OPTION', message, maxTokens)
-  }
-  return stop === undefined ? [] : typeof stop === 'string' ? [stop] : stop
-}
-
 /** Runs one generation. Errors: those of Engine.begin, Engine.feed, Engine.logits and the sampler's. */
 export async function generate(
   engine: Engine,
@@ -59,13 +47,12 @@ export async function generate(
   events: GenerateEvents,
   breathe?: Breathe,
 ): Promise<InternalResult> {
-  const stops = checkRequest(request)
   const ids = promptIds(tokenizer, request)
   const vocabulary = Math.min(engine.config.vocabulary, tokenizer?.vocabularySize ?? engine.config.vocabulary)
   const sampler = new Sampler(request.sampler, vocabulary)
   // After nothing but BOS the text begins anew: without the space that SentencePiece puts before its first word.
   const continued = !(ids.length === 1 && ids[0] === tokenizer?.bos)
-  const text = new TextStream(tokenizer?.stream({ continued }), stops)
+  const text = new TextStream(tokenizer?.stream({ continued }), request.stop)
   const cachedTokens = engine.begin(ids)
   for (const id of ids) if (id < vocabulary) sampler.accept(id)
 
@@ -125,9 +112,9 @@ class TextStream {
 
   constructor(
     private readonly decoder: StreamDecoder | undefined,
-    stops: string[],
+    stop: string | string[] = [],
   ) {
-    this.matcher = new StopMatcher(stops)
+    this.matcher = new StopMatcher(typeof stop === 'string' ? [stop] : stop)
   }
 
   get stopped(): string | undefined {

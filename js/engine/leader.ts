@@ -2,9 +2,10 @@
  * The leader: thread 0, which owns the engine, reads the model's bytes itself and samples. Exposed by comlink from
  * workers/leader.ts, or used in process; streams events through `emit`.
  */
+import { type Remote, releaseProxy } from 'comlink'
 import * as platform from '#platform'
 import type { KvType } from '../api.ts'
-import { throwIfAborted, UnsupportedError } from '../errors.ts'
+import { ArgumentError, throwIfAborted, UnsupportedError } from '../errors.ts'
 import { readGguf } from '../gguf/reader.ts'
 import type { Gguf, MetadataValue } from '../gguf/types.ts'
 import { openSource, type Source, type SourceOptions } from '../source/source.ts'
@@ -14,14 +15,19 @@ import { type GenerateRequest, generate, type InternalResult } from './generate.
 import { MAX_SEGMENT_BYTES } from './plan.ts'
 import type { SegmentHandle } from './wasm.ts'
 
-/** Reads from whoever has the bytes: resolves with a copy of `length` bytes at `offset`. */
-export type RemoteRead = (offset: number, length: number) => Promise<Uint8Array>
+/** Whoever has the bytes where the leader cannot reach them. */
+export interface RemoteReader {
+  /** A copy of `length` bytes at `offset`. */
+  read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>
+  /** Compares the checksum, where one was promised. */
+  finish(): Promise<void>
+}
 
 /** Where the leader finds the bytes: a place it can open itself, a Blob, or somebody to ask. */
 export type SourceSpec =
   | { location: string; options: SourceOptions }
   | { blob: Blob; options: SourceOptions }
-  | { name: string; size: number; read: RemoteRead; finish?: () => Promise<void> }
+  | { name: string; size: number }
 
 export interface OpenOptions {
   /** 0: min(trained, 4096). */
@@ -65,16 +71,16 @@ export class Leader {
   private source: Source | undefined
   private engine: Engine | undefined
   private tokenizer: Tokenizer | undefined
-  private loading = new AbortController()
+  private readonly loading = new AbortController()
   private breathe: (() => Promise<void>) | undefined
 
   constructor(private readonly emit: (event: LeaderEvent) => void) {}
 
   /** Reads the header, sizes the model and creates its memories. */
-  async open(spec: SourceSpec, options: OpenOptions): Promise<Opened> {
+  async open(spec: SourceSpec, options: OpenOptions, reader?: RemoteReader): Promise<Opened> {
     const { signal } = this.loading
     try {
-      this.source = await openSpec(spec, signal)
+      this.source = await openSpec(spec, reader, signal)
       this.emit({ event: 'header', done: 0, total: this.source.size })
       const gguf = await readGguf(this.source, signal)
       this.tokenizer = gguf.metadata.has('tokenizer.ggml.model') ? createTokenizer(gguf.metadata) : undefined
@@ -114,16 +120,15 @@ export class Leader {
 
   /** Logits after each token, [n, vocabulary]. */
   async logits(ids: number[]): Promise<Float32Array> {
-    return this.opened().engine.allLogits(ids, this.breathe)
+    return this.opened().engine.allLogits(ids)
   }
 
   reset(): void {
     this.opened().engine.reset()
   }
 
-  /** Ends loading, or the pass that runs; `clear` makes ready for the next. */
-  abort(reason?: unknown): void {
-    this.loading.abort(reason)
+  /** Ends the pass that runs; `clear` makes ready for the next. */
+  abort(): void {
     this.engine?.setAbort(1)
   }
 
@@ -131,8 +136,9 @@ export class Leader {
     this.engine?.setAbort(0)
   }
 
-  /** Ends the other threads. */
+  /** Ends loading, and the other threads. */
   close(): void {
+    this.loading.abort()
     this.engine?.close()
   }
 
@@ -148,23 +154,27 @@ function trainedContext(gguf: Gguf): number {
   return typeof value === 'number' ? value : DEFAULT_CONTEXT
 }
 
-async function openSpec(spec: SourceSpec, signal: AbortSignal): Promise<Source> {
+async function openSpec(spec: SourceSpec, reader: RemoteReader | undefined, signal: AbortSignal): Promise<Source> {
   if ('location' in spec) return openSource(spec.location, platform.openFile, { ...spec.options, signal })
   if ('blob' in spec) return openSource(spec.blob, platform.openFile, { ...spec.options, signal })
-  const { name, size, read, finish } = spec
+  if (!reader) throw new ArgumentError('INPUT_KIND', 'A reader is needed for bytes that are elsewhere.')
+  const { name, size } = spec
   return {
     name,
     size,
     async read(target, offset, abort) {
       throwIfAborted(abort, `Reading ${name}`)
-      target.set(await read(offset, target.length))
+      target.set(await reader.read(offset, target.length))
     },
-    ...(finish && { finish }),
-    async close() {},
+    finish: () => reader.finish(),
+    // The port that a reader in another thread is called through would keep a process alive.
+    async close() {
+      ;(reader as Partial<Remote<RemoteReader>>)[releaseProxy]?.()
+    },
   }
 }
 
-/** Metadata that the façade needs: all but the long arrays of other keys than the tokenizer's. */
+/** What the façade shows, and what it needs: the metadata for its own tokenizer, the segments for their control words. */
 function describe(engine: Engine, segments: SegmentHandle[], shared: boolean): Opened {
   const { gguf, config, plan } = engine
   const counts = new Map<string, number>()
