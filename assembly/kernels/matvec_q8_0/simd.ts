@@ -25,10 +25,14 @@ export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void
     for (let j: usize = 0; j < 4; j++) {
       const a = v128.load(acts + j * 16)
       const at = w + j * 64
-      c0 = dotBytes(c0, v128.load(at), splat0(a), splat1(a))
-      c1 = dotBytes(c1, v128.load(at, 16), splat0(a), splat1(a))
-      c0 = dotBytes(c0, v128.load(at, 32), splat2(a), splat3(a))
-      c1 = dotBytes(c1, v128.load(at, 48), splat2(a), splat3(a))
+      let a0 = splat0(a)
+      let a1 = splat1(a)
+      c0 = dotBytes(c0, v128.load(at), a0, a1)
+      c1 = dotBytes(c1, v128.load(at, 16), a0, a1)
+      a0 = splat2(a)
+      a1 = splat3(a)
+      c0 = dotBytes(c0, v128.load(at, 32), a0, a1)
+      c1 = dotBytes(c1, v128.load(at, 48), a0, a1)
     }
     const da = f32x4.mul(v128.load32_splat(acts, ACTS_DA), ratio)
     f0 = stepF16(f0, c0, w + 256, mask, da)
