@@ -1,6 +1,7 @@
 /** The command line: which command is meant, and what happens when it ends. */
 import { readFileSync } from 'node:fs'
 import { CriaError } from '../errors.ts'
+import { benchCommand } from './bench.ts'
 import { chatCommand } from './chat.ts'
 import type { Command, Context } from './command.ts'
 import { convertCommand } from './convert.ts'
@@ -11,7 +12,14 @@ import { runCommand } from './run.ts'
 import { printable, say, write } from './terminal.ts'
 import { tokenizeCommand } from './tokenize.ts'
 
-const COMMANDS = [runCommand(false), chatCommand, inspectCommand, tokenizeCommand, convertCommand] as Command[]
+const COMMANDS = [
+  runCommand(false),
+  chatCommand,
+  inspectCommand,
+  tokenizeCommand,
+  convertCommand,
+  benchCommand,
+] as Command[]
 const INTERRUPTED = 130
 
 const interrupt = new AbortController()

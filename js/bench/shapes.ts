@@ -1,0 +1,56 @@
+/** The sizes of models that are measured with random weights: they cost the same to run as trained ones. */
+
+export interface Shape {
+  readonly dim: number
+  readonly ffn: number
+  readonly layers: number
+  readonly heads: number
+  readonly kvHeads: number
+  readonly vocabulary: number
+  readonly context: number
+  readonly ropeBase: number
+  /** The output head is the embedding. */
+  readonly tied: boolean
+}
+
+const LLAMA_2 = { vocabulary: 32000, context: 4096, ropeBase: 10000, tied: false }
+
+/** By name. The numbers are those of the models' published configurations; `toy` is for trying things out. */
+export const SHAPES: Readonly<Record<string, Shape>> = {
+  toy: {
+    dim: 256,
+    ffn: 768,
+    layers: 4,
+    heads: 8,
+    kvHeads: 4,
+    vocabulary: 512,
+    context: 512,
+    ropeBase: 10000,
+    tied: false,
+  },
+  'smollm-135m': {
+    dim: 576,
+    ffn: 1536,
+    layers: 30,
+    heads: 9,
+    kvHeads: 3,
+    vocabulary: 49152,
+    context: 2048,
+    ropeBase: 10000,
+    tied: true,
+  },
+  'tinyllama-1.1b': { ...LLAMA_2, dim: 2048, ffn: 5632, layers: 22, heads: 32, kvHeads: 4, context: 2048 },
+  'llama-3.2-1b': {
+    dim: 2048,
+    ffn: 8192,
+    layers: 16,
+    heads: 32,
+    kvHeads: 8,
+    vocabulary: 128256,
+    context: 131072,
+    ropeBase: 500000,
+    tied: true,
+  },
+  'llama-2-7b': { ...LLAMA_2, dim: 4096, ffn: 11008, layers: 32, heads: 32, kvHeads: 32 },
+  'llama-2-13b': { ...LLAMA_2, dim: 5120, ffn: 13824, layers: 40, heads: 40, kvHeads: 40 },
+}

@@ -1,0 +1,239 @@
+/** `cria bench`: llama-bench's tests and tables. */
+import { once } from 'node:events'
+import { createWriteStream, readFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { availableParallelism, cpus } from 'node:os'
+import type { LoadOptions, ModelInput } from '../api.ts'
+import { fetchFrom, SOURCE_URL } from '../bench/fetch-source.ts'
+import { Bench, type Test, testContext, testName } from '../bench/measure.ts'
+import { type BenchResult, benchResult, tableHead, tableRow } from '../bench/report.ts'
+import { SHAPES } from '../bench/shapes.ts'
+import { SyntheticModel } from '../bench/synthetic.ts'
+import { vocabularyOf } from '../bench/vocabulary.ts'
+import { WEIGHT_TYPES } from '../bench/weights.ts'
+import { inspect, load } from '../load.ts'
+import type { SourceOptions } from '../source/source.ts'
+import type { Command, Context } from './command.ts'
+import { choice, type Flag, integer, list, text, toggle, UsageError, type Values } from './flags.ts'
+import { LOAD_FLAGS, locate, OTHER_FLAGS, SOURCE_FLAGS, sourceOptions } from './options.ts'
+import { bytes, progressBar, say, sayWarning, write } from './terminal.ts'
+
+const { batchSize, isa, kv } = LOAD_FLAGS
+/** load's default. */
+const BATCH = 64
+
+const TESTS = {
+  prompt: wholes('-p --n-prompt', 'tokens of a prompt to read; 0: none; default: 512', 0),
+  generate: wholes('-n --n-gen', 'tokens to generate one by one; 0: none; default: 128', 0),
+  both: list('-pg --pg', 'N,N', 'a prompt, then tokens one by one; may be repeated', readPair),
+  depth: wholes('-d --depth --n-depth', 'tokens that are in the cache before; default: 0', 0),
+  repetitions: integer('-r --repetitions', 'runs that count, after one that does not; default: 5', 1),
+}
+const ENGINE = {
+  threads: wholes('-t --threads', 'worker threads; default: one a core', 1),
+  kv,
+  batchSize,
+  isa,
+}
+const SYNTHETIC = {
+  shape: choice('--shape', Object.keys(SHAPES), 'measure random weights of this shape, made in memory'),
+  type: choice('--type', WEIGHT_TYPES, "the matrices' type; default: q4_0"),
+  headType: choice('--head-type', WEIGHT_TYPES, "the output head's type; default: --type"),
+  vocab: text('--vocab', 'FILE', 'take the vocabulary of this GGUF file; default: one that means nothing'),
+  out: text('--out', 'FILE', 'write the model to this file instead of measuring it'),
+}
+const OUTPUT = { json: toggle('--json', "llama-bench's JSON instead of its table") }
+
+const flags = { ...TESTS, ...SOURCE_FLAGS, ...SYNTHETIC, ...ENGINE, ...OUTPUT, ...OTHER_FLAGS }
+
+export const benchCommand: Command<typeof flags> = {
+  name: 'bench',
+  summary: 'tokens per second, as llama-bench measures them',
+  usage: 'bench -m FILE [options]',
+  description: [
+    "Runs llama-bench's tests: ppN reads a prompt of N random tokens, tgN generates N tokens one by one.",
+    'Picking the most probable token is part of the time. N[,N] runs a test for each value.',
+  ],
+  groups: [
+    ['Tests', TESTS],
+    ['Model', SOURCE_FLAGS],
+    ['Random weights', SYNTHETIC],
+    ['Engine', ENGINE],
+    ['Output', { ...OUTPUT, ...OTHER_FLAGS }],
+  ],
+  examples: [
+    'cria bench -m model.gguf -p 128 -n 32 -t 1,2',
+    'cria bench --shape tinyllama-1.1b --type q4_0 -p 512 -n 32 -d 0,4096',
+    'cria bench --shape llama-2-7b --type q8_0 --out llama-2-7b.q8_0.gguf',
+  ],
+  flags,
+  run,
+}
+
+/** Whole numbers, separated by commas or in several occurrences. */
+function wholes(names: string, help: string, low: number): Flag<readonly number[]> {
+  const read = (given: readonly string[], name: string): number[] =>
+    given.flatMap((values) => values.split(',').map((value) => readWhole(value, name, low)))
+  return {
+    names: names.split(' '),
+    takes: 'N[,N]',
+    help,
+    read: (given, name) => (given.length > 0 ? read(given, name) : undefined),
+  }
+}
+
+function readWhole(given: string, name: string, low: number): number {
+  if (/^\d{1,9}$/.test(given) && Number(given) >= low) return Number(given)
+  throw new UsageError(`${name} takes whole numbers of at least ${low}, as in 1,2, not ${JSON.stringify(given)}.`)
+}
+
+function readPair(given: string, name: string): [prompt: number, generate: number] {
+  const [prompt, generate, ...more] = given.split(',').map((value) => readWhole(value, name, 1))
+  if (prompt !== undefined && generate !== undefined && more.length === 0) return [prompt, generate]
+  throw new UsageError(`${name} takes two whole numbers, as in 512,128, not ${JSON.stringify(given)}.`)
+}
+
+/** Where the model is, how it is read, and what the output says of it. */
+interface Input {
+  location: ModelInput
+  options: SourceOptions
+  filename: string
+  tensorBytes: number
+}
+
+async function run(values: Values<typeof flags>, positionals: readonly string[], context: Context): Promise<number> {
+  if (positionals.length > 0) throw new UsageError(`The model goes after -m: ${JSON.stringify(positionals[0])}.`)
+  const tests = listTests(values)
+  const synthetic = await readSynthetic(values, context.signal)
+  if (values.out !== undefined) {
+    say(`${values.out}: ${bytes(await writeFile(values.out, synthetic!.file(), context.signal))}`)
+    return 0
+  }
+  const input = synthetic ? await syntheticInput(synthetic) : await fileInput(values, context.signal)
+  const results: BenchResult[] = []
+  for (const threads of values.threads ?? [availableParallelism()]) {
+    for await (const result of measure(values, input, tests, threads, context.signal)) {
+      if (!values.json) await write((results.length === 0 ? tableHead() : '') + tableRow(result))
+      results.push(result)
+    }
+  }
+  if (values.json) await write(`${JSON.stringify(results, null, 2)}\n`)
+  return 0
+}
+
+/** Of each depth: prompts, then generations, then both, as llama-bench orders them. */
+function listTests({ prompt = [512], generate = [128], both = [], depth = [0] }: Values<typeof flags>): Test[] {
+  const tests = depth.flatMap((depth): Test[] => [
+    ...prompt.filter((count) => count > 0).map((count) => ({ prompt: count, generate: 0, depth })),
+    ...generate.filter((count) => count > 0).map((count) => ({ prompt: 0, generate: count, depth })),
+    ...both.map(([prompt, generate]) => ({ prompt, generate, depth })),
+  ])
+  if (tests.length === 0) throw new UsageError('Nothing is to be measured: give --n-prompt, --n-gen or --pg.')
+  return tests
+}
+
+async function readSynthetic(values: Values<typeof flags>, signal: AbortSignal): Promise<SyntheticModel | undefined> {
+  const { shape, type = 'q4_0', headType, vocab } = values
+  if (shape === undefined) {
+    for (const [key, name] of [
+      ['type', '--type'],
+      ['headType', '--head-type'],
+      ['vocab', '--vocab'],
+      ['out', '--out'],
+    ] as const) {
+      if (values[key] !== undefined) throw new UsageError(`${name} needs --shape.`)
+    }
+    return undefined
+  }
+  if (values.model !== undefined || values.hfRepo !== undefined)
+    throw new UsageError('Give a model or --shape, not both.')
+  const vocabulary = vocab === undefined ? undefined : vocabularyOf((await inspect(vocab, { signal })).metadata)
+  return new SyntheticModel({ shape, type, ...(headType && { headType }), ...(vocabulary && { vocabulary }) })
+}
+
+async function syntheticInput(model: SyntheticModel): Promise<Input> {
+  const { shape, type } = model.options
+  return {
+    location: SOURCE_URL,
+    options: { fetch: fetchFrom(await model.source()) },
+    filename: `${shape}, ${type}, random weights`,
+    tensorBytes: model.tensorBytes,
+  }
+}
+
+async function fileInput(values: Values<typeof flags>, signal: AbortSignal): Promise<Input> {
+  const location = locate(values)
+  const options = sourceOptions(values, location)
+  const { tensors } = await inspect(location, { ...options, signal })
+  return {
+    location,
+    options,
+    filename: typeof location === 'string' ? location : 'built-in model',
+    tensorBytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),
+  }
+}
+
+/** Writes a new file; removes what is left of a failure. */
+async function writeFile(path: string, chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<number> {
+  const stream = createWriteStream(path, { flags: 'wx', signal })
+  await once(stream, 'open')
+  try {
+    for await (const chunk of chunks) {
+      if (!stream.write(chunk)) await once(stream, 'drain')
+    }
+    stream.end()
+    await once(stream, 'close')
+    return stream.bytesWritten
+  } catch (error) {
+    stream.destroy()
+    await rm(path, { force: true })
+    throw error
+  }
+}
+
+/** Loads the model with so many threads; yields what each test took. */
+async function* measure(
+  values: Values<typeof flags>,
+  input: Input,
+  tests: readonly Test[],
+  threads: number,
+  signal: AbortSignal,
+): AsyncGenerator<BenchResult> {
+  const bar = progressBar()
+  const { kv, isa, batchSize: batch = BATCH, repetitions = 5 } = values
+  const options: LoadOptions = {
+    ...input.options,
+    threads,
+    batch,
+    context: Math.max(...tests.map(testContext)),
+    ...(kv && { kv }),
+    ...(isa && { isa }),
+    onProgress: (progress) => bar.update(progress),
+    onWarning: sayWarning,
+    signal,
+  }
+  const model = await load(input.location, options).finally(() => bar.stop())
+  try {
+    const { filename, tensorBytes } = input
+    const setting = { info: model.info, filename, tensorBytes, batch, ...surroundings() }
+    const bench = new Bench(model, signal)
+    for (const test of tests) {
+      if (values.verbose) say(`${testName(test)}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`)
+      const began = new Date()
+      yield benchResult(setting, test, began, await bench.measure(test, repetitions))
+    }
+  } finally {
+    await model.close()
+  }
+}
+
+function surroundings() {
+  const { bun, deno, node, v8 } = process.versions
+  const name = bun ? 'bun' : deno ? 'deno' : 'node'
+  const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  return {
+    version: JSON.parse(manifest).version as string,
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    engine: { name, version: bun ?? deno ?? node, v8 },
+  }
+}
