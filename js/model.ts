@@ -84,11 +84,12 @@ export class CriaModel implements Model {
   }
 
   tokenize(text: string, options: TokenizeOptions = {}): number[] {
-    return this.tokenizer.tokenize(text, options)
+    if (typeof text === 'string') return this.tokenizer.tokenize(text, options)
+    throw new ArgumentError('INVALID_TEXT', `The text to tokenize must be a string, not ${typeof text}.`, text)
   }
 
   detokenize(ids: readonly number[], options: DetokenizeOptions = {}): string {
-    return this.tokenizer.detokenize(ids, options)
+    return this.tokenizer.detokenize(idsOf(ids), options)
   }
 
   get tokenizer(): Tokenizer {
@@ -236,6 +237,6 @@ function idsOf(tokens: unknown): number[] {
   const ids = list ? Array.from(tokens as ArrayLike<unknown>) : [undefined]
   const at = ids.findIndex((id) => typeof id !== 'number')
   if (at < 0) return ids as number[]
-  const message = 'A prompt must be a text or an array of token ids; logits takes ids only.'
+  const message = 'Token ids must be an array of numbers; a prompt may be a text instead.'
   throw new ArgumentError('INVALID_PROMPT', message, list ? ids[at] : tokens)
 }

@@ -147,9 +147,8 @@ class Planner {
     let bytes = fixed
     let layers = 0
     while (firstLayer + layers < config.layers) {
-      const more = LAYER_BYTES + align(cache.k) + align(cache.v) + this.layerBytes(firstLayer + layers)
-      if (bytes + more > options.maxSegmentBytes) break
-      bytes += more
+      bytes += LAYER_BYTES + align(cache.k) + align(cache.v) + this.layerBytes(firstLayer + layers)
+      if (bytes > options.maxSegmentBytes) break
       layers++
     }
     if (layers === 0) {
