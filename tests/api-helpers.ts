@@ -27,7 +27,7 @@ export async function fails(
   assert.instance(cria, Class, `${cria.name} ${cria.code}: ${cria.message}`)
   if (code !== undefined) assert.is(cria.code, code, cria.message)
   assert.match(cria.code, /^[A-Z0-9_]+$/)
-  assert.match(cria.message, /^\S.{10,}[.)]$/su, 'a sentence')
+  assert.match(cria.message, /^\S.{10,}[.)…]$/su, 'a sentence')
   return cria
 }
 
