@@ -132,13 +132,13 @@ export const STATUS_POISONED = 2
 export const REPACK_NOT_FINITE = 1
 export const REPACK_UNKNOWN_TYPE = 2
 
-// A thread's scratch: two tiles of results, the scores of a piece, two attention states, then the unpacked group.
-export const SCRATCH_TILE = 0 // f32 [TILE, 8]
-export const SCRATCH_SCORES = 256 // f32 [PIECE]
-export const SCRATCH_STATE = 1280 // max, sum, 2 unused, f32 [headDim padded to 4]
-export const SCRATCH_PIECE = 5632
-export const SCRATCH_UNPACK = 10240
-/** Largest head dimension that the attention states have room for. */
-export const MAX_HEAD_DIM = 1024
-/** Floats before the accumulator of an attention state. */
+// A thread's scratch: two tiles of results, then, at different times, the unpacked group or attention's working state.
+export const SCRATCH_TILE = 0 // f32 [2, TILE, 8]
+export const SCRATCH_UNPACK = 256
+export const SCRATCH_ATTENTION = 256
+export const SCRATCH_ATTENTION_BYTES = 28800
+/** Largest head dimension that attention's states have room for. */
+export const MAX_HEAD_DIM = 512
+/** Floats before the accumulator of an attention state: max, sum, 2 unused. */
 export const STATE_HEAD = 4
+export const MAX_STATE_BYTES = 2064

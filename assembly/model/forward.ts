@@ -57,7 +57,7 @@ import {
   FORM_F32,
 } from '../layout'
 import { row } from '../repack'
-import { attend, attendPiece, mergePieces, piecesOf, ropeAndStore, ropeTable } from './attention'
+import { attend, attendPiece, mergePieces, piecesOf, queryTiles, ropeAndStore, ropeTable } from './attention'
 import { barrier } from './barrier'
 import { ADD, STORE, SWIGLU, arrange, groupsOf, linear, tileOf } from './linear'
 import { rmsnorm } from './norm'
@@ -185,19 +185,23 @@ function attention(model: usize, layer: usize, n: i32, thread: i32, threads: i32
   const control = pointerAt(model, MODEL_CONTROL)
   const kvHeads = i32At(model, MODEL_KV_HEADS)
   const heads = i32At(model, MODEL_HEADS)
+  const tiles = queryTiles(model, n)
   if (n == 1 && threads > 1) {
     const pieces = piecesOf(load<i32>(pointerAt(model, MODEL_POSITIONS)))
-    const end = share(kvHeads * pieces, thread + 1, threads)
-    for (let i = share(kvHeads * pieces, thread, threads); i < end; i++) {
-      attendPiece(model, layer, i / pieces, i % pieces, scratch)
+    const end = share(kvHeads * tiles * pieces, thread + 1, threads)
+    for (let i = share(kvHeads * tiles * pieces, thread, threads); i < end; i++) {
+      const unit = i / pieces
+      attendPiece(model, layer, unit / tiles, unit % tiles, i % pieces, scratch)
     }
     if (!barrier(control, threads)) return false
     const last = share(heads, thread + 1, threads)
     for (let h = share(heads, thread, threads); h < last; h++) mergePieces(model, h)
   } else {
     // Head by head, so that neighbouring rows find the head's keys in the cache.
-    const end = share(n * kvHeads, thread + 1, threads)
-    for (let i = share(n * kvHeads, thread, threads); i < end; i++) attend(model, layer, i % n, i / n, scratch)
+    const end = share(kvHeads * tiles, thread + 1, threads)
+    for (let i = share(kvHeads * tiles, thread, threads); i < end; i++) {
+      attend(model, layer, n, i / tiles, i % tiles, scratch)
+    }
   }
   return barrier(control, threads)
 }

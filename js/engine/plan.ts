@@ -10,6 +10,8 @@ import {
   MODEL_BYTES,
   PAGE,
   PIECE,
+  SCRATCH_ATTENTION,
+  SCRATCH_ATTENTION_BYTES,
   SCRATCH_UNPACK,
   STATE_HEAD,
   TILE,
@@ -220,7 +222,7 @@ class Planner {
     const state = STATE_HEAD + Math.ceil(headDim / 4) * 4
     const int8 = (columns: number): number => arena.take(tokens * Math.ceil(columns / 32) * 80)
     const f32 = (columns: number): number => (floats ? arena.take(tokens * columns * 4) : 0)
-    const scratchBytes = align(SCRATCH_UNPACK + unpacked)
+    const scratchBytes = align(Math.max(SCRATCH_UNPACK + unpacked, SCRATCH_ATTENTION + SCRATCH_ATTENTION_BYTES))
     return {
       tokens: arena.take(batch * 4),
       positions: arena.take(batch * 4),
