@@ -78,8 +78,10 @@ async function sourceSpec(input: ModelInput, options: LoadOptions): Promise<{ sp
   for (const key of ['headers', 'token', 'sha256', 'retries', 'retryDelay'] as const) {
     if (options[key] !== undefined) Object.assign(kept, { [key]: options[key] })
   }
-  const place = typeof input === 'string' || input instanceof URL
-  if (place && !options.fetch) return { spec: { location: String(input), options: kept } }
+  const url = input instanceof URL
+  if ((url || typeof input === 'string') && !options.fetch) {
+    return { spec: { location: String(input), url, options: kept } }
+  }
   if (typeof Blob === 'function' && input instanceof Blob) return { spec: { blob: input, options: kept } }
   const { signal, fetch } = options
   const source = await openSource(input, platform.openFile, {

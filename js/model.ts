@@ -238,5 +238,5 @@ function idsOf(tokens: unknown): number[] {
   const at = ids.findIndex((id) => typeof id !== 'number')
   if (at < 0) return ids as number[]
   const message = 'Token ids must be an array of numbers; a prompt may be a text instead.'
-  throw new ArgumentError('INVALID_PROMPT', message, list ? ids[at] : tokens)
+  throw new ArgumentError('INVALID_TOKENS', message, list ? ids[at] : tokens)
 }

@@ -27,7 +27,8 @@ function oneOf<T extends string>(name: string, value: unknown, words: readonly T
 }
 
 function invalid(name: string, rule: string, value: unknown): ArgumentError {
-  return new ArgumentError('INVALID_OPTION', `${name} must be ${rule}, not ${String(value)}.`, value)
+  const shown = typeof value === 'object' && value !== null ? 'an object' : String(value)
+  return new ArgumentError('INVALID_OPTION', `${name} must be ${rule}, not ${shown}.`, value)
 }
 
 function checkObject(options: unknown): void {
@@ -51,8 +52,8 @@ export function checkSourceOptions(options: SourceOptions & { signal?: AbortSign
   const { headers, token, retries, retryDelay, signal } = options
   checkTypes(options, 'function', ['fetch'])
   checkSignal(signal)
-  const texts = headers === undefined ? [] : Object.values(headers ?? { '': undefined })
-  if (texts.some((text: unknown) => typeof text !== 'string')) {
+  const sound = typeof headers === 'object' && headers !== null
+  if (headers !== undefined && !(sound && Object.values(headers).every((text) => typeof text === 'string'))) {
     throw new ArgumentError('INVALID_OPTION', 'headers must be an object of texts by name.', typeof headers)
   }
   if (token !== undefined && typeof token !== 'string') {

@@ -25,7 +25,7 @@ export interface RemoteReader {
 
 /** Where the leader finds the bytes: a place it can open itself, a Blob, or somebody to ask. */
 export type SourceSpec =
-  | { location: string; options: SourceOptions }
+  | { location: string; url: boolean; options: SourceOptions }
   | { blob: Blob; options: SourceOptions }
   | { name: string; size: number }
 
@@ -155,7 +155,10 @@ function trainedContext(gguf: Gguf): number {
 }
 
 async function openSpec(spec: SourceSpec, reader: RemoteReader | undefined, signal: AbortSignal): Promise<Source> {
-  if ('location' in spec) return openSource(spec.location, platform.openFile, { ...spec.options, signal })
+  if ('location' in spec) {
+    const input = spec.url ? new URL(spec.location) : spec.location
+    return openSource(input, platform.openFile, { ...spec.options, signal })
+  }
   if ('blob' in spec) return openSource(spec.blob, platform.openFile, { ...spec.options, signal })
   if (!reader) throw new ArgumentError('INPUT_KIND', 'A reader is needed for bytes that are elsewhere.')
   const { name, size } = spec
