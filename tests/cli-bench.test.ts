@@ -149,11 +149,20 @@ test('a file that exists is left alone', () => {
   assert.is(readFileSync(path, 'utf8'), 'mine')
 })
 
+test('what cannot be written whole is removed', () => {
+  const script = `ulimit -f 200; exec "${process.execPath}" dist/cli.js bench --shape toy --out "${join(folder, 'cut.gguf')}"`
+  const { status, stderr } = spawnSync('bash', ['-c', `trap '' XFSZ; ${script}`], { encoding: 'utf8' })
+  assert.is(status, 1)
+  assert.match(stderr, /EFBIG/)
+  assert.not(existsSync(join(folder, 'cut.gguf')))
+})
+
 test('wrong usage is told', () => {
   const wrong: [args: string[], message: RegExp][] = [
     [['--out', join(folder, 'x.gguf')], /--out needs --shape/],
     [['--type', 'f32', '-p', '1'], /--type needs --shape/],
-    [['--shape', 'toy', '-m', 'x.gguf'], /not both/],
+    [['--shape', 'toy', '-m', 'x.gguf'], /--shape takes no --model/],
+    [['--shape', 'toy', '--sha256', '00'], /--shape takes no --sha256/],
     [['--shape', 'none'], /--shape takes toy/],
     [['--shape', 'toy', '-p', '0', '-n', '0'], /Nothing is to be measured/],
     [['--shape', 'toy', '-t', '0'], /--threads takes whole numbers of at least 1/],

@@ -1,8 +1,8 @@
 /** `cria bench`: llama-bench's tests and tables. */
-import { once } from 'node:events'
-import { createWriteStream, readFileSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { open, rm } from 'node:fs/promises'
 import { availableParallelism, cpus } from 'node:os'
+import { pipeline } from 'node:stream/promises'
 import type { LoadOptions, ModelInput } from '../api.ts'
 import { fetchFrom, SOURCE_URL } from '../bench/fetch-source.ts'
 import { Bench, type Test, testContext, testName } from '../bench/measure.ts'
@@ -19,6 +19,7 @@ import { LOAD_FLAGS, locate, OTHER_FLAGS, SOURCE_FLAGS, sourceOptions } from './
 import { bytes, progressBar, say, sayWarning, write } from './terminal.ts'
 
 const { batchSize, isa, kv } = LOAD_FLAGS
+const SOURCE_KEYS = Object.keys(SOURCE_FLAGS) as (keyof typeof SOURCE_FLAGS)[]
 /** load's default. */
 const BATCH = 64
 
@@ -145,8 +146,8 @@ async function readSynthetic(values: Values<typeof flags>, signal: AbortSignal):
     }
     return undefined
   }
-  if (values.model !== undefined || values.hfRepo !== undefined)
-    throw new UsageError('Give a model or --shape, not both.')
+  const given = SOURCE_KEYS.find((key) => values[key] !== undefined)
+  if (given) throw new UsageError(`--shape takes no ${SOURCE_FLAGS[given].names.at(-1)}: it is a model of its own.`)
   const vocabulary = vocab === undefined ? undefined : vocabularyOf((await inspect(vocab, { signal })).metadata)
   return new SyntheticModel({ shape, type, ...(headType && { headType }), ...(vocabulary && { vocabulary }) })
 }
@@ -175,17 +176,12 @@ async function fileInput(values: Values<typeof flags>, signal: AbortSignal): Pro
 
 /** Writes a new file; removes what is left of a failure. */
 async function writeFile(path: string, chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<number> {
-  const stream = createWriteStream(path, { flags: 'wx', signal })
-  await once(stream, 'open')
+  const handle = await open(path, 'wx')
+  const stream = handle.createWriteStream()
   try {
-    for await (const chunk of chunks) {
-      if (!stream.write(chunk)) await once(stream, 'drain')
-    }
-    stream.end()
-    await once(stream, 'close')
+    await pipeline(chunks, stream, { signal })
     return stream.bytesWritten
   } catch (error) {
-    stream.destroy()
     await rm(path, { force: true })
     throw error
   }
