@@ -132,10 +132,10 @@ export const STATUS_POISONED = 2
 export const REPACK_NOT_FINITE = 1
 export const REPACK_UNKNOWN_TYPE = 2
 
-// A thread's scratch: two tiles of results, then, at different times, the unpacked group or attention's working state.
-export const SCRATCH_TILE = 0 // f32 [2, TILE, 8]
-export const SCRATCH_UNPACK = 256
-export const SCRATCH_ATTENTION = 256
+// A thread's scratch: a tile of results, then, at different times, the unpacked group or attention's working state.
+export const SCRATCH_TILE = 0 // f32 [TILE, 8]
+export const SCRATCH_UNPACK = 128
+export const SCRATCH_ATTENTION = 128
 export const SCRATCH_ATTENTION_BYTES = 28800
 /** Largest head dimension that attention's states have room for. */
 export const MAX_HEAD_DIM = 512

@@ -1,8 +1,9 @@
 // Rotary embedding, the KV cache, and attention over it.
 //
 // A page holds PAGE positions of one layer, for each kv head:
-//   K, transposed:  dimension 0: PAGE positions │ dimension 1 │ …            (headDim, PAGE)
-//   V:              position 0: headDim values, padded to a multiple of 4 │ … (PAGE, padded)
+//   K: for each 8 positions: dimension 0 of the 8 │ dimension 1 │ …     (PAGE / 8, headDim, 8)
+//   V: for each 8 dimensions: those of position 0 │ of position 1 │ …   (padded / 8, PAGE, 8)
+// so that both are read as one stream. Head dimensions are padded to a multiple of 8 in V.
 // A sequence's page table (i32) maps position / PAGE to a page.
 //
 // Attention works in pieces of PIECE positions at fixed absolute places. Each gives its state (max, sum, accumulator),
@@ -34,7 +35,7 @@ import {
   SCRATCH_ATTENTION,
   STATE_HEAD,
 } from '../layout'
-import { F16_BIAS_RATIO, f16ToF32, f32ToF16, loadF16x4 } from '../quant/f16'
+import { F16_BIAS_RATIO, F16_MASK, f16ToF32, f32ToF16, shiftF16x4 } from '../quant/f16'
 import { splat0, splat1, splat2, splat3 } from '../kernels/steps'
 import { exp_scalar, exp_simd, storeCosSin } from './math'
 
@@ -53,7 +54,7 @@ function pointerAt(p: usize, field: usize): usize {
 // @ts-ignore: decorator
 @inline
 function padded(headDim: i32): i32 {
-  return (headDim + 3) & ~3
+  return (headDim + 7) & ~7
 }
 
 /** Cosines and sines of row `row`'s position → MODEL_ROPE, (ropeDim / 2, 2). */
@@ -116,24 +117,24 @@ export function ropeAndStore(model: usize, layer: usize, row: i32, head: i32): v
     k,
     pointerAt(model, MODEL_VB) + at,
     headDim,
+    slot,
     f16,
-    pointerAt(layer, LAYER_K_CACHE) + index * kHeadBytes(headDim, f16) + (slot << (f16 ? 1 : 2)),
-    pointerAt(layer, LAYER_V_CACHE) + index * vHeadBytes(headDim, f16) + ((slot * padded(headDim)) << (f16 ? 1 : 2)),
+    pointerAt(layer, LAYER_K_CACHE) + index * kHeadBytes(headDim, f16),
+    pointerAt(layer, LAYER_V_CACHE) + index * vHeadBytes(headDim, f16),
   )
 }
 
-function storeKV(k: usize, v: usize, headDim: i32, f16: bool, toK: usize, toV: usize): void {
-  for (let d = 0; d < headDim; d++, k += 4, v += 4) {
+/** k, v f32[headDim] → slot `slot` of a page. */
+function storeKV(k: usize, v: usize, headDim: i32, slot: usize, f16: bool, toK: usize, toV: usize): void {
+  for (let d: usize = 0; d < <usize>headDim; d++, k += 4, v += 4) {
+    const ki = ((slot >> 3) * <usize>headDim + d) * 8 + (slot & 7)
+    const vi = ((d >> 3) * PAGE + slot) * 8 + (d & 7)
     if (f16) {
-      store<u16>(toK, <u16>f32ToF16(load<f32>(k)))
-      store<u16>(toV, <u16>f32ToF16(load<f32>(v)))
-      toK += PAGE * 2
-      toV += 2
+      store<u16>(toK + (ki << 1), <u16>f32ToF16(load<f32>(k)))
+      store<u16>(toV + (vi << 1), <u16>f32ToF16(load<f32>(v)))
     } else {
-      store<f32>(toK, load<f32>(k))
-      store<f32>(toV, load<f32>(v))
-      toK += PAGE * 4
-      toV += 4
+      store<f32>(toK + (ki << 2), load<f32>(k))
+      store<f32>(toV + (vi << 2), load<f32>(v))
     }
   }
 }
@@ -156,11 +157,20 @@ const STATES: usize = SCORES + PIECE * QUERIES * 4
 @inline
 const NEXT_STATES: usize = STATES + QUERIES * MAX_STATE_BYTES
 
-/** Four elements of the cache. */
+/**
+ * Four elements of the cache. Halves come with their own exponents, 2^112 too small: what they are multiplied by, queries
+ * and softmax weights, is made 2^112 larger instead, once.
+ */
 // @ts-ignore: decorator
 @inline
-function load4(p: usize, ratio: v128, f16: bool): v128 {
-  return f16 ? loadF16x4(p, ratio) : v128.load(p)
+function load4(p: usize, mask: v128, f16: bool): v128 {
+  return f16 ? shiftF16x4(p, mask) : v128.load(p)
+}
+
+// @ts-ignore: decorator
+@inline
+function factorOf(f16: bool): f32 {
+  return ASC_FEATURE_SIMD && f16 ? F16_BIAS_RATIO : 1
 }
 
 // @ts-ignore: decorator
@@ -183,7 +193,7 @@ function addMul(acc: v128, a: v128, b: v128): v128 {
 @inline
 function scores(q: usize, k: usize, count: i32, headDim: i32, scale: f32, f16: bool, s: usize): void {
   const shift: usize = f16 ? 1 : 2
-  const ratio = f32x4.splat(F16_BIAS_RATIO)
+  const mask = i32x4.splat(F16_MASK)
   const scales = f32x4.splat(scale)
   const end = q + ((<usize>headDim) << 4)
   for (let j = 0; j < count; j += 8) {
@@ -195,11 +205,11 @@ function scores(q: usize, k: usize, count: i32, headDim: i32, scale: f32, f16: b
     let c21 = c00
     let c30 = c00
     let c31 = c00
-    let p = k + ((<usize>j) << shift)
-    for (let a = q; a < end; a += 16, p += (<usize>PAGE) << shift) {
+    let p = k + ((<usize>(j * headDim)) << shift)
+    for (let a = q; a < end; a += 16, p += 8 << shift) {
       const x = v128.load(a)
-      const k0 = load4(p, ratio, f16)
-      const k1 = load4(p + (4 << shift), ratio, f16)
+      const k0 = load4(p, mask, f16)
+      const k1 = load4(p + (4 << shift), mask, f16)
       let y = splat0(x)
       c00 = addMul(c00, k0, y)
       c01 = addMul(c01, k1, y)
@@ -225,26 +235,27 @@ function scores(q: usize, k: usize, count: i32, headDim: i32, scale: f32, f16: b
   }
 }
 
-/** The same for one query, whose values stand QUERIES apart. */
+/** The same for one query, whose values stand QUERIES apart; whole sixteens are computed. */
 // @ts-ignore: decorator
 @inline
 function scores1(q: usize, k: usize, count: i32, headDim: i32, scale: f32, f16: bool, s: usize): void {
   const shift: usize = f16 ? 1 : 2
-  const ratio = f32x4.splat(F16_BIAS_RATIO)
+  const mask = i32x4.splat(F16_MASK)
   const scales = f32x4.splat(scale)
   const end = q + ((<usize>headDim) << 4)
+  const eight = (<usize>headDim * 8) << shift
   for (let j = 0; j < count; j += 16) {
     let c0 = f32x4.splat(0)
     let c1 = c0
     let c2 = c0
     let c3 = c0
-    let p = k + ((<usize>j) << shift)
-    for (let a = q; a < end; a += 16, p += (<usize>PAGE) << shift) {
+    let p = k + ((<usize>(j * headDim)) << shift)
+    for (let a = q; a < end; a += 16, p += 8 << shift) {
       const y = v128.load32_splat(a)
-      c0 = addMul(c0, load4(p, ratio, f16), y)
-      c1 = addMul(c1, load4(p + (4 << shift), ratio, f16), y)
-      c2 = addMul(c2, load4(p + (8 << shift), ratio, f16), y)
-      c3 = addMul(c3, load4(p + (12 << shift), ratio, f16), y)
+      c0 = addMul(c0, load4(p, mask, f16), y)
+      c1 = addMul(c1, load4(p + (4 << shift), mask, f16), y)
+      c2 = addMul(c2, load4(p + eight, mask, f16), y)
+      c3 = addMul(c3, load4(p + eight + (4 << shift), mask, f16), y)
     }
     const to = s + ((<usize>j) << 2)
     v128.store(to, f32x4.mul(c0, scales))
@@ -261,14 +272,15 @@ function scoresScalar(q: usize, k: usize, count: i32, headDim: i32, scale: f32, 
   for (let j = 0; j < count; j++) {
     let c: f32 = 0
     for (let d = 0; d < headDim; d++) {
-      c += load1(k + ((<usize>(d * PAGE + j)) << shift), f16) * load<f32>(q + ((<usize>d) << 4))
+      const at = <usize>(((j >> 3) * headDim + d) * 8 + (j & 7))
+      c += load1(k + (at << shift), f16) * load<f32>(q + ((<usize>d) << 4))
     }
     store<f32>(s + ((<usize>j) << 2), c * scale)
   }
 }
 
-/** Scores s f32[count] → exp(s − max) in place, with zeros up to `end`; max and sum → state. */
-function softmaxPiece(s: usize, count: i32, end: i32, state: usize): void {
+/** Scores s f32[count] → exp(s − max) · factor in place, with zeros up to `end`; max and sum → state. */
+function softmaxPiece(s: usize, count: i32, end: i32, factor: f32, state: usize): void {
   const whole = s + ((<usize>(count & ~3)) << 2)
   const last = s + ((<usize>count) << 2)
   let most = load<f32>(s)
@@ -301,6 +313,8 @@ function softmaxPiece(s: usize, count: i32, end: i32, state: usize): void {
   }
   store<f32>(state, most)
   store<f32>(state, s0 + s2 + (s1 + s3), 4)
+  if (factor == 1) return
+  for (let p = s; p < last; p += 4) store<f32>(p, load<f32>(p) * factor)
 }
 
 /**
@@ -311,27 +325,21 @@ function softmaxPiece(s: usize, count: i32, end: i32, state: usize): void {
 @inline
 function weighV(p: usize, v: usize, count: i32, width: i32, f16: bool, acc: usize): void {
   const shift: usize = f16 ? 1 : 2
-  const ratio = f32x4.splat(F16_BIAS_RATIO)
-  const stride = (<usize>width) << shift
-  const whole = p + ((<usize>(count & ~3)) << 2)
+  const mask = i32x4.splat(F16_MASK)
   const end = p + ((<usize>count) << 2)
-  for (let d = 0; d < width; d += 8) {
-    const to = acc + ((<usize>d) << 2)
-    // Heads are padded to fours: the second four of the last eight may not be there.
-    const two = d + 4 < width
-    const skip: usize = two ? 4 << shift : 0
-    let a00 = v128.load(to)
-    let a10 = v128.load(to, MAX_STATE_BYTES)
-    let a20 = v128.load(to, 2 * MAX_STATE_BYTES)
-    let a30 = v128.load(to, 3 * MAX_STATE_BYTES)
-    let a01 = v128.load(to, 16)
-    let a11 = v128.load(to, MAX_STATE_BYTES + 16)
-    let a21 = v128.load(to, 2 * MAX_STATE_BYTES + 16)
-    let a31 = v128.load(to, 3 * MAX_STATE_BYTES + 16)
-    let from = v + ((<usize>d) << shift)
-    for (let j = p; j < end; j += 4, from += stride) {
-      const v0 = load4(from, ratio, f16)
-      const v1 = load4(from + skip, ratio, f16)
+  for (let d = 0; d < width; d += 8, v += (<usize>(PAGE * 8)) << shift, acc += 32) {
+    let a00 = v128.load(acc)
+    let a01 = v128.load(acc, 16)
+    let a10 = v128.load(acc, MAX_STATE_BYTES)
+    let a11 = v128.load(acc, MAX_STATE_BYTES + 16)
+    let a20 = v128.load(acc, 2 * MAX_STATE_BYTES)
+    let a21 = v128.load(acc, 2 * MAX_STATE_BYTES + 16)
+    let a30 = v128.load(acc, 3 * MAX_STATE_BYTES)
+    let a31 = v128.load(acc, 3 * MAX_STATE_BYTES + 16)
+    let from = v
+    for (let j = p; j < end; j += 4, from += 8 << shift) {
+      const v0 = load4(from, mask, f16)
+      const v1 = load4(from + (4 << shift), mask, f16)
       let w = v128.load32_splat(j)
       a00 = addMul(a00, v0, w)
       a01 = addMul(a01, v1, w)
@@ -345,53 +353,44 @@ function weighV(p: usize, v: usize, count: i32, width: i32, f16: bool, acc: usiz
       a30 = addMul(a30, v0, w)
       a31 = addMul(a31, v1, w)
     }
-    v128.store(to, a00)
-    v128.store(to, a10, MAX_STATE_BYTES)
-    v128.store(to, a20, 2 * MAX_STATE_BYTES)
-    v128.store(to, a30, 3 * MAX_STATE_BYTES)
-    if (two) {
-      v128.store(to, a01, 16)
-      v128.store(to, a11, MAX_STATE_BYTES + 16)
-      v128.store(to, a21, 2 * MAX_STATE_BYTES + 16)
-      v128.store(to, a31, 3 * MAX_STATE_BYTES + 16)
-    }
+    v128.store(acc, a00)
+    v128.store(acc, a01, 16)
+    v128.store(acc, a10, MAX_STATE_BYTES)
+    v128.store(acc, a11, MAX_STATE_BYTES + 16)
+    v128.store(acc, a20, 2 * MAX_STATE_BYTES)
+    v128.store(acc, a21, 2 * MAX_STATE_BYTES + 16)
+    v128.store(acc, a30, 3 * MAX_STATE_BYTES)
+    v128.store(acc, a31, 3 * MAX_STATE_BYTES + 16)
   }
 }
 
-/** The same for the first query alone, 16 dimensions at a time. */
+/** The same for the first query alone: two eights of dimensions at a time, or one. */
 // @ts-ignore: decorator
 @inline
 function weighV1(p: usize, v: usize, count: i32, width: i32, f16: bool, acc: usize): void {
   const shift: usize = f16 ? 1 : 2
-  const stride = (<usize>width) << shift
-  const ratio = f32x4.splat(F16_BIAS_RATIO)
+  const mask = i32x4.splat(F16_MASK)
   const end = p + ((<usize>count) << 2)
-  let d = 0
-  for (; d + 16 <= width; d += 16) {
-    const to = acc + ((<usize>d) << 2)
-    let a0 = v128.load(to)
-    let a1 = v128.load(to, 16)
-    let a2 = v128.load(to, 32)
-    let a3 = v128.load(to, 48)
-    let from = v + ((<usize>d) << shift)
-    for (let j = p; j < end; j += 4, from += stride) {
+  const eight = (<usize>(PAGE * 8)) << shift
+  for (let d = 0; d < width; d += 16, v += 2 * eight, acc += 64) {
+    const next: usize = d + 8 < width ? eight : 0
+    let a0 = v128.load(acc)
+    let a1 = v128.load(acc, 16)
+    let a2 = v128.load(acc, 32)
+    let a3 = v128.load(acc, 48)
+    let from = v
+    for (let j = p; j < end; j += 4, from += 8 << shift) {
       const w = v128.load32_splat(j)
-      a0 = addMul(a0, load4(from, ratio, f16), w)
-      a1 = addMul(a1, load4(from + (4 << shift), ratio, f16), w)
-      a2 = addMul(a2, load4(from + (8 << shift), ratio, f16), w)
-      a3 = addMul(a3, load4(from + (12 << shift), ratio, f16), w)
+      a0 = addMul(a0, load4(from, mask, f16), w)
+      a1 = addMul(a1, load4(from + (4 << shift), mask, f16), w)
+      a2 = addMul(a2, load4(from + next, mask, f16), w)
+      a3 = addMul(a3, load4(from + next + (4 << shift), mask, f16), w)
     }
-    v128.store(to, a0)
-    v128.store(to, a1, 16)
-    v128.store(to, a2, 32)
-    v128.store(to, a3, 48)
-  }
-  for (; d < width; d += 4) {
-    const to = acc + ((<usize>d) << 2)
-    let a = v128.load(to)
-    let from = v + ((<usize>d) << shift)
-    for (let j = p; j < end; j += 4, from += stride) a = addMul(a, load4(from, ratio, f16), v128.load32_splat(j))
-    v128.store(to, a)
+    v128.store(acc, a0)
+    v128.store(acc, a1, 16)
+    if (next == 0) continue
+    v128.store(acc, a2, 32)
+    v128.store(acc, a3, 48)
   }
 }
 
@@ -402,7 +401,8 @@ function weighVScalar(p: usize, v: usize, count: i32, width: i32, f16: bool, acc
   for (let d = 0; d < width; d++) {
     let a = load<f32>(acc + ((<usize>d) << 2))
     for (let j = 0; j < count; j++) {
-      a += load1(v + ((<usize>(j * width + d)) << shift), f16) * load<f32>(p + ((<usize>j) << 2))
+      const at = <usize>(((d >> 3) * PAGE + j) * 8 + (d & 7))
+      a += load1(v + (at << shift), f16) * load<f32>(p + ((<usize>j) << 2))
     }
     store<f32>(acc + ((<usize>d) << 2), a)
   }
@@ -473,7 +473,7 @@ function pieceStates(
   for (let t = 0; t < queries; t++) {
     const state = states + <usize>t * MAX_STATE_BYTES
     const count = countOf(positionOf(model, (first + t) / group), piece)
-    if (count > 0) softmaxPiece(s + <usize>t * (PIECE * 4), count, most, state)
+    if (count > 0) softmaxPiece(s + <usize>t * (PIECE * 4), count, most, factorOf(f16), state)
     else memory.fill(s + <usize>t * (PIECE * 4), 0, PIECE * 4)
   }
   for (let t: usize = 0; t < <usize>queries; t++) {
@@ -494,11 +494,12 @@ function gatherQueries(model: usize, kv: i32, first: i32, queries: i32, dst: usi
   const headDim = i32At(model, MODEL_HEAD_DIM)
   const heads = i32At(model, MODEL_HEADS)
   const group = heads / i32At(model, MODEL_KV_HEADS)
+  const factor = factorOf(i32At(model, MODEL_KV_TYPE) == KV_F16)
   for (let t = 0; t < QUERIES; t++) {
     const head = ((first + t) / group) * heads + kv * group + ((first + t) % group)
     const q = pointerAt(model, MODEL_QB) + ((<usize>(head * headDim)) << 2)
     for (let d: usize = 0; d < <usize>headDim; d++) {
-      store<f32>(dst + (d << 4) + ((<usize>t) << 2), t < queries ? load<f32>(q + (d << 2)) : 0)
+      store<f32>(dst + (d << 4) + ((<usize>t) << 2), t < queries ? load<f32>(q + (d << 2)) * factor : 0)
     }
   }
 }

@@ -16,7 +16,7 @@ import {
 } from '../layout'
 import { ACTS_BLOCK } from '../kernels/acts'
 import { arrangeBlock, matmul, matvec, readsF32, tileBytes, unpack } from '../kernels/dispatch'
-import { swiglu8 } from './swiglu'
+import { swiglu1, swiglu4 } from './swiglu'
 
 // What becomes of a result: stored, added to what is there (residual), or silu(there) · result.
 export const STORE = 0
@@ -74,30 +74,47 @@ export function arrange(
   }
 }
 
-/** Eight results of one token, rows first… of the matrix → y. */
-function epilogue(result: usize, first: i32, rows: i32, bias: usize, mode: i32, y: usize): void {
-  const count = min(rows - first, GROUP_ROWS)
-  y += (<usize>first) << 2
+/** A whole group's eight results of one token → y, rows `first`… of the matrix. */
+// @ts-ignore: decorator
+@inline
+function epilogue8(result: usize, bias: usize, mode: i32, y: usize): void {
+  let r0 = v128.load(result)
+  let r1 = v128.load(result, 16)
   if (bias) {
-    bias += (<usize>first) << 2
-    for (let i: usize = 0; i < (<usize>count) << 2; i += 4) {
-      store<f32>(result + i, load<f32>(result + i) + load<f32>(bias + i))
-    }
+    r0 = f32x4.add(r0, v128.load(bias))
+    r1 = f32x4.add(r1, v128.load(bias, 16))
   }
-  if (mode == SWIGLU && count == GROUP_ROWS) {
-    swiglu8(y, result)
-  } else if (mode == SWIGLU) {
-    // Through the tile beside `result`, so that the last group takes the same arithmetic.
-    const pad = result + 4 * GROUP_ROWS * TILE
-    memory.fill(pad, 0, GROUP_ROWS * 4)
-    memory.copy(pad, y, (<usize>count) << 2)
-    swiglu8(pad, result)
-    memory.copy(y, pad, (<usize>count) << 2)
+  if (mode == SWIGLU) {
+    r0 = swiglu4(v128.load(y), r0)
+    r1 = swiglu4(v128.load(y, 16), r1)
   } else if (mode == ADD) {
-    for (let i: usize = 0; i < (<usize>count) << 2; i += 4) store<f32>(y + i, load<f32>(y + i) + load<f32>(result + i))
-  } else {
-    memory.copy(y, result, (<usize>count) << 2)
+    r0 = f32x4.add(v128.load(y), r0)
+    r1 = f32x4.add(v128.load(y, 16), r1)
   }
+  v128.store(y, r0)
+  v128.store(y, r1, 16)
+}
+
+/** The same for the first `count` rows, one by one: the last group of a matrix, and the scalar build. */
+function epilogueTail(result: usize, bias: usize, mode: i32, y: usize, count: i32): void {
+  for (let i: usize = 0; i < (<usize>count) << 2; i += 4) {
+    let r = load<f32>(result + i)
+    if (bias) r += load<f32>(bias + i)
+    if (mode == SWIGLU) r = swiglu1(load<f32>(y + i), r)
+    else if (mode == ADD) r = load<f32>(y + i) + r
+    store<f32>(y + i, r)
+  }
+}
+
+/** Results of one token for a group whose first row is `first` → y, the token's row. */
+// @ts-ignore: decorator
+@inline
+function epilogue(result: usize, first: i32, rows: i32, bias: usize, mode: i32, y: usize): void {
+  y += (<usize>first) << 2
+  if (bias) bias += (<usize>first) << 2
+  const count = rows - first
+  if (ASC_FEATURE_SIMD && count >= GROUP_ROWS) epilogue8(result, bias, mode, y)
+  else epilogueTail(result, bias, mode, y, min(count, GROUP_ROWS))
 }
 
 /**

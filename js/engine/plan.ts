@@ -105,11 +105,11 @@ function align(bytes: number): number {
   return Math.ceil(bytes / 64) * 64
 }
 
-/** Bytes of K and of V in one layer. The kernels' vectors of V are padded to 4 dimensions. */
+/** Bytes of K and of V in one layer. The kernels' vectors of V are padded to 8 dimensions. */
 function cacheBytes(config: ModelConfig, kv: 'f32' | 'f16', pages: number): { k: number; v: number } {
   const element = kv === 'f16' ? 2 : 4
   const positions = pages * PAGE * config.kvHeads * element
-  return { k: positions * config.headDim, v: positions * Math.ceil(config.headDim / 4) * 4 }
+  return { k: positions * config.headDim, v: positions * Math.ceil(config.headDim / 8) * 8 }
 }
 
 /**
@@ -219,7 +219,7 @@ class Planner {
     // Tiles are filled up with zeros.
     const tokens = Math.ceil(batch / TILE) * TILE
     const rows = (width: number): number => arena.take(batch * width * 4)
-    const state = STATE_HEAD + Math.ceil(headDim / 4) * 4
+    const state = STATE_HEAD + Math.ceil(headDim / 8) * 8
     const int8 = (columns: number): number => arena.take(tokens * Math.ceil(columns / 32) * 80)
     const f32 = (columns: number): number => (floats ? arena.take(tokens * columns * 4) : 0)
     const scratchBytes = align(Math.max(SCRATCH_UNPACK + unpacked, SCRATCH_ATTENTION + SCRATCH_ATTENTION_BYTES))
