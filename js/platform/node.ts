@@ -41,7 +41,12 @@ export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void): Wor
     onMessage: (listener) => {
       worker.on('message', listener)
     },
-    hold: (alive) => (alive ? worker.ref() : worker.unref()),
+    hold: (alive) => {
+      // Ending keeps the process alive until it is done.
+      if (wanted) return
+      if (alive) worker.ref()
+      else worker.unref()
+    },
     terminate: async () => {
       wanted = true
       await worker.terminate()
