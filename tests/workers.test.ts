@@ -1,0 +1,252 @@
+/** Workers that die, and work that is given up: what is pending ends at once, and nothing is left hanging. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { Worker } from 'node:worker_threads'
+import { AbortError, type CriaError, type LoadOptions, load, type Model, WorkerError } from 'cria'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { MODEL_LAYER_TABLE } from '../assembly/layout.ts'
+import type { SegmentHandle } from '../js/engine/wasm.ts'
+import { fails, runModule, SMOLLM, STORIES, serve } from './api-helpers.ts'
+import { sharedTest } from './shared.ts'
+
+/** Workers in the order they were started (each is unref'd then), the leader of a model first; segments sent to threads. */
+const workers = new Set<Worker>()
+const segments: SegmentHandle[] = []
+const { unref, postMessage } = Worker.prototype
+Worker.prototype.unref = function (this: Worker) {
+  workers.add(this)
+  return unref.call(this)
+}
+Worker.prototype.postMessage = function (this: Worker, message: { segments?: SegmentHandle[] }, ...rest: []) {
+  if (message.segments) segments.push(...message.segments)
+  return postMessage.call(this, message, ...rest)
+}
+
+async function loadWatched(path: string, options: LoadOptions): Promise<{ model: Model; team: Worker[] }> {
+  workers.clear()
+  segments.length = 0
+  const model = await load(path, options)
+  return { model, team: [...workers] }
+}
+
+const ENDLESS = { temperature: 0, ignoreEos: true }
+
+/** A long generation, once its first token is there. */
+async function running(model: Model): Promise<{ result: Promise<unknown> }> {
+  let result!: Promise<unknown>
+  await new Promise<void>((resolve, reject) => {
+    result = model.generate('Once', { ...ENDLESS, onToken: () => resolve() }).result()
+    result.catch(reject)
+  })
+  return { result }
+}
+
+async function usable(path = STORIES): Promise<void> {
+  const model = await load(path, { threads: 2 })
+  assert.is((await model.generate('Once', { temperature: 0, maxTokens: 3 }).result()).completionTokens, 3)
+  await model.close()
+}
+
+/** Milliseconds until the promise fails as it should. */
+async function failsWithin(
+  limit: number,
+  promise: Promise<unknown>,
+  Class: new (...args: never[]) => CriaError,
+): Promise<CriaError> {
+  const start = performance.now()
+  const error = await fails(promise, Class)
+  const milliseconds = performance.now() - start
+  assert.ok(milliseconds < limit, `${milliseconds} ms`)
+  return error
+}
+
+async function checkDead(model: Model): Promise<void> {
+  await failsWithin(100, model.generate('x').result(), WorkerError)
+  await failsWithin(100, model.logits([1]), WorkerError)
+  await failsWithin(100, model.reset(), WorkerError)
+  assert.equal(model.tokenize('Once', { bos: false }).length > 0, true)
+  await model.close()
+}
+
+for (const [who, index] of [
+  ['the leader', 0],
+  ['a thread', 1],
+  ['the last thread', 2],
+] as const) {
+  test(`${who} dies in the middle of a token`, async () => {
+    const { model, team } = await loadWatched(STORIES, { threads: 3, context: 8192, onWarning: () => {} })
+    assert.is(team.length, 3)
+    const { result } = await running(model)
+    const waiting = failsWithin(1000, model.generate('Two').result(), WorkerError)
+    void team[index]!.terminate()
+    const error = await failsWithin(1000, result, WorkerError)
+    assert.equal([error.code, error.value], ['WORKER_DIED', index])
+    await waiting
+    await checkDead(model)
+    await usable()
+  })
+}
+
+test('a worker dies while nothing runs, and while the model loads', async () => {
+  const { model, team } = await loadWatched(STORIES, { threads: 2 })
+  await team[1]!.terminate()
+  await checkDead(model)
+  for (const index of [0, 1]) {
+    workers.clear()
+    let killed = false
+    const onProgress = (): void => {
+      const worker = [...workers][index]
+      if (!worker || killed) return
+      killed = true
+      void worker.terminate()
+    }
+    // A small model may be there before the death of a thread is heard of.
+    const loading = load(STORIES, { threads: 2, onProgress }).then(async (late) => {
+      await late.generate('Once', ENDLESS).result()
+    })
+    await failsWithin(2000, loading, WorkerError)
+  }
+  await usable()
+})
+
+test('a trap in wasm ends the model with a clear error', async () => {
+  const { model } = await loadWatched(STORIES, { threads: 2 })
+  const { memory, model: at } = segments[0]!
+  new DataView(memory.buffer).setUint32(at + MODEL_LAYER_TABLE, 0xffffff00, true)
+  const error = await failsWithin(1000, model.generate('Once').result(), WorkerError)
+  assert.ok(['WORKER_DIED', 'WORKER_TRAPPED'].includes(error.code))
+  assert.match(error.message, /out of bounds/)
+  await checkDead(model)
+  await usable()
+})
+
+test('a process whose model lost a worker ends by itself', async () => {
+  for (const index of [0, 1]) {
+    const { code, stdout, stderr } = await runModule(`
+      import { Worker } from 'node:worker_threads'
+      import { load } from 'cria'
+      const workers = new Set()
+      const { unref } = Worker.prototype
+      Worker.prototype.unref = function () { workers.add(this); return unref.call(this) }
+      const model = await load('${STORIES}', { threads: 2, context: 8192, onWarning: () => {} })
+      const onToken = () => [...workers][${index}].terminate()
+      await model.generate('Once', { ignoreEos: true, onToken }).result().catch(({ code }) => process.stdout.write(code))`)
+    assert.equal([code, stdout, stderr], [0, 'WORKER_DIED', ''])
+  }
+})
+
+test('a process that closes a model at work goes on after', async () => {
+  const { code, stdout, stderr } = await runModule(`
+    import { load } from 'cria'
+    const model = await load('${STORIES}', { threads: 2, context: 8192, onWarning: () => {} })
+    model.generate('Once', { ignoreEos: true }).result().catch(({ code }) => process.stdout.write(code))
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    await model.close()
+    process.stdout.write(' then this')`)
+  assert.equal([code, stdout, stderr], [0, 'CLOSED then this', ''])
+})
+
+const LIMIT = 200
+
+/** Aborts after some milliseconds and checks that the promise fails soon after. */
+async function abortedAfter(delay: number, start: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
+  const controller = new AbortController()
+  const reason = new Error('enough')
+  const promise = start(controller.signal)
+  promise.catch(() => {})
+  await new Promise((resolve) => setTimeout(resolve, delay))
+  controller.abort(reason)
+  const error = await failsWithin(LIMIT, promise, AbortError)
+  assert.equal([error.code, error.cause], ['ABORTED', reason])
+}
+
+test('abort while the header, and while the weights, come from a server that stalls', async () => {
+  const data = readFileSync(STORIES)
+  const silent = await serve(() => {})
+  const stalling = await serve((request, response) => {
+    response.writeHead(200, { 'content-length': data.length })
+    response.write(data.subarray(0, request.url === '/header' ? 5000 : 300_000))
+  })
+  try {
+    for (const how of [{ threads: 2 }, { inProcess: true }, { fetch }]) {
+      for (const url of [silent.url, new URL('/header', stalling.url), stalling.url]) {
+        await abortedAfter(300, (signal) => load(url, { ...how, signal }))
+      }
+      await fails(load(STORIES, { ...how, signal: AbortSignal.abort() }), AbortError, 'ABORTED')
+    }
+  } finally {
+    silent.close()
+    stalling.close()
+  }
+  await usable()
+})
+
+sharedTest('abort at any time while a real model loads; its file is closed', async () => {
+  const open = (): number => readdirSync('/proc/self/fd').length
+  const before = open()
+  for (const how of [{ threads: 2 }, { inProcess: true }]) {
+    let aborted = 0
+    for (const delay of [0, 1, 20, 40, 60, 80, 120, 160]) {
+      const controller = new AbortController()
+      const promise = load(SMOLLM, { ...how, signal: controller.signal })
+      promise.catch(() => {})
+      await new Promise((resolve) => setTimeout(resolve, delay))
+      controller.abort()
+      const start = performance.now()
+      const model = await promise.catch((error: unknown) => {
+        assert.instance(error, AbortError)
+        aborted++
+      })
+      assert.ok(performance.now() - start < LIMIT, `${performance.now() - start} ms`)
+      await model?.close()
+    }
+    assert.ok(aborted >= 4)
+  }
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  assert.ok(open() <= before + 2, `${open()} files are open, ${before} were`)
+})
+
+for (const how of [{ threads: 2 }, { inProcess: true }]) {
+  sharedTest(`abort in a prompt, in generation and in logits: ${JSON.stringify(how)}`, async () => {
+    const model = await load(SMOLLM, { context: 2048, ...how })
+    const ids = Array.from({ length: 1500 }, (_, i) => 1000 + i)
+    const reference = await model.generate('The capital', { temperature: 0, maxTokens: 4 }).result()
+    await abortedAfter(250, (signal) => model.generate(ids, { signal }).result())
+    const again = await model.generate('The capital', { temperature: 0, maxTokens: 4 }).result()
+    assert.is(again.text, reference.text)
+    await abortedAfter(250, (signal) => model.generate('Once', { ...ENDLESS, signal }).result())
+    await abortedAfter(350, (signal) => model.logits(ids, { signal }))
+    const start = performance.now()
+    let left = 0
+    for await (const piece of model.generate('Once', ENDLESS)) {
+      assert.type(piece, 'string')
+      left = performance.now()
+      break
+    }
+    assert.ok(left > start && performance.now() - left < LIMIT)
+    const last = await model.generate('The capital', { temperature: 0, maxTokens: 4 }).result()
+    assert.equal(last.ids, reference.ids)
+    const closing = model.generate(ids).result()
+    closing.catch(() => {})
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    const closed = performance.now()
+    await model.close()
+    assert.ok(performance.now() - closed < 500, 'close does not wait for the prompt')
+  })
+}
+
+test('what the workers leave behind: fifty models in turn', async () => {
+  workers.clear()
+  for (let i = 0; i < 50; i++) {
+    const model = await load(STORIES, { threads: 2 })
+    await model.generate('Once', { maxTokens: 1 }).result()
+    await model.close()
+  }
+  assert.is(workers.size, 100)
+  assert.equal(
+    process.getActiveResourcesInfo().filter((name) => /Worker|MessagePort/.test(name)),
+    [],
+  )
+})
+
+test.run()
