@@ -82,26 +82,28 @@ export const MODEL_ACTS = 80 // int8 blocks of the stage at hand
 export const MODEL_ACTS_F32 = 84
 export const MODEL_H_ACTS = 88 // int8 blocks of silu(gate) · up
 export const MODEL_H_ACTS_F32 = 92
-export const MODEL_QB = 96 // f32 [batch, heads · headDim]
-export const MODEL_KB = 100 // f32 [batch, kvHeads · headDim]
-export const MODEL_VB = 104
-export const MODEL_ATTN = 108 // f32 [batch, heads · headDim]
-export const MODEL_H = 112 // f32 [batch, ffn]
-export const MODEL_ROPE = 116 // f32 [batch, ropeDim / 2, (cos, sin)]
-export const MODEL_PARTIALS = 120 // f32 [heads, pieces, 4 + headDim padded]
-export const MODEL_LOGITS = 124 // f32 [outputs, vocab]
-export const MODEL_SCRATCH = 128 // of each thread
-export const MODEL_SCRATCH_BYTES = 132
+export const MODEL_QB = 96 // f32 [batch, heads · headDim], rotated
+export const MODEL_ATTN = 100 // f32 [batch, heads · headDim]
+export const MODEL_H = 104 // f32 [batch, ffn]
+export const MODEL_ROPE = 108 // f32 [batch, ropeDim / 2, (cos, sin)]
+export const MODEL_PARTIALS = 112 // f32 [heads, pieces, state]
+export const MODEL_LOGITS = 116 // f32 [outputs, vocab]
+export const MODEL_SCRATCH = 120 // of each thread
+export const MODEL_SCRATCH_BYTES = 124
+/** Of each thread: a single token's activations, f32 and, MODEL_PRIVATE_ACTS bytes on, as int8 blocks. */
+export const MODEL_PRIVATE = 128
+export const MODEL_PRIVATE_BYTES = 132
+export const MODEL_PRIVATE_ACTS = 136
 // The batch at hand.
-export const MODEL_N = 136
-export const MODEL_TOKENS = 140 // i32 [batch]
-export const MODEL_POSITIONS = 144 // i32 [batch]
-export const MODEL_TABLES = 148 // i32 [batch], address of each row's page table
-export const MODEL_N_OUTPUTS = 152
-export const MODEL_OUTPUTS = 156 // i32 [outputs], rows of x whose logits are wanted
-export const MODEL_EMBEDDING = 160 // TENSOR
-export const MODEL_OUTPUT = 192 // TENSOR
-export const MODEL_BYTES = 224
+export const MODEL_N = 140
+export const MODEL_TOKENS = 144 // i32 [batch]
+export const MODEL_POSITIONS = 148 // i32 [batch]
+export const MODEL_TABLES = 152 // i32 [batch], address of each row's page table
+export const MODEL_N_OUTPUTS = 156
+export const MODEL_OUTPUTS = 160 // i32 [outputs], rows of x whose logits are wanted
+export const MODEL_EMBEDDING = 192 // TENSOR
+export const MODEL_OUTPUT = 224 // TENSOR
+export const MODEL_BYTES = 256
 
 // Control words, each on a cache line of its own.
 export const CONTROL_ARRIVED = 0
@@ -117,7 +119,12 @@ export const CONTROL_DECISION = 320
 export const CONTROL_TICKET = 384
 export const CONTROL_COMMAND = 448
 export const CONTROL_PARKED = 512
-export const CONTROL_BYTES = 576
+/** Chunks of work claimed so far, by all threads together. */
+export const CONTROL_COUNTER = 576
+/** For each thread, on a line of its own: the counter's value when the stage at hand began. */
+export const CONTROL_STAGE = 640
+export const MAX_THREADS = 64
+export const CONTROL_BYTES = 4736
 
 export const COMMAND_FORWARD = 1
 export const COMMAND_OUTPUT = 2

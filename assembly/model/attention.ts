@@ -1,13 +1,6 @@
-// Rotary embedding, the KV cache, and attention over it.
-//
-// A page holds PAGE positions of one layer, for each kv head:
-//   K: for each 8 positions: dimension 0 of the 8 │ dimension 1 │ …     (PAGE / 8, headDim, 8)
-//   V: for each 8 dimensions: those of position 0 │ of position 1 │ …   (padded / 8, PAGE, 8)
-// so that both are read as one stream. Head dimensions are padded to a multiple of 8 in V.
-// A sequence's page table (i32) maps position / PAGE to a page.
-//
-// Attention works in pieces of PIECE positions at fixed absolute places. Each gives its state (max, sum, accumulator),
-// whichever thread computes it, and states merge in order of position (online softmax: Milakov and Gimelshein 2018).
+// Attention over the KV cache (cache.ts), in pieces of PIECE positions at fixed absolute places. Each gives its state
+// (max, sum, accumulator), whichever thread computes it, and states merge in order of position (online softmax: Milakov
+// and Gimelshein 2018).
 import {
   KV_F16,
   LAYER_K_CACHE,
@@ -18,126 +11,22 @@ import {
   MODEL_ATTN_SCALE,
   MODEL_HEADS,
   MODEL_HEAD_DIM,
-  MODEL_KB,
   MODEL_KV_HEADS,
   MODEL_KV_TYPE,
   MODEL_PARTIALS,
   MODEL_POSITIONS,
   MODEL_QB,
-  MODEL_ROPE,
-  MODEL_ROPE_DIM,
-  MODEL_ROPE_FREQS,
-  MODEL_ROPE_SCALE,
   MODEL_TABLES,
-  MODEL_VB,
   PAGE,
   PIECE,
   SCRATCH_ATTENTION,
   STATE_HEAD,
 } from '../layout'
-import { F16_BIAS_RATIO, F16_MASK, f16ToF32, f32ToF16, shiftF16x4 } from '../quant/f16'
+import { F16_BIAS_RATIO, F16_MASK, f16ToF32, shiftF16x4 } from '../quant/f16'
 import { splat0, splat1, splat2, splat3 } from '../kernels/steps'
-import { exp_scalar, exp_simd, storeCosSin } from './math'
-
-// @ts-ignore: decorator
-@inline
-function i32At(p: usize, field: usize): i32 {
-  return load<i32>(p + field)
-}
-
-// @ts-ignore: decorator
-@inline
-function pointerAt(p: usize, field: usize): usize {
-  return <usize>load<u32>(p + field)
-}
-
-// @ts-ignore: decorator
-@inline
-function padded(headDim: i32): i32 {
-  return (headDim + 7) & ~7
-}
-
-/** Cosines and sines of row `row`'s position → MODEL_ROPE, (ropeDim / 2, 2). */
-export function ropeTable(model: usize, row: i32): void {
-  const half = i32At(model, MODEL_ROPE_DIM) >> 1
-  const position = <f64>load<i32>(pointerAt(model, MODEL_POSITIONS) + ((<usize>row) << 2))
-  const freqs = pointerAt(model, MODEL_ROPE_FREQS)
-  const scale = <f64>load<f32>(model + MODEL_ROPE_SCALE)
-  let dst = pointerAt(model, MODEL_ROPE) + ((<usize>(row * half)) << 3)
-  for (let i = 0; i < half; i++, dst += 8) storeCosSin(position * load<f64>(freqs + ((<usize>i) << 3)), scale, dst)
-}
-
-/** Turns interleaved pairs of one head in place. */
-function rotate(x: usize, table: usize, ropeDim: i32): void {
-  for (let i = 0; i < ropeDim; i += 2, x += 8, table += 8) {
-    const a = load<f32>(x)
-    const b = load<f32>(x, 4)
-    const cos = load<f32>(table)
-    const sin = load<f32>(table, 4)
-    store<f32>(x, a * cos - b * sin)
-    store<f32>(x, a * sin + b * cos, 4)
-  }
-}
-
-/** Bytes of one kv head in a page of K, and of V. */
-// @ts-ignore: decorator
-@inline
-function kHeadBytes(headDim: i32, f16: bool): usize {
-  return (<usize>headDim * PAGE) << (f16 ? 1 : 2)
-}
-
-// @ts-ignore: decorator
-@inline
-function vHeadBytes(headDim: i32, f16: bool): usize {
-  return (<usize>padded(headDim) * PAGE) << (f16 ? 1 : 2)
-}
-
-/** Rotates head `head` of row `row`: query heads first, then kv heads, whose k and v go into the cache. */
-export function ropeAndStore(model: usize, layer: usize, row: i32, head: i32): void {
-  const heads = i32At(model, MODEL_HEADS)
-  const kvHeads = i32At(model, MODEL_KV_HEADS)
-  const headDim = i32At(model, MODEL_HEAD_DIM)
-  const ropeDim = i32At(model, MODEL_ROPE_DIM)
-  const table = pointerAt(model, MODEL_ROPE) + ((<usize>(row * ropeDim)) << 2)
-  if (head < heads) {
-    rotate(pointerAt(model, MODEL_QB) + ((<usize>((row * heads + head) * headDim)) << 2), table, ropeDim)
-    return
-  }
-  const kv = head - heads
-  const at = (<usize>((row * kvHeads + kv) * headDim)) << 2
-  const k = pointerAt(model, MODEL_KB) + at
-  rotate(k, table, ropeDim)
-  const position = load<i32>(pointerAt(model, MODEL_POSITIONS) + ((<usize>row) << 2))
-  const pages = <usize>load<u32>(pointerAt(model, MODEL_TABLES) + ((<usize>row) << 2))
-  const page = <usize>load<u32>(pages + ((<usize>(position / PAGE)) << 2))
-  const slot = <usize>(position % PAGE)
-  const f16 = i32At(model, MODEL_KV_TYPE) == KV_F16
-  const index = page * kvHeads + kv
-  storeKV(
-    k,
-    pointerAt(model, MODEL_VB) + at,
-    headDim,
-    slot,
-    f16,
-    pointerAt(layer, LAYER_K_CACHE) + index * kHeadBytes(headDim, f16),
-    pointerAt(layer, LAYER_V_CACHE) + index * vHeadBytes(headDim, f16),
-  )
-}
-
-/** k, v f32[headDim] → slot `slot` of a page. */
-function storeKV(k: usize, v: usize, headDim: i32, slot: usize, f16: bool, toK: usize, toV: usize): void {
-  for (let d: usize = 0; d < <usize>headDim; d++, k += 4, v += 4) {
-    const ki = ((slot >> 3) * <usize>headDim + d) * 8 + (slot & 7)
-    const vi = ((d >> 3) * PAGE + slot) * 8 + (d & 7)
-    if (f16) {
-      store<u16>(toK + (ki << 1), <u16>f32ToF16(load<f32>(k)))
-      store<u16>(toV + (vi << 1), <u16>f32ToF16(load<f32>(v)))
-    } else {
-      store<f32>(toK + (ki << 2), load<f32>(k))
-      store<f32>(toV + (vi << 2), load<f32>(v))
-    }
-  }
-}
+import { kHeadBytes, padded, vHeadBytes } from './cache'
+import { f32At, f32Of, i32At, i32Of, pointerAt } from './fields'
+import { exp_scalar, exp_simd } from './math'
 
 // Queries that share a kv head are taken four at a time, so that each key and value is loaded once for all four: the
 // query heads of a group, and the rows of a prompt. Query i of a kv head is head kv · group + i mod group of row i / group.
@@ -455,7 +344,7 @@ function pieceStates(
   const headDim = i32At(model, MODEL_HEAD_DIM)
   const kvHeads = i32At(model, MODEL_KV_HEADS)
   const group = i32At(model, MODEL_HEADS) / kvHeads
-  const scale = load<f32>(model + MODEL_ATTN_SCALE)
+  const scale = f32At(model, MODEL_ATTN_SCALE)
   const f16 = i32At(model, MODEL_KV_TYPE) == KV_F16
   const width = padded(headDim)
   const q = scratch + SCRATCH_ATTENTION
@@ -492,14 +381,11 @@ function pieceStates(
 /** Copies the queries of a tile side by side; those that are missing become zeros. */
 function gatherQueries(model: usize, kv: i32, first: i32, queries: i32, dst: usize): void {
   const headDim = i32At(model, MODEL_HEAD_DIM)
-  const heads = i32At(model, MODEL_HEADS)
-  const group = heads / i32At(model, MODEL_KV_HEADS)
   const factor = factorOf(i32At(model, MODEL_KV_TYPE) == KV_F16)
-  for (let t = 0; t < QUERIES; t++) {
-    const head = ((first + t) / group) * heads + kv * group + ((first + t) % group)
-    const q = pointerAt(model, MODEL_QB) + ((<usize>(head * headDim)) << 2)
+  for (let t = 0; t < QUERIES; t++, dst += 4) {
+    const q = headAt(model, pointerAt(model, MODEL_QB), kv, first + t)
     for (let d: usize = 0; d < <usize>headDim; d++) {
-      store<f32>(dst + (d << 4) + ((<usize>t) << 2), t < queries ? load<f32>(q + (d << 2)) * factor : 0)
+      store<f32>(dst + (d << 4), t < queries ? load<f32>(q + (d << 2)) * factor : 0)
     }
   }
 }
@@ -519,13 +405,8 @@ function merge(state: usize, next: usize, width: i32): void {
   }
 }
 
-/** accumulator / sum → query `query`'s place in MODEL_ATTN. */
-function finish(model: usize, kv: i32, query: i32, state: usize): void {
-  const headDim = i32At(model, MODEL_HEAD_DIM)
-  const heads = i32At(model, MODEL_HEADS)
-  const group = heads / i32At(model, MODEL_KV_HEADS)
-  const head = (query / group) * heads + kv * group + (query % group)
-  const out = pointerAt(model, MODEL_ATTN) + ((<usize>(head * headDim)) << 2)
+/** accumulator / sum → f32[headDim] at out. */
+function finish(state: usize, headDim: i32, out: usize): void {
   const inverse = <f32>1 / load<f32>(state, 4)
   for (let i = 0; i < headDim; i++) {
     store<f32>(out + ((<usize>i) << 2), load<f32>(state + ((<usize>(STATE_HEAD + i)) << 2)) * inverse)
@@ -541,13 +422,13 @@ export function piecesOf(position: i32): i32 {
 // @ts-ignore: decorator
 @inline
 function positionOf(model: usize, row: i32): i32 {
-  return load<i32>(pointerAt(model, MODEL_POSITIONS) + ((<usize>row) << 2))
+  return i32Of(pointerAt(model, MODEL_POSITIONS), row)
 }
 
 // @ts-ignore: decorator
 @inline
 function pagesOf(model: usize, row: i32): usize {
-  return <usize>load<u32>(pointerAt(model, MODEL_TABLES) + ((<usize>row) << 2))
+  return <usize>i32Of(pointerAt(model, MODEL_TABLES), row)
 }
 
 /** Query heads that share a kv head. */
@@ -562,10 +443,19 @@ export function queryTiles(model: usize, n: i32): i32 {
   return (n * groupOf(model) + QUERIES - 1) / QUERIES
 }
 
+/** Where query `query` of kv head `kv` has its f32[headDim] in an array like MODEL_QB or MODEL_ATTN. */
+// @ts-ignore: decorator
+@inline
+function headAt(model: usize, array: usize, kv: i32, query: i32): usize {
+  const group = groupOf(model)
+  const head = (query / group) * i32At(model, MODEL_HEADS) + kv * group + (query % group)
+  return f32Of(array, head * i32At(model, MODEL_HEAD_DIM))
+}
+
 /** All pieces of one tile of queries, merged in order → MODEL_ATTN. */
 export function attend(model: usize, layer: usize, n: i32, kv: i32, tile: i32, scratch: usize): void {
   const group = groupOf(model)
-  const width = padded(i32At(model, MODEL_HEAD_DIM))
+  const headDim = i32At(model, MODEL_HEAD_DIM)
   const first = tile * QUERIES
   const queries = min(n * group - first, QUERIES)
   const pieces = piecesOf(positionOf(model, (first + queries - 1) / group))
@@ -576,10 +466,13 @@ export function attend(model: usize, layer: usize, n: i32, kv: i32, tile: i32, s
     if (piece == 0) continue
     for (let t = 0; t < queries; t++) {
       if (countOf(positionOf(model, (first + t) / group), piece) == 0) continue
-      merge(scratch + STATES + <usize>t * MAX_STATE_BYTES, states + <usize>t * MAX_STATE_BYTES, width)
+      merge(scratch + STATES + <usize>t * MAX_STATE_BYTES, states + <usize>t * MAX_STATE_BYTES, padded(headDim))
     }
   }
-  for (let t = 0; t < queries; t++) finish(model, kv, first + t, scratch + STATES + <usize>t * MAX_STATE_BYTES)
+  for (let t = 0; t < queries; t++) {
+    const state = scratch + STATES + <usize>t * MAX_STATE_BYTES
+    finish(state, headDim, headAt(model, pointerAt(model, MODEL_ATTN), kv, first + t))
+  }
 }
 
 // @ts-ignore: decorator
@@ -603,13 +496,20 @@ export function attendPiece(model: usize, layer: usize, kv: i32, tile: i32, piec
   }
 }
 
-/** Merges the pieces of one query head of row 0, in order → MODEL_ATTN. */
+/** Merges the pieces of one query head of row 0, in order, into its first. */
 export function mergePieces(model: usize, head: i32): void {
   const headDim = i32At(model, MODEL_HEAD_DIM)
   const bytes = stateBytes(headDim)
-  const group = groupOf(model)
   const pieces = piecesOf(positionOf(model, 0))
   const state = pointerAt(model, MODEL_PARTIALS) + <usize>(head * pieces) * bytes
   for (let piece = 1; piece < pieces; piece++) merge(state, state + <usize>piece * bytes, padded(headDim))
-  finish(model, head / group, head % group, state)
+}
+
+/** Row 0's attention from its merged states → f32 [heads · headDim] at out. */
+export function finishPieces(model: usize, out: usize): void {
+  const headDim = i32At(model, MODEL_HEAD_DIM)
+  const heads = i32At(model, MODEL_HEADS)
+  const bytes = stateBytes(headDim) * piecesOf(positionOf(model, 0))
+  let state = pointerAt(model, MODEL_PARTIALS)
+  for (let h = 0; h < heads; h++, state += bytes) finish(state, headDim, f32Of(out, h * headDim))
 }

@@ -1,8 +1,9 @@
-// The forward pass: LLaMA (Touvron et al. 2023) as GGUF's llama architecture stores it. Every thread runs it over its
-// share of rows, heads or tokens, with barriers between the stages; no result depends on how the shares are cut.
+// The forward pass: LLaMA (Touvron et al. 2023) as GGUF's llama architecture stores it. Every thread runs it, claiming
+// chunks of rows, heads or tokens, with barriers between the stages; no result depends on who computes what.
 import {
   CONTROL_ABORT,
   CONTROL_DECISION,
+  FORM_F32,
   LAYER_ATTN_NORM,
   LAYER_BYTES,
   LAYER_DOWN,
@@ -12,11 +13,8 @@ import {
   LAYER_FORMS_OUT,
   LAYER_FORMS_QKV,
   LAYER_GATE,
-  LAYER_K,
   LAYER_O,
-  LAYER_Q,
   LAYER_UP,
-  LAYER_V,
   MODEL_ACTS,
   MODEL_ACTS_F32,
   MODEL_ATTN,
@@ -32,7 +30,6 @@ import {
   MODEL_HEAD_DIM,
   MODEL_H_ACTS,
   MODEL_H_ACTS_F32,
-  MODEL_KB,
   MODEL_KV_HEADS,
   MODEL_LAYERS,
   MODEL_LAYER_TABLE,
@@ -44,23 +41,26 @@ import {
   MODEL_OUTPUTS,
   MODEL_OUTPUT_NORM,
   MODEL_POSITIONS,
-  MODEL_QB,
+  MODEL_PRIVATE,
+  MODEL_PRIVATE_ACTS,
+  MODEL_PRIVATE_BYTES,
   MODEL_SCRATCH,
   MODEL_SCRATCH_BYTES,
   MODEL_TOKENS,
-  MODEL_VB,
   MODEL_VOCAB,
   MODEL_X,
   STATUS_ABORTED,
   STATUS_OK,
   STATUS_POISONED,
-  FORM_F32,
 } from '../layout'
 import { row } from '../repack'
-import { attend, attendPiece, mergePieces, piecesOf, queryTiles, ropeAndStore, ropeTable } from './attention'
+import { attend, attendPiece, finishPieces, mergePieces, piecesOf, queryTiles } from './attention'
 import { barrier } from './barrier'
-import { ADD, STORE, SWIGLU, arrange, groupsOf, linear, tileOf } from './linear'
+import { f32At, f32Of, i32At, i32Of, pointerAt } from './fields'
+import { ADD, STORE, SWIGLU, arrange, groupsOf, linear, tileOf, weightBytes } from './linear'
 import { rmsnorm } from './norm'
+import { projectQKV, ropeTable } from './qkv'
+import { chunksOf, claim, share } from './work'
 
 /** Groups of gate and up that make one unit of work: 32 columns of the next matrix. */
 // @ts-ignore: decorator
@@ -69,170 +69,158 @@ const UNIT = 4
 
 // @ts-ignore: decorator
 @inline
-function i32At(p: usize, field: usize): i32 {
-  return load<i32>(p + field)
-}
-
-// @ts-ignore: decorator
-@inline
-function pointerAt(p: usize, field: usize): usize {
-  return <usize>load<u32>(p + field)
-}
-
-/** Start of share `thread` of `total` items. */
-// @ts-ignore: decorator
-@inline
-function share(total: i32, thread: i32, threads: i32): i32 {
-  return <i32>((<i64>total * thread) / threads)
-}
-
-// @ts-ignore: decorator
-@inline
 function tilesOf(n: i32): i32 {
   const t = tileOf(n)
   return (n + t - 1) / t
 }
 
-/** A single token's f32 activations need no arranging: they are read where they stand. */
-// @ts-ignore: decorator
-@inline
-function f32Acts(n: i32, x: usize, arranged: usize): usize {
-  return n == 1 ? x : arranged
-}
+// A single token's activations are cheap to make, so every thread makes its own copy and needs no barrier: the f32 values
+// at its private place, and the int8 blocks behind them. A prompt's are made once, shared out by tiles of tokens.
 
 // @ts-ignore: decorator
 @inline
-function formsOf(n: i32, forms: i32): i32 {
-  return n == 1 ? forms & ~FORM_F32 : forms
+function privateOf(model: usize, thread: i32): usize {
+  return pointerAt(model, MODEL_PRIVATE) + <usize>thread * pointerAt(model, MODEL_PRIVATE_BYTES)
 }
 
-/** Norms rows of x and arranges them, tile by tile. `rows`: 0, or the rows to take. */
-function normAndArrange(
-  model: usize,
-  x: usize,
-  rows: usize,
-  n: i32,
-  weight: usize,
-  forms: i32,
-  thread: i32,
-  threads: i32,
-): void {
+/** Where matrices find int8 activations. */
+// @ts-ignore: decorator
+@inline
+function q8Of(model: usize, n: i32, thread: i32): usize {
+  return n == 1 ? privateOf(model, thread) + pointerAt(model, MODEL_PRIVATE_ACTS) : pointerAt(model, MODEL_ACTS)
+}
+
+/** Where they find f32 activations: a single token's need no arranging. */
+// @ts-ignore: decorator
+@inline
+function f32sOf(model: usize, n: i32, thread: i32): usize {
+  return n == 1 ? privateOf(model, thread) : pointerAt(model, MODEL_ACTS_F32)
+}
+
+/** Arranges a single token that stands at this thread's private place. */
+// @ts-ignore: decorator
+@inline
+function arrangePrivate(model: usize, columns: i32, forms: i32, thread: i32): void {
+  arrange(privateOf(model, thread), columns, 1, 0, 0, columns, forms & ~FORM_F32, q8Of(model, 1, thread), 0)
+}
+
+/** Norms rows of the hidden state and arranges them. `rows`: 0, or the rows to take. False: poisoned. */
+function normAndArrange(model: usize, rows: usize, n: i32, weight: usize, forms: i32, thread: i32, threads: i32): bool {
   const dim = i32At(model, MODEL_DIM)
-  const eps = load<f32>(model + MODEL_EPS)
+  const eps = f32At(model, MODEL_EPS)
+  const x = pointerAt(model, MODEL_X)
+  if (n == 1) {
+    rmsnorm(f32Of(x, rows ? i32Of(rows, 0) * dim : 0), weight, dim, eps, privateOf(model, thread))
+    arrangePrivate(model, dim, forms, thread)
+    return true
+  }
   const norm = pointerAt(model, MODEL_NORM)
+  const q8 = pointerAt(model, MODEL_ACTS)
+  const f32s = pointerAt(model, MODEL_ACTS_F32)
   const t = tileOf(n)
   const end = share(tilesOf(n), thread + 1, threads)
   for (let tile = share(tilesOf(n), thread, threads); tile < end; tile++) {
     for (let i = tile * t; i < min((tile + 1) * t, n); i++) {
-      const from = rows ? load<i32>(rows + ((<usize>i) << 2)) : i
-      rmsnorm(x + ((<usize>(from * dim)) << 2), weight, dim, eps, norm + ((<usize>(i * dim)) << 2))
+      rmsnorm(f32Of(x, (rows ? i32Of(rows, i) : i) * dim), weight, dim, eps, f32Of(norm, i * dim))
     }
-    arrange(
-      norm,
-      dim,
-      n,
-      tile,
-      0,
-      dim,
-      formsOf(n, forms),
-      pointerAt(model, MODEL_ACTS),
-      pointerAt(model, MODEL_ACTS_F32),
-    )
+    arrange(norm, dim, n, tile, 0, dim, forms, q8, f32s)
   }
+  return barrier(pointerAt(model, MODEL_CONTROL), threads)
 }
 
-/** q, k and v: one range of groups over the three matrices, cut into shares. */
-function projectQKV(model: usize, layer: usize, n: i32, thread: i32, threads: i32, scratch: usize): void {
-  const headDim = i32At(model, MODEL_HEAD_DIM)
-  const qRows = i32At(model, MODEL_HEADS) * headDim
-  const kvRows = i32At(model, MODEL_KV_HEADS) * headDim
-  const q = groupsOf(layer + LAYER_Q)
-  const k = groupsOf(layer + LAYER_K)
-  const v = groupsOf(layer + LAYER_V)
-  const from = share(q + k + v, thread, threads)
-  const to = share(q + k + v, thread + 1, threads)
-  const q8 = pointerAt(model, MODEL_ACTS)
-  const f32s = f32Acts(n, pointerAt(model, MODEL_NORM), pointerAt(model, MODEL_ACTS_F32))
-  linear(layer + LAYER_Q, min(from, q), min(to, q), n, q8, f32s, STORE, pointerAt(model, MODEL_QB), qRows, scratch)
-  linear(
-    layer + LAYER_K,
-    min(max(from - q, 0), k),
-    min(max(to - q, 0), k),
-    n,
-    q8,
-    f32s,
-    STORE,
-    pointerAt(model, MODEL_KB),
-    kvRows,
-    scratch,
-  )
-  linear(
-    layer + LAYER_V,
-    max(from - q - k, 0),
-    max(to - q - k, 0),
-    n,
-    q8,
-    f32s,
-    STORE,
-    pointerAt(model, MODEL_VB),
-    kvRows,
-    scratch,
-  )
-}
-
-/** Attention of n rows → MODEL_ATTN. One row is cut into pieces, so that one kv head still keeps all threads busy. */
+/** Attention of n rows, arranged for the output projection. False: poisoned. */
 function attention(model: usize, layer: usize, n: i32, thread: i32, threads: i32, scratch: usize): bool {
   const control = pointerAt(model, MODEL_CONTROL)
-  const kvHeads = i32At(model, MODEL_KV_HEADS)
-  const heads = i32At(model, MODEL_HEADS)
+  const forms = i32At(layer, LAYER_FORMS_OUT)
+  const width = i32At(model, MODEL_HEADS) * i32At(model, MODEL_HEAD_DIM)
+  if (n == 1) {
+    if (!attendOne(model, layer, thread, threads, scratch)) return false
+    arrangePrivate(model, width, forms, thread)
+    return true
+  }
+  // Head by head, so that neighbouring rows find the head's keys in the cache.
   const tiles = queryTiles(model, n)
-  if (n == 1 && threads > 1) {
-    const pieces = piecesOf(load<i32>(pointerAt(model, MODEL_POSITIONS)))
-    const end = share(kvHeads * tiles * pieces, thread + 1, threads)
-    for (let i = share(kvHeads * tiles * pieces, thread, threads); i < end; i++) {
-      const unit = i / pieces
-      attendPiece(model, layer, unit / tiles, unit % tiles, i % pieces, scratch)
-    }
-    if (!barrier(control, threads)) return false
-    const last = share(heads, thread + 1, threads)
-    for (let h = share(heads, thread, threads); h < last; h++) mergePieces(model, h)
-  } else {
-    // Head by head, so that neighbouring rows find the head's keys in the cache.
-    const end = share(kvHeads * tiles, thread + 1, threads)
-    for (let i = share(kvHeads * tiles, thread, threads); i < end; i++) {
-      attend(model, layer, n, i / tiles, i % tiles, scratch)
-    }
+  const all = i32At(model, MODEL_KV_HEADS) * tiles
+  for (let i = claim(control, thread, threads, all); i >= 0; i = claim(control, thread, threads, all)) {
+    attend(model, layer, n, i / tiles, i % tiles, scratch)
+  }
+  if (!barrier(control, threads)) return false
+  const attn = pointerAt(model, MODEL_ATTN)
+  const q8 = pointerAt(model, MODEL_ACTS)
+  const f32s = pointerAt(model, MODEL_ACTS_F32)
+  const end = share(tilesOf(n), thread + 1, threads)
+  for (let tile = share(tilesOf(n), thread, threads); tile < end; tile++) {
+    arrange(attn, width, n, tile, 0, width, forms, q8, f32s)
   }
   return barrier(control, threads)
 }
 
+/** One row's attention → every thread's private place. It is cut into pieces, so that one kv head keeps all threads busy. */
+function attendOne(model: usize, layer: usize, thread: i32, threads: i32, scratch: usize): bool {
+  const control = pointerAt(model, MODEL_CONTROL)
+  const tiles = queryTiles(model, 1)
+  const pieces = piecesOf(i32Of(pointerAt(model, MODEL_POSITIONS), 0))
+  const all = i32At(model, MODEL_KV_HEADS) * tiles * pieces
+  for (let i = claim(control, thread, threads, all); i >= 0; i = claim(control, thread, threads, all)) {
+    const unit = i / pieces
+    attendPiece(model, layer, unit / tiles, unit % tiles, i % pieces, scratch)
+  }
+  if (!barrier(control, threads)) return false
+  if (pieces > 1) {
+    const heads = i32At(model, MODEL_HEADS)
+    const end = share(heads, thread + 1, threads)
+    for (let h = share(heads, thread, threads); h < end; h++) mergePieces(model, h)
+    if (!barrier(control, threads)) return false
+  }
+  finishPieces(model, privateOf(model, thread))
+  return true
+}
+
+/** Rows of one matrix, chunk by chunk. */
+function multiply(
+  model: usize,
+  tensor: usize,
+  n: i32,
+  q8: usize,
+  f32s: usize,
+  mode: i32,
+  y: usize,
+  stride: i32,
+  thread: i32,
+  threads: i32,
+  scratch: usize,
+): void {
+  const control = pointerAt(model, MODEL_CONTROL)
+  const groups = groupsOf(tensor)
+  const chunks = chunksOf(groups, weightBytes(tensor), threads)
+  for (let c = claim(control, thread, threads, chunks); c >= 0; c = claim(control, thread, threads, chunks)) {
+    linear(tensor, share(groups, c, chunks), share(groups, c + 1, chunks), n, q8, f32s, mode, y, stride, scratch)
+  }
+}
+
 /** silu(gate x) · up x, unit by unit, each arranged for the down projection as soon as it is there. */
-function feedForward(model: usize, layer: usize, n: i32, thread: i32, threads: i32, scratch: usize): void {
+function gateAndUp(model: usize, layer: usize, n: i32, thread: i32, threads: i32, scratch: usize): void {
+  const control = pointerAt(model, MODEL_CONTROL)
   const ffn = i32At(model, MODEL_FFN)
   const groups = groupsOf(layer + LAYER_GATE)
   const units = (groups + UNIT - 1) / UNIT
-  const q8 = pointerAt(model, MODEL_ACTS)
-  const f32s = f32Acts(n, pointerAt(model, MODEL_NORM), pointerAt(model, MODEL_ACTS_F32))
+  const q8 = q8Of(model, n, thread)
+  const f32s = f32sOf(model, n, thread)
   const h = pointerAt(model, MODEL_H)
-  const forms = formsOf(n, i32At(layer, LAYER_FORMS_DOWN))
-  const end = share(units, thread + 1, threads)
-  for (let unit = share(units, thread, threads); unit < end; unit++) {
-    const from = unit * UNIT
-    const to = min(from + UNIT, groups)
-    linear(layer + LAYER_GATE, from, to, n, q8, f32s, STORE, h, ffn, scratch)
-    linear(layer + LAYER_UP, from, to, n, q8, f32s, SWIGLU, h, ffn, scratch)
-    for (let tile = 0; tile < tilesOf(n); tile++) {
-      arrange(
-        h,
-        ffn,
-        n,
-        tile,
-        from * 8,
-        min(to * 8, ffn),
-        forms,
-        pointerAt(model, MODEL_H_ACTS),
-        pointerAt(model, MODEL_H_ACTS_F32),
-      )
+  const hq8 = pointerAt(model, MODEL_H_ACTS)
+  const hf32 = pointerAt(model, MODEL_H_ACTS_F32)
+  const forms = n == 1 ? i32At(layer, LAYER_FORMS_DOWN) & ~FORM_F32 : i32At(layer, LAYER_FORMS_DOWN)
+  const chunks = chunksOf(units, weightBytes(layer + LAYER_GATE) + weightBytes(layer + LAYER_UP), threads)
+  for (let c = claim(control, thread, threads, chunks); c >= 0; c = claim(control, thread, threads, chunks)) {
+    const end = share(units, c + 1, chunks)
+    for (let unit = share(units, c, chunks); unit < end; unit++) {
+      const from = unit * UNIT
+      const to = min(from + UNIT, groups)
+      linear(layer + LAYER_GATE, from, to, n, q8, f32s, STORE, h, ffn, scratch)
+      linear(layer + LAYER_UP, from, to, n, q8, f32s, SWIGLU, h, ffn, scratch)
+      for (let tile = 0; tile < tilesOf(n); tile++) {
+        arrange(h, ffn, n, tile, from * 8, min(to * 8, ffn), forms, hq8, hf32)
+      }
     }
   }
 }
@@ -241,42 +229,26 @@ function feedForward(model: usize, layer: usize, n: i32, thread: i32, threads: i
 function layerPass(model: usize, layer: usize, n: i32, thread: i32, threads: i32, scratch: usize): bool {
   const control = pointerAt(model, MODEL_CONTROL)
   const dim = i32At(model, MODEL_DIM)
-  const heads = i32At(model, MODEL_HEADS)
-  const all = heads + i32At(model, MODEL_KV_HEADS)
-  const attnDim = heads * i32At(model, MODEL_HEAD_DIM)
   const x = pointerAt(model, MODEL_X)
-  const q8 = pointerAt(model, MODEL_ACTS)
-  const f32s = pointerAt(model, MODEL_ACTS_F32)
+  const q8 = q8Of(model, n, thread)
+  const f32s = f32sOf(model, n, thread)
 
-  normAndArrange(model, x, 0, n, pointerAt(layer, LAYER_ATTN_NORM), i32At(layer, LAYER_FORMS_QKV), thread, threads)
-  if (!barrier(control, threads)) return false
-  projectQKV(model, layer, n, thread, threads, scratch)
-  if (!barrier(control, threads)) return false
-  const lastHead = share(n * all, thread + 1, threads)
-  for (let i = share(n * all, thread, threads); i < lastHead; i++) ropeAndStore(model, layer, i / all, i % all)
+  // x += W_o · attention(norm x)
+  const attnNorm = pointerAt(layer, LAYER_ATTN_NORM)
+  if (!normAndArrange(model, 0, n, attnNorm, i32At(layer, LAYER_FORMS_QKV), thread, threads)) return false
+  projectQKV(model, layer, n, q8, f32s, thread, threads, scratch)
   if (!barrier(control, threads)) return false
   if (!attention(model, layer, n, thread, threads, scratch)) return false
-
-  // x += W_o · attention
-  const attn = pointerAt(model, MODEL_ATTN)
-  const lastTile = share(tilesOf(n), thread + 1, threads)
-  for (let tile = share(tilesOf(n), thread, threads); tile < lastTile; tile++) {
-    arrange(attn, attnDim, n, tile, 0, attnDim, formsOf(n, i32At(layer, LAYER_FORMS_OUT)), q8, f32s)
-  }
-  if (!barrier(control, threads)) return false
-  const rows = groupsOf(layer + LAYER_O)
-  const from = share(rows, thread, threads)
-  const to = share(rows, thread + 1, threads)
-  linear(layer + LAYER_O, from, to, n, q8, f32Acts(n, attn, f32s), ADD, x, dim, scratch)
+  multiply(model, layer + LAYER_O, n, q8, f32s, ADD, x, dim, thread, threads, scratch)
   if (!barrier(control, threads)) return false
 
   // x += W_down · (silu(W_gate · norm x) · (W_up · norm x))
-  normAndArrange(model, x, 0, n, pointerAt(layer, LAYER_FFN_NORM), i32At(layer, LAYER_FORMS_FFN), thread, threads)
+  const ffnNorm = pointerAt(layer, LAYER_FFN_NORM)
+  if (!normAndArrange(model, 0, n, ffnNorm, i32At(layer, LAYER_FORMS_FFN), thread, threads)) return false
+  gateAndUp(model, layer, n, thread, threads, scratch)
   if (!barrier(control, threads)) return false
-  feedForward(model, layer, n, thread, threads, scratch)
-  if (!barrier(control, threads)) return false
-  const h = f32Acts(n, pointerAt(model, MODEL_H), pointerAt(model, MODEL_H_ACTS_F32))
-  linear(layer + LAYER_DOWN, from, to, n, pointerAt(model, MODEL_H_ACTS), h, ADD, x, dim, scratch)
+  const h = pointerAt(model, n == 1 ? MODEL_H : MODEL_H_ACTS_F32)
+  multiply(model, layer + LAYER_DOWN, n, pointerAt(model, MODEL_H_ACTS), h, ADD, x, dim, thread, threads, scratch)
   if (thread == 0) agreeOnAbort(control)
   return barrier(control, threads)
 }
@@ -291,7 +263,7 @@ function agreeOnAbort(control: usize): void {
 // @ts-ignore: decorator
 @inline
 function scratchOf(model: usize, thread: i32): usize {
-  return pointerAt(model, MODEL_SCRATCH) + <usize>thread * load<u32>(model + MODEL_SCRATCH_BYTES)
+  return pointerAt(model, MODEL_SCRATCH) + <usize>thread * pointerAt(model, MODEL_SCRATCH_BYTES)
 }
 
 /**
@@ -306,8 +278,8 @@ export function forward(model: usize, thread: i32, threads: i32): i32 {
   const end = share(n, thread + 1, threads)
   for (let i = share(n, thread, threads); i < end; i++) {
     if (i32At(model, MODEL_FIRST)) {
-      const token = load<u32>(pointerAt(model, MODEL_TOKENS) + ((<usize>i) << 2))
-      row(model + MODEL_EMBEDDING, token, pointerAt(model, MODEL_X) + ((<usize>(i * dim)) << 2))
+      const token = <u32>i32Of(pointerAt(model, MODEL_TOKENS), i)
+      row(model + MODEL_EMBEDDING, token, f32Of(pointerAt(model, MODEL_X), i * dim))
     }
     ropeTable(model, i)
   }
@@ -323,33 +295,14 @@ export function forward(model: usize, thread: i32, threads: i32): i32 {
 /** Logits of MODEL_N_OUTPUTS rows of MODEL_X → MODEL_LOGITS [outputs, vocab]. Called by every thread; a STATUS_. */
 export function output(model: usize, thread: i32, threads: i32): i32 {
   const n = i32At(model, MODEL_N_OUTPUTS)
+  const rows = pointerAt(model, MODEL_OUTPUTS)
+  const norm = pointerAt(model, MODEL_OUTPUT_NORM)
+  if (!normAndArrange(model, rows, n, norm, i32At(model, MODEL_FORMS_OUTPUT), thread, threads)) return STATUS_POISONED
+  const q8 = q8Of(model, n, thread)
+  const f32s = f32sOf(model, n, thread)
+  const logits = pointerAt(model, MODEL_LOGITS)
   const vocab = i32At(model, MODEL_VOCAB)
-  const control = pointerAt(model, MODEL_CONTROL)
-  normAndArrange(
-    model,
-    pointerAt(model, MODEL_X),
-    pointerAt(model, MODEL_OUTPUTS),
-    n,
-    pointerAt(model, MODEL_OUTPUT_NORM),
-    i32At(model, MODEL_FORMS_OUTPUT),
-    thread,
-    threads,
-  )
-  if (!barrier(control, threads)) return STATUS_POISONED
-  const tensor = model + MODEL_OUTPUT
-  const groups = groupsOf(tensor)
-  const f32s = f32Acts(n, pointerAt(model, MODEL_NORM), pointerAt(model, MODEL_ACTS_F32))
-  linear(
-    tensor,
-    share(groups, thread, threads),
-    share(groups, thread + 1, threads),
-    n,
-    pointerAt(model, MODEL_ACTS),
-    f32s,
-    STORE,
-    pointerAt(model, MODEL_LOGITS),
-    vocab,
-    scratchOf(model, thread),
-  )
-  return barrier(control, threads) ? STATUS_OK : STATUS_POISONED
+  const scratch = scratchOf(model, thread)
+  multiply(model, model + MODEL_OUTPUT, n, q8, f32s, STORE, logits, vocab, thread, threads, scratch)
+  return barrier(pointerAt(model, MODEL_CONTROL), threads) ? STATUS_OK : STATUS_POISONED
 }

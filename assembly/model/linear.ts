@@ -29,6 +29,13 @@ export function groupsOf(tensor: usize): i32 {
   return (load<i32>(tensor, TENSOR_ROWS) + GROUP_ROWS - 1) / GROUP_ROWS
 }
 
+/** Bytes of a matrix's packed weights. */
+// @ts-ignore: decorator
+@inline
+export function weightBytes(tensor: usize): i64 {
+  return <i64>groupsOf(tensor) * load<u32>(tensor, TENSOR_GROUP_BYTES)
+}
+
 /** Tokens a tile: 1 for a single token (then f32 activations are used as they are), else TILE. */
 // @ts-ignore: decorator
 @inline

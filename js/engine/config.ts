@@ -145,8 +145,8 @@ function checkHeads(metadata: Metadata, heads: number, kvHeads: number, headDim:
   if (heads % kvHeads !== 0) {
     throw new FormatError('METADATA_RANGE', `${heads} heads cannot share ${kvHeads} kv heads evenly.`, kvHeads)
   }
-  if (headDim > MAX_HEAD_DIM) {
-    const message = `A head of ${headDim} dimensions is more than cria’s ${MAX_HEAD_DIM}.`
+  if (headDim > MAX_HEAD_DIM || headDim % 2 !== 0) {
+    const message = `A head has ${headDim} dimensions; cria takes even numbers up to ${MAX_HEAD_DIM}.`
     throw new UnsupportedError('UNSUPPORTED_HEADS', message, headDim)
   }
 }

@@ -50,8 +50,6 @@ export interface Buffers {
   hActs: number
   hActsF32: number
   q: number
-  k: number
-  v: number
   attn: number
   h: number
   rope: number
@@ -59,6 +57,10 @@ export interface Buffers {
   logits: number
   scratch: number
   scratchBytes: number
+  /** Of each thread: a single token's activations, f32, and `privateActs` bytes on as int8 blocks. */
+  privates: number
+  privateBytes: number
+  privateActs: number
 }
 
 export interface SegmentPlan {
@@ -212,7 +214,7 @@ class Planner {
   private takeBuffers(arena: Arena, first: boolean): Buffers {
     const { config, options } = this
     const { batch, context, threads } = options
-    const { dim, ffn, heads, kvHeads, headDim, vocabulary, rope } = config
+    const { dim, ffn, heads, headDim, vocabulary, rope } = config
     const attnDim = heads * headDim
     const widest = Math.max(dim, attnDim)
     const { floats, unpacked } = this.needs()
@@ -223,6 +225,8 @@ class Planner {
     const int8 = (columns: number): number => arena.take(tokens * Math.ceil(columns / 32) * 80)
     const f32 = (columns: number): number => (floats ? arena.take(tokens * columns * 4) : 0)
     const scratchBytes = align(Math.max(SCRATCH_UNPACK + unpacked, SCRATCH_ATTENTION + SCRATCH_ATTENTION_BYTES))
+    const privateActs = align(widest * 4)
+    const privateBytes = privateActs + align(Math.ceil(widest / 32) * 80)
     return {
       tokens: arena.take(batch * 4),
       positions: arena.take(batch * 4),
@@ -237,8 +241,6 @@ class Planner {
       hActs: int8(ffn),
       hActsF32: f32(ffn),
       q: rows(attnDim),
-      k: rows(kvHeads * headDim),
-      v: rows(kvHeads * headDim),
       attn: rows(attnDim),
       h: rows(ffn),
       rope: rows(rope.dimensions),
@@ -246,6 +248,9 @@ class Planner {
       logits: first ? arena.take(OUTPUT_ROWS * vocabulary * 4) : 0,
       scratch: arena.take(threads * scratchBytes),
       scratchBytes,
+      privates: arena.take(threads * privateBytes),
+      privateBytes,
+      privateActs,
     }
   }
 

@@ -1,0 +1,157 @@
+// Queries, keys and values: the three projections as one range of row groups. A group's results are rotated (Su et al.
+// 2021, interleaved pairs as GGUF's llama architecture stores them) and put where attention reads them, right away.
+import {
+  GROUP_ROWS,
+  LAYER_K,
+  LAYER_Q,
+  LAYER_V,
+  MODEL_CONTROL,
+  MODEL_HEADS,
+  MODEL_HEAD_DIM,
+  MODEL_KV_HEADS,
+  MODEL_POSITIONS,
+  MODEL_QB,
+  MODEL_ROPE,
+  MODEL_ROPE_DIM,
+  MODEL_ROPE_FREQS,
+  MODEL_ROPE_SCALE,
+  SCRATCH_TILE,
+  SCRATCH_UNPACK,
+  TENSOR_BIAS,
+  TENSOR_COLUMNS,
+  TENSOR_DATA,
+  TENSOR_GROUP_BYTES,
+  TENSOR_ROWS,
+  TENSOR_TYPE,
+  TILE,
+} from '../layout'
+import { matmul, matvec, readsF32, tileBytes, unpack } from '../kernels/dispatch'
+import { putK, putV } from './cache'
+import { f32At, f32Of, i32At, i32Of, pointerAt } from './fields'
+import { groupsOf, weightBytes } from './linear'
+import { storeCosSin } from './math'
+import { chunksOf, claim, share } from './work'
+
+const QUERY = 0
+const KEY = 1
+const VALUE = 2
+
+/** Cosines and sines of row `row`'s position → MODEL_ROPE, (ropeDim / 2, 2). */
+export function ropeTable(model: usize, row: i32): void {
+  const half = i32At(model, MODEL_ROPE_DIM) >> 1
+  const position = <f64>i32Of(pointerAt(model, MODEL_POSITIONS), row)
+  const freqs = pointerAt(model, MODEL_ROPE_FREQS)
+  const scale = <f64>f32At(model, MODEL_ROPE_SCALE)
+  let dst = f32Of(pointerAt(model, MODEL_ROPE), row * half * 2)
+  for (let i = 0; i < half; i++, dst += 8) storeCosSin(position * load<f64>(freqs + ((<usize>i) << 3)), scale, dst)
+}
+
+/** Eight results of one token, rows `first`… of a projection: rotates pairs and puts them in their places. */
+function place(
+  model: usize,
+  layer: usize,
+  kind: i32,
+  row: i32,
+  result: usize,
+  first: i32,
+  rows: i32,
+  bias: usize,
+): void {
+  const headDim = i32At(model, MODEL_HEAD_DIM)
+  const ropeDim = kind == VALUE ? 0 : i32At(model, MODEL_ROPE_DIM)
+  const table = f32Of(pointerAt(model, MODEL_ROPE), row * i32At(model, MODEL_ROPE_DIM))
+  const q = f32Of(pointerAt(model, MODEL_QB), row * i32At(model, MODEL_HEADS) * headDim)
+  const end = min(first + GROUP_ROWS, rows)
+  for (let r = first; r < end; r += 2, result += 8) {
+    let a = load<f32>(result)
+    let b = load<f32>(result, 4)
+    if (bias) {
+      a += load<f32>(f32Of(bias, r))
+      b += load<f32>(f32Of(bias, r + 1))
+    }
+    const head = r / headDim
+    const d = r - head * headDim
+    if (d < ropeDim) {
+      const cos = load<f32>(f32Of(table, d))
+      const sin = load<f32>(f32Of(table, d), 4)
+      const turned = a * cos - b * sin
+      b = a * sin + b * cos
+      a = turned
+    }
+    if (kind == KEY) putK(model, layer, row, head, d, a, b)
+    else if (kind == VALUE) putV(model, layer, row, head, d, a, b)
+    else {
+      store<f32>(f32Of(q, r), a)
+      store<f32>(f32Of(q, r), b, 4)
+    }
+  }
+}
+
+/** Groups [from, to) of one projection for n tokens. */
+function project(
+  model: usize,
+  layer: usize,
+  tensor: usize,
+  kind: i32,
+  from: i32,
+  to: i32,
+  n: i32,
+  q8: usize,
+  f32s: usize,
+  scratch: usize,
+): void {
+  const type = i32At(tensor, TENSOR_TYPE)
+  const rows = i32At(tensor, TENSOR_ROWS)
+  const columns = i32At(tensor, TENSOR_COLUMNS)
+  const bias = pointerAt(tensor, TENSOR_BIAS)
+  const groupBytes = pointerAt(tensor, TENSOR_GROUP_BYTES)
+  const acts = readsF32(type) ? f32s : q8
+  const result = scratch + SCRATCH_TILE
+  const step = tileBytes(type, columns, TILE)
+  let group = pointerAt(tensor, TENSOR_DATA) + <usize>from * groupBytes
+  for (let g = from; g < to; g++, group += groupBytes) {
+    if (n == 1) {
+      matvec(type, group, columns, acts, result)
+      place(model, layer, kind, 0, result, g * GROUP_ROWS, rows, bias)
+      continue
+    }
+    const w = unpack(type, group, columns, scratch + SCRATCH_UNPACK)
+    let tile = acts
+    for (let row = 0; row < n; row += TILE, tile += step) {
+      matmul(type, w, columns, tile, result)
+      for (let i = 0; i < min(n - row, TILE); i++) {
+        place(model, layer, kind, row + i, result + <usize>i * (GROUP_ROWS * 4), g * GROUP_ROWS, rows, bias)
+      }
+    }
+  }
+}
+
+/** All three projections, chunk by chunk. */
+export function projectQKV(
+  model: usize,
+  layer: usize,
+  n: i32,
+  q8: usize,
+  f32s: usize,
+  thread: i32,
+  threads: i32,
+  scratch: usize,
+): void {
+  const control = pointerAt(model, MODEL_CONTROL)
+  const q = groupsOf(layer + LAYER_Q)
+  const k = groupsOf(layer + LAYER_K)
+  const all = q + k + groupsOf(layer + LAYER_V)
+  const bytes = weightBytes(layer + LAYER_Q) + weightBytes(layer + LAYER_K) + weightBytes(layer + LAYER_V)
+  const chunks = chunksOf(all, bytes, threads)
+  for (let c = claim(control, thread, threads, chunks); c >= 0; c = claim(control, thread, threads, chunks)) {
+    const from = share(all, c, chunks)
+    const to = share(all, c + 1, chunks)
+    project(model, layer, layer + LAYER_Q, QUERY, min(from, q), min(to, q), n, q8, f32s, scratch)
+    const k0 = min(max(from - q, 0), k)
+    const k1 = min(max(to - q, 0), k)
+    project(model, layer, layer + LAYER_K, KEY, k0, k1, n, q8, f32s, scratch)
+    const v0 = max(from - q - k, 0)
+    const v1 = max(to - q - k, 0)
+    project(model, layer, layer + LAYER_V, VALUE, v0, v1, n, q8, f32s, scratch)
+  }
+}
