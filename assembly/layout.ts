@@ -19,6 +19,9 @@ export const TYPE_Q4_1 = 3
 export const TYPE_Q8_0 = 8
 export const TYPE_Q6_K = 14
 
+/** Beside a type in TENSOR_TYPE: use the type's alternate kernel (assembly/kernels/dispatch.ts). Relaxed build only. */
+export const ALTERNATE = 0x100
+
 // KV cache element types.
 export const KV_F32 = 0
 export const KV_F16 = 1

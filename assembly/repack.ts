@@ -1,5 +1,6 @@
 // File bytes of whole rows → row groups, and single rows back to f32 (the embedding looks rows up in the packed form).
 import {
+  ALTERNATE,
   GROUP_ROWS,
   REPACK_NOT_FINITE,
   REPACK_UNKNOWN_TYPE,
@@ -76,7 +77,7 @@ export function row(tensor: usize, index: u32, dst: usize): void {
   const group = <usize>load<u32>(tensor, TENSOR_DATA) + <usize>(index >> 3) * load<u32>(tensor, TENSOR_GROUP_BYTES)
   const columns = load<i32>(tensor, TENSOR_COLUMNS)
   const lane = <usize>(index & 7)
-  switch (load<i32>(tensor, TENSOR_TYPE)) {
+  switch (load<i32>(tensor, TENSOR_TYPE) & ~ALTERNATE) {
     case TYPE_F32:
       return rowF32(group, lane, columns, dst)
     case TYPE_F16:

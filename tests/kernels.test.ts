@@ -1,6 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
+  ALTERNATE,
   TENSOR_BYTES,
   TENSOR_COLUMNS,
   TENSOR_DATA,
@@ -53,7 +54,7 @@ function activations(kind: string, n: number, columns: number): Float32Array {
   })
 }
 
-/** All results of one build: rows of every group times n tokens. */
+/** All results of one build: rows of every group times n tokens. `alternate`: by the type's alternate kernels. */
 function multiply(
   build: Build,
   format: TypeFormat,
@@ -62,19 +63,21 @@ function multiply(
   columns: number,
   x: Float32Array,
   n: number,
+  alternate = 0,
 ) {
+  const type = format.type | alternate
   build.reset()
   const packed = repack(build, format, file, rows, columns)
   const acts = build.alloc(build.kernels.arrangedBytes(columns, n))
   build.kernels.arrange(format.type, build.put(x), columns, n, acts)
-  const scratch = build.alloc(columns * 32 + (columns / 32 + 1) * 640)
+  const scratch = build.alloc(columns * 32 + Math.ceil(columns / 32 + 1) * 640)
   const results: Uint32Array[] = []
   for (let g = 0; g < packed.groups; g++) {
     const group = packed.at + g * packed.groupBytes
     const tokens = n === 1 ? 1 : Math.ceil(n / 4) * 4
     const out = build.alloc(tokens * 32)
-    if (n === 1) build.kernels.matvec(format.type, group, columns, acts, out)
-    else build.kernels.matmul(format.type, group, columns, acts, n, scratch, out)
+    if (n === 1) build.kernels.matvec(type, group, columns, acts, out)
+    else build.kernels.matmul(type, group, columns, acts, n, scratch, out)
     results.push(bits(build.floats(out, n * 8)))
   }
   return { packed: build.bytes(packed.at, packed.groups * packed.groupBytes), results }
@@ -134,6 +137,35 @@ for (const format of FORMATS) {
           view.setFloat32(file.length - 4, half === 0x7e01 ? Number.NaN : Number.POSITIVE_INFINITY, true)
         else view.setUint16(file.length - format.fileBytes + format.scales.at(-1)!, half, true)
         assert.throws(() => repack(build, format, file, 8, columns), /repack of .*: 1/)
+      }
+    })
+  }
+}
+
+// Dots that add to i32: exact on every engine where weights fit 7 bits. Q8_0's need a probe (tests/probe.test.ts).
+for (const build of builds.filter(({ name }) => name === 'relaxed')) {
+  for (const format of FORMATS.filter(({ name }) => ['Q4_0', 'Q4_1', 'Q6_K'].includes(name))) {
+    test(`${format.name} ${build.name}: the alternate kernels equal the scalar twin bit for bit`, () => {
+      for (const k of [1, 2, 3, 5]) {
+        const columns = k * format.columns
+        for (const n of TOKENS) {
+          for (const [fill, kind] of [
+            [undefined, 'random'],
+            [0xff, 'most'],
+            [0x7f, 'least'],
+            [0, 'alternating'],
+            [undefined, 'outliers'],
+          ] as const) {
+            const file = fileRows(format, 11, columns, columns + n, fill)
+            const x = activations(kind, n, columns)
+            const ours = multiply(build, format, file, 11, columns, x, n, ALTERNATE)
+            assert.equal(
+              ours.results,
+              multiply(scalar, format, file, 11, columns, x, n).results,
+              `${columns}, ${n}, ${kind}`,
+            )
+          }
+        }
       }
     })
   }

@@ -1,5 +1,16 @@
 // The one place that chooses a kernel: by weight type at run time, by instruction set at compile time.
-import { BLOCK, GROUP_ROWS, TILE, TYPE_F16, TYPE_F32, TYPE_Q4_0, TYPE_Q4_1, TYPE_Q8_0 } from '../layout'
+import {
+  ALTERNATE,
+  BLOCK,
+  GROUP_ROWS,
+  TILE,
+  TYPE_F16,
+  TYPE_F32,
+  TYPE_Q4_0,
+  TYPE_Q4_1,
+  TYPE_Q6_K,
+  TYPE_Q8_0,
+} from '../layout'
 import { ACTS_BLOCK } from './acts'
 import { arrange as arrange_scalar } from './arrange_q8/scalar'
 import { arrange as arrange_simd } from './arrange_q8/simd'
@@ -10,23 +21,33 @@ import { matvec as matvec_f16_simd } from './matvec_f16/simd'
 import { matvec as matvec_q4_0_scalar } from './matvec_q4_0/scalar'
 import { matvec as matvec_q4_0_simd } from './matvec_q4_0/simd'
 import { matvec as matvec_q4_0_relaxed } from './matvec_q4_0/relaxed'
+import { matvec as matvec_q4_0_relaxed_add } from './matvec_q4_0/relaxed_add'
 import { matvec as matvec_q4_1_scalar } from './matvec_q4_1/scalar'
 import { matvec as matvec_q4_1_simd } from './matvec_q4_1/simd'
 import { matvec as matvec_q4_1_relaxed } from './matvec_q4_1/relaxed'
+import { matvec as matvec_q4_1_relaxed_add } from './matvec_q4_1/relaxed_add'
 import { matvec as matvec_q8_0_scalar } from './matvec_q8_0/scalar'
 import { matvec as matvec_q8_0_simd } from './matvec_q8_0/simd'
 import { matvec as matvec_q8_0_relaxed } from './matvec_q8_0/relaxed'
+import { matvec as matvec_q8_0_relaxed_add } from './matvec_q8_0/relaxed_add'
 import { matvec as matvec_q6_k_scalar } from './matvec_q6_k/scalar'
 import { matvec as matvec_q6_k_simd } from './matvec_q6_k/simd'
 import { matvec as matvec_q6_k_relaxed } from './matvec_q6_k/relaxed'
+import { matvec as matvec_q6_k_relaxed_add } from './matvec_q6_k/relaxed_add'
 import { matmul as matmul_f32 } from './matmul_f32/simd'
 import * as matmul_i16 from './matmul_i16/simd'
 import * as matmul_u4 from './matmul_u4/relaxed'
 import { matmul as matmul_s8 } from './matmul_s8/relaxed'
 import { matmul as matmul_u6 } from './matmul_u6/relaxed'
+import { matmul as matmul_u6_add } from './matmul_u6/relaxed_add'
+import * as matmul_u8_add from './matmul_u8/relaxed_add'
 import { unpackF16 } from './unpack/f16'
 import * as unpack_simd from './unpack/simd'
 import * as unpack_relaxed from './unpack/relaxed'
+
+// A type may have an alternate kernel, for the relaxed build alone: dots that add to i32, one instruction where the CPU
+// has it (AVX-VNNI, ARM's dot product) and slow elsewhere. A tensor's type with ALTERNATE set asks for it (js/engine/probe.ts
+// decides); the other builds do not know the bit.
 
 /** Whether a weight type reads f32 activations rather than int8 blocks. */
 // @ts-ignore: decorator
@@ -76,8 +97,16 @@ export function matvec(type: i32, group: usize, columns: i32, acts: usize, out: 
         return matvec_q4_1_relaxed(group, columns / BLOCK, acts, out)
       case TYPE_Q8_0:
         return matvec_q8_0_relaxed(group, columns / BLOCK, acts, out)
-      default:
+      case TYPE_Q6_K:
         return matvec_q6_k_relaxed(group, columns / BLOCK, acts, out)
+      case TYPE_Q4_0 | ALTERNATE:
+        return matvec_q4_0_relaxed_add(group, columns / BLOCK, acts, out)
+      case TYPE_Q4_1 | ALTERNATE:
+        return matvec_q4_1_relaxed_add(group, columns / BLOCK, acts, out)
+      case TYPE_Q8_0 | ALTERNATE:
+        return matvec_q8_0_relaxed_add(group, columns / BLOCK, acts, out)
+      default:
+        return matvec_q6_k_relaxed_add(group, columns / BLOCK, acts, out)
     }
   } else if (ASC_FEATURE_SIMD) {
     switch (type) {
@@ -107,16 +136,22 @@ export function unpack(type: i32, group: usize, columns: i32, scratch: usize): u
         unpackF16(group, columns, scratch)
         break
       }
-      case TYPE_Q4_0: {
+      case TYPE_Q4_0:
+      case TYPE_Q4_0 | ALTERNATE: {
         unpack_relaxed.unpackQ4_0(group, blocks, scratch)
         break
       }
-      case TYPE_Q4_1: {
+      case TYPE_Q4_1:
+      case TYPE_Q4_1 | ALTERNATE: {
         unpack_relaxed.unpackQ4_1(group, blocks, scratch)
         break
       }
       case TYPE_Q8_0: {
-        unpack_relaxed.unpackQ8_0(group, blocks, scratch)
+        unpack_relaxed.unpackQ8_0(group, blocks, 0, scratch)
+        break
+      }
+      case TYPE_Q8_0 | ALTERNATE: {
+        unpack_relaxed.unpackQ8_0(group, blocks, <i8>0x80, scratch)
         break
       }
       default:
@@ -161,8 +196,16 @@ export function matmul(type: i32, w: usize, columns: i32, acts: usize, out: usiz
         return matmul_u4.matmulMin(w, blocks, acts, out)
       case TYPE_Q8_0:
         return matmul_s8(w, blocks, acts, out)
-      default:
+      case TYPE_Q6_K:
         return matmul_u6(w, blocks, acts, out)
+      case TYPE_Q4_0 | ALTERNATE:
+        return matmul_u8_add.matmulQ4_0(w, blocks, acts, out)
+      case TYPE_Q4_1 | ALTERNATE:
+        return matmul_u8_add.matmulQ4_1(w, blocks, acts, out)
+      case TYPE_Q8_0 | ALTERNATE:
+        return matmul_u8_add.matmulQ8_0(w, blocks, acts, out)
+      default:
+        return matmul_u6_add(w, blocks, acts, out)
     }
   } else if (ASC_FEATURE_SIMD) {
     switch (type) {

@@ -72,3 +72,10 @@ export function dot8(a: v128, w: v128): v128 {
 export function addDot8(acc: v128, a: v128, w: v128): v128 {
   return i16x8.add(acc, dot8(a, w))
 }
+
+/** acc + the dots of four bytes each: `w` must be in 0…127, or where a probe allows it 0…255. */
+// @ts-ignore: decorator
+@inline
+export function dotAdd(acc: v128, a: v128, w: v128): v128 {
+  return i32x4.relaxed_dot_i8x16_i7x16_add_s(a, w, acc)
+}

@@ -46,11 +46,13 @@ export function unpackQ4_1(group: usize, blocks: i32, dst: usize): void {
   }
 }
 
-export function unpackQ8_0(group: usize, blocks: i32, dst: usize): void {
+/** `flip`: 0, or 0x80 to flip every byte's top bit, which makes the weights unsigned. */
+export function unpackQ8_0(group: usize, blocks: i32, flip: i8, dst: usize): void {
+  const flips = i8x16.splat(flip)
   const ratio = v128.load32_splat(group, RATIO_D)
   group += GROUP_HEADER
   for (let b = 0; b < blocks; b++, group += PACKED_Q8_0, dst += UNPACKED_BLOCK) {
-    for (let i: usize = 0; i < 256; i += 16) v128.store(dst + i, v128.load(group + i))
+    for (let i: usize = 0; i < 256; i += 16) v128.store(dst + i, v128.xor(v128.load(group + i), flips))
     scales(group + 256, ratio, dst + UNPACKED_D)
   }
 }

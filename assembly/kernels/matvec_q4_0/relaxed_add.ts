@@ -1,0 +1,59 @@
+import { ACTS_BLOCK, ACTS_DA } from '../acts'
+import { F16_MASK } from '../../quant/f16'
+import { GROUP_HEADER, RATIO_D } from '../../quant/scales'
+import { PACKED_Q4_0 } from '../../quant/q4_0'
+import { dotAdd, splat0, splat1, splat2, splat3, stepF16 } from '../steps'
+
+/** 8 rows of a group · one token → f32[8] at out, with dots that add to i32. */
+export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void {
+  const ratio = v128.load32_splat(group, RATIO_D)
+  const low = i8x16.splat(15)
+  const mask = i32x4.splat(F16_MASK)
+  let f0 = f32x4.splat(0)
+  let f1 = f32x4.splat(0)
+  let w = group + GROUP_HEADER
+  for (const end = w + <usize>blocks * PACKED_Q4_0; w < end; w += PACKED_Q4_0, acts += ACTS_BLOCK) {
+    const a = v128.load(acts)
+    const b = v128.load(acts, 16)
+    const tail = v128.load(acts, ACTS_DA)
+    let c0 = splat1(tail)
+    let c1 = c0
+    let v = v128.load(w)
+    let u = v128.load(w, 16)
+    let x = splat0(a)
+    let y = splat0(b)
+    c0 = dotAdd(c0, x, v128.and(v, low))
+    c1 = dotAdd(c1, x, v128.and(u, low))
+    c0 = dotAdd(c0, y, v128.and(i16x8.shr_u(v, 4), low))
+    c1 = dotAdd(c1, y, v128.and(i16x8.shr_u(u, 4), low))
+    v = v128.load(w, 32)
+    u = v128.load(w, 48)
+    x = splat1(a)
+    y = splat1(b)
+    c0 = dotAdd(c0, x, v128.and(v, low))
+    c1 = dotAdd(c1, x, v128.and(u, low))
+    c0 = dotAdd(c0, y, v128.and(i16x8.shr_u(v, 4), low))
+    c1 = dotAdd(c1, y, v128.and(i16x8.shr_u(u, 4), low))
+    v = v128.load(w, 64)
+    u = v128.load(w, 80)
+    x = splat2(a)
+    y = splat2(b)
+    c0 = dotAdd(c0, x, v128.and(v, low))
+    c1 = dotAdd(c1, x, v128.and(u, low))
+    c0 = dotAdd(c0, y, v128.and(i16x8.shr_u(v, 4), low))
+    c1 = dotAdd(c1, y, v128.and(i16x8.shr_u(u, 4), low))
+    v = v128.load(w, 96)
+    u = v128.load(w, 112)
+    x = splat3(a)
+    y = splat3(b)
+    c0 = dotAdd(c0, x, v128.and(v, low))
+    c1 = dotAdd(c1, x, v128.and(u, low))
+    c0 = dotAdd(c0, y, v128.and(i16x8.shr_u(v, 4), low))
+    c1 = dotAdd(c1, y, v128.and(i16x8.shr_u(u, 4), low))
+    const da = f32x4.mul(splat0(tail), ratio)
+    f0 = stepF16(f0, c0, w + 128, mask, da)
+    f1 = stepF16(f1, c1, w + 136, mask, da)
+  }
+  v128.store(out, f0)
+  v128.store(out, f1, 16)
+}
