@@ -1,6 +1,6 @@
 /** Threads 1…n−1: told once what to hold, then parked in wasm until the leader has work. */
 import * as platform from '#platform'
-import { serve } from '../js/engine/run.ts'
+import { report, serve } from '../js/engine/run.ts'
 import { openSegment, type SegmentHandle } from '../js/engine/wasm.ts'
 
 export interface ThreadStart {
@@ -14,9 +14,7 @@ export interface ThreadStart {
 platform.parent().onMessage(async (message) => {
   const { wasm, segments, thread, threads } = message as ThreadStart
   const module = await WebAssembly.compile(await platform.wasm(wasm))
-  serve(
-    segments.map((segment) => openSegment(module, segment)),
-    thread,
-    threads,
-  )
+  const opened = segments.map((segment) => openSegment(module, segment))
+  report(opened[0]!, module)
+  serve(opened, thread, threads)
 })

@@ -18,15 +18,18 @@ import type { Source } from '../source/source.ts'
 import { type ModelConfig, readConfig } from './config.ts'
 import { loadWeights, type OnBytes } from './load-weights.ts'
 import { type MemoryPlan, OUTPUT_ROWS, type PlanOptions, planMemory } from './plan.ts'
+import { chooseAlternates } from './probe.ts'
 import { type RopeTable, ropeTable } from './rope.ts'
 import { runForward, runOutput } from './run.ts'
 import { writeRope, writeSegment } from './structs.ts'
-import { findTensors, type ModelTensors } from './tensors.ts'
+import { findTensors, type ModelTensors, matrixTypes } from './tensors.ts'
 import { openSegment, type Segment, type SegmentHandle } from './wasm.ts'
 
 export interface EngineOptions extends PlanOptions {
   /** Memory that other workers can hold too. */
   shared: boolean
+  /** Whether the module is a relaxed build, which has alternate kernels to choose from. */
+  relaxed?: boolean
 }
 
 /** Lets pending messages in: between the pieces of a prompt, where no flag in shared memory tells of an abort. */
@@ -63,19 +66,37 @@ export class Engine {
    */
   allocate(module: WebAssembly.Module): SegmentHandle[] {
     const { plan, config, tensors, options } = this
+    const alternates = options.relaxed ? chooseAlternates(module, options.shared, matrixTypes(tensors), true) : []
     const handles = plan.segments.map((segment): SegmentHandle => {
       const memory = createMemory(segment.pages, options.shared, plan.totalBytes)
-      writeSegment(memory, plan, segment, config, tensors, options.kv === 'f16')
+      writeSegment(memory, plan, segment, config, tensors, options.kv === 'f16', alternates)
       return {
         memory,
         model: segment.model,
         control: segment.control,
         x: segment.buffers.x,
         rowBytes: config.dim * 4,
+        alternates,
       }
     })
     this.segments = handles.map((handle) => openSegment(module, handle))
     return handles
+  }
+
+  /** Waits until the other threads are there; if one of them found an alternate kernel inexact, none is used. */
+  private meetThreads(): void {
+    const { memory, control } = this.segments[0]!
+    const words = new Int32Array(memory.buffer)
+    const ready = (control + L.CONTROL_READY) >> 2
+    for (let count = Atomics.load(words, ready); count < this.options.threads - 1; count = Atomics.load(words, ready)) {
+      Atomics.wait(words, ready, count, 100)
+      this.check(Atomics.load(words, (control + L.CONTROL_POISON) >> 2) ? L.STATUS_POISONED : L.STATUS_OK)
+    }
+    if (Atomics.load(words, (control + L.CONTROL_INEXACT) >> 2) === 0) return
+    const { plan, config, tensors, options } = this
+    for (const [i, segment] of plan.segments.entries()) {
+      writeSegment(this.segments[i]!.memory, plan, segment, config, tensors, options.kv === 'f16', [])
+    }
   }
 
   /** Reads and repacks the weights. Errors: see loadWeights. */
@@ -84,6 +105,7 @@ export class Engine {
     await loadWeights(source, plan, segments, tensors, onBytes, signal)
     const table = ropeTable(this.config.rope, this.ropeFactors())
     checkRope(table, this.context)
+    this.meetThreads()
     for (const [i, segment] of plan.segments.entries()) writeRope(segments[i]!.memory, segment, table)
   }
 

@@ -87,7 +87,12 @@ export class Leader {
       const { breathe, isa, ...rest } = options
       this.breathe = breathe ? platform.breathe : undefined
       const context = contextOf(trainedContext(gguf), options.context)
-      const plan = { ...rest, context, maxSegmentBytes: options.maxSegmentBytes ?? MAX_SEGMENT_BYTES }
+      const plan = {
+        ...rest,
+        context,
+        relaxed: isa === 'relaxed',
+        maxSegmentBytes: options.maxSegmentBytes ?? MAX_SEGMENT_BYTES,
+      }
       this.engine = new Engine(gguf, plan, this.breathe)
       const module = await WebAssembly.compile(await platform.wasm(options.shared ? `${isa}-threads` : isa))
       throwIfAborted(signal, 'Loading the model')

@@ -1,5 +1,14 @@
 /** One forward pass over all segments, as every thread runs it. */
-import { COMMAND_EXIT, COMMAND_FORWARD, COMMAND_OUTPUT, STATUS_OK, STATUS_POISONED } from '../../assembly/layout.ts'
+import {
+  COMMAND_EXIT,
+  COMMAND_FORWARD,
+  COMMAND_OUTPUT,
+  CONTROL_INEXACT,
+  CONTROL_READY,
+  STATUS_OK,
+  STATUS_POISONED,
+} from '../../assembly/layout.ts'
+import { chooseAlternates } from './probe.ts'
 import type { Segment } from './wasm.ts'
 
 /**
@@ -25,6 +34,15 @@ export function runForward(segments: readonly Segment[], thread: number, threads
 /** Logits of the chosen rows. Returns a STATUS_. */
 export function runOutput(segments: readonly Segment[], thread: number, threads: number): number {
   return segments[0]!.exports.output(segments[0]!.model, thread, threads)
+}
+
+/** A pool thread reports that it is there, and whether the alternate kernels are exact in its worker too. */
+export function report({ memory, control, alternates }: Segment, module: WebAssembly.Module): void {
+  const words = new Int32Array(memory.buffer)
+  const exact = chooseAlternates(module, true, alternates, false)
+  if (exact.length < alternates.length) Atomics.store(words, (control + CONTROL_INEXACT) >> 2, 1)
+  Atomics.add(words, (control + CONTROL_READY) >> 2, 1)
+  Atomics.notify(words, (control + CONTROL_READY) >> 2)
 }
 
 /** A pool thread's life: parks until thread 0 gives a command, runs it, parks again; ends on EXIT or poison. */

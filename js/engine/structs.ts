@@ -10,7 +10,10 @@ function forms(...matrices: Matrix[]): number {
   return matrices.reduce((bits, { type }) => bits | (type.float ? L.FORM_F32 : L.FORM_Q8), 0)
 }
 
-/** Fills in everything but the weights, the rotary frequencies and the batch. */
+/**
+ * Fills in everything but the weights, the rotary frequencies and the batch. `alternates`: ids of the types to multiply
+ * with their alternate kernels.
+ */
 export function writeSegment(
   memory: WebAssembly.Memory,
   plan: MemoryPlan,
@@ -18,11 +21,12 @@ export function writeSegment(
   config: ModelConfig,
   tensors: ModelTensors,
   kvF16: boolean,
+  alternates: readonly number[],
 ): void {
   const view = new DataView(memory.buffer)
   const put = (at: number, value: number): void => view.setUint32(at, value, true)
   const matrix = (at: number, m: Matrix): void => {
-    put(at + L.TENSOR_TYPE, m.type.id)
+    put(at + L.TENSOR_TYPE, m.type.id | (alternates.includes(m.type.id) ? L.ALTERNATE : 0))
     put(at + L.TENSOR_ROWS, m.rows)
     put(at + L.TENSOR_COLUMNS, m.columns)
     put(at + L.TENSOR_DATA, segment.addresses.get(m.info.name)!)

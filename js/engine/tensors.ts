@@ -186,3 +186,10 @@ export function* allTensors(tensors: ModelTensors): Generator<Placed> {
   yield* sharedTensors(tensors)
   for (const layer of tensors.layers) yield* layerTensors(layer)
 }
+
+/** Ids of the types that the model's matrices have. */
+export function matrixTypes(tensors: ModelTensors): Set<number> {
+  const ids = new Set<number>()
+  for (const { matrix } of allTensors(tensors)) if (matrix) ids.add(matrix.type.id)
+  return ids
+}

@@ -28,6 +28,8 @@ export interface Segment {
   control: number
   x: number
   rowBytes: number
+  /** Types that are multiplied with their alternate kernels, if every thread finds them exact. */
+  alternates: readonly number[]
 }
 
 /** What a worker needs to hold a segment: can be posted. */
@@ -36,4 +38,15 @@ export type SegmentHandle = Omit<Segment, 'exports'>
 export function openSegment(module: WebAssembly.Module, handle: SegmentHandle): Segment {
   const { exports } = instantiateSync<Record<string, unknown>>(module, { env: { memory: handle.memory } })
   return { ...handle, exports: exports as unknown as Exports }
+}
+
+/** The single kernels that a probe tries out. */
+export interface ProbeExports extends Pick<Exports, 'repack'> {
+  arrange(type: number, x: number, columns: number, n: number, dst: number): void
+  matvec(type: number, group: number, columns: number, acts: number, out: number): void
+  matmul(type: number, group: number, columns: number, acts: number, n: number, scratch: number, out: number): void
+}
+
+export function openKernels(module: WebAssembly.Module, memory: WebAssembly.Memory): ProbeExports {
+  return instantiateSync<Record<string, unknown>>(module, { env: { memory } }).exports as unknown as ProbeExports
 }
