@@ -36,14 +36,13 @@ import { matvec as matvec_q6_k_relaxed } from './matvec_q6_k/relaxed'
 import { matvec as matvec_q6_k_relaxed_add } from './matvec_q6_k/relaxed_add'
 import { matmul as matmul_f32 } from './matmul_f32/simd'
 import * as matmul_i16 from './matmul_i16/simd'
+import { matmul as matmul_i16_relaxed } from './matmul_i16/relaxed'
 import * as matmul_u4 from './matmul_u4/relaxed'
-import { matmul as matmul_s8 } from './matmul_s8/relaxed'
-import { matmul as matmul_u6 } from './matmul_u6/relaxed'
 import { matmul as matmul_u6_add } from './matmul_u6/relaxed_add'
 import * as matmul_u8_add from './matmul_u8/relaxed_add'
 import { unpackF16 } from './unpack/f16'
-import * as unpack_simd from './unpack/simd'
-import * as unpack_relaxed from './unpack/relaxed'
+import * as unpack_i16 from './unpack/i16'
+import * as unpack_i8 from './unpack/i8'
 
 // A type may have an alternate kernel, for the relaxed build alone: dots that add to i32, one instruction where the CPU
 // has it (AVX-VNNI, ARM's dot product) and slow elsewhere. A tensor's type with ALTERNATE set asks for it (js/engine/probe.ts
@@ -138,24 +137,28 @@ export function unpack(type: i32, group: usize, columns: i32, scratch: usize): u
       }
       case TYPE_Q4_0:
       case TYPE_Q4_0 | ALTERNATE: {
-        unpack_relaxed.unpackQ4_0(group, blocks, scratch)
+        unpack_i8.unpackQ4_0(group, blocks, scratch)
         break
       }
       case TYPE_Q4_1:
       case TYPE_Q4_1 | ALTERNATE: {
-        unpack_relaxed.unpackQ4_1(group, blocks, scratch)
+        unpack_i8.unpackQ4_1(group, blocks, scratch)
         break
       }
       case TYPE_Q8_0: {
-        unpack_relaxed.unpackQ8_0(group, blocks, 0, scratch)
+        unpack_i16.unpackQ8_0(group, blocks, scratch)
         break
       }
       case TYPE_Q8_0 | ALTERNATE: {
-        unpack_relaxed.unpackQ8_0(group, blocks, <i8>0x80, scratch)
+        unpack_i8.unpackQ8_0(group, blocks, scratch)
+        break
+      }
+      case TYPE_Q6_K: {
+        unpack_i16.unpackQ6_K(group, blocks, scratch)
         break
       }
       default:
-        unpack_relaxed.unpackQ6_K(group, blocks, scratch)
+        unpack_i8.unpackQ6_K(group, blocks, scratch)
     }
   } else if (ASC_FEATURE_SIMD) {
     switch (type) {
@@ -164,19 +167,19 @@ export function unpack(type: i32, group: usize, columns: i32, scratch: usize): u
         break
       }
       case TYPE_Q4_0: {
-        unpack_simd.unpackQ4_0(group, blocks, scratch)
+        unpack_i16.unpackQ4_0(group, blocks, scratch)
         break
       }
       case TYPE_Q4_1: {
-        unpack_simd.unpackQ4_1(group, blocks, scratch)
+        unpack_i16.unpackQ4_1(group, blocks, scratch)
         break
       }
       case TYPE_Q8_0: {
-        unpack_simd.unpackQ8_0(group, blocks, scratch)
+        unpack_i16.unpackQ8_0(group, blocks, scratch)
         break
       }
       default:
-        unpack_simd.unpackQ6_K(group, blocks, scratch)
+        unpack_i16.unpackQ6_K(group, blocks, scratch)
     }
   }
   return scratch
@@ -195,9 +198,8 @@ export function matmul(type: i32, w: usize, columns: i32, acts: usize, out: usiz
       case TYPE_Q4_1:
         return matmul_u4.matmulMin(w, blocks, acts, out)
       case TYPE_Q8_0:
-        return matmul_s8(w, blocks, acts, out)
       case TYPE_Q6_K:
-        return matmul_u6(w, blocks, acts, out)
+        return matmul_i16_relaxed(w, blocks, acts, out)
       case TYPE_Q4_0 | ALTERNATE:
         return matmul_u8_add.matmulQ4_0(w, blocks, acts, out)
       case TYPE_Q4_1 | ALTERNATE:

@@ -1,7 +1,7 @@
 // All quantized types in the simd build: the group is unpacked to i16, so that one kernel serves them.
 import { ACTS_BLOCK, ACTS_DA, ACTS_SA } from '../acts'
 import { dot16, splat0, splat1, splat2, splat3, step, stepMin } from '../steps'
-import { UNPACKED_BLOCK, UNPACKED_D, UNPACKED_M } from '../unpack/layout'
+import { I16_BLOCK, I16_D, I16_M } from '../unpack/layout'
 
 // @ts-ignore: decorator
 @inline
@@ -14,7 +14,7 @@ function tile(w: usize, blocks: i32, acts: usize, out: usize, hasMin: bool): voi
     f21 = f00,
     f30 = f00,
     f31 = f00
-  for (const end = w + <usize>blocks * UNPACKED_BLOCK; w < end; w += UNPACKED_BLOCK, acts += 4 * ACTS_BLOCK) {
+  for (const end = w + <usize>blocks * I16_BLOCK; w < end; w += I16_BLOCK, acts += 4 * ACTS_BLOCK) {
     let w0 = v128.load(w)
     let w1 = v128.load(w, 16)
     let a = v128.load(acts)
@@ -255,8 +255,8 @@ function tile(w: usize, blocks: i32, acts: usize, out: usize, hasMin: bool): voi
     x = splat3(a)
     c30 = dot16(c30, x, w0)
     c31 = dot16(c31, x, w1)
-    const d0 = v128.load(w, UNPACKED_D)
-    const d1 = v128.load(w, UNPACKED_D + 16)
+    const d0 = v128.load(w, I16_D)
+    const d1 = v128.load(w, I16_D + 16)
     const da = v128.load(acts, 4 * ACTS_DA)
     const da0 = splat0(da)
     f00 = step(f00, c00, d0, da0)
@@ -271,8 +271,8 @@ function tile(w: usize, blocks: i32, acts: usize, out: usize, hasMin: bool): voi
     f30 = step(f30, c30, d0, da3)
     f31 = step(f31, c31, d1, da3)
     if (hasMin) {
-      const m0 = v128.load(w, UNPACKED_M)
-      const m1 = v128.load(w, UNPACKED_M + 16)
+      const m0 = v128.load(w, I16_M)
+      const m1 = v128.load(w, I16_M + 16)
       const sa = v128.load(acts, 4 * ACTS_SA)
       let sat = splat0(sa)
       f00 = stepMin(f00, m0, sat)

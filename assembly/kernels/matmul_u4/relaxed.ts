@@ -1,7 +1,7 @@
 // Q4_0 and Q4_1, unpacked to bytes 0…15. i16 lanes sum the eight quads of a block: at most 8 · 2 · 15 · 127 = 30,480.
 import { ACTS_BLOCK, ACTS_DA, ACTS_S, ACTS_SA } from '../acts'
 import { addDot8, dot8, splat0, splat1, splat2, splat3, step, stepMin } from '../steps'
-import { UNPACKED_BLOCK, UNPACKED_D, UNPACKED_M } from '../unpack/layout'
+import { I8_BLOCK, I8_D, I8_M } from '../unpack/layout'
 
 /** The block's integer: Σ of the pairs, with −8 · the sum of the activations where the values are offset by 8. */
 // @ts-ignore: decorator
@@ -22,7 +22,7 @@ function tile(w: usize, blocks: i32, acts: usize, out: usize, hasMin: bool): voi
     f21 = f00,
     f30 = f00,
     f31 = f00
-  for (const end = w + <usize>blocks * UNPACKED_BLOCK; w < end; w += UNPACKED_BLOCK, acts += 4 * ACTS_BLOCK) {
+  for (const end = w + <usize>blocks * I8_BLOCK; w < end; w += I8_BLOCK, acts += 4 * ACTS_BLOCK) {
     let w0 = v128.load(w)
     let w1 = v128.load(w, 16)
     let a = v128.load(acts)
@@ -143,8 +143,8 @@ function tile(w: usize, blocks: i32, acts: usize, out: usize, hasMin: bool): voi
     x = splat3(a)
     c30 = addDot8(c30, x, w0)
     c31 = addDot8(c31, x, w1)
-    const d0 = v128.load(w, UNPACKED_D)
-    const d1 = v128.load(w, UNPACKED_D + 16)
+    const d0 = v128.load(w, I8_D)
+    const d1 = v128.load(w, I8_D + 16)
     const da = v128.load(acts, 4 * ACTS_DA)
     const s = v128.load(acts, 4 * ACTS_S)
     const da0 = splat0(da)
@@ -164,8 +164,8 @@ function tile(w: usize, blocks: i32, acts: usize, out: usize, hasMin: bool): voi
     f30 = step(f30, finish(c30, s3, !hasMin), d0, da3)
     f31 = step(f31, finish(c31, s3, !hasMin), d1, da3)
     if (hasMin) {
-      const m0 = v128.load(w, UNPACKED_M)
-      const m1 = v128.load(w, UNPACKED_M + 16)
+      const m0 = v128.load(w, I8_M)
+      const m1 = v128.load(w, I8_M + 16)
       const sa = v128.load(acts, 4 * ACTS_SA)
       let sat = splat0(sa)
       f00 = stepMin(f00, m0, sat)

@@ -1,7 +1,7 @@
-// Q6_K as in relaxed.ts, with dots that add to i32.
+// Q6_K, unpacked to bytes 0…63, with dots that add to i32: two integer sums a block, each with its own sub-scale.
 import { ACTS_BLOCK, ACTS_DA, ACTS_S, ACTS_S1 } from '../acts'
 import { dotAdd, step } from '../steps'
-import { UNPACKED_D, UNPACKED_Q6_BLOCK, UNPACKED_SC0, UNPACKED_SC1 } from '../unpack/layout'
+import { I8_D, I8_Q6_BLOCK, I8_SC0, I8_SC1 } from '../unpack/layout'
 
 /** Two quads of a tile's token (quads lie 16 bytes apart). */
 // @ts-ignore: decorator
@@ -21,7 +21,7 @@ function dotBlock(w: usize, acts: usize, half: usize, token: usize): v128 {
   c0 = dotTwo(dotTwo(c0, a, w + half), a + 32, w + half + 64)
   let c1 = i32x4.splat(4 * s1)
   c1 = dotTwo(dotTwo(c1, a + 64, w + half + 128), a + 96, w + half + 192)
-  return i32x4.add(i32x4.mul(c0, v128.load(w + half, UNPACKED_SC0)), i32x4.mul(c1, v128.load(w + half, UNPACKED_SC1)))
+  return i32x4.add(i32x4.mul(c0, v128.load(w + half, I8_SC0)), i32x4.mul(c1, v128.load(w + half, I8_SC1)))
 }
 
 /** 8 rows, unpacked · a tile of 4 tokens → f32[4 tokens][8 rows] at out. */
@@ -35,8 +35,8 @@ export function matmul(w: usize, blocks: i32, acts: usize, out: usize): void {
     f30 = f00,
     f31 = f00
   for (let b = 0; b < blocks; b++) {
-    const d0 = v128.load(w, UNPACKED_D)
-    const d1 = v128.load(w, UNPACKED_D + 16)
+    const d0 = v128.load(w, I8_D)
+    const d1 = v128.load(w, I8_D + 16)
     let da = v128.load32_splat(acts, 4 * ACTS_DA)
     f00 = step(f00, dotBlock(w, acts, 0, 0), d0, da)
     f01 = step(f01, dotBlock(w, acts, 16, 0), d1, da)
@@ -49,7 +49,7 @@ export function matmul(w: usize, blocks: i32, acts: usize, out: usize): void {
     da = v128.load32_splat(acts, 4 * ACTS_DA + 12)
     f30 = step(f30, dotBlock(w, acts, 0, 3), d0, da)
     f31 = step(f31, dotBlock(w, acts, 16, 3), d1, da)
-    w += UNPACKED_Q6_BLOCK
+    w += I8_Q6_BLOCK
     acts += 4 * ACTS_BLOCK
   }
   v128.store(out, f00)

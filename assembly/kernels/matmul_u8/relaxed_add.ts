@@ -3,7 +3,7 @@
 // −offset · (sum of the activations), offset 8, 0 or 128.
 import { ACTS_BLOCK, ACTS_DA, ACTS_S, ACTS_SA } from '../acts'
 import { dotAdd, splat0, splat1, splat2, splat3, step, stepMin } from '../steps'
-import { UNPACKED_BLOCK, UNPACKED_D, UNPACKED_M } from '../unpack/layout'
+import { I8_BLOCK, I8_D, I8_M } from '../unpack/layout'
 
 /** The bias from s = −8 · sum: 0: none, else shifted by one less. */
 // @ts-ignore: decorator
@@ -23,7 +23,7 @@ function tile(w: usize, blocks: i32, acts: usize, out: usize, offset: i32, hasMi
     f21 = f00,
     f30 = f00,
     f31 = f00
-  for (const end = w + <usize>blocks * UNPACKED_BLOCK; w < end; w += UNPACKED_BLOCK, acts += 4 * ACTS_BLOCK) {
+  for (const end = w + <usize>blocks * I8_BLOCK; w < end; w += I8_BLOCK, acts += 4 * ACTS_BLOCK) {
     const s = biasOf(v128.load(acts, 4 * ACTS_S), offset)
     const b0 = splat0(s)
     const b1 = splat1(s)
@@ -149,8 +149,8 @@ function tile(w: usize, blocks: i32, acts: usize, out: usize, offset: i32, hasMi
     x = splat3(a)
     c30 = dotAdd(c30, x, w0)
     c31 = dotAdd(c31, x, w1)
-    const d0 = v128.load(w, UNPACKED_D)
-    const d1 = v128.load(w, UNPACKED_D + 16)
+    const d0 = v128.load(w, I8_D)
+    const d1 = v128.load(w, I8_D + 16)
     const da = v128.load(acts, 4 * ACTS_DA)
     const da0 = splat0(da)
     f00 = step(f00, c00, d0, da0)
@@ -165,8 +165,8 @@ function tile(w: usize, blocks: i32, acts: usize, out: usize, offset: i32, hasMi
     f30 = step(f30, c30, d0, da3)
     f31 = step(f31, c31, d1, da3)
     if (hasMin) {
-      const m0 = v128.load(w, UNPACKED_M)
-      const m1 = v128.load(w, UNPACKED_M + 16)
+      const m0 = v128.load(w, I8_M)
+      const m1 = v128.load(w, I8_M + 16)
       const sa = v128.load(acts, 4 * ACTS_SA)
       let sat = splat0(sa)
       f00 = stepMin(f00, m0, sat)

@@ -10,7 +10,7 @@ import { dot8, splat0, splat1, splat2, splat3, stepF16 } from '../steps'
  */
 // @ts-ignore: decorator
 @inline
-export function dotBytes(c: v128, w: v128, plus: v128, minus: v128): v128 {
+function dotBytes(c: v128, w: v128, plus: v128, minus: v128): v128 {
   return i32x4.add(c, i32x4.extadd_pairwise_i16x8_s(i16x8.sub(dot8(w, plus), dot8(w, minus))))
 }
 

@@ -4,7 +4,7 @@ import { PACKED_Q4_0 } from '../../quant/q4_0'
 import { PACKED_Q4_1 } from '../../quant/q4_1'
 import { PACKED_Q6_K, Q6_K_D, Q6_K_HIGH, Q6_K_PARTS, Q6_K_PART_BYTES, Q6_K_SC } from '../../quant/q6_k'
 import { PACKED_Q8_0 } from '../../quant/q8_0'
-import { UNPACKED_BLOCK, UNPACKED_D, UNPACKED_M } from './layout'
+import { I16_BLOCK, I16_D, I16_M } from './layout'
 
 /** 128 bytes of nibbles → i16, less `offset`. */
 // @ts-ignore: decorator
@@ -33,9 +33,9 @@ function scales(p: usize, ratio: v128, dst: usize): void {
 export function unpackQ4_0(group: usize, blocks: i32, dst: usize): void {
   const ratio = v128.load32_splat(group, RATIO_D)
   group += GROUP_HEADER
-  for (let b = 0; b < blocks; b++, group += PACKED_Q4_0, dst += UNPACKED_BLOCK) {
+  for (let b = 0; b < blocks; b++, group += PACKED_Q4_0, dst += I16_BLOCK) {
     nibbles(group, i16x8.splat(8), dst)
-    scales(group + 128, ratio, dst + UNPACKED_D)
+    scales(group + 128, ratio, dst + I16_D)
   }
 }
 
@@ -43,24 +43,24 @@ export function unpackQ4_1(group: usize, blocks: i32, dst: usize): void {
   const ratioD = v128.load32_splat(group, RATIO_D)
   const ratioM = v128.load32_splat(group, RATIO_M)
   group += GROUP_HEADER
-  for (let b = 0; b < blocks; b++, group += PACKED_Q4_1, dst += UNPACKED_BLOCK) {
+  for (let b = 0; b < blocks; b++, group += PACKED_Q4_1, dst += I16_BLOCK) {
     nibbles(group, i16x8.splat(0), dst)
-    scales(group + 128, ratioD, dst + UNPACKED_D)
-    scales(group + 144, ratioM, dst + UNPACKED_M)
+    scales(group + 128, ratioD, dst + I16_D)
+    scales(group + 144, ratioM, dst + I16_M)
   }
 }
 
 export function unpackQ8_0(group: usize, blocks: i32, dst: usize): void {
   const ratio = v128.load32_splat(group, RATIO_D)
   group += GROUP_HEADER
-  for (let b = 0; b < blocks; b++, group += PACKED_Q8_0, dst += UNPACKED_BLOCK) {
+  for (let b = 0; b < blocks; b++, group += PACKED_Q8_0, dst += I16_BLOCK) {
     for (let i: usize = 0; i < 256; i += 16) {
       const v = v128.load(group + i)
       const to = dst + (i & 16) + (i >> 5) * 64
       v128.store(to, i16x8.shr_s(i16x8.shl(v, 8), 8))
       v128.store(to, i16x8.shr_s(v, 8), 32)
     }
-    scales(group + 256, ratio, dst + UNPACKED_D)
+    scales(group + 256, ratio, dst + I16_D)
   }
 }
 
@@ -85,7 +85,7 @@ function storeQ6(w: v128, sc: v128, dst: usize): void {
 export function unpackQ6_K(group: usize, blocks: i32, dst: usize): void {
   const low = i8x16.splat(15)
   const top = i8x16.splat(0x30)
-  for (let b = 0; b < blocks; b++, dst += UNPACKED_BLOCK) {
+  for (let b = 0; b < blocks; b++, dst += I16_BLOCK) {
     const block = group + <usize>(b >> 3) * PACKED_Q6_K
     const part = block + Q6_K_PARTS + <usize>(b & 7) * Q6_K_PART_BYTES
     for (let half: usize = 0; half < 2; half++) {
@@ -103,7 +103,7 @@ export function unpackQ6_K(group: usize, blocks: i32, dst: usize): void {
         storeQ6(v128.or(v128.and(i16x8.shr_u(w, 4), low), t1), sc1, to + 256)
       }
     }
-    v128.store(dst, v128.load(block, Q6_K_D), UNPACKED_D)
-    v128.store(dst, v128.load(block, Q6_K_D + 16), UNPACKED_D + 16)
+    v128.store(dst, v128.load(block, Q6_K_D), I16_D)
+    v128.store(dst, v128.load(block, Q6_K_D + 16), I16_D + 16)
   }
 }

@@ -5,7 +5,7 @@ import { PACKED_Q4_1 } from '../../quant/q4_1'
 import { PACKED_Q6_K, Q6_K_D, Q6_K_HIGH, Q6_K_PARTS, Q6_K_PART_BYTES } from '../../quant/q6_k'
 import { PACKED_Q8_0 } from '../../quant/q8_0'
 import { subScales } from '../matvec_q6_k/simd'
-import { UNPACKED_BLOCK, UNPACKED_D, UNPACKED_M, UNPACKED_Q6_BLOCK, UNPACKED_SC0, UNPACKED_SC1 } from './layout'
+import { I8_BLOCK, I8_D, I8_M, I8_Q6_BLOCK, I8_SC0, I8_SC1 } from './layout'
 
 /** 128 bytes of nibbles → i8 0…15. */
 // @ts-ignore: decorator
@@ -29,9 +29,9 @@ function scales(p: usize, ratio: v128, dst: usize): void {
 export function unpackQ4_0(group: usize, blocks: i32, dst: usize): void {
   const ratio = v128.load32_splat(group, RATIO_D)
   group += GROUP_HEADER
-  for (let b = 0; b < blocks; b++, group += PACKED_Q4_0, dst += UNPACKED_BLOCK) {
+  for (let b = 0; b < blocks; b++, group += PACKED_Q4_0, dst += I8_BLOCK) {
     nibbles(group, dst)
-    scales(group + 128, ratio, dst + UNPACKED_D)
+    scales(group + 128, ratio, dst + I8_D)
   }
 }
 
@@ -39,28 +39,28 @@ export function unpackQ4_1(group: usize, blocks: i32, dst: usize): void {
   const ratioD = v128.load32_splat(group, RATIO_D)
   const ratioM = v128.load32_splat(group, RATIO_M)
   group += GROUP_HEADER
-  for (let b = 0; b < blocks; b++, group += PACKED_Q4_1, dst += UNPACKED_BLOCK) {
+  for (let b = 0; b < blocks; b++, group += PACKED_Q4_1, dst += I8_BLOCK) {
     nibbles(group, dst)
-    scales(group + 128, ratioD, dst + UNPACKED_D)
-    scales(group + 144, ratioM, dst + UNPACKED_M)
+    scales(group + 128, ratioD, dst + I8_D)
+    scales(group + 144, ratioM, dst + I8_M)
   }
 }
 
-/** `flip`: 0, or 0x80 to flip every byte's top bit, which makes the weights unsigned. */
-export function unpackQ8_0(group: usize, blocks: i32, flip: i8, dst: usize): void {
-  const flips = i8x16.splat(flip)
+/** Every byte's top bit is flipped, which makes the weights unsigned. */
+export function unpackQ8_0(group: usize, blocks: i32, dst: usize): void {
+  const flip = i8x16.splat(<i8>0x80)
   const ratio = v128.load32_splat(group, RATIO_D)
   group += GROUP_HEADER
-  for (let b = 0; b < blocks; b++, group += PACKED_Q8_0, dst += UNPACKED_BLOCK) {
-    for (let i: usize = 0; i < 256; i += 16) v128.store(dst + i, v128.xor(v128.load(group + i), flips))
-    scales(group + 256, ratio, dst + UNPACKED_D)
+  for (let b = 0; b < blocks; b++, group += PACKED_Q8_0, dst += I8_BLOCK) {
+    for (let i: usize = 0; i < 256; i += 16) v128.store(dst + i, v128.xor(v128.load(group + i), flip))
+    scales(group + 256, ratio, dst + I8_D)
   }
 }
 
 export function unpackQ6_K(group: usize, blocks: i32, dst: usize): void {
   const low = i8x16.splat(15)
   const top = i8x16.splat(0x30)
-  for (let b = 0; b < blocks; b++, dst += UNPACKED_Q6_BLOCK) {
+  for (let b = 0; b < blocks; b++, dst += I8_Q6_BLOCK) {
     const block = group + <usize>(b >> 3) * PACKED_Q6_K
     const part = block + Q6_K_PARTS + <usize>(b & 7) * Q6_K_PART_BYTES
     for (let half: usize = 0; half < 2; half++) {
@@ -75,9 +75,9 @@ export function unpackQ6_K(group: usize, blocks: i32, dst: usize): void {
         v128.store(to, v128.or(v128.and(w, low), t0))
         v128.store(to, v128.or(v128.and(i16x8.shr_u(w, 4), low), t1), 128)
       }
-      v128.store(dst + half * 16, subScales(part, half), UNPACKED_SC0)
-      v128.store(dst + half * 16, subScales(part + 8, half), UNPACKED_SC1)
-      v128.store(dst + half * 16, v128.load(block + half * 16, Q6_K_D), UNPACKED_D)
+      v128.store(dst + half * 16, subScales(part, half), I8_SC0)
+      v128.store(dst + half * 16, subScales(part + 8, half), I8_SC1)
+      v128.store(dst + half * 16, v128.load(block + half * 16, Q6_K_D), I8_D)
     }
   }
 }
