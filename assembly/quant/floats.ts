@@ -1,27 +1,16 @@
 // F32 and F16 matrices. Packed: for each column, the 8 rows' values side by side.
 //   F32: 32 bytes a column. F16: 16 bytes a column.
 import { f16ToF32, isFiniteF16 } from './f16'
+import { areFinite, interleave, interleaveHalves, largestHalf } from './rows'
 
 export function packF32(src: usize, rows: i32, columns: i32, dst: usize): bool {
-  for (let c = 0; c < columns; c++) {
-    for (let r = 0; r < 8; r++) {
-      const x = r < rows ? load<f32>(src + (<usize>r * columns + c) * 4) : 0
-      if (!isFinite(x)) return false
-      store<f32>(dst + (<usize>c * 8 + r) * 4, x)
-    }
-  }
-  return true
+  interleave(src, <usize>columns * 4, rows, columns, dst)
+  return areFinite(src, rows * columns)
 }
 
 export function packF16(src: usize, rows: i32, columns: i32, dst: usize): bool {
-  for (let c = 0; c < columns; c++) {
-    for (let r = 0; r < 8; r++) {
-      const h = r < rows ? <u32>load<u16>(src + (<usize>r * columns + c) * 2) : 0
-      if (!isFiniteF16(h)) return false
-      store<u16>(dst + (<usize>c * 8 + r) * 2, <u16>h)
-    }
-  }
-  return true
+  interleaveHalves(src, <usize>columns * 2, rows, columns, dst)
+  return isFiniteF16(largestHalf(src, rows * columns))
 }
 
 export function rowF32(group: usize, lane: usize, columns: i32, dst: usize): void {

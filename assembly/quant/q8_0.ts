@@ -7,7 +7,8 @@
 //   └──────────────────────────────────────────────────┘
 //   8 × d f16
 import { BLOCK } from '../layout'
-import { GROUP_HEADER, RATIO_D, interleave, packScales, scale } from './scales'
+import { interleave } from './rows'
+import { GROUP_HEADER, RATIO_D, packScales, scale } from './scales'
 
 const FILE_BLOCK: usize = 34
 export const PACKED_Q8_0: usize = 272

@@ -5,22 +5,12 @@
 //   ┌──────────────┬──────────────┬─────────┐
 //   │ ratio of d   │ ratio of m   │ unused  │   f32 each: what turns the shifted bits of a stored half into the scale
 //   └──────────────┴──────────────┴─────────┘
-import { f16ToF32, f32ToF16, isFiniteF16 } from './f16'
+import { f16ToF32, f32ToF16, f32x4ToF16, isFiniteF16 } from './f16'
+import { gatherHalves, largestLane } from './rows'
 
 export const GROUP_HEADER: usize = 16
 export const RATIO_D: usize = 0
 export const RATIO_M: usize = 4
-
-/** Largest magnitude (as half bits) among `count` halves that lie `stride` bytes apart, or -1 if one is not finite. */
-export function largestHalf(p: usize, count: i32, stride: usize): i32 {
-  let largest = 0
-  for (let i = 0; i < count; i++, p += stride) {
-    const h = <u32>load<u16>(p)
-    if (!isFiniteF16(h)) return -1
-    largest = max(largest, <i32>(h & 0x7fff))
-  }
-  return largest
-}
 
 /** The exponent shift for a group whose largest half is `largest`. */
 export function shiftOf(largest: i32): i32 {
@@ -34,7 +24,7 @@ export function ratioOf(shift: i32): f32 {
 
 // @ts-ignore: decorator
 @inline
-export function shiftHalf(h: u32, shift: i32): u32 {
+function shiftHalf(h: u32, shift: i32): u32 {
   return f32ToF16(f16ToF32(h) * reinterpret<f32>((127 + shift) << 23))
 }
 
@@ -47,9 +37,66 @@ export function scale(p: usize, factor: f32): f32 {
 }
 
 /**
- * Writes one scale of each block of 8 rows. `src`: the half of row 0, block 0; rows lie `rowBytes` apart, blocks
- * `blockBytes`. `dst`: 8 halves of block 0; blocks lie `packedBytes` apart. Missing rows get 0. False: not finite.
+ * Copies one half of each block of 8 rows, the same block's side by side. `src`: the half of row 0, block 0; rows lie
+ * `rowBytes` apart, blocks `blockBytes`. `dst`: 8 halves of block 0; blocks lie `packedBytes` apart. Missing rows get 0.
+ * Returns the largest magnitude, as half bits.
  */
+function gather(
+  src: usize,
+  rowBytes: usize,
+  blockBytes: usize,
+  rows: i32,
+  blocks: i32,
+  dst: usize,
+  packedBytes: usize,
+): i32 {
+  if (ASC_FEATURE_SIMD) {
+    if (rows == 8) {
+      const magnitude = i16x8.splat(0x7fff)
+      let most = i16x8.splat(0)
+      for (let b = 0; b < blocks; b++, src += blockBytes, dst += packedBytes) {
+        const halves = gatherHalves(src, rowBytes)
+        most = i16x8.max_s(most, v128.and(halves, magnitude))
+        v128.store(dst, halves)
+      }
+      return largestLane(most)
+    }
+  }
+  let largest = 0
+  for (let b = 0; b < blocks; b++, src += blockBytes, dst += packedBytes) {
+    for (let r = 0; r < 8; r++) {
+      const h = r < rows ? <i32>load<u16>(src + <usize>r * rowBytes) : 0
+      largest = max(largest, h & 0x7fff)
+      store<u16>(dst + r * 2, <u16>h)
+    }
+  }
+  return largest
+}
+
+/** Multiplies 8 finite halves by 2^shift, shift ≥ 0, where the results are finite. */
+// @ts-ignore: decorator
+@inline
+function shiftHalves(p: usize, shift: i32): void {
+  if (ASC_FEATURE_SIMD) {
+    const halves = v128.load(p)
+    const small = i16x8.eq(v128.and(halves, i16x8.splat(0x7c00)), i16x8.splat(0))
+    let shifted = i16x8.add(halves, i16x8.splat(<i16>(shift << 10)))
+    if (v128.any_true(small)) {
+      // 0 and subnormals: the mantissa · 2^-24, as a float of its own.
+      const unit = f32x4.splat(reinterpret<f32>((127 - 24 + shift) << 23))
+      const mantissa = v128.and(halves, i16x8.splat(0x3ff))
+      const low = f32x4ToF16(f32x4.mul(f32x4.convert_i32x4_u(i32x4.extend_low_i16x8_u(mantissa)), unit))
+      const high = f32x4ToF16(f32x4.mul(f32x4.convert_i32x4_u(i32x4.extend_high_i16x8_u(mantissa)), unit))
+      const sign = v128.and(halves, i16x8.splat(<i16>0x8000))
+      shifted = v128.bitselect(v128.or(i16x8.narrow_i32x4_u(low, high), sign), shifted, small)
+    }
+    v128.store(p, shifted)
+  } else {
+    for (let r = 0; r < 8; r++) store<u16>(p + r * 2, <u16>shiftHalf(load<u16>(p + r * 2), shift))
+  }
+}
+
+/** Writes one scale of each block of 8 rows (arguments as in `gather`) and their `ratio`. False: one is not finite. */
 export function packScales(
   src: usize,
   rowBytes: usize,
@@ -60,30 +107,10 @@ export function packScales(
   packedBytes: usize,
   ratio: usize,
 ): bool {
-  let largest = 0
-  for (let r = 0; r < rows; r++) {
-    const l = largestHalf(src + <usize>r * rowBytes, blocks, blockBytes)
-    if (l < 0) return false
-    largest = max(largest, l)
-  }
+  const largest = gather(src, rowBytes, blockBytes, rows, blocks, dst, packedBytes)
+  if (!isFiniteF16(largest)) return false
   const shift = shiftOf(largest)
   store<f32>(ratio, ratioOf(shift))
-  for (let b = 0; b < blocks; b++) {
-    for (let r = 0; r < 8; r++) {
-      const h = r < rows ? shiftHalf(load<u16>(src + <usize>r * rowBytes + <usize>b * blockBytes), shift) : 0
-      store<u16>(dst + <usize>b * packedBytes + r * 2, <u16>h)
-    }
-  }
+  for (let b = 0; b < blocks; b++, dst += packedBytes) shiftHalves(dst, shift)
   return true
-}
-
-/** Copies `words` 4-byte words of each of 8 rows so that the same word of all rows lies side by side. */
-// @ts-ignore: decorator
-@inline
-export function interleave(src: usize, rowBytes: usize, rows: i32, words: i32, dst: usize): void {
-  for (let w = 0; w < words; w++) {
-    for (let r = 0; r < 8; r++) {
-      store<u32>(dst + w * 32 + r * 4, r < rows ? load<u32>(src + <usize>r * rowBytes + w * 4) : 0)
-    }
-  }
 }
