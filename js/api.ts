@@ -38,6 +38,12 @@ export interface LoadOptions extends SourceOptions {
   isa?: 'auto' | 'simd' | 'relaxed'
   /** Run inside the calling thread, without workers (edge runtimes); default false. */
   inProcess?: boolean
+  /**
+   * The folder that holds the workers, leader.js and thread.js, if it is not the one that cria's module came from: a URL, or
+   * a path relative to the page (in Node, to the working directory). In browsers it is the package's dist/web/, with the
+   * wasm files in the folder above as in dist/; in Node dist/ itself.
+   */
+  workerUrl?: string | URL
   onProgress?: (progress: Progress) => void
   /** Called for each warning; default: `console.warn`. */
   onWarning?: (warning: CriaWarning) => void

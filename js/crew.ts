@@ -26,7 +26,10 @@ export class Crew {
   /** Of each call under way, what rejects it. */
   private readonly pending = new Set<(error: CriaError) => void>()
 
-  constructor(inProcess: boolean) {
+  constructor(
+    inProcess: boolean,
+    private readonly workerUrl?: string | URL,
+  ) {
     if (inProcess) {
       this.leader = new LocalLeader((event) => this.listener(event))
       return
@@ -96,11 +99,12 @@ export class Crew {
 
   private spawn(kind: 'leader' | 'thread'): WorkerHandle {
     const index = this.workers.length
-    const worker = platform.spawn(kind, (reason) => {
+    const onDeath = (reason: unknown): void => {
       const cause = reason instanceof Error ? reason : new Error(String(reason))
       const message = `Worker ${index} (${kind}) of this model died (${cause.message}). Close the model and load it again.`
       this.die(new WorkerError('WORKER_DIED', message, index, { cause }))
-    })
+    }
+    const worker = platform.spawn(kind, onDeath, this.workerUrl)
     this.workers.push(worker)
     return worker
   }

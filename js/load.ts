@@ -40,7 +40,7 @@ export async function load(input: ModelInput, options: LoadOptions = {}): Promis
   const settled = settle(options, platform.cores(), platform.canShare())
   throwIfAborted(options.signal, 'Loading the model')
   const { spec, source } = await sourceSpec(input, options)
-  const crew = new Crew(settled.inProcess)
+  const crew = new Crew(settled.inProcess, options.workerUrl)
   const stop = (): void => void crew.close(new AbortError('Loading the model', options.signal?.reason))
   options.signal?.addEventListener('abort', stop, { once: true })
   let failure: { error: unknown } | undefined

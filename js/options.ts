@@ -70,6 +70,11 @@ export function checkLoadOptions(options: LoadOptions): void {
   checkSourceOptions(options)
   checkTypes(options, 'boolean', ['inProcess'])
   checkTypes(options, 'function', ['onProgress', 'onWarning'])
+  const { workerUrl } = options
+  if (workerUrl === undefined || workerUrl instanceof URL) return
+  // What it is relative to does not matter to whether it is sound.
+  if (typeof workerUrl === 'string' && workerUrl && URL.canParse(workerUrl, 'file:///')) return
+  throw invalid('workerUrl', 'a URL or a path', workerUrl)
 }
 
 const SAMPLER_OPTIONS: Record<keyof SamplerOptions, true> = {

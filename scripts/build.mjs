@@ -24,7 +24,10 @@ import { Worker } from 'node:worker_threads'
 import { build } from 'esbuild'
 import { problems, readModules } from './check-wasm.mjs'
 
-/** One row a variant of the package: where it goes, which branch of `imports` it takes, its entries. */
+/**
+ * One row a variant of the package: where it goes, which branch of `imports` it takes, its entries. The wasm lies in the
+ * first one's folder, once for all of them.
+ */
 const BUNDLES = [
   {
     outdir: 'dist',
@@ -35,6 +38,18 @@ const BUNDLES = [
       leader: 'workers/leader.ts',
       thread: 'workers/thread.ts',
     },
+    wasm: true,
+  },
+  {
+    outdir: 'dist/web',
+    conditions: ['browser'],
+    entries: {
+      index: 'js/index.ts',
+      leader: 'workers/leader.ts',
+      thread: 'workers/thread.ts',
+    },
+    // Names stay: errors are known by those of their classes.
+    minify: { minifyWhitespace: true, minifySyntax: true },
   },
 ]
 /** Targets that are for tests and stay out of dist/. */
@@ -139,12 +154,13 @@ function checkWasm() {
   if (found.length > 0) throw new Error(['the wasm breaks its rules:', ...found].join('\n  '))
 }
 
-/** js/ and workers/ → one module an entry, beside them the wasm that they load: once, whichever module asks for it. */
+/** js/ and workers/ → one module an entry, and the wasm that they load. */
 async function bundle() {
-  const wasm = readdirSync(WASM).filter(
+  const packed = readdirSync(WASM).filter(
     (file) => file.endsWith('.wasm') && !TEST_TARGETS.includes(basename(file, '.wasm')),
   )
-  for (const { outdir, conditions, entries: all } of BUNDLES) {
+  for (const { outdir, conditions, entries: all, wasm: holdsWasm, minify } of BUNDLES) {
+    const wasm = holdsWasm ? packed : []
     const start = performance.now()
     const entries = Object.fromEntries(Object.entries(all).filter(([, path]) => present(path)))
     const names = Object.keys(entries)
@@ -165,6 +181,7 @@ async function bundle() {
       // Without a target esbuild may emit what Node 20 lacks.
       target: 'es2022',
       external: ['node:*'],
+      ...minify,
       metafile: true,
       logLevel: 'warning',
     })

@@ -23,6 +23,7 @@ const BAD_LOAD: Record<keyof LoadOptions, unknown[]> = {
   maxSegmentBytes: [0, -1, 65535, 4_294_967_297, 1e5 + 0.5, '1G'],
   isa: ['avx', '', 5, null],
   inProcess: ['yes', 1, null, NEITHER],
+  workerUrl: ['', 'http://[', 5, null, NEITHER],
   onProgress: [5, 'log', NEITHER, null],
   onWarning: [5, 'log', NEITHER, null],
   signal: [{ aborted: true }, 'now', null, new AbortController()],

@@ -1,6 +1,7 @@
 /** Node, and what speaks its API: Deno and Bun. */
 import { readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
+import { pathToFileURL } from 'node:url'
 import { parentPort, Worker } from 'node:worker_threads'
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs'
 import type { ParentPort, WorkerHandle, WorkerKind } from './types.ts'
@@ -22,9 +23,10 @@ export async function wasm(name: string): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(await readFile(new URL(`${name}.wasm`, DIST)))
 }
 
-export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void): WorkerHandle {
+export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void, folder?: string | URL): WorkerHandle {
+  const url = new URL(`${kind}.js`, folder === undefined ? DIST : folderUrl(folder))
   // The bundles need none of the process's own flags, and Node refuses a worker some of them (--input-type).
-  const worker = new Worker(new URL(`${kind}.js`, DIST), { name: `cria ${kind}`, execArgv: [] })
+  const worker = new Worker(url, { name: `cria ${kind}`, execArgv: [] })
   let reason: unknown
   let wanted = false
   worker.on('error', (error) => {
@@ -52,6 +54,11 @@ export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void): Wor
       await worker.terminate()
     },
   }
+}
+
+/** A URL, or a path relative to the working directory. */
+function folderUrl(folder: string | URL): URL {
+  return new URL(String(folder).replace(/\/?$/, '/'), pathToFileURL(`${process.cwd()}/`))
 }
 
 export function parent(): ParentPort {

@@ -29,8 +29,11 @@ export interface Platform {
   canShare(): boolean
   /** The bytes of build/wasm/NAME.wasm. */
   wasm(name: string): Promise<Uint8Array<ArrayBuffer>>
-  /** `onDeath` hears of a worker that ends by itself, with the reason. */
-  spawn(kind: WorkerKind, onDeath: (reason: unknown) => void): WorkerHandle
+  /**
+   * Starts a worker's script: of `folder`, a URL or path, or from where this module is. `onDeath` hears of a worker that
+   * ends by itself or fails, with the reason.
+   */
+  spawn(kind: WorkerKind, onDeath: (reason: unknown) => void, folder?: string | URL): WorkerHandle
   /** In a worker: the way back. */
   parent(): ParentPort
   /** Resolves after other pending tasks (messages, timers, rendering) have had their turn. */

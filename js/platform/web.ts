@@ -1,34 +1,117 @@
 /** Browsers, and other places with web workers and fetch. Threads need cross-origin isolation. */
+import { SourceError } from '../errors.ts'
 import type { ParentPort, WorkerHandle, WorkerKind } from './types.ts'
 
 export { openFile } from './files-web.ts'
 
-const BASE = new URL('./', import.meta.url)
+// Addresses relative to the bundles in dist/web/, written out one by one: so bundlers find the files.
+const WASM: Readonly<Record<string, URL>> = {
+  simd: new URL('../simd.wasm', import.meta.url),
+  'simd-threads': new URL('../simd-threads.wasm', import.meta.url),
+  relaxed: new URL('../relaxed.wasm', import.meta.url),
+  'relaxed-threads': new URL('../relaxed-threads.wasm', import.meta.url),
+}
+const START: Readonly<Record<WorkerKind, () => Worker>> = {
+  leader: () => new Worker(new URL('./leader.js', import.meta.url), { type: 'module', name: 'cria leader' }),
+  thread: () => new Worker(new URL('./thread.js', import.meta.url), { type: 'module', name: 'cria thread' }),
+}
 
 export function cores(): number {
-  return globalThis.navigator?.hardwareConcurrency ?? 1
+  return globalThis.navigator?.hardwareConcurrency || 1
 }
 
 export function canShare(): boolean {
   return typeof SharedArrayBuffer === 'function' && globalThis.crossOriginIsolated === true
 }
 
+/** @throws SourceError where the file cannot be had. */
 export async function wasm(name: string): Promise<Uint8Array<ArrayBuffer>> {
-  const response = await fetch(new URL(`${name}.wasm`, BASE))
-  if (!response.ok) throw new Error(`${name}.wasm: HTTP status ${response.status}`)
-  return new Uint8Array(await response.arrayBuffer())
+  const url = WASM[name]!
+  let status: string
+  try {
+    const response = await fetch(url)
+    if (response.ok) return new Uint8Array(await response.arrayBuffer())
+    status = `HTTP status ${response.status}`
+  } catch (cause) {
+    status = String(cause)
+  }
+  const message = `${url.href} cannot be had (${status}); serve the package's folder dist/ with all that is in it.`
+  throw new SourceError('WASM_UNREACHABLE', message, url.href)
 }
 
-export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void): WorkerHandle {
-  const worker = new Worker(new URL(`${kind}.js`, BASE), { type: 'module', name: `cria ${kind}` })
-  worker.addEventListener('error', (event) => onDeath(event.error ?? new Error(event.message)))
+export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void, folder?: string | URL): WorkerHandle {
+  const worker = start(kind, folder)
+  let wanted = false
+  const die = (reason: string): void => {
+    if (!wanted) onDeath(new Error(reason))
+  }
+  // A script that cannot be loaded has no message.
+  worker.addEventListener('error', ({ message }) => die(message || 'its script could not be loaded'))
+  worker.addEventListener('messageerror', () => die('a message of its could not be read'))
+  worker.addEventListener('message', ({ data }) => {
+    if (typeof data?.lock === 'string') whenFree(data.lock, () => die('it ended without a word'))
+  })
   return {
     endpoint: worker,
     postMessage: (message) => worker.postMessage(message),
     onMessage: (listener) => worker.addEventListener('message', (event) => listener(event.data)),
     hold: () => {},
-    terminate: async () => worker.terminate(),
+    terminate: async () => {
+      wanted = true
+      worker.terminate()
+    },
   }
+}
+
+/** A worker's script must be of the page's own origin: one of another is imported by a script that is. */
+function start(kind: WorkerKind, folder: string | URL | undefined): Worker {
+  if (folder === undefined && isOwn(new URL(import.meta.url))) return START[kind]()
+  const url = new URL(`${kind}.js`, folder === undefined ? import.meta.url : folderUrl(folder))
+  return new Worker(isOwn(url) ? url : importerOf(url.href), { type: 'module', name: `cria ${kind}` })
+}
+
+/** Compared by parts: the origin of an extension's page is opaque in some browsers. */
+function isOwn({ protocol, host }: URL): boolean {
+  return protocol === globalThis.location?.protocol && host === globalThis.location.host
+}
+
+function folderUrl(folder: string | URL): URL {
+  return new URL(String(folder).replace(/\/?$/, '/'), globalThis.location?.href)
+}
+
+/** Made once for each script, and small: never revoked. */
+const IMPORTERS = new Map<string, string>()
+
+function importerOf(url: string): string {
+  const made = IMPORTERS.get(url)
+  if (made !== undefined) return made
+  const blob = new Blob([`import ${JSON.stringify(url)}`], { type: 'text/javascript' })
+  const importer = URL.createObjectURL(blob)
+  IMPORTERS.set(url, importer)
+  return importer
+}
+
+/**
+ * Browsers don't tell of a worker that ends by itself or is ended from outside. But then its locks are free again, even if
+ * it was waiting in wasm. Only secure contexts have locks.
+ */
+function whenFree(lock: string, then: () => void): void {
+  navigator.locks.request(lock, then).catch(() => {})
+}
+
+/** In a worker: holds a lock as long as the worker lives. Resolves to its name, if there can be one. */
+function holdLock(): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const { locks } = navigator
+    if (!locks) return resolve(undefined)
+    const name = `cria ${crypto.randomUUID()}`
+    const hold = (): Promise<void> => {
+      resolve(name)
+      return new Promise(() => {})
+    }
+    // Refused where storage is, in a sandboxed frame for one.
+    locks.request(name, hold).catch(() => resolve(undefined))
+  })
 }
 
 interface WorkerScope {
@@ -39,10 +122,20 @@ interface WorkerScope {
 
 export function parent(): ParentPort {
   const scope = globalThis as unknown as WorkerScope
+  // Only errors that nobody caught are heard of outside.
+  globalThis.addEventListener('unhandledrejection', (event) => reportError(event.reason))
+  scope.addEventListener('messageerror', () => reportError(new Error('a message to it could not be read')))
+  // No message is read before: a thread that waits in wasm hears of nothing any more.
+  const ready = holdLock().then((lock) => {
+    if (lock !== undefined) scope.postMessage({ lock })
+  })
   return {
     endpoint: scope,
     postMessage: (message) => scope.postMessage(message),
-    onMessage: (listener) => scope.addEventListener('message', (event) => listener((event as MessageEvent).data)),
+    onMessage: (listener) =>
+      scope.addEventListener('message', ({ data }) => {
+        void ready.then(() => listener(data))
+      }),
   }
 }
 
