@@ -1,0 +1,82 @@
+/** Chromium from the system's packages, driven by playwright-core (installed in this folder). */
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { CASE_TIMEOUT, type Driver } from './driver.ts'
+
+const PATH = process.env.CRIA_CHROMIUM ?? '/usr/bin/chromium'
+const PLAYWRIGHT = new URL('./node_modules/playwright-core/index.mjs', import.meta.url)
+
+const ARGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+
+/** The parts of playwright-core that are used: it may not be installed where types are checked. */
+interface Playwright {
+  chromium: {
+    launch(options: { executablePath: string; args: readonly string[] }): Promise<Browser>
+  }
+}
+interface Browser {
+  version(): string
+  newPage(): Promise<Page>
+  close(): Promise<void>
+}
+export interface Page {
+  goto(url: string): Promise<unknown>
+  evaluate<T>(run: string): Promise<T>
+  waitForFunction(condition: string): Promise<unknown>
+  setInputFiles(selector: string, path: string): Promise<void>
+  click(selector: string): Promise<void>
+  screenshot(options: { path: string }): Promise<unknown>
+  on(event: 'pageerror', listener: (error: Error) => void): void
+  close(): Promise<void>
+}
+
+export const chromium: Driver = {
+  name: 'Chromium',
+  missing() {
+    if (!existsSync(PATH)) return `${PATH} is absent: apt-get install chromium, or set CRIA_CHROMIUM`
+    return existsSync(PLAYWRIGHT) ? undefined : 'playwright-core is absent: npm ci --prefix tests/runtimes'
+  },
+  async start({ url, page: path = 'tests/conformance/page.html', args = [] }) {
+    const browser = await openChromium(args)
+    return {
+      version: browser.version(),
+      async run<T>(name: string, argument: unknown): Promise<T> {
+        const page = await browser.newPage()
+        try {
+          await page.goto(url + path)
+          const call = `cases.then((cases) => cases[${JSON.stringify(name)}](${JSON.stringify(argument)}))`
+          return await withinTime(page.evaluate<T>(call), name)
+        } finally {
+          await page.close()
+        }
+      },
+      close: () => browser.close(),
+    }
+  },
+}
+
+export async function openChromium(args: readonly string[] = []): Promise<Browser> {
+  const playwright = (await import(fileURLToPath(PLAYWRIGHT))) as Playwright
+  return playwright.chromium.launch({ executablePath: PATH, args: [...ARGS, ...args] })
+}
+
+async function withinTime<T>(work: Promise<T>, name: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${name} did not end within ${CASE_TIMEOUT} ms`)), CASE_TIMEOUT)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
