@@ -25,6 +25,7 @@ export const ALTERNATE = 0x100
 // KV cache element types.
 export const KV_F32 = 0
 export const KV_F16 = 1
+export const KV_Q8_0 = 2
 
 // A matrix: type, rows, columns, address of the first group, address of f32 bias[rows] or 0, bytes of a group.
 export const TENSOR_TYPE = 0
@@ -97,6 +98,9 @@ export const MODEL_SCRATCH_BYTES = 124
 export const MODEL_PRIVATE = 128
 export const MODEL_PRIVATE_BYTES = 132
 export const MODEL_PRIVATE_ACTS = 136
+// f32 [batch, kvHeads · headDim] each, where the cache is quantized.
+export const MODEL_KB = 164
+export const MODEL_VB = 168
 // The batch at hand.
 export const MODEL_N = 140
 export const MODEL_TOKENS = 144 // i32 [batch]

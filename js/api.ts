@@ -8,7 +8,7 @@ import type { SourceOptions } from './source/source.ts'
 /** Where a model's bytes come from: a file path, a `file:`/`http(s):`/`hf:` URL, a Blob or File, or bytes. */
 export type ModelInput = string | URL | Blob | ArrayBuffer | ArrayBufferView
 
-export type KvType = 'f32' | 'f16'
+export type KvType = 'f32' | 'f16' | 'q8_0'
 
 export interface Progress {
   phase: 'header' | 'weights' | 'ready'

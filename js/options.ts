@@ -177,7 +177,7 @@ export function settlePlan(
   return {
     threads: whole('threads', options.threads, 1, MOST_THREADS, Math.min(cores, AUTO_THREADS)),
     context: whole('context', options.context, 1, MOST_CONTEXT, 0),
-    kv: oneOf('kv', options.kv, ['f32', 'f16'], 'f16'),
+    kv: oneOf('kv', options.kv, ['f32', 'f16', 'q8_0'], 'f16'),
     batch: whole('batch', options.batch, 1, MOST_BATCH, DEFAULT_BATCH),
   }
 }

@@ -3,6 +3,7 @@
 // and Gimelshein 2018).
 import {
   KV_F16,
+  KV_Q8_0,
   LAYER_K_CACHE,
   LAYER_V_CACHE,
   MAX_HEAD_DIM,
@@ -22,8 +23,10 @@ import {
   SCRATCH_ATTENTION,
   STATE_HEAD,
 } from '../layout'
-import { F16_BIAS_RATIO, F16_MASK, f16ToF32, shiftF16x4 } from '../quant/f16'
-import { splat0, splat1, splat2, splat3 } from '../kernels/steps'
+import { F16_BIAS_RATIO } from '../quant/f16'
+import { pageScores, pageValues } from '../kernels/attend'
+import { Q_BLOCK, Q_D } from '../kernels/attend_q8/layout'
+import { quantize32 } from '../kernels/attend_q8/quantize'
 import { kHeadBytes, padded, vHeadBytes } from './cache'
 import { f32At, f32Of, i32At, i32Of, pointerAt } from './fields'
 import { exp_scalar, exp_simd } from './math'
@@ -46,126 +49,11 @@ const STATES: usize = SCORES + PIECE * QUERIES * 4
 @inline
 const NEXT_STATES: usize = STATES + QUERIES * MAX_STATE_BYTES
 
-/**
- * Four elements of the cache. Halves come with their own exponents, 2^112 too small: what they are multiplied by, queries
- * and softmax weights, is made 2^112 larger instead, once.
- */
+/** What SIMD kernels want queries and softmax weights multiplied by (attend_float/simd.ts). */
 // @ts-ignore: decorator
 @inline
-function load4(p: usize, mask: v128, f16: bool): v128 {
-  return f16 ? shiftF16x4(p, mask) : v128.load(p)
-}
-
-// @ts-ignore: decorator
-@inline
-function factorOf(f16: bool): f32 {
-  return ASC_FEATURE_SIMD && f16 ? F16_BIAS_RATIO : 1
-}
-
-// @ts-ignore: decorator
-@inline
-function load1(p: usize, f16: bool): f32 {
-  return f16 ? f16ToF32(load<u16>(p)) : load<f32>(p)
-}
-
-// @ts-ignore: decorator
-@inline
-function addMul(acc: v128, a: v128, b: v128): v128 {
-  return f32x4.add(acc, f32x4.mul(a, b))
-}
-
-/**
- * q · k of four queries with up to PAGE positions, each sum in order of dimension; whole eights are computed. q: queries
- * side by side; s: where each query's scores go, PIECE floats apart.
- */
-// @ts-ignore: decorator
-@inline
-function scores(q: usize, k: usize, count: i32, headDim: i32, scale: f32, f16: bool, s: usize): void {
-  const shift: usize = f16 ? 1 : 2
-  const mask = i32x4.splat(F16_MASK)
-  const scales = f32x4.splat(scale)
-  const end = q + ((<usize>headDim) << 4)
-  for (let j = 0; j < count; j += 8) {
-    let c00 = f32x4.splat(0)
-    let c01 = c00
-    let c10 = c00
-    let c11 = c00
-    let c20 = c00
-    let c21 = c00
-    let c30 = c00
-    let c31 = c00
-    let p = k + ((<usize>(j * headDim)) << shift)
-    for (let a = q; a < end; a += 16, p += 8 << shift) {
-      const x = v128.load(a)
-      const k0 = load4(p, mask, f16)
-      const k1 = load4(p + (4 << shift), mask, f16)
-      let y = splat0(x)
-      c00 = addMul(c00, k0, y)
-      c01 = addMul(c01, k1, y)
-      y = splat1(x)
-      c10 = addMul(c10, k0, y)
-      c11 = addMul(c11, k1, y)
-      y = splat2(x)
-      c20 = addMul(c20, k0, y)
-      c21 = addMul(c21, k1, y)
-      y = splat3(x)
-      c30 = addMul(c30, k0, y)
-      c31 = addMul(c31, k1, y)
-    }
-    const to = s + ((<usize>j) << 2)
-    v128.store(to, f32x4.mul(c00, scales))
-    v128.store(to, f32x4.mul(c01, scales), 16)
-    v128.store(to, f32x4.mul(c10, scales), PIECE * 4)
-    v128.store(to, f32x4.mul(c11, scales), PIECE * 4 + 16)
-    v128.store(to, f32x4.mul(c20, scales), PIECE * 8)
-    v128.store(to, f32x4.mul(c21, scales), PIECE * 8 + 16)
-    v128.store(to, f32x4.mul(c30, scales), PIECE * 12)
-    v128.store(to, f32x4.mul(c31, scales), PIECE * 12 + 16)
-  }
-}
-
-/** The same for one query, whose values stand QUERIES apart; whole sixteens are computed. */
-// @ts-ignore: decorator
-@inline
-function scores1(q: usize, k: usize, count: i32, headDim: i32, scale: f32, f16: bool, s: usize): void {
-  const shift: usize = f16 ? 1 : 2
-  const mask = i32x4.splat(F16_MASK)
-  const scales = f32x4.splat(scale)
-  const end = q + ((<usize>headDim) << 4)
-  const eight = (<usize>headDim * 8) << shift
-  for (let j = 0; j < count; j += 16) {
-    let c0 = f32x4.splat(0)
-    let c1 = c0
-    let c2 = c0
-    let c3 = c0
-    let p = k + ((<usize>(j * headDim)) << shift)
-    for (let a = q; a < end; a += 16, p += 8 << shift) {
-      const y = v128.load32_splat(a)
-      c0 = addMul(c0, load4(p, mask, f16), y)
-      c1 = addMul(c1, load4(p + (4 << shift), mask, f16), y)
-      c2 = addMul(c2, load4(p + eight, mask, f16), y)
-      c3 = addMul(c3, load4(p + eight + (4 << shift), mask, f16), y)
-    }
-    const to = s + ((<usize>j) << 2)
-    v128.store(to, f32x4.mul(c0, scales))
-    v128.store(to, f32x4.mul(c1, scales), 16)
-    v128.store(to, f32x4.mul(c2, scales), 32)
-    v128.store(to, f32x4.mul(c3, scales), 48)
-  }
-}
-
-// @ts-ignore: decorator
-@inline
-function scoresScalar(q: usize, k: usize, count: i32, headDim: i32, scale: f32, f16: bool, s: usize): void {
-  const shift: usize = f16 ? 1 : 2
-  for (let j = 0; j < count; j++) {
-    let c: f32 = 0
-    for (let d = 0; d < headDim; d++) {
-      const at = <usize>(((j >> 3) * headDim + d) * 8 + (j & 7))
-      c += load1(k + (at << shift), f16) * load<f32>(q + ((<usize>d) << 4))
-    }
-    store<f32>(s + ((<usize>j) << 2), c * scale)
-  }
+function factorOf(kind: i32): f32 {
+  return ASC_FEATURE_SIMD && kind == KV_F16 ? F16_BIAS_RATIO : 1
 }
 
 /** Scores s f32[count] → exp(s − max) · factor in place, with zeros up to `end`; max and sum → state. */
@@ -206,120 +94,6 @@ function softmaxPiece(s: usize, count: i32, end: i32, factor: f32, state: usize)
   for (let p = s; p < last; p += 4) store<f32>(p, load<f32>(p) * factor)
 }
 
-/**
- * acc += Σ p[j] · v[j] over up to PAGE positions, in order of position, for four queries: p PIECE floats apart, their
- * accumulators MAX_STATE_BYTES apart. Entries that a query may not see have p = 0, which changes no bit of a sum.
- */
-// @ts-ignore: decorator
-@inline
-function weighV(p: usize, v: usize, count: i32, width: i32, f16: bool, acc: usize): void {
-  const shift: usize = f16 ? 1 : 2
-  const mask = i32x4.splat(F16_MASK)
-  const end = p + ((<usize>count) << 2)
-  for (let d = 0; d < width; d += 8, v += (<usize>(PAGE * 8)) << shift, acc += 32) {
-    let a00 = v128.load(acc)
-    let a01 = v128.load(acc, 16)
-    let a10 = v128.load(acc, MAX_STATE_BYTES)
-    let a11 = v128.load(acc, MAX_STATE_BYTES + 16)
-    let a20 = v128.load(acc, 2 * MAX_STATE_BYTES)
-    let a21 = v128.load(acc, 2 * MAX_STATE_BYTES + 16)
-    let a30 = v128.load(acc, 3 * MAX_STATE_BYTES)
-    let a31 = v128.load(acc, 3 * MAX_STATE_BYTES + 16)
-    let from = v
-    for (let j = p; j < end; j += 4, from += 8 << shift) {
-      const v0 = load4(from, mask, f16)
-      const v1 = load4(from + (4 << shift), mask, f16)
-      let w = v128.load32_splat(j)
-      a00 = addMul(a00, v0, w)
-      a01 = addMul(a01, v1, w)
-      w = v128.load32_splat(j, PIECE * 4)
-      a10 = addMul(a10, v0, w)
-      a11 = addMul(a11, v1, w)
-      w = v128.load32_splat(j, PIECE * 8)
-      a20 = addMul(a20, v0, w)
-      a21 = addMul(a21, v1, w)
-      w = v128.load32_splat(j, PIECE * 12)
-      a30 = addMul(a30, v0, w)
-      a31 = addMul(a31, v1, w)
-    }
-    v128.store(acc, a00)
-    v128.store(acc, a01, 16)
-    v128.store(acc, a10, MAX_STATE_BYTES)
-    v128.store(acc, a11, MAX_STATE_BYTES + 16)
-    v128.store(acc, a20, 2 * MAX_STATE_BYTES)
-    v128.store(acc, a21, 2 * MAX_STATE_BYTES + 16)
-    v128.store(acc, a30, 3 * MAX_STATE_BYTES)
-    v128.store(acc, a31, 3 * MAX_STATE_BYTES + 16)
-  }
-}
-
-/** The same for the first query alone: two eights of dimensions at a time, or one. */
-// @ts-ignore: decorator
-@inline
-function weighV1(p: usize, v: usize, count: i32, width: i32, f16: bool, acc: usize): void {
-  const shift: usize = f16 ? 1 : 2
-  const mask = i32x4.splat(F16_MASK)
-  const end = p + ((<usize>count) << 2)
-  const eight = (<usize>(PAGE * 8)) << shift
-  for (let d = 0; d < width; d += 16, v += 2 * eight, acc += 64) {
-    const next: usize = d + 8 < width ? eight : 0
-    let a0 = v128.load(acc)
-    let a1 = v128.load(acc, 16)
-    let a2 = v128.load(acc, 32)
-    let a3 = v128.load(acc, 48)
-    let from = v
-    for (let j = p; j < end; j += 4, from += 8 << shift) {
-      const w = v128.load32_splat(j)
-      a0 = addMul(a0, load4(from, mask, f16), w)
-      a1 = addMul(a1, load4(from + (4 << shift), mask, f16), w)
-      a2 = addMul(a2, load4(from + next, mask, f16), w)
-      a3 = addMul(a3, load4(from + next + (4 << shift), mask, f16), w)
-    }
-    v128.store(acc, a0)
-    v128.store(acc, a1, 16)
-    if (next == 0) continue
-    v128.store(acc, a2, 32)
-    v128.store(acc, a3, 48)
-  }
-}
-
-// @ts-ignore: decorator
-@inline
-function weighVScalar(p: usize, v: usize, count: i32, width: i32, f16: bool, acc: usize): void {
-  const shift: usize = f16 ? 1 : 2
-  for (let d = 0; d < width; d++) {
-    let a = load<f32>(acc + ((<usize>d) << 2))
-    for (let j = 0; j < count; j++) {
-      const at = <usize>(((d >> 3) * PAGE + j) * 8 + (d & 7))
-      a += load1(v + (at << shift), f16) * load<f32>(p + ((<usize>j) << 2))
-    }
-    store<f32>(acc + ((<usize>d) << 2), a)
-  }
-}
-
-/** Scores of one page for `queries` queries. */
-// @ts-ignore: decorator
-@inline
-function pageScores(queries: i32, q: usize, k: usize, n: i32, headDim: i32, scale: f32, f16: bool, s: usize): void {
-  if (!ASC_FEATURE_SIMD) {
-    for (let t: usize = 0; t < <usize>queries; t++) {
-      scoresScalar(q + (t << 2), k, n, headDim, scale, f16, s + t * (PIECE * 4))
-    }
-  } else if (queries == 1) scores1(q, k, n, headDim, scale, f16, s)
-  else scores(q, k, n, headDim, scale, f16, s)
-}
-
-// @ts-ignore: decorator
-@inline
-function pageValues(queries: i32, p: usize, v: usize, n: i32, width: i32, f16: bool, acc: usize): void {
-  if (!ASC_FEATURE_SIMD) {
-    for (let t: usize = 0; t < <usize>queries; t++) {
-      weighVScalar(p + t * (PIECE * 4), v, n, width, f16, acc + t * MAX_STATE_BYTES)
-    }
-  } else if (queries == 1) weighV1(p, v, n, width, f16, acc)
-  else weighV(p, v, n, width, f16, acc)
-}
-
 /** Positions of piece `piece` that a query at `position` sees. */
 // @ts-ignore: decorator
 @inline
@@ -345,7 +119,7 @@ function pieceStates(
   const kvHeads = i32At(model, MODEL_KV_HEADS)
   const group = i32At(model, MODEL_HEADS) / kvHeads
   const scale = f32At(model, MODEL_ATTN_SCALE)
-  const f16 = i32At(model, MODEL_KV_TYPE) == KV_F16
+  const kind = i32At(model, MODEL_KV_TYPE)
   const width = padded(headDim)
   const q = scratch + SCRATCH_ATTENTION
   const s = scratch + SCORES
@@ -354,15 +128,14 @@ function pieceStates(
   const pages = pagesOf(model, lastRow) + <usize>piece * ((PIECE / PAGE) * 4)
   for (let j = 0; j < most; j += PAGE) {
     const page = <usize>load<u32>(pages + <usize>(j / PAGE) * 4)
-    const k = pointerAt(layer, LAYER_K_CACHE) + (page * kvHeads + kv) * kHeadBytes(headDim, f16)
+    const k = pointerAt(layer, LAYER_K_CACHE) + (page * kvHeads + kv) * kHeadBytes(headDim, kind)
     const n = min(most - j, PAGE)
-    if (f16) pageScores(queries, q, k, n, headDim, scale, true, s + ((<usize>j) << 2))
-    else pageScores(queries, q, k, n, headDim, scale, false, s + ((<usize>j) << 2))
+    pageScores(kind, queries, q, k, n, headDim, scale, s + ((<usize>j) << 2))
   }
   for (let t = 0; t < queries; t++) {
     const state = states + <usize>t * MAX_STATE_BYTES
     const count = countOf(positionOf(model, (first + t) / group), piece)
-    if (count > 0) softmaxPiece(s + <usize>t * (PIECE * 4), count, most, factorOf(f16), state)
+    if (count > 0) softmaxPiece(s + <usize>t * (PIECE * 4), count, most, factorOf(kind), state)
     else memory.fill(s + <usize>t * (PIECE * 4), 0, PIECE * 4)
   }
   for (let t: usize = 0; t < <usize>queries; t++) {
@@ -371,21 +144,31 @@ function pieceStates(
   const acc = states + STATE_HEAD * 4
   for (let j = 0; j < most; j += PAGE) {
     const page = <usize>load<u32>(pages + <usize>(j / PAGE) * 4)
-    const v = pointerAt(layer, LAYER_V_CACHE) + (page * kvHeads + kv) * vHeadBytes(headDim, f16)
+    const v = pointerAt(layer, LAYER_V_CACHE) + (page * kvHeads + kv) * vHeadBytes(headDim, kind)
     const n = min(most - j, PAGE)
-    if (f16) pageValues(queries, s + ((<usize>j) << 2), v, n, width, true, acc)
-    else pageValues(queries, s + ((<usize>j) << 2), v, n, width, false, acc)
+    pageValues(kind, queries, s + ((<usize>j) << 2), v, n, headDim, width, acc)
   }
 }
 
-/** Copies the queries of a tile side by side; those that are missing become zeros. */
+/** Copies the queries of a tile side by side, in the form that the cache's kernels read; missing ones become zeros. */
 function gatherQueries(model: usize, kv: i32, first: i32, queries: i32, dst: usize): void {
   const headDim = i32At(model, MODEL_HEAD_DIM)
-  const factor = factorOf(i32At(model, MODEL_KV_TYPE) == KV_F16)
-  for (let t = 0; t < QUERIES; t++, dst += 4) {
+  const kind = i32At(model, MODEL_KV_TYPE)
+  const factor = factorOf(kind)
+  if (kind == KV_Q8_0) memory.fill(dst, 0, <usize>(headDim >> 5) * Q_BLOCK)
+  for (let t = 0; t < QUERIES; t++) {
     const q = headAt(model, pointerAt(model, MODEL_QB), kv, first + t)
+    const at = dst + ((<usize>t) << 2)
+    if (kind == KV_Q8_0) {
+      if (t >= queries) break
+      for (let b: usize = 0; b < <usize>(headDim >> 5); b++) {
+        const block = at + b * Q_BLOCK
+        store<f32>(block + Q_D, quantize32(q + (b << 7), block, 16, 32))
+      }
+      continue
+    }
     for (let d: usize = 0; d < <usize>headDim; d++) {
-      store<f32>(dst + (d << 4), t < queries ? load<f32>(q + (d << 2)) * factor : 0)
+      store<f32>(at + (d << 4), t < queries ? load<f32>(q + (d << 2)) * factor : 0)
     }
   }
 }

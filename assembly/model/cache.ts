@@ -1,21 +1,26 @@
 // The KV cache. A page holds PAGE positions of one layer, for each kv head:
 //   K: for each 8 positions: dimension 0 of the 8 │ dimension 1 │ …     (PAGE / 8, headDim, 8)
 //   V: for each 8 dimensions: those of position 0 │ of position 1 │ …   (padded / 8, PAGE, 8)
-// so that attention reads both as one stream. Head dimensions are padded to a multiple of 8 in V. A sequence's page table
+// so that attention reads both as one stream; q8_0's is drawn in kernels/attend_q8/layout.ts. Head dimensions are padded to a multiple of 8 in V. A sequence's page table
 // (i32) maps position / PAGE to a page.
 import {
   KV_F16,
+  KV_Q8_0,
   LAYER_K_CACHE,
   LAYER_V_CACHE,
   MODEL_HEAD_DIM,
+  MODEL_KB,
   MODEL_KV_HEADS,
   MODEL_KV_TYPE,
   MODEL_POSITIONS,
   MODEL_TABLES,
+  MODEL_VB,
   PAGE,
 } from '../layout'
 import { f32ToF16 } from '../quant/f16'
-import { i32At, i32Of, pointerAt } from './fields'
+import { K_BLOCK, K_D, headBytes } from '../kernels/attend_q8/layout'
+import { quantize32 } from '../kernels/attend_q8/quantize'
+import { f32Of, i32At, i32Of, pointerAt } from './fields'
 
 // @ts-ignore: decorator
 @inline
@@ -26,14 +31,14 @@ export function padded(headDim: i32): i32 {
 /** Bytes of one kv head in a page of K, and of V. */
 // @ts-ignore: decorator
 @inline
-export function kHeadBytes(headDim: i32, f16: bool): usize {
-  return (<usize>(headDim * PAGE)) << (f16 ? 1 : 2)
+export function kHeadBytes(headDim: i32, kind: i32): usize {
+  return kind == KV_Q8_0 ? headBytes(headDim) : (<usize>(headDim * PAGE)) << (kind == KV_F16 ? 1 : 2)
 }
 
 // @ts-ignore: decorator
 @inline
-export function vHeadBytes(headDim: i32, f16: bool): usize {
-  return (<usize>(padded(headDim) * PAGE)) << (f16 ? 1 : 2)
+export function vHeadBytes(headDim: i32, kind: i32): usize {
+  return kind == KV_Q8_0 ? headBytes(headDim) : (<usize>(padded(headDim) * PAGE)) << (kind == KV_F16 ? 1 : 2)
 }
 
 // @ts-ignore: decorator
@@ -43,29 +48,62 @@ function put(cache: usize, index: i32, f16: bool, value: f32): void {
   else store<f32>(cache + ((<usize>index) << 2), value)
 }
 
-/** Stores dimensions d and d + 1 of row `row`'s key in kv head `kv`. */
+/** Where row `row`'s page begins for kv head `kv`, in K or in V. */
+// @ts-ignore: decorator
+@inline
+function headOf(model: usize, cache: usize, bytes: usize, row: i32, position: i32, kv: i32): usize {
+  return cache + (pageOf(model, row, position) * <usize>i32At(model, MODEL_KV_HEADS) + kv) * bytes
+}
+
+/** Stores dimensions d and d + 1 of row `row`'s key in kv head `kv`; a quantized cache waits for `putBlock`. */
 export function putK(model: usize, layer: usize, row: i32, kv: i32, d: i32, a: f32, b: f32): void {
   const headDim = i32At(model, MODEL_HEAD_DIM)
-  const f16 = i32At(model, MODEL_KV_TYPE) == KV_F16
+  const kind = i32At(model, MODEL_KV_TYPE)
+  if (kind == KV_Q8_0) return keep(model, MODEL_KB, row, kv * headDim + d, a, b)
   const position = i32Of(pointerAt(model, MODEL_POSITIONS), row)
   const slot = position % PAGE
-  const head = pageOf(model, row, position) * <usize>i32At(model, MODEL_KV_HEADS) + kv
-  const cache = pointerAt(layer, LAYER_K_CACHE) + head * kHeadBytes(headDim, f16)
+  const cache = headOf(model, pointerAt(layer, LAYER_K_CACHE), kHeadBytes(headDim, kind), row, position, kv)
   const index = ((slot >> 3) * headDim + d) * 8 + (slot & 7)
-  put(cache, index, f16, a)
-  put(cache, index + 8, f16, b)
+  put(cache, index, kind == KV_F16, a)
+  put(cache, index + 8, kind == KV_F16, b)
 }
 
 /** Stores dimensions d and d + 1 of row `row`'s value in kv head `kv`; d is even. */
 export function putV(model: usize, layer: usize, row: i32, kv: i32, d: i32, a: f32, b: f32): void {
   const headDim = i32At(model, MODEL_HEAD_DIM)
-  const f16 = i32At(model, MODEL_KV_TYPE) == KV_F16
+  const kind = i32At(model, MODEL_KV_TYPE)
+  if (kind == KV_Q8_0) return keep(model, MODEL_VB, row, kv * headDim + d, a, b)
   const position = i32Of(pointerAt(model, MODEL_POSITIONS), row)
-  const head = pageOf(model, row, position) * <usize>i32At(model, MODEL_KV_HEADS) + kv
-  const cache = pointerAt(layer, LAYER_V_CACHE) + head * vHeadBytes(headDim, f16)
+  const cache = headOf(model, pointerAt(layer, LAYER_V_CACHE), vHeadBytes(headDim, kind), row, position, kv)
   const index = ((d >> 3) * PAGE + (position % PAGE)) * 8 + (d & 7)
-  put(cache, index, f16, a)
-  put(cache, index + 1, f16, b)
+  put(cache, index, kind == KV_F16, a)
+  put(cache, index + 1, kind == KV_F16, b)
+}
+
+function keep(model: usize, field: usize, row: i32, index: i32, a: f32, b: f32): void {
+  const width = i32At(model, MODEL_KV_HEADS) * i32At(model, MODEL_HEAD_DIM)
+  const at = f32Of(pointerAt(model, field), row * width + index)
+  store<f32>(at, a)
+  store<f32>(at, b, 4)
+}
+
+/** Quantizes 32 dimensions, from kv row `first` on, of row `row`'s key (or value) into a q8_0 cache. */
+export function putBlock(model: usize, layer: usize, row: i32, first: i32, isKey: bool): void {
+  const headDim = i32At(model, MODEL_HEAD_DIM)
+  const width = i32At(model, MODEL_KV_HEADS) * headDim
+  const position = i32Of(pointerAt(model, MODEL_POSITIONS), row)
+  const slot = <usize>(position % PAGE)
+  const block = <usize>((first % headDim) >> 5)
+  const x = f32Of(pointerAt(model, isKey ? MODEL_KB : MODEL_VB), row * width + first)
+  const cache = pointerAt(layer, isKey ? LAYER_K_CACHE : LAYER_V_CACHE)
+  const head = headOf(model, cache, headBytes(headDim), row, position, first / headDim)
+  if (isKey) {
+    const at = head + ((slot >> 3) * <usize>(headDim >> 5) + block) * K_BLOCK + (slot & 7) * 4
+    store<f32>(at + K_D, quantize32(x, at, 32, 64))
+  } else {
+    const at = head + (block * (4 * PAGE) + slot) * 8
+    store<f32>(head + <usize>(headDim * PAGE) + ((block * PAGE + slot) << 2), quantize32(x, at, 4, PAGE * 8))
+  }
 }
 
 /** The page that holds a position of row `row`'s sequence. */

@@ -1,14 +1,16 @@
 // Queries, keys and values: the three projections as one range of row groups. A group's results are rotated (Su et al.
 // 2021, interleaved pairs as GGUF's llama architecture stores them) and put where attention reads them, right away.
 import {
+  BLOCK,
   GROUP_ROWS,
+  KV_Q8_0,
   LAYER_K,
   LAYER_Q,
   LAYER_V,
   MODEL_CONTROL,
   MODEL_HEADS,
   MODEL_HEAD_DIM,
-  MODEL_KV_HEADS,
+  MODEL_KV_TYPE,
   MODEL_POSITIONS,
   MODEL_QB,
   MODEL_ROPE,
@@ -26,7 +28,7 @@ import {
   TILE,
 } from '../layout'
 import { matmul, matvec, readsF32, tileBytes, unpack } from '../kernels/dispatch'
-import { putK, putV } from './cache'
+import { putBlock, putK, putV } from './cache'
 import { f32At, f32Of, i32At, i32Of, pointerAt } from './fields'
 import { groupsOf, weightBytes } from './linear'
 import { storeCosSin } from './math'
@@ -87,19 +89,32 @@ function place(
   }
 }
 
-/** Groups [from, to) of one projection for n tokens. */
+/** Groups of a unit of work: 32 rows. */
+// @ts-ignore: decorator
+@inline
+const UNIT = BLOCK / GROUP_ROWS
+
+// @ts-ignore: decorator
+@inline
+function unitsOf(tensor: usize): i32 {
+  return (groupsOf(tensor) + UNIT - 1) / UNIT
+}
+
+/** Units [firstUnit, lastUnit) of one projection for n tokens. */
 function project(
   model: usize,
   layer: usize,
   tensor: usize,
   kind: i32,
-  from: i32,
-  to: i32,
+  firstUnit: i32,
+  lastUnit: i32,
   n: i32,
   q8: usize,
   f32s: usize,
   scratch: usize,
 ): void {
+  const from = firstUnit * UNIT
+  const to = min(lastUnit * UNIT, groupsOf(tensor))
   const type = i32At(tensor, TENSOR_TYPE)
   const rows = i32At(tensor, TENSOR_ROWS)
   const columns = i32At(tensor, TENSOR_COLUMNS)
@@ -124,6 +139,10 @@ function project(
       }
     }
   }
+  if (kind == QUERY || i32At(model, MODEL_KV_TYPE) != KV_Q8_0) return
+  for (let first = from * GROUP_ROWS; first < min(to * GROUP_ROWS, rows); first += BLOCK) {
+    for (let row = 0; row < n; row++) putBlock(model, layer, row, first, kind == KEY)
+  }
 }
 
 /** All three projections, chunk by chunk. */
@@ -138,9 +157,10 @@ export function projectQKV(
   scratch: usize,
 ): void {
   const control = pointerAt(model, MODEL_CONTROL)
-  const q = groupsOf(layer + LAYER_Q)
-  const k = groupsOf(layer + LAYER_K)
-  const all = q + k + groupsOf(layer + LAYER_V)
+  // In units of 32 rows, which a quantized cache takes at once.
+  const q = unitsOf(layer + LAYER_Q)
+  const k = unitsOf(layer + LAYER_K)
+  const all = q + k + unitsOf(layer + LAYER_V)
   const bytes = weightBytes(layer + LAYER_Q) + weightBytes(layer + LAYER_K) + weightBytes(layer + LAYER_V)
   const chunks = chunksOf(all, bytes, threads)
   for (let c = claim(control, thread, threads, chunks); c >= 0; c = claim(control, thread, threads, chunks)) {

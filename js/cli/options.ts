@@ -28,7 +28,7 @@ export const SOURCE_FLAGS = {
 
 export const CONTEXT_FLAGS = {
   ctxSize: integer('-c --ctx-size', 'context in tokens; default: min(trained, 4096)', 1),
-  kv: choice('--kv -ctk --cache-type-k', ['f32', 'f16'], 'type of the KV cache; default: f16'),
+  kv: choice('--kv -ctk --cache-type-k', ['f32', 'f16', 'q8_0'], 'type of the KV cache; default: f16'),
 }
 
 export const LOAD_FLAGS = {

@@ -69,7 +69,7 @@ export class Engine {
     const alternates = options.relaxed ? chooseAlternates(module, options.shared, matrixTypes(tensors), true) : []
     const handles = plan.segments.map((segment): SegmentHandle => {
       const memory = createMemory(segment.pages, options.shared, plan.totalBytes)
-      writeSegment(memory, plan, segment, config, tensors, options.kv === 'f16', alternates)
+      writeSegment(memory, plan, segment, config, tensors, options.kv, alternates)
       return {
         memory,
         model: segment.model,
@@ -95,7 +95,7 @@ export class Engine {
     if (Atomics.load(words, (control + L.CONTROL_INEXACT) >> 2) === 0) return
     const { plan, config, tensors, options } = this
     for (const [i, segment] of plan.segments.entries()) {
-      writeSegment(this.segments[i]!.memory, plan, segment, config, tensors, options.kv === 'f16', [])
+      writeSegment(this.segments[i]!.memory, plan, segment, config, tensors, options.kv, [])
     }
   }
 

@@ -16,7 +16,8 @@ import {
   STATE_HEAD,
   TILE,
 } from '../../assembly/layout.ts'
-import { MemoryError } from '../errors.ts'
+import type { KvType } from '../api.ts'
+import { MemoryError, UnsupportedError } from '../errors.ts'
 import type { ModelConfig } from './config.ts'
 import { allTensors, layerTensors, type Matrix, type ModelTensors, type Placed, sharedTensors } from './tensors.ts'
 
@@ -29,7 +30,7 @@ export const OUTPUT_ROWS = 2 * TILE
 
 export interface PlanOptions {
   context: number
-  kv: 'f32' | 'f16'
+  kv: KvType
   batch: number
   threads: number
   maxSegmentBytes: number
@@ -50,6 +51,9 @@ export interface Buffers {
   hActs: number
   hActsF32: number
   q: number
+  /** Keys and values of a batch before they are quantized. */
+  kb: number
+  vb: number
   attn: number
   h: number
   rope: number
@@ -107,18 +111,28 @@ function align(bytes: number): number {
   return Math.ceil(bytes / 64) * 64
 }
 
-/** Bytes of K and of V in one layer. The kernels' vectors of V are padded to 8 dimensions. */
-function cacheBytes(config: ModelConfig, kv: 'f32' | 'f16', pages: number): { k: number; v: number } {
+/** Bytes of K and of V in one layer, as assembly/model/cache.ts draws them. */
+function cacheBytes(config: ModelConfig, kv: KvType, pages: number): { k: number; v: number } {
+  const vectors = pages * PAGE * config.kvHeads
+  const { headDim } = config
+  // 32 bytes and an f32 scale a block.
+  if (kv === 'q8_0') return { k: vectors * (headDim / 32) * 36, v: vectors * (headDim / 32) * 36 }
   const element = kv === 'f16' ? 2 : 4
-  const positions = pages * PAGE * config.kvHeads * element
-  return { k: positions * config.headDim, v: positions * Math.ceil(config.headDim / 8) * 8 }
+  return { k: vectors * headDim * element, v: vectors * Math.ceil(headDim / 8) * 8 * element }
 }
 
 /**
  * Lays a model out.
- * @throws MemoryError where a single layer (or what segment 0 must hold) exceeds a segment.
+ * @throws UnsupportedError where the cache type does not fit the heads; MemoryError where a single layer (or what segment 0 must hold) exceeds a segment.
  */
 export function planMemory(config: ModelConfig, tensors: ModelTensors, options: PlanOptions): MemoryPlan {
+  if (options.kv === 'q8_0' && config.headDim % 32 !== 0) {
+    throw new UnsupportedError(
+      'UNSUPPORTED_KV',
+      `A q8_0 cache needs heads of a multiple of 32 dimensions; this model’s have ${config.headDim}. Use kv: 'f16'.`,
+      config.headDim,
+    )
+  }
   const kvPages = Math.ceil(options.context / PAGE)
   const planner = new Planner(config, tensors, options, kvPages)
   const segments: SegmentPlan[] = []
@@ -214,7 +228,7 @@ class Planner {
   private takeBuffers(arena: Arena, first: boolean): Buffers {
     const { config, options } = this
     const { batch, context, threads } = options
-    const { dim, ffn, heads, headDim, vocabulary, rope } = config
+    const { dim, ffn, heads, kvHeads, headDim, vocabulary, rope } = config
     const attnDim = heads * headDim
     const widest = Math.max(dim, attnDim)
     const { floats, unpacked } = this.needs()
@@ -241,6 +255,8 @@ class Planner {
       hActs: int8(ffn),
       hActsF32: f32(ffn),
       q: rows(attnDim),
+      kb: options.kv === 'q8_0' ? rows(kvHeads * headDim) : 0,
+      vb: options.kv === 'q8_0' ? rows(kvHeads * headDim) : 0,
       attn: rows(attnDim),
       h: rows(ffn),
       rope: rows(rope.dimensions),

@@ -1,9 +1,12 @@
 /** Writes the structs of assembly/layout.ts that describe a segment to its wasm functions. */
 import * as L from '../../assembly/layout.ts'
+import type { KvType } from '../api.ts'
 import type { ModelConfig } from './config.ts'
 import type { MemoryPlan, SegmentPlan } from './plan.ts'
 import type { RopeTable } from './rope.ts'
 import type { LayerTensors, Matrix, ModelTensors } from './tensors.ts'
+
+const KV_TYPES: Record<KvType, number> = { f32: L.KV_F32, f16: L.KV_F16, q8_0: L.KV_Q8_0 }
 
 /** The forms of activations that matrices read. */
 function forms(...matrices: Matrix[]): number {
@@ -20,7 +23,7 @@ export function writeSegment(
   segment: SegmentPlan,
   config: ModelConfig,
   tensors: ModelTensors,
-  kvF16: boolean,
+  kv: KvType,
   alternates: readonly number[],
 ): void {
   const view = new DataView(memory.buffer)
@@ -33,7 +36,7 @@ export function writeSegment(
     put(at + L.TENSOR_BIAS, m.bias ? segment.addresses.get(m.bias.name)! : 0)
     put(at + L.TENSOR_GROUP_BYTES, m.groupBytes)
   }
-  writeModel(segment, config, kvF16, put, view)
+  writeModel(segment, config, kv, put, view)
   if (segment.firstLayer === 0) {
     put(segment.model + L.MODEL_FIRST, 1)
     put(segment.model + L.MODEL_FORMS_OUTPUT, forms(tensors.output))
@@ -57,7 +60,7 @@ export function writeRope(memory: WebAssembly.Memory, segment: SegmentPlan, rope
 function writeModel(
   segment: SegmentPlan,
   config: ModelConfig,
-  kvF16: boolean,
+  kv: KvType,
   put: (at: number, value: number) => void,
   view: DataView,
 ): void {
@@ -71,7 +74,7 @@ function writeModel(
     [L.MODEL_HEAD_DIM, config.headDim],
     [L.MODEL_ROPE_DIM, config.rope.dimensions],
     [L.MODEL_VOCAB, config.vocabulary],
-    [L.MODEL_KV_TYPE, kvF16 ? L.KV_F16 : L.KV_F32],
+    [L.MODEL_KV_TYPE, KV_TYPES[kv]],
     [L.MODEL_LAYER_TABLE, segment.layerTable],
     [L.MODEL_ROPE_FREQS, segment.ropeFrequencies],
     [L.MODEL_CONTROL, segment.control],
@@ -82,6 +85,8 @@ function writeModel(
     [L.MODEL_H_ACTS, buffers.hActs],
     [L.MODEL_H_ACTS_F32, buffers.hActsF32],
     [L.MODEL_QB, buffers.q],
+    [L.MODEL_KB, buffers.kb],
+    [L.MODEL_VB, buffers.vb],
     [L.MODEL_ATTN, buffers.attn],
     [L.MODEL_H, buffers.h],
     [L.MODEL_ROPE, buffers.rope],

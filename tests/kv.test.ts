@@ -1,0 +1,70 @@
+/** The cache's types: the same bits in every build and for every cut of the work, and close to f32's. */
+import { readdirSync } from 'node:fs'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { openEngine } from './engine-harness.ts'
+import { hasRelaxedSimd } from './kernel-harness.ts'
+import { readSafetensors, shared, sharedTest } from './shared.ts'
+
+const TYPES = ['f32', 'f16', 'q8_0'] as const
+const BUILDS = ['scalar', 'simd', ...(hasRelaxedSimd() ? ['relaxed'] : [])]
+if (!hasRelaxedSimd()) test.skip('the relaxed build (this engine has no relaxed SIMD)')
+
+/** Long enough for several pieces of attention. */
+function longTokens(vocabulary: number, length: number): number[] {
+  return Array.from({ length }, (_, i) => (i * 7919 + 13) % vocabulary)
+}
+
+async function logits(model: string, build: string, kv: (typeof TYPES)[number], tokens: number[], batch: number) {
+  const engine = await openEngine(model, build, { kv, batch, context: tokens.length })
+  const data = await engine.allLogits(tokens)
+  engine.close()
+  return data
+}
+
+sharedTest('scalar, simd and relaxed builds give the same logits with every cache type', async () => {
+  const folder = shared('goldens', 'tiny')
+  let compared = 0
+  for (const name of readdirSync(folder).filter((file) => file.endsWith('.gguf'))) {
+    const tokens = longTokens(500, 300)
+    for (const kv of TYPES) {
+      let want: Float32Array
+      try {
+        want = await logits(`${folder}/${name}`, 'scalar', kv, tokens, 64)
+      } catch (error) {
+        // Heads that are no multiple of 32 dimensions have no q8_0 cache.
+        assert.is((error as { code?: string }).code, 'UNSUPPORTED_KV', `${name} ${kv}: ${error}`)
+        continue
+      }
+      for (const build of BUILDS.slice(1)) {
+        for (const batch of [64, 1]) {
+          const got = await logits(`${folder}/${name}`, build, kv, tokens, batch)
+          assert.ok(
+            Buffer.from(got.buffer).equals(Buffer.from(want.buffer)),
+            `${name} ${kv} ${build}, pieces of ${batch}`,
+          )
+          compared++
+        }
+      }
+    }
+  }
+  assert.ok(compared > 0)
+})
+
+sharedTest('a quantized cache stays close to the reference', async () => {
+  const golden = readSafetensors(shared('goldens', 'tiny', 'gqa.safetensors'))
+  const tokens = [...(golden.get('tokens')!.data as Int32Array)]
+  const want = golden.get('logits')!.data as Float32Array
+  for (const [kv, limit] of [
+    ['f32', 1e-5],
+    ['f16', 1e-3],
+    ['q8_0', 4e-2],
+  ] as const) {
+    const got = await logits(shared('goldens', 'tiny', 'gqa.gguf'), 'simd', kv, tokens, 64)
+    let sum = 0
+    for (let i = 0; i < want.length; i++) sum += Math.abs(got[i]! - want[i]!)
+    assert.ok(sum / want.length < limit, `${kv}: mean difference ${sum / want.length}`)
+  }
+})
+
+test.run()
