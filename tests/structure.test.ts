@@ -176,7 +176,7 @@ test('no test is singled out', () => {
 })
 
 test('the lock files name no registry and every optional package', () => {
-  for (const path of ['package-lock.json', 'tests/runtimes/package-lock.json']) {
+  for (const path of ['package-lock.json', 'tests/runtimes/package-lock.json', 'tests/bench/peers/package-lock.json']) {
     const { packages } = JSON.parse(readFileSync(path, 'utf8')) as {
       packages: Record<string, { version?: string; resolved?: string; optionalDependencies?: Record<string, string> }>
     }

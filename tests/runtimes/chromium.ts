@@ -45,7 +45,7 @@ export const chromium: Driver = {
     if (!existsSync(PATH)) return `${PATH} is absent: apt-get install chromium, or set CRIA_CHROMIUM`
     return existsSync(PLAYWRIGHT) ? undefined : 'playwright-core is absent: npm ci --prefix tests/runtimes'
   },
-  async start({ url, page: path = 'tests/conformance/page.html', args = [] }) {
+  async start({ url, page: path = 'tests/conformance/page.html', args = [], timeout = CASE_TIMEOUT }) {
     const browser = await openChromium(args)
     return {
       version: browser.version(),
@@ -54,7 +54,7 @@ export const chromium: Driver = {
         try {
           await page.goto(url + path)
           const call = `cases.then((cases) => cases[${JSON.stringify(name)}](${JSON.stringify(argument)}))`
-          return await withinTime(page.evaluate<T>(call), name)
+          return await withinTime(timeout, page.evaluate<T>(call), name)
         } finally {
           await page.close()
         }
@@ -69,10 +69,10 @@ export async function openChromium(args: readonly string[] = []): Promise<Browse
   return playwright.chromium.launch({ executablePath: PATH, args: [...ARGS, ...args] })
 }
 
-async function withinTime<T>(work: Promise<T>, name: string): Promise<T> {
+async function withinTime<T>(timeout: number, work: Promise<T>, name: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${name} did not end within ${CASE_TIMEOUT} ms`)), CASE_TIMEOUT)
+    timer = setTimeout(() => reject(new Error(`${name} did not end within ${timeout} ms`)), timeout)
   })
   try {
     return await Promise.race([work, late])

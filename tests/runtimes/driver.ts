@@ -18,6 +18,8 @@ export interface StartOptions {
   page?: string
   /** Flags for the runtime. */
   args?: readonly string[]
+  /** Milliseconds after which a case is taken to hang; default {@link CASE_TIMEOUT}. */
+  timeout?: number
 }
 
 export interface Runtime {
@@ -27,7 +29,6 @@ export interface Runtime {
   close(): Promise<void>
 }
 
-/** Milliseconds after which a case is taken to hang. */
 export const CASE_TIMEOUT = 30_000
 
 export interface Server {

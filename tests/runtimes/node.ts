@@ -7,11 +7,16 @@ export function nodeDriver(path: string): Driver {
   return {
     name: 'Node',
     missing: () => undefined,
-    async start({ args = [] }) {
+    async start({ args = [], timeout = CASE_TIMEOUT }) {
       return {
-        version: (await run(path, ['--version'], '')).trim().slice(1),
+        version: (await run(path, ['--version'], '', timeout)).trim().slice(1),
         run: async (name, argument) => {
-          const stdout = await run(path, [...args, 'tests/conformance/run.mjs', name], JSON.stringify(argument))
+          const stdout = await run(
+            path,
+            [...args, 'tests/conformance/run.mjs', name],
+            JSON.stringify(argument),
+            timeout,
+          )
           return JSON.parse(stdout)
         },
         close: async () => {},
@@ -20,9 +25,9 @@ export function nodeDriver(path: string): Driver {
   }
 }
 
-function run(path: string, args: readonly string[], input: string): Promise<string> {
+function run(path: string, args: readonly string[], input: string, timeout: number): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(path, args, { stdio: ['pipe', 'pipe', 'pipe'], timeout: CASE_TIMEOUT, killSignal: 'SIGKILL' })
+    const child = spawn(path, args, { stdio: ['pipe', 'pipe', 'pipe'], timeout, killSignal: 'SIGKILL' })
     let stdout = ''
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', (text) => (stdout += text))

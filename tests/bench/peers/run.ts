@@ -1,10 +1,12 @@
 /**
- * The same GGUF on cria and on llama.cpp's own llama-bench, in turns, so that what else the machine does meets all alike.
- * Prints one Markdown table: tokens per second (median, least–most) and their ratio to llama.cpp.
+ * The same GGUF on cria, in Node and in Chromium, on llama.cpp's own llama-bench and on wllama, in turns, so that what else
+ * the machine does meets all alike. Prints one Markdown table: tokens per second (median, least–most) and their ratio to
+ * llama.cpp.
  *
- *     npm run bench:peers -- --model FILE [-p 128] [-n 32] [-t 1,2] [-d 0] [--kv f16] [--rounds 3] [-r 3]
+ *     npm run bench:peers -- --model FILE [-p 128] [-n 32] [-t 1,2] [-d 0] [--kv f16] [--rounds 3] [-r 3] [--peers LIST]
  *
- * Needs llama-bench (build-llama-bench.sh makes it); runs cria on the node at hand and on the Node 24 of tests/runtimes.
+ * --peers: of llama.cpp, node (the one at hand), node24, chromium, wllama2, wllama3, in this order; default: all that are
+ * installed (docs/PERFORMANCE.md says how).
  */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -12,6 +14,9 @@ import { cpus, homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
+import type { KvType } from '../../../js/api.ts'
+import { type Test, testName } from '../../../js/bench/measure.ts'
+import { type BrowserPeers, missingInBrowser, openBrowserPeers } from './browser.ts'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 const CACHE = process.env.CRIA_PEERS ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'cria-peers')
@@ -19,11 +24,10 @@ const LLAMA_BENCH = join(CACHE, 'llama-bench')
 const NODE_24 = join(ROOT, 'tests/runtimes/node_modules/node24/bin/node')
 const CRIA = join(ROOT, 'dist/cli.js')
 
-/** What both programs write of a test. */
+/** What llama-bench and `cria bench` write of a test. */
 interface Row {
   build_commit: string
   backends: string
-  model_type: string
   n_threads: number
   n_prompt: number
   n_gen: number
@@ -31,15 +35,27 @@ interface Row {
   samples_ts: number[]
 }
 
+/** A test on a number of threads. */
+interface Cell extends Test {
+  threads: number
+}
+
 interface Peer {
-  name: string
-  command: string
-  args: string[]
-  /** Rates of all rounds, by test. */
+  /** Of --peers. */
+  key: string
+  title: string
+  /** Which build ran. */
+  build: string
+  /** Why it cannot be measured here. */
+  missing: string | undefined
+  /** Runs all tests, each number of threads in turn. */
+  run(): Promise<void>
+  /** Rates of all rounds, by cell. */
   rates: Map<string, number[]>
 }
 
 const execute = promisify(execFile)
+process.chdir(ROOT)
 
 const { values } = parseArgs({
   options: {
@@ -51,29 +67,33 @@ const { values } = parseArgs({
     kv: { type: 'string', default: 'f16' },
     repetitions: { type: 'string', short: 'r', default: '3' },
     rounds: { type: 'string', default: '3' },
+    peers: { type: 'string' },
   },
 })
-const { model, prompt, generate, threads, depth, kv, repetitions } = values
-if (model === undefined) fail('Give --model FILE; cria bench --shape … --out FILE writes one of random weights.')
+if (values.model === undefined) fail('Give --model FILE; cria bench --shape … --out FILE writes one of random weights.')
 if (!existsSync(CRIA)) fail('dist/ is absent: npm run build makes it.')
-if (!existsSync(LLAMA_BENCH)) fail(`${LLAMA_BENCH} is absent: sh tests/bench/peers/build-llama-bench.sh makes it.`)
+const model = resolve(process.env.INIT_CWD ?? '.', values.model)
+if (!existsSync(model)) fail(`There is no file ${model}.`)
+const kv = values.kv as KvType
+const tests = listTests()
+const cells = numbers(values.threads).flatMap((threads) => tests.map((test): Cell => ({ ...test, threads })))
 
-const common = ['-p', prompt, '-n', generate, '-t', threads, '-d', depth, '-r', repetitions]
-const peers: Peer[] = [
-  peer('llama.cpp', LLAMA_BENCH, ['-m', resolve(model), ...common, '-ctk', kv, '-ctv', kv, '-o', 'json']),
-  ...[...new Set([NODE_24, process.execPath])].filter(existsSync).map((node) => {
-    return peer('cria', node, [CRIA, 'bench', '-m', resolve(model), ...common, '-ctk', kv, '--json'])
-  }),
-]
-await nameNodes()
-
-const first = new Map<Peer, Row>()
-const tests = new Map<string, Row>()
+let browser: BrowserPeers | undefined
+const peers = choose([
+  commandPeer('llama.cpp', LLAMA_BENCH, ['-o', 'json', '-ctv', values.kv], 'tests/bench/peers/build-llama-bench.sh'),
+  commandPeer('node', process.execPath, ['--json'], '', [CRIA, 'bench']),
+  commandPeer('node24', NODE_24, ['--json'], 'npm ci --prefix tests/runtimes', [CRIA, 'bench']),
+  browserPeer('chromium', 'cria'),
+  browserPeer('wllama2', 'wllama2'),
+  browserPeer('wllama3', 'wllama3'),
+])
+await nameAll()
 for (let round = 0; round < Number(values.rounds); round++) {
   // Each round begins with another one.
-  for (const [i] of peers.entries()) await runRound(peers[(i + round) % peers.length]!)
+  for (const [i] of peers.entries()) await peers[(i + round) % peers.length]!.run()
   process.stderr.write(`round ${round + 1} of ${values.rounds} done\n`)
 }
+await browser?.close()
 print()
 
 function fail(message: string): never {
@@ -81,44 +101,122 @@ function fail(message: string): never {
   process.exit(2)
 }
 
-function peer(name: string, command: string, args: string[]): Peer {
-  return { name, command, args, rates: new Map() }
+function numbers(list: string): number[] {
+  return list.split(',').map(Number)
+}
+
+/** Of each depth: prompts, then generations. */
+function listTests(): Test[] {
+  const given = (list: string): number[] => numbers(list).filter((count) => count > 0)
+  return numbers(values.depth).flatMap((depth) => [
+    ...given(values.prompt).map((prompt) => ({ prompt, generate: 0, depth })),
+    ...given(values.generate).map((generate) => ({ prompt: 0, generate, depth })),
+  ])
+}
+
+/** Those that --peers names, or that are there. */
+function choose(all: readonly Peer[]): Peer[] {
+  const asked = values.peers?.split(',')
+  const unknown = asked?.find((key) => !all.some((peer) => peer.key === key))
+  if (unknown !== undefined) fail(`--peers takes ${all.map(({ key }) => key).join(', ')}, not ${unknown}.`)
+  const chosen = all.filter(({ key }) => !asked || asked.includes(key))
+  for (const { key, missing } of chosen) {
+    if (missing !== undefined) process.stderr.write(`${key} is left out: ${missing}\n`)
+  }
+  const there = chosen.filter(({ missing }) => missing === undefined)
+  return there.length > 0 ? there : fail('None of the peers is installed.')
+}
+
+/** A program with llama-bench's flags and JSON. */
+function commandPeer(key: string, command: string, flags: string[], install: string, before: string[] = []): Peer {
+  const { prompt, generate, threads, depth, repetitions } = values
+  const common = ['-p', prompt, '-n', generate, '-t', threads, '-d', depth, '-r', repetitions, '-ctk', values.kv]
+  return {
+    key,
+    title: key,
+    build: '',
+    missing: existsSync(command) ? undefined : `${command} is absent: ${install} makes it`,
+    rates: new Map(),
+    async run() {
+      const { stdout } = await execute(command, [...before, '-m', model, ...common, ...flags], { maxBuffer: 1 << 26 })
+      for (const row of JSON.parse(stdout) as Row[]) {
+        const { n_threads, n_prompt, n_gen, n_depth, samples_ts, backends, build_commit } = row
+        this.build = key === 'llama.cpp' ? build_commit : backends
+        add(this, { threads: n_threads, prompt: n_prompt, generate: n_gen, depth: n_depth }, samples_ts)
+      }
+    },
+  }
+}
+
+/** A page of Chromium. One that fails leaves its cells empty: wllama cannot load every model on any number of threads. */
+function browserPeer(key: string, name: 'cria' | 'wllama2' | 'wllama3'): Peer {
+  return {
+    key,
+    title: key,
+    build: '',
+    missing: missingInBrowser(name),
+    rates: new Map(),
+    async run() {
+      for (const threads of numbers(values.threads)) {
+        try {
+          const request = { tests, threads, kv, repetitions: Number(values.repetitions) }
+          const { build, samples } = await browser!.run(name, request)
+          this.build = build
+          for (const [i, test] of tests.entries()) add(this, { ...test, threads }, samples[i]!)
+        } catch (error) {
+          process.stderr.write(`${this.title}, ${threads} threads: ${String(error)}\n`)
+        }
+      }
+    },
+  }
+}
+
+function keyOf({ threads, prompt, generate, depth }: Cell): string {
+  return [threads, prompt, generate, depth].join()
+}
+
+function add({ rates }: Peer, cell: Cell, samples: readonly number[]): void {
+  rates.set(keyOf(cell), [...(rates.get(keyOf(cell)) ?? []), ...samples])
 }
 
 /** `cria, Node 24.1.0`. */
-async function nameNodes(): Promise<void> {
-  for (const peer of peers.slice(1)) {
-    const { stdout } = await execute(peer.command, ['--version'])
-    peer.name += `, Node ${stdout.trim().slice(1)}`
+async function nameAll(): Promise<void> {
+  for (const peer of peers) {
+    if (peer.key === 'node') peer.title = `cria, Node ${process.version.slice(1)}`
+    if (peer.key === 'node24')
+      peer.title = `cria, Node ${(await execute(NODE_24, ['--version'])).stdout.trim().slice(1)}`
+    if (!['chromium', 'wllama2', 'wllama3'].includes(peer.key)) continue
+    browser ??= await openBrowserPeers(model)
+    peer.title = `${peer.key === 'chromium' ? 'cria' : await wllamaName(peer.key)}, Chromium ${browser.version}`
   }
 }
 
-async function runRound(peer: Peer): Promise<void> {
-  const { stdout } = await execute(peer.command, peer.args, { maxBuffer: 1 << 26 })
-  for (const row of JSON.parse(stdout) as Row[]) {
-    const key = [row.n_threads, row.n_depth, row.n_prompt, row.n_gen].join()
-    if (!first.has(peer)) first.set(peer, row)
-    if (!tests.has(key)) tests.set(key, row)
-    peer.rates.set(key, [...(peer.rates.get(key) ?? []), ...row.samples_ts])
-  }
+/** `wllama 3.8.1`. */
+async function wllamaName(folder: string): Promise<string> {
+  const url = new URL(`./node_modules/${folder}/package.json`, import.meta.url)
+  const { default: manifest } = await import(url.href, { with: { type: 'json' } })
+  return `wllama ${manifest.version}`
 }
 
 function print(): void {
-  const [native, ...crias] = peers as [Peer, ...Peer[]]
-  const titles = ['threads', 'test', native.name, ...crias.flatMap(({ name }) => [name, 'ratio'])]
-  const { build_commit: commit } = first.get(native)!
-  const backends = crias.map((peer) => `${peer.name}: ${first.get(peer)!.backends}`)
-  console.log(`${first.get(crias[0]!)!.model_type}, KV cache ${kv}, tokens per second: median (least–most)\n`)
-  console.log(`${cpus()[0]?.model}, ${cpus().length} processors; llama.cpp ${commit}; ${backends.join('; ')}\n`)
-  console.log(`| ${titles.join(' | ')} |\n|---:|---|${titles.slice(2).fill('---:|').join('')}`)
-  for (const [key, { n_threads, n_prompt, n_gen, n_depth }] of tests) {
-    const name = (n_prompt > 0 ? `pp${n_prompt}` : `tg${n_gen}`) + (n_depth > 0 ? ` @ d${n_depth}` : '')
-    const reference = native.rates.get(key) ?? []
-    const cells = crias.flatMap(({ rates }) => {
-      const own = rates.get(key) ?? []
-      return [spread(own), (median(own) / median(reference)).toFixed(2)]
+  const reference = peers.find(({ key }) => key === 'llama.cpp')
+  const others = peers.filter((peer) => peer !== reference)
+  const titles = others.flatMap(({ title }) => (reference ? [title, 'ratio'] : [title]))
+  const head = ['threads', 'test', ...(reference ? [reference.title] : []), ...titles]
+  console.log(`${values.model}, KV cache ${kv}, tokens per second: median (least–most)\n`)
+  console.log(
+    `${cpus()[0]?.model}, ${cpus().length} processors; ${peers.map((p) => `${p.title}: ${p.build}`).join('; ')}\n`,
+  )
+  console.log(`| ${head.join(' | ')} |\n|---:|---|${head.slice(2).fill('---:|').join('')}`)
+  for (const cell of cells) {
+    const native = reference?.rates.get(keyOf(cell))
+    const rates = others.flatMap((peer) => {
+      const own = peer.rates.get(keyOf(cell)) ?? []
+      const ratio = native && own.length > 0 ? rounded(median(own) / median(native)) : '–'
+      return reference ? [spread(own), ratio] : [spread(own)]
     })
-    console.log(`| ${[n_threads, name, spread(reference), ...cells].join(' | ')} |`)
+    const row = [cell.threads, testName(cell), ...(reference ? [spread(native ?? [])] : []), ...rates]
+    console.log(`| ${row.join(' | ')} |`)
   }
 }
 
@@ -128,6 +226,11 @@ function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
+function rounded(ratio: number): string {
+  return ratio < 0.1 ? ratio.toPrecision(2) : ratio.toFixed(2)
+}
+
 function spread(values: readonly number[]): string {
+  if (values.length === 0) return '–'
   return `${median(values).toFixed(1)} (${Math.min(...values).toFixed(1)}–${Math.max(...values).toFixed(1)})`
 }
