@@ -55,36 +55,48 @@ function headOf(model: usize, cache: usize, bytes: usize, row: i32, position: i3
   return cache + (pageOf(model, row, position) * <usize>i32At(model, MODEL_KV_HEADS) + kv) * bytes
 }
 
-/** Stores dimensions d and d + 1 of row `row`'s key in kv head `kv`; a quantized cache waits for `putBlock`. */
-export function putK(model: usize, layer: usize, row: i32, kv: i32, d: i32, a: f32, b: f32): void {
+/** Where dimension 0 of row `row`'s key stands for kv head `kv`; in a quantized cache, where its f32 wait for `putBlock`. */
+export function keyOf(model: usize, layer: usize, row: i32, kv: i32): usize {
   const headDim = i32At(model, MODEL_HEAD_DIM)
   const kind = i32At(model, MODEL_KV_TYPE)
-  if (kind == KV_Q8_0) return keep(model, MODEL_KB, row, kv * headDim + d, a, b)
+  if (kind == KV_Q8_0) return waitingOf(model, MODEL_KB, row, kv)
   const position = i32Of(pointerAt(model, MODEL_POSITIONS), row)
   const slot = position % PAGE
   const cache = headOf(model, pointerAt(layer, LAYER_K_CACHE), kHeadBytes(headDim, kind), row, position, kv)
-  const index = ((slot >> 3) * headDim + d) * 8 + (slot & 7)
-  put(cache, index, kind == KV_F16, a)
-  put(cache, index + 8, kind == KV_F16, b)
+  return cache + ((<usize>((slot >> 3) * headDim * 8 + (slot & 7))) << (kind == KV_F16 ? 1 : 2))
 }
 
-/** Stores dimensions d and d + 1 of row `row`'s value in kv head `kv`; d is even. */
-export function putV(model: usize, layer: usize, row: i32, kv: i32, d: i32, a: f32, b: f32): void {
+/** The same for its value. */
+export function valueOf(model: usize, layer: usize, row: i32, kv: i32): usize {
   const headDim = i32At(model, MODEL_HEAD_DIM)
   const kind = i32At(model, MODEL_KV_TYPE)
-  if (kind == KV_Q8_0) return keep(model, MODEL_VB, row, kv * headDim + d, a, b)
+  if (kind == KV_Q8_0) return waitingOf(model, MODEL_VB, row, kv)
   const position = i32Of(pointerAt(model, MODEL_POSITIONS), row)
   const cache = headOf(model, pointerAt(layer, LAYER_V_CACHE), vHeadBytes(headDim, kind), row, position, kv)
-  const index = ((d >> 3) * PAGE + (position % PAGE)) * 8 + (d & 7)
-  put(cache, index, kind == KV_F16, a)
-  put(cache, index + 1, kind == KV_F16, b)
+  return cache + ((<usize>((position % PAGE) * 8)) << (kind == KV_F16 ? 1 : 2))
 }
 
-function keep(model: usize, field: usize, row: i32, index: i32, a: f32, b: f32): void {
-  const width = i32At(model, MODEL_KV_HEADS) * i32At(model, MODEL_HEAD_DIM)
-  const at = f32Of(pointerAt(model, field), row * width + index)
-  store<f32>(at, a)
-  store<f32>(at, b, 4)
+function waitingOf(model: usize, field: usize, row: i32, kv: i32): usize {
+  const headDim = i32At(model, MODEL_HEAD_DIM)
+  return f32Of(pointerAt(model, field), (row * i32At(model, MODEL_KV_HEADS) + kv) * headDim)
+}
+
+/** Stores dimensions d and d + 1 (d even) of a key at `key`. */
+// @ts-ignore: decorator
+@inline
+export function putKey(kind: i32, key: usize, d: i32, a: f32, b: f32): void {
+  const each = kind == KV_Q8_0 ? 1 : 8
+  put(key, d * each, kind == KV_F16, a)
+  put(key, (d + 1) * each, kind == KV_F16, b)
+}
+
+/** Stores dimensions d and d + 1 (d even) of a value at `value`. */
+// @ts-ignore: decorator
+@inline
+export function putValue(kind: i32, value: usize, d: i32, a: f32, b: f32): void {
+  const index = kind == KV_Q8_0 ? d : (d >> 3) * (PAGE * 8) + (d & 7)
+  put(value, index, kind == KV_F16, a)
+  put(value, index + 1, kind == KV_F16, b)
 }
 
 /** Quantizes 32 dimensions, from kv row `first` on, of row `row`'s key (or value) into a q8_0 cache. */

@@ -28,7 +28,7 @@ import {
   TILE,
 } from '../layout'
 import { matmul, matvec, readsF32, tileBytes, unpack } from '../kernels/dispatch'
-import { putBlock, putK, putV } from './cache'
+import { keyOf, putBlock, putKey, putValue, valueOf } from './cache'
 import { f32At, f32Of, i32At, i32Of, pointerAt } from './fields'
 import { groupsOf, weightBytes } from './linear'
 import { storeCosSin } from './math'
@@ -60,19 +60,24 @@ function place(
   bias: usize,
 ): void {
   const headDim = i32At(model, MODEL_HEAD_DIM)
+  const kvType = i32At(model, MODEL_KV_TYPE)
   const ropeDim = kind == VALUE ? 0 : i32At(model, MODEL_ROPE_DIM)
   const table = f32Of(pointerAt(model, MODEL_ROPE), row * i32At(model, MODEL_ROPE_DIM))
-  const q = f32Of(pointerAt(model, MODEL_QB), row * i32At(model, MODEL_HEADS) * headDim)
   const end = min(first + GROUP_ROWS, rows)
-  for (let r = first; r < end; r += 2, result += 8) {
+  let head = first / headDim
+  let d = first - head * headDim
+  let to = headAt(model, layer, kind, row, head)
+  for (let r = first; r < end; r += 2, result += 8, d += 2) {
+    if (d == headDim) {
+      d = 0
+      to = headAt(model, layer, kind, row, ++head)
+    }
     let a = load<f32>(result)
     let b = load<f32>(result, 4)
     if (bias) {
       a += load<f32>(f32Of(bias, r))
-      b += load<f32>(f32Of(bias, r + 1))
+      b += load<f32>(f32Of(bias, r), 4)
     }
-    const head = r / headDim
-    const d = r - head * headDim
     if (d < ropeDim) {
       const cos = load<f32>(f32Of(table, d))
       const sin = load<f32>(f32Of(table, d), 4)
@@ -80,13 +85,20 @@ function place(
       b = a * sin + b * cos
       a = turned
     }
-    if (kind == KEY) putK(model, layer, row, head, d, a, b)
-    else if (kind == VALUE) putV(model, layer, row, head, d, a, b)
+    if (kind == KEY) putKey(kvType, to, d, a, b)
+    else if (kind == VALUE) putValue(kvType, to, d, a, b)
     else {
-      store<f32>(f32Of(q, r), a)
-      store<f32>(f32Of(q, r), b, 4)
+      store<f32>(f32Of(to, d), a)
+      store<f32>(f32Of(to, d), b, 4)
     }
   }
+}
+
+/** Where head `head` of row `row` of a projection goes. */
+function headAt(model: usize, layer: usize, kind: i32, row: i32, head: i32): usize {
+  if (kind == KEY) return keyOf(model, layer, row, head)
+  if (kind == VALUE) return valueOf(model, layer, row, head)
+  return f32Of(pointerAt(model, MODEL_QB), (row * i32At(model, MODEL_HEADS) + head) * i32At(model, MODEL_HEAD_DIM))
 }
 
 /** Groups of a unit of work: 32 rows. */

@@ -227,8 +227,7 @@ export class Engine {
 
   /**
    * Logits of rows [from, from + count) of the last batch, count ≤ OUTPUT_ROWS: a view [count, vocabulary] into wasm
-   * memory, good until the next call.
-   * @throws NumericError where a logit is not finite.
+   * memory, good until the next call. Whoever reads them checks that they are finite.
    */
   logits(from: number, count: number): Float32Array {
     const { buffers, model } = this.plan.segments[0]!
@@ -238,14 +237,13 @@ export class Engine {
     for (let i = 0; i < count; i++) words[(buffers.outputs >> 2) + i] = from + i
     this.command(L.COMMAND_OUTPUT)
     this.check(runOutput(this.segments, 0, this.options.threads))
-    const logits = new Float32Array(buffer, buffers.logits, count * this.config.vocabulary)
-    for (let i = 0; i < logits.length; i++) {
-      if (!Number.isFinite(logits[i])) throw notFinite(logits[i]!)
-    }
-    return logits
+    return new Float32Array(buffer, buffers.logits, count * this.config.vocabulary)
   }
 
-  /** Logits after every token: [n, vocabulary]. Leaves the tokens in the cache. */
+  /**
+   * Logits after every token: [n, vocabulary]. Leaves the tokens in the cache.
+   * @throws NumericError where a logit is not finite
+   */
   async allLogits(ids: readonly number[]): Promise<Float32Array> {
     this.checkTokens(ids)
     this.reset()
@@ -255,7 +253,10 @@ export class Engine {
     await this.feed(ids, async (done) => {
       for (let row = 0; row < done - before; row += OUTPUT_ROWS) {
         const count = Math.min(OUTPUT_ROWS, done - before - row)
-        all.set(this.logits(row, count), (before + row) * vocabulary)
+        const logits = this.logits(row, count)
+        const wrong = logits.find((logit) => !Number.isFinite(logit))
+        if (wrong !== undefined) throw notFinite(wrong)
+        all.set(logits, (before + row) * vocabulary)
         await this.breathe?.()
         this.throwIfAborted()
       }

@@ -8,6 +8,33 @@ import { exp } from '../math.ts'
 /** Ids below this fit a sort key. */
 const MAX_VOCABULARY = 2097152
 
+/**
+ * The id of the largest logit, the lowest among equals.
+ * @throws NumericError where a logit is not finite
+ */
+export function bestOf(logits: Float32Array): number {
+  let best = 0
+  let max = logits[0]!
+  // Adds up to 0 for finite logits only.
+  let sum = 0
+  for (let i = 0; i < logits.length; i++) {
+    const logit = logits[i]!
+    sum += logit - logit
+    if (logit > max) {
+      max = logit
+      best = i
+    }
+  }
+  if (sum !== 0) throw notFinite(logits)
+  return best
+}
+
+function notFinite(logits: Float32Array): NumericError {
+  const i = logits.findIndex((logit) => !Number.isFinite(logit))
+  const message = `The logit of token ${i} is ${logits[i]}: the model's weights or its computation are broken.`
+  return new NumericError('LOGITS_NOT_FINITE', message, logits[i])
+}
+
 export class Candidates {
   /** [size] token ids, and their logits beside them. */
   readonly ids: Int32Array
@@ -38,14 +65,9 @@ export class Candidates {
     if (logits.length !== n) {
       throw new ArgumentError('LOGITS_LENGTH', `There are ${logits.length} logits for ${n} tokens.`, logits.length)
     }
-    for (let i = 0; i < n; i++) {
-      const logit = logits[i]!
-      // x − x is 0 for finite x only.
-      if (logit - logit !== 0) {
-        const message = `The logit of token ${i} is ${logit}: the model's weights or its computation are broken.`
-        throw new NumericError('LOGITS_NOT_FINITE', message, logit)
-      }
-    }
+    let sum = 0
+    for (let i = 0; i < n; i++) sum += logits[i]! - logits[i]!
+    if (sum !== 0) throw notFinite(logits)
     this.logits.set(logits)
     if (!this.dense) for (let i = 0; i < n; i++) this.ids[i] = i
     this.dense = true

@@ -1,6 +1,6 @@
 /** From logits to the next token. */
 import { ArgumentError } from '../errors.ts'
-import { Candidates } from './candidates.ts'
+import { bestOf, Candidates } from './candidates.ts'
 import { runChain, weights } from './chain.ts'
 import { type SamplerOptions, type SamplerSettings, settle } from './options.ts'
 import { Random, randomSeed } from './random.ts'
@@ -21,6 +21,8 @@ export class Sampler {
   private readonly vocabularySize: number
   private readonly candidates: Candidates
   private readonly random: Random
+  /** Nothing changes the logits and the best is taken. */
+  private readonly plain: boolean
   /** The last tokens the penalties regard, and how often each occurs. */
   private history: number[] = []
   private readonly counts = new Map<number, number>()
@@ -32,6 +34,8 @@ export class Sampler {
     this.vocabularySize = vocabularySize
     this.seed = this.settings.seed ?? randomSeed()
     this.random = new Random(this.seed)
+    const { greedy, bias, penalties } = this.settings
+    this.plain = greedy && bias.bias.size === 0 && !penalizes(penalties)
   }
 
   /** Tells the penalties of a token: each of the prompt's (as llama.cpp does), then each sampled one. */
@@ -40,8 +44,9 @@ export class Sampler {
       const message = `A token id must be an integer from 0 to ${this.vocabularySize - 1}, not ${id}.`
       throw new ArgumentError('INVALID_TOKEN', message, id)
     }
-    const { last_n: lastN, repeat, frequency, presence } = this.settings.penalties
-    if (lastN === 0 || (repeat === 1 && frequency === 0 && presence === 0)) return
+    const { penalties } = this.settings
+    if (!penalizes(penalties)) return
+    const lastN = penalties.last_n
     this.counts.set(id, (this.counts.get(id) ?? 0) + 1)
     if (lastN < 0) return
     this.history.push(id)
@@ -58,6 +63,7 @@ export class Sampler {
    */
   sample(logits: Float32Array): number {
     const { candidates, settings } = this
+    if (this.plain && logits.length === this.vocabularySize) return bestOf(logits)
     candidates.load(logits)
     const counts = () => this.counts
     runChain(candidates, [settings.bias, settings.penalties], counts)
@@ -83,4 +89,8 @@ export class Sampler {
     this.counts.clear()
     this.random.seed(this.seed)
   }
+}
+
+function penalizes({ last_n, repeat, frequency, presence }: SamplerSettings['penalties']): boolean {
+  return last_n !== 0 && (repeat !== 1 || frequency !== 0 || presence !== 0)
 }
