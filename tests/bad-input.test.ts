@@ -183,6 +183,8 @@ for (const key of [
 }
 for (const key of ['attention.layer_norm_rms_epsilon', 'rope.freq_base', 'attention.scale']) {
   for (const value of [0, -1, Number.NaN, Infinity, 'x']) {
+    // A scale of 0 is no scale of its own.
+    if (key === 'attention.scale' && value === 0) continue
     METADATA.push([`${key} ${value}`, { [L + key]: value }, FormatError])
   }
 }
@@ -237,9 +239,14 @@ test('tensors that are missing, unknown, or of a wrong shape or type, each named
   const type = await refused(await edited({}, { 'blk.2.ffn_up.weight': whole }), UnsupportedError, 'TENSOR_TYPE')
   assert.match(type.message, 'blk.2.ffn_up.weight')
   assert.is(type.value, 'I16')
-  const extra = { name: 'blk.0.attn_q_norm.weight', dimensions: [8], type: 'F32', data: new Uint8Array(32) }
-  const unknown = await refused(await edited({}, {}, [extra]), UnsupportedError, 'TENSOR_UNKNOWN')
-  assert.is(unknown.value, extra.name)
+  for (const [name, rows] of [
+    ['blk.0.attn_q_norm.weight', 8],
+    ['token_embd.bias', 512],
+  ] as const) {
+    const extra = { name, dimensions: [rows], type: 'F32', data: new Uint8Array(4 * rows) }
+    const unknown = await refused(await edited({}, {}, [extra]), UnsupportedError, 'TENSOR_UNKNOWN')
+    assert.is(unknown.value, name)
+  }
   await usable()
 })
 

@@ -34,6 +34,8 @@ export interface ModelConfig {
 
 /** Larger sizes than any LLaMA has; products of three of them stay exact in a double. */
 const LARGEST = 2_097_152
+/** Longest context, in tokens: far beyond what anybody runs. */
+const LONGEST = 1_073_741_824
 
 /** A whole number in 1…LARGEST. */
 function size(metadata: Metadata, key: string, fallback?: number): number {
@@ -42,9 +44,13 @@ function size(metadata: Metadata, key: string, fallback?: number): number {
 
 function checkSize(key: string, value: number): number {
   if (Number.isInteger(value) && value >= 1 && value <= LARGEST) return value
-  throw new FormatError(
+  throw outOfRange(key, value, LARGEST)
+}
+
+function outOfRange(key: string, value: number, most: number): FormatError {
+  return new FormatError(
     'METADATA_RANGE',
-    `The metadata key ${key} is ${value}; it should be a whole number from 1 to ${LARGEST}. The file is damaged or hostile.`,
+    `The metadata key ${key} is ${value}; it should be a whole number from 1 to ${most}. The file is damaged or hostile.`,
     value,
   )
 }
@@ -55,17 +61,24 @@ function positive(metadata: Metadata, key: string, fallback?: number): number {
   throw new FormatError('METADATA_RANGE', `The metadata key ${key} is ${value}; it should be above 0.`, value)
 }
 
-/** A count of heads: one number, or an array that gives every layer the same. */
-function headCount(metadata: Metadata, key: string, fallback?: number): number {
+/** A size of every layer: one number, or an array that gives all layers the same. */
+function layerSize(metadata: Metadata, key: string, fallback?: number): number {
   const value = metadata.get(key)
   if (value === undefined || typeof value === 'number') return size(metadata, key, fallback)
-  const counts = Array.from(getNumbers(metadata, key))
-  if (counts.length > 0 && counts.every((count) => count === counts[0])) return checkSize(key, counts[0]!)
+  const sizes = Array.from(getNumbers(metadata, key))
+  if (sizes.length > 0 && sizes.every((other) => other === sizes[0])) return checkSize(key, sizes[0]!)
   throw new UnsupportedError(
-    'UNSUPPORTED_HEADS',
-    `${key} differs from layer to layer; cria needs the same number of heads in all layers.`,
-    counts,
+    key.includes('head_count') ? 'UNSUPPORTED_HEADS' : 'UNSUPPORTED_LAYERS',
+    `${key} differs from layer to layer; cria needs the same in all layers.`,
+    sizes,
   )
+}
+
+/** A length in tokens; models name some of millions. */
+function tokens(metadata: Metadata, key: string, fallback?: number): number {
+  const value = getNumber(metadata, key, fallback)
+  if (Number.isInteger(value) && value >= 1 && value <= LONGEST) return value
+  throw outOfRange(key, value, LONGEST)
 }
 
 /**
@@ -84,17 +97,18 @@ export function readConfig(gguf: Gguf): ModelConfig {
   }
   refuseFeatures(metadata)
   const dim = size(metadata, 'llama.embedding_length')
-  const heads = headCount(metadata, 'llama.attention.head_count')
-  const kvHeads = headCount(metadata, 'llama.attention.head_count_kv', heads)
+  const heads = layerSize(metadata, 'llama.attention.head_count')
+  const kvHeads = layerSize(metadata, 'llama.attention.head_count_kv', heads)
   const headDim = size(metadata, 'llama.attention.key_length', Math.floor(dim / heads))
   checkHeads(metadata, heads, kvHeads, headDim)
   const embedding = gguf.tensors.get('token_embd.weight')
   const vocabulary = embedding?.dimensions[1] ?? size(metadata, 'llama.vocab_size')
-  const context = size(metadata, 'llama.context_length')
+  checkVocabulary(metadata, vocabulary)
+  const context = tokens(metadata, 'llama.context_length')
   return {
     name: getString(metadata, 'general.name', 'unnamed'),
     dim,
-    ffn: size(metadata, 'llama.feed_forward_length'),
+    ffn: layerSize(metadata, 'llama.feed_forward_length'),
     layers: size(metadata, 'llama.block_count'),
     heads,
     kvHeads,
@@ -102,9 +116,16 @@ export function readConfig(gguf: Gguf): ModelConfig {
     vocabulary: checkSize('token_embd.weight', vocabulary),
     context,
     epsilon: positive(metadata, 'llama.attention.layer_norm_rms_epsilon'),
-    attentionScale: positive(metadata, 'llama.attention.scale', 1 / Math.sqrt(headDim)),
+    attentionScale: readAttentionScale(metadata, headDim),
     rope: readRope(metadata, headDim, context),
   }
+}
+
+/** 0 in files means none. */
+function readAttentionScale(metadata: Metadata, headDim: number): number {
+  const key = 'llama.attention.scale'
+  const usual = 1 / Math.sqrt(headDim)
+  return getNumber(metadata, key, usual) === 0 ? usual : positive(metadata, key, usual)
 }
 
 function refuseFeatures(metadata: Metadata): void {
@@ -131,6 +152,17 @@ function refuseFeatures(metadata: Metadata): void {
       false,
     )
   }
+}
+
+/** An embedding may have rows to spare, not too few. */
+function checkVocabulary(metadata: Metadata, rows: number): void {
+  const texts = metadata.get('tokenizer.ggml.tokens')
+  if (!Array.isArray(texts) || texts.length <= rows) return
+  throw new FormatError(
+    'VOCABULARY_SIZE',
+    `The vocabulary has ${texts.length} tokens and token_embd.weight ${rows} rows: the file is damaged or was converted wrongly.`,
+    texts.length,
+  )
 }
 
 function checkHeads(metadata: Metadata, heads: number, kvHeads: number, headDim: number): void {
@@ -161,7 +193,8 @@ function readRope(metadata: Metadata, headDim: number, context: number): RopeCon
     )
   }
   const legacy = getNumber(metadata, 'llama.rope.scale_linear', 1)
-  const scaling = getString(metadata, 'llama.rope.scaling.type', legacy === 1 ? 'none' : 'linear')
+  // A factor without a type is linear.
+  const scaling = getString(metadata, 'llama.rope.scaling.type', 'linear')
   if (scaling !== 'none' && scaling !== 'linear' && scaling !== 'yarn') {
     throw new UnsupportedError(
       'UNSUPPORTED_ROPE',
@@ -174,7 +207,7 @@ function readRope(metadata: Metadata, headDim: number, context: number): RopeCon
     base: positive(metadata, 'llama.rope.freq_base', 10000),
     scaling,
     factor: scaling === 'none' ? 1 : ropeFactor(metadata, legacy),
-    originalContext: size(metadata, 'llama.rope.scaling.original_context_length', context),
+    originalContext: tokens(metadata, 'llama.rope.scaling.original_context_length', context),
     attentionFactor: positive(metadata, 'llama.rope.scaling.attn_factor', 1),
     betaFast: positive(metadata, 'llama.rope.scaling.yarn_beta_fast', 32),
     betaSlow: positive(metadata, 'llama.rope.scaling.yarn_beta_slow', 1),

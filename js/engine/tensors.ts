@@ -76,7 +76,7 @@ const IGNORED = /^blk\.\d+\.(attn_rot_embd|rope_freqs)\.weight$|rotary_emb\.inv_
 export function findTensors(gguf: Gguf, config: ModelConfig): ModelTensors {
   const finder = new Finder(gguf)
   const { dim, ffn, heads, kvHeads, headDim, vocabulary } = config
-  const embedding = finder.matrix('token_embd', vocabulary, dim)
+  const embedding = finder.lookup('token_embd', vocabulary, dim)
   const outputNorm = finder.vector('output_norm.weight', dim)
   const output = gguf.tensors.has('output.weight') ? finder.matrix('output', vocabulary, dim) : embedding
   const ropeFactors = finder.optional('rope_freqs.weight', config.rope.dimensions / 2)
@@ -105,12 +105,17 @@ class Finder {
 
   /** NAME.weight [rows, columns] and, where there is one, NAME.bias [rows]. */
   matrix(name: string, rows: number, columns: number): Matrix {
+    return { ...this.lookup(name, rows, columns), bias: this.optional(`${name}.bias`, rows) }
+  }
+
+  /** NAME.weight [rows, columns], which has no bias. */
+  lookup(name: string, rows: number, columns: number): Matrix {
     const info = this.take(`${name}.weight`, [columns, rows])
     const type = WEIGHT_TYPES.get(info.type)
     if (!type) throw unsupportedType(info, [...WEIGHT_TYPES.keys()])
     const groupBytes = type.headerBytes + (columns / type.columns) * type.packedBytes
     const packedBytes = Math.ceil(rows / 8) * groupBytes
-    return { info, type, rows, columns, groupBytes, packedBytes, bias: this.optional(`${name}.bias`, rows) }
+    return { info, type, rows, columns, groupBytes, packedBytes, bias: undefined }
   }
 
   /** An f32 vector: norms are kept as they are. */
