@@ -11,6 +11,7 @@ export type ModelInput = string | URL | Blob | ArrayBuffer | ArrayBufferView
 export type KvType = 'f32' | 'f16' | 'q8_0'
 
 export interface Progress {
+  /** `header` and `ready` are reported once each, with 0 and all bytes done; `weights` again and again. */
   phase: 'header' | 'weights' | 'ready'
   /** Bytes done and bytes in all, of the current phase. */
   done: number
@@ -61,6 +62,8 @@ export interface GenerateOptions extends SamplerOptions {
   bos?: boolean
   /** Go on past end-of-generation tokens; default false. */
   ignoreEos?: boolean
+  /** Write special tokens (`<tool_call>` …) into the text, but for the one that ends generation; default false. */
+  showSpecial?: boolean
   /** Called for each token as it is sampled, before its text is out. */
   onToken?: (token: { id: number; text: string }) => void
   /** Called as the prompt is read: tokens done (with those found in the cache) and in all. */
@@ -82,12 +85,16 @@ export interface GenerateResult {
   /** Of the prompt's tokens, those whose keys and values were already cached. */
   cachedTokens: number
   completionTokens: number
+  /** The seed in use, given or drawn: with it and the same options the text comes again. */
+  seed: number
   /** Milliseconds. */
   timings: { prompt: number; generate: number; promptPerSecond: number; tokensPerSecond: number }
 }
 
 /**
- * A running generation: iterate over it for pieces of text, or await `result()`. Leaving the loop early stops it.
+ * A running generation: iterate over it for pieces of text, or await `result()`. It begins with the first of either.
+ * Every loop over it has all its text from the beginning; leaving one early stops the generation, whose result then
+ * rejects with AbortError.
  */
 export interface Generation extends AsyncIterable<string> {
   /** Resolves when generation ends; rejects with what went wrong. Need not be preceded by iterating. */
@@ -178,7 +185,8 @@ export interface Inspection {
 export interface InspectOptions extends SourceOptions {
   context?: number
   kv?: KvType
-  threads?: number
+  /** As for `load`, but for `'auto'`: one for each core, at most 16. */
+  threads?: 'auto' | number
   batch?: number
   signal?: AbortSignal
 }

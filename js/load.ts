@@ -28,6 +28,7 @@ import { CriaModel } from './model.ts'
 import { checkLoadOptions, checkSourceOptions, type Settled, settle, settlePlan } from './options.ts'
 import { openSource, type Source, type SourceOptions } from './source/source.ts'
 import { createTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts'
+import { readVocabulary } from './tokenizer/vocabulary.ts'
 
 /**
  * Loads a model: reads its header, creates exactly the memory it needs, and streams its weights in.
@@ -78,6 +79,8 @@ async function sourceSpec(input: ModelInput, options: LoadOptions): Promise<{ sp
   for (const key of ['headers', 'token', 'sha256', 'retries', 'retryDelay'] as const) {
     if (options[key] !== undefined) Object.assign(kept, { [key]: options[key] })
   }
+  // Headers lose all they hold on their way to a worker.
+  if (kept.headers instanceof Headers) kept.headers = Object.fromEntries(kept.headers)
   const url = input instanceof URL
   if ((url || typeof input === 'string') && !options.fetch) {
     return { spec: { location: String(input), url, options: kept } }
@@ -161,6 +164,7 @@ export async function inspect(input: ModelInput, options: InspectOptions = {}): 
       const config = readConfig(gguf)
       const context = contextOf(config.context, asked)
       const tensors = findTensors(gguf, config)
+      if (metadata.has('tokenizer.ggml.model')) readVocabulary(metadata)
       const plan = planMemory(config, tensors, { context, kv, batch, threads, maxSegmentBytes: MAX_SEGMENT_BYTES })
       const memory = {
         context,

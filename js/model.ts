@@ -13,13 +13,14 @@ import type {
 } from './api.ts'
 import { beginsWithBos, chooseTemplate, renderChat } from './chat/template.ts'
 import { ModelChat } from './chat-session.ts'
+import { checkObject } from './check.ts'
 import type { Crew } from './crew.ts'
 import type { GenerateRequest, InternalResult, Prompt } from './engine/generate.ts'
 import type { LeaderEvent } from './engine/leader.ts'
 import { AbortError, ArgumentError, ClosedError, throwIfAborted, UnsupportedError } from './errors.ts'
 import { RunningGeneration } from './generation.ts'
 import type { Metadata } from './gguf/types.ts'
-import { type SettledGenerate, settleGenerate } from './options.ts'
+import { checkSignal, type SettledGenerate, settleGenerate } from './options.ts'
 import { untilAborted } from './source/async.ts'
 import { createTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts'
 
@@ -47,6 +48,7 @@ export class CriaModel implements Model {
   }
 
   createChat(options: ChatOptions & { system?: string } = {}): Chat {
+    checkObject(options)
     return new ModelChat(this, options)
   }
 
@@ -56,6 +58,7 @@ export class CriaModel implements Model {
 
   /** The text of messages, with or without what opens an answer. */
   render(messages: readonly ChatMessage[], options: ChatOptions, addGenerationPrompt: boolean): string {
+    checkObject(options)
     const tokenizer = this.tokenizer
     const { template, warning } = chooseTemplate({
       ...(this.info.chatTemplate !== undefined && { ggufTemplate: this.info.chatTemplate }),
@@ -84,8 +87,7 @@ export class CriaModel implements Model {
   }
 
   tokenize(text: string, options: TokenizeOptions = {}): number[] {
-    if (typeof text === 'string') return this.tokenizer.tokenize(text, options)
-    throw new ArgumentError('INVALID_TEXT', `The text to tokenize must be a string, not ${typeof text}.`, text)
+    return this.tokenizer.tokenize(text, options)
   }
 
   detokenize(ids: readonly number[], options: DetokenizeOptions = {}): string {
@@ -107,6 +109,8 @@ export class CriaModel implements Model {
     tokens: readonly number[],
     options: { signal?: AbortSignal } = {},
   ): Promise<{ data: Float32Array; shape: [number, number] }> {
+    checkObject(options)
+    checkSignal(options.signal)
     const ids = idsOf(tokens)
     const data = await this.exclusive('Computing logits', options.signal, () => this.crew.logits(ids))
     return { data, shape: [ids.length, this.info.vocabularySize] }

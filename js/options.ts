@@ -1,5 +1,6 @@
 /** Checks what users give to `load` and `generate`, and settles the defaults. */
 import type { GenerateOptions, InspectOptions, KvType, LoadOptions } from './api.ts'
+import { checkObject, checkTypes, invalid } from './check.ts'
 import { ArgumentError, UnsupportedError } from './errors.ts'
 import { settle as settleSampler } from './sampler/options.ts'
 import type { SamplerOptions } from './sampler/sampler.ts'
@@ -26,22 +27,6 @@ function oneOf<T extends string>(name: string, value: unknown, words: readonly T
   throw invalid(name, words.join(' or '), value)
 }
 
-function invalid(name: string, rule: string, value: unknown): ArgumentError {
-  const shown = typeof value === 'object' && value !== null ? 'an object' : String(value)
-  return new ArgumentError('INVALID_OPTION', `${name} must be ${rule}, not ${shown}.`, value)
-}
-
-function checkObject(options: unknown): void {
-  if (typeof options !== 'object' || options === null) throw invalid('The options', 'an object', options)
-}
-
-function checkTypes(options: object, type: 'boolean' | 'function', names: readonly string[]): void {
-  for (const name of names) {
-    const value = (options as Record<string, unknown>)[name]
-    if (value !== undefined && typeof value !== type) throw invalid(name, `a ${type}`, value)
-  }
-}
-
 export function checkSignal(signal: unknown): void {
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid('signal', 'an AbortSignal', signal)
 }
@@ -52,9 +37,8 @@ export function checkSourceOptions(options: SourceOptions & { signal?: AbortSign
   const { headers, token, retries, retryDelay, signal } = options
   checkTypes(options, 'function', ['fetch'])
   checkSignal(signal)
-  const sound = typeof headers === 'object' && headers !== null
-  if (headers !== undefined && !(sound && Object.values(headers).every((text) => typeof text === 'string'))) {
-    throw new ArgumentError('INVALID_OPTION', 'headers must be an object of texts by name.', typeof headers)
+  if (headers !== undefined && !soundHeaders(headers)) {
+    throw new ArgumentError('INVALID_OPTION', 'headers must be an object of texts by name, or Headers.', typeof headers)
   }
   if (token !== undefined && typeof token !== 'string') {
     throw new ArgumentError('INVALID_OPTION', 'token must be a text.', typeof token)
@@ -63,6 +47,12 @@ export function checkSourceOptions(options: SourceOptions & { signal?: AbortSign
     if (value === undefined || (typeof value === 'number' && Number.isFinite(value) && value >= 0)) continue
     throw invalid(name, 'a number from 0 on', value)
   }
+}
+
+/** A Map would seem an object without any. */
+function soundHeaders(headers: unknown): boolean {
+  if (typeof headers !== 'object' || headers === null || headers instanceof Map || Array.isArray(headers)) return false
+  return Object.values(headers).every((text) => typeof text === 'string')
 }
 
 /** @throws ArgumentError INVALID_OPTION for what `settle` does not look at. */
@@ -103,8 +93,8 @@ export type SettledGenerate = Omit<GenerateOptions, keyof SamplerOptions | 'onTo
 /** @throws ArgumentError INVALID_OPTION with the value at fault */
 export function settleGenerate(options: GenerateOptions, vocabularySize: number): SettledGenerate {
   checkObject(options)
-  const { maxTokens, stop, special, bos, ignoreEos, signal } = options
-  checkTypes(options, 'boolean', ['special', 'bos', 'ignoreEos'])
+  const { maxTokens, stop, special, bos, ignoreEos, showSpecial, signal } = options
+  checkTypes(options, 'boolean', ['special', 'bos', 'ignoreEos', 'showSpecial'])
   checkTypes(options, 'function', ['onToken', 'onPrompt'])
   checkSignal(signal)
   if (maxTokens !== undefined && !(Number.isInteger(maxTokens) && maxTokens >= 0)) {
@@ -123,6 +113,7 @@ export function settleGenerate(options: GenerateOptions, vocabularySize: number)
     ...(special !== undefined && { special }),
     ...(bos !== undefined && { bos }),
     ...(ignoreEos !== undefined && { ignoreEos }),
+    ...(showSpecial !== undefined && { showSpecial }),
   }
 }
 
@@ -174,8 +165,9 @@ export function settlePlan(
   options: InspectOptions,
   cores: number,
 ): Pick<Settled, 'threads' | 'context' | 'kv' | 'batch'> {
+  const { threads } = options
   return {
-    threads: whole('threads', options.threads, 1, MOST_THREADS, Math.min(cores, AUTO_THREADS)),
+    threads: whole('threads', threads === 'auto' ? undefined : threads, 1, MOST_THREADS, Math.min(cores, AUTO_THREADS)),
     context: whole('context', options.context, 1, MOST_CONTEXT, 0),
     kv: oneOf('kv', options.kv, ['f32', 'f16', 'q8_0'], 'f16'),
     batch: whole('batch', options.batch, 1, MOST_BATCH, DEFAULT_BATCH),

@@ -74,6 +74,9 @@ test('headers and token go with every request', async () => {
   try {
     assert.is(await story(server.url, { headers: { 'x-of-mine': 'yes' }, token: 'abc' }), STORY)
     assert.ok(server.requests.length > 0)
+    const headers = new Headers({ 'x-of-mine': 'yes' })
+    assert.is(await story(server.url, { headers, token: 'abc' }), STORY)
+    await inspect(server.url, { headers, token: 'abc' })
     for (const { headers } of server.requests) {
       assert.is(headers['x-of-mine'], 'yes')
       assert.is(headers.authorization, 'Bearer abc')
@@ -158,6 +161,7 @@ test('inspect: sizes from the header, the ones that loading then has', async () 
   assert.is(memory.weights + memory.kv + memory.buffers, memory.total)
   const short = await inspect(STORIES, { context: 64, kv: 'f16', threads: 1 })
   assert.is(short.memory!.kv, memory.kv / 16)
+  assert.equal(await inspect(STORIES, { threads: 'auto' }), await inspect(STORIES))
 })
 
 sharedTest('inspect tells of every file, and why where it cannot be run', async () => {

@@ -120,6 +120,9 @@ test('one seed gives one text, on 1, 2 and 4 threads and in process; other seeds
   const options = { seed: 42, temperature: 1, maxTokens: 40 }
   const { text } = await model.generate('One day', options).result()
   assert.is((await model.generate('One day', options).result()).text, text)
+  const { seed, text: drawn } = await model.generate('One day', { ...options, seed: undefined }).result()
+  assert.ok(Number.isInteger(seed) && seed >= 0 && seed < 4294967296)
+  assert.equal((await model.generate('One day', { ...options, seed }).result()).text, drawn)
   const others = await Promise.all([1, 2, 3].map((seed) => model.generate('One day', { ...options, seed }).result()))
   assert.ok(others.some((other) => other.text !== text))
   for (const how of [{ threads: 1 }, { threads: 4 }, { inProcess: true }]) {
@@ -147,6 +150,16 @@ test('an end-of-generation token ends generation, unless it is ignored', async (
   assert.equal([result.finishReason, result.ids, result.text], ['stop', [eos], ''])
   const ignored = await model.generate('Once', { ...bias, ignoreEos: true }).result()
   assert.equal([ignored.finishReason, ignored.ids.length], ['length', 5])
+})
+
+test('special tokens are written if asked for, but for the one that ends the text', async () => {
+  const [bos, eos] = [1, 2]
+  const bias = { logitBias: { [bos]: 1000 }, ...GREEDY, maxTokens: 2 }
+  assert.is((await model.generate('Once', bias).result()).text, '')
+  assert.is((await model.generate('Once', { ...bias, showSpecial: true }).result()).text, '<s><s>')
+  const end = { ...bias, logitBias: { [eos]: 1000 }, showSpecial: true }
+  assert.is((await model.generate('Once', end).result()).text, '')
+  assert.is((await model.generate('Once', { ...end, ignoreEos: true }).result()).text, '</s></s>')
 })
 
 test('the longest cached prefix is reused and changes nothing; reset drops it', async () => {

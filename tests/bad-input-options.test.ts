@@ -1,5 +1,14 @@
 /** Options and arguments that are wrong: each is refused by name with the value at fault, and the model goes on. */
-import { ArgumentError, ContextError, type GenerateOptions, inspect, type LoadOptions, load, MemoryError } from 'cria'
+import {
+  ArgumentError,
+  ContextError,
+  type GenerateOptions,
+  inspect,
+  type LoadOptions,
+  load,
+  loadTokenizer,
+  MemoryError,
+} from 'cria'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { fails, SMOLLM, STORIES } from './api-helpers.ts'
@@ -27,7 +36,7 @@ const BAD_LOAD: Record<keyof LoadOptions, unknown[]> = {
   onProgress: [5, 'log', NEITHER, null],
   onWarning: [5, 'log', NEITHER, null],
   signal: [{ aborted: true }, 'now', null, new AbortController()],
-  headers: [5, 'x: y', null, { a: 5 }, { a: undefined }],
+  headers: [5, 'x: y', null, { a: 5 }, { a: undefined }, new Map([['a', 'b']]), [['a', 'b']]],
   token: [5, null, ['x']],
   fetch: [5, 'x', null, NEITHER],
   sha256: ['', 'abc', 5, null, 'g'.repeat(64)],
@@ -72,6 +81,7 @@ const BAD_GENERATE: Record<keyof GenerateOptions, unknown[]> = {
   special: ['yes', 1, null],
   bos: ['yes', 1, null],
   ignoreEos: ['yes', 1, null],
+  showSpecial: ['yes', 1, null],
   onToken: [5, NEITHER, null],
   onPrompt: [5, NEITHER, null],
   signal: [{ aborted: true }, 'now', null],
@@ -111,6 +121,21 @@ test('what generate does not know never reaches a worker', async () => {
   await fails(model.generate('x', null as never).result(), ArgumentError, 'INVALID_OPTION')
 })
 
+test('options that are no object, or hold the wrong things, wherever there are any', async () => {
+  for (const options of [null, 5, { special: 'yes' }]) {
+    await fails(() => model.tokenize('x', options as never), ArgumentError, 'INVALID_OPTION')
+    await fails(() => model.detokenize([5], options as never), ArgumentError, 'INVALID_OPTION')
+  }
+  for (const options of [null, 5, { signal: 5 }]) {
+    await fails(model.logits([5], options as never), ArgumentError, 'INVALID_OPTION')
+  }
+  for (const options of [null, 5]) {
+    await fails(() => model.createChat(options as never), ArgumentError, 'INVALID_OPTION')
+    await fails(() => model.applyTemplate([], options as never), ArgumentError, 'INVALID_OPTION')
+  }
+  await usable()
+})
+
 test('prompts that are none', async () => {
   for (const prompt of [undefined, null, 5, {}, true, [1, 'x'], [undefined], [1n]]) {
     await fails(model.generate(prompt as never).result(), ArgumentError, 'INVALID_TOKENS')
@@ -128,6 +153,14 @@ test('prompts that are none', async () => {
   await fails(() => model.tokenize(5 as never), ArgumentError, 'INVALID_TEXT')
   await fails(() => model.detokenize([512]), ArgumentError, 'TOKEN_ID')
   await fails(() => model.detokenize('x' as never), ArgumentError, 'INVALID_TOKENS')
+  const tokenizer = await loadTokenizer(STORIES)
+  for (const text of [5, undefined, null, ['x']]) {
+    const error = await fails(() => tokenizer.tokenize(text as never), ArgumentError, 'INVALID_TEXT')
+    assert.is(error.value, text)
+  }
+  for (const ids of [5, undefined, null, 'x', {}]) {
+    await fails(() => tokenizer.detokenize(ids as never), ArgumentError, 'INVALID_TOKENS')
+  }
   await usable()
 })
 

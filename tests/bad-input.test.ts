@@ -5,6 +5,7 @@ import {
   CriaError,
   FormatError,
   type GenerateOptions,
+  inspect,
   type LoadOptions,
   load,
   type ModelInput,
@@ -196,6 +197,10 @@ test('metadata that cannot be, each with the value at fault', async () => {
       const error = await refused(input, Class, code)
       // What is absent is named in the sentence.
       if (!what.startsWith('no ')) assert.ok(error.value !== undefined, what)
+      // What is wrong with the frequencies shows only when they are computed.
+      if (!/rotary frequencies|rope factor of nothing/.test(what)) {
+        assert.is((await inspect(input)).problem?.message, error.message, `inspect: ${what}`)
+      }
     } catch (error) {
       ;(error as Error).message = `${what}: ${(error as Error).message}`
       throw error

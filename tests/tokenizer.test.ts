@@ -264,7 +264,7 @@ test('unsound metadata is refused', () => {
     ['gpt2', 'tokens'],
     ['gpt2', 'merges'],
   ] as const) {
-    throwsTyped(() => createTokenizer(without(model, key)), FormatError, 'TOKENIZER_METADATA')
+    throwsTyped(() => createTokenizer(without(model, key)), FormatError, 'TOKENIZER_METADATA', `tokenizer.ggml.${key}`)
   }
   createTokenizer(without('gpt2', 'scores'))
   createTokenizer(without('gpt2', 'token_type'))
@@ -288,6 +288,12 @@ test('unsound metadata is refused', () => {
   throwsTyped(() => bpe({ pre: 7 }), FormatError, 'TOKENIZER_METADATA')
   throwsTyped(() => spm({ model: 't5' }), UnsupportedError, 'TOKENIZER_MODEL', 't5')
   throwsTyped(() => bpe({ pre: 'gemma4' }), UnsupportedError, 'TOKENIZER_PRE', 'gemma4')
+})
+
+test('a padding token beyond the vocabulary is none', () => {
+  for (const id of [-1, SPM_TOKENS.length, 4294967295]) assert.is(spm({ padding_token_id: id }).pad, undefined)
+  assert.is(spm({ padding_token_id: 0 }).pad, 0)
+  throwsTyped(() => spm({ padding_token_id: 'x' }), FormatError, 'TOKENIZER_METADATA')
 })
 
 test('an absent pre-tokenizer is the default one', () => {

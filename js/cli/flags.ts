@@ -71,10 +71,10 @@ export function integer(names: string, help: string, low: number, high = 2147483
   return single(names, 'N', help, (given, name) => readNumber(given, name, 'a whole number', low, high))
 }
 
-/** As integer, or `auto`. */
+/** As integer, or `auto`, which llama.cpp writes -1. */
 export function integerOrAuto(names: string, help: string, low: number, high: number): Flag<number | 'auto'> {
   return single(names, 'N|auto', help, (given, name) =>
-    given === 'auto' ? given : readNumber(given, name, 'auto or a whole number', low, high),
+    given === 'auto' || given === '-1' ? 'auto' : readNumber(given, name, 'auto or a whole number', low, high),
   )
 }
 

@@ -45,7 +45,7 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
     ...sourceOptions(values, location),
     ...(ctxSize !== undefined && { context: ctxSize }),
     ...(kv && { kv }),
-    ...(threads !== undefined && threads !== 'auto' && { threads }),
+    ...(threads !== undefined && { threads }),
     ...(batchSize !== undefined && { batch: batchSize }),
     signal: context.signal,
   })

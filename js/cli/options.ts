@@ -43,6 +43,7 @@ export const GENERATE_FLAGS = {
   reversePrompt: texts('-r --reverse-prompt', 'TEXT', 'stop before this text; may be repeated'),
   ignoreEos: toggle('--ignore-eos', 'go on past end-of-generation tokens'),
   noParseSpecial: toggle('--no-parse-special', 'special tokens in the prompt are plain text'),
+  special: toggle('-sp --special', 'write special tokens into the text, but for the one that ends it'),
 }
 
 export const SAMPLING_FLAGS = {
@@ -127,6 +128,7 @@ export function generateOptions(
     stop: values.reversePrompt && [...values.reversePrompt],
     ignoreEos: values.ignoreEos,
     special: values.noParseSpecial && false,
+    showSpecial: values.special,
     temperature: values.temp,
     topK: values.topK,
     topP: values.topP,

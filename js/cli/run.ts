@@ -81,7 +81,7 @@ async function run(
     const generation = values.chat ? startChat(model, prompt, values, options) : model.generate(prompt, options)
     if (values.json) {
       const result = await generation.result()
-      await write(`${JSON.stringify({ prompt, ...result, seed: options.seed }, null, 2)}\n`)
+      await write(`${JSON.stringify({ prompt, ...result }, null, 2)}\n`)
     } else await stream(generation)
     if (values.verbose) await sayTimings(generation)
     return 0

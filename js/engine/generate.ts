@@ -17,6 +17,7 @@ export interface GenerateRequest {
   special?: boolean
   bos?: boolean
   ignoreEos?: boolean
+  showSpecial?: boolean
 }
 
 export interface GenerateEvents {
@@ -47,12 +48,13 @@ export async function generate(
   events: GenerateEvents,
   breathe?: Breathe,
 ): Promise<InternalResult> {
+  const { showSpecial = false } = request
   const ids = promptIds(tokenizer, request)
   const vocabulary = Math.min(engine.config.vocabulary, tokenizer?.vocabularySize ?? engine.config.vocabulary)
   const sampler = new Sampler(request.sampler, vocabulary)
   // After nothing but BOS the text begins anew: without the space that SentencePiece puts before its first word.
   const continued = !(ids.length === 1 && ids[0] === tokenizer?.bos)
-  const text = new TextStream(tokenizer?.stream({ continued }), request.stop)
+  const text = new TextStream(tokenizer?.stream({ continued, special: showSpecial }), request.stop)
   const cachedTokens = engine.begin(ids)
   for (const id of ids) if (id < vocabulary) sampler.accept(id)
 
@@ -91,6 +93,7 @@ export async function generate(
     promptTokens: ids.length,
     cachedTokens,
     completionTokens: out.length,
+    seed: sampler.seed,
     timings: {
       prompt: promptTime,
       generate: generateTime,

@@ -158,7 +158,7 @@ function retryAfter(headers: Headers): number | undefined {
 function makeHeaders({ headers = {}, token }: SourceOptions): Headers {
   // Compressed transfer would hide the file's size and offsets. Browsers set this header themselves.
   const result = new Headers({ 'accept-encoding': 'identity' })
-  for (const [name, value] of Object.entries(headers)) {
+  for (const [name, value] of headers instanceof Headers ? headers : Object.entries(headers)) {
     try {
       result.set(name, value)
     } catch {

@@ -22,7 +22,7 @@ export interface Source {
 
 export interface SourceOptions {
   /** Headers for HTTP requests. */
-  headers?: Record<string, string>
+  headers?: Record<string, string> | Headers
   /** Sent as `Authorization: Bearer`, for gated and private models. Never part of a message. */
   token?: string
   /** Replaces the global `fetch`. */

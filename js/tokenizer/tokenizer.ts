@@ -1,4 +1,5 @@
 import type { DetokenizeOptions, TokenizeOptions } from '../api.ts'
+import { checkObject, checkTypes } from '../check.ts'
 import { ArgumentError } from '../errors.ts'
 import type { Metadata } from '../gguf/types.ts'
 import { BYTE, CONTROL, NORMAL, RSTRIP, UNKNOWN, USER_DEFINED } from './attributes.ts'
@@ -37,14 +38,14 @@ export interface Tokenizer {
    * do. `bos`: true puts BOS first, false leaves BOS and EOS out, undefined does as the metadata says. Lone surrogates
    * are read as U+FFFD.
    *
-   * @throws ArgumentError with `bos: true` where the vocabulary has no BOS
+   * @throws ArgumentError for what is no text, and with `bos: true` where the vocabulary has no BOS
    */
   tokenize(text: string, options?: TokenizeOptions): number[]
   /**
    * The text of ids. Control tokens are left out unless `special`. Bytes that are no UTF-8 become U+FFFD. The space that
    * a SentencePiece vocabulary puts before a text is dropped, at the start and after a leading BOS.
    *
-   * @throws ArgumentError for an id out of range
+   * @throws ArgumentError for what is no array of ids, and for an id out of range
    */
   detokenize(ids: readonly number[], options?: StreamOptions): string
   /** As {@link detokenize}, id by id; the pieces together are its result. */
@@ -111,7 +112,13 @@ class GgufTokenizer implements Tokenizer {
     return this.vocabulary.special.pad
   }
 
-  tokenize(text: string, { special = true, bos }: TokenizeOptions = {}): number[] {
+  tokenize(text: string, options: TokenizeOptions = {}): number[] {
+    if (typeof text !== 'string') {
+      throw new ArgumentError('INVALID_TEXT', `The text to tokenize must be a string, not ${typeof text}.`, text)
+    }
+    checkObject(options)
+    checkTypes(options, 'boolean', ['special', 'bos'])
+    const { special = true, bos } = options
     const { addBos, addEos, addSpacePrefix, special: ids } = this.vocabulary
     const out: number[] = []
     if (bos ?? addBos) {
@@ -132,13 +139,19 @@ class GgufTokenizer implements Tokenizer {
   }
 
   detokenize(ids: readonly number[], options: StreamOptions = {}): string {
+    if (!Array.isArray(ids) && !(ArrayBuffer.isView(ids) && Symbol.iterator in ids)) {
+      throw new ArgumentError('INVALID_TOKENS', 'Token ids must be an array of numbers.', ids)
+    }
     const decoder = this.stream(options)
     let text = ''
     for (const id of ids) text += decoder.push(id)
     return text + decoder.flush()
   }
 
-  stream({ special = false, continued = false }: StreamOptions = {}): StreamDecoder {
+  stream(options: StreamOptions = {}): StreamDecoder {
+    checkObject(options)
+    checkTypes(options, 'boolean', ['special', 'continued'])
+    const { special = false, continued = false } = options
     const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
     let dropSpace = this.vocabulary.addSpacePrefix && !continued
     return {

@@ -103,6 +103,12 @@ function readId(metadata: Metadata, key: string, count: number): number | undefi
   throw bad(`${key}_token_id`, `is ${value}, but the vocabulary has ids 0 to ${count - 1}`, value)
 }
 
+/** An id that no text depends on: files in circulation name ids beyond their vocabulary, and count as naming none. */
+function readUnusedId(metadata: Metadata, key: string, count: number): number | undefined {
+  const value = metadata.get(`${PREFIX}${key}_token_id`)
+  return typeof value === 'number' && (value < 0 || value >= count) ? undefined : readId(metadata, key, count)
+}
+
 function readSpecialIds(metadata: Metadata, kind: 'spm' | 'bpe', count: number): SpecialIds {
   const read = (key: string) => readId(metadata, key, count)
   // LLaMA's own ids stand in for absent ones; a byte-level vocabulary has no such custom.
@@ -113,8 +119,8 @@ function readSpecialIds(metadata: Metadata, kind: 'spm' | 'bpe', count: number):
     eot: read('eot'),
     eom: read('eom'),
     unk: read('unknown') ?? custom(0),
-    sep: read('seperator'),
-    pad: read('padding'),
+    sep: readUnusedId(metadata, 'seperator', count),
+    pad: readUnusedId(metadata, 'padding', count),
   }
 }
 
@@ -144,7 +150,7 @@ function optionalString(metadata: Metadata, key: string): string | undefined {
 
 function requireString(metadata: Metadata, key: string): string {
   const value = optionalString(metadata, PREFIX + key)
-  if (value === undefined) throw bad(key, 'is absent', undefined)
+  if (value === undefined) throw bad(key, 'is absent', PREFIX + key)
   return value
 }
 
@@ -156,7 +162,7 @@ function flag(metadata: Metadata, key: string): boolean | undefined {
 
 function requireStrings(metadata: Metadata, key: string): string[] {
   const value = metadata.get(PREFIX + key)
-  if (value === undefined) throw bad(key, 'is absent', undefined)
+  if (value === undefined) throw bad(key, 'is absent', PREFIX + key)
   if (!Array.isArray(value) || (value.length > 0 && typeof value[0] !== 'string')) {
     throw bad(key, 'is not an array of strings', typeof value)
   }
@@ -166,7 +172,7 @@ function requireStrings(metadata: Metadata, key: string): string[] {
 /** An array of `count` numbers. */
 function requireNumbers(metadata: Metadata, key: string, count: number): ArrayLike<number> {
   const value = metadata.get(PREFIX + key)
-  if (value === undefined) throw bad(key, 'is absent', undefined)
+  if (value === undefined) throw bad(key, 'is absent', PREFIX + key)
   if (!ArrayBuffer.isView(value) || value instanceof BigInt64Array || value instanceof BigUint64Array) {
     throw bad(key, 'is not an array of numbers', typeof value)
   }

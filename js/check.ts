@@ -1,0 +1,20 @@
+/** Options of the wrong kind, as errors that name the option, the rule and the value. */
+import { ArgumentError } from './errors.ts'
+
+export function invalid(name: string, rule: string, value: unknown): ArgumentError {
+  const shown = typeof value === 'object' && value !== null ? 'an object' : String(value)
+  return new ArgumentError('INVALID_OPTION', `${name} must be ${rule}, not ${shown}.`, value)
+}
+
+/** @throws ArgumentError INVALID_OPTION for what is no object */
+export function checkObject(options: unknown): void {
+  if (typeof options !== 'object' || options === null) throw invalid('The options', 'an object', options)
+}
+
+/** Options that are of one type where they are given. @throws ArgumentError INVALID_OPTION */
+export function checkTypes(options: object, type: 'boolean' | 'function', names: readonly string[]): void {
+  for (const name of names) {
+    const value = (options as Record<string, unknown>)[name]
+    if (value !== undefined && typeof value !== type) throw invalid(name, `a ${type}`, value)
+  }
+}
