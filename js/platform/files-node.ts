@@ -1,4 +1,5 @@
 /** Files where `node:fs` exists: Node, Deno, Bun. */
+import { createHash } from 'node:crypto'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { ArgumentError, SourceError, throwIfAborted } from '../errors.ts'
@@ -44,6 +45,7 @@ function fileSource(handle: FileHandle, name: string, size: number): Source {
         done += bytesRead
       }
     },
+    sha256: () => createHash('sha256'),
     close: () => handle.close(),
   }
 }

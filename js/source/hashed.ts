@@ -1,10 +1,10 @@
 /** Checks a source's SHA-256 while its bytes pass by. */
-import { sha256 as createSha256 } from '@noble/hashes/sha2.js'
+import { sha256 as ours } from '@noble/hashes/sha2.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { ArgumentError, SourceError } from '../errors.ts'
 import { Queue } from './async.ts'
 import { checkRange } from './range.ts'
-import type { Source } from './source.ts'
+import type { Sha256, Source } from './source.ts'
 
 const PIECE = 256 * 1024
 
@@ -15,8 +15,9 @@ export function checkSha256(sha256: string): void {
 }
 
 /**
- * The same bytes, hashed in file order as reads pass them. A read that jumps forward first reads and hashes what it
- * skips; a read of bytes already hashed costs nothing extra. `finish` reads on to the end and compares.
+ * The same bytes, hashed in file order as reads pass them, while the next ones are under way. A read that jumps forward
+ * first reads and hashes what it skips; a read of bytes already hashed costs nothing extra. `finish` reads on to the end
+ * and compares.
  *
  *     ├── hashed ──┼── the next read's gap, if any ──┼── its target ──┼── left to `finish` ──┤
  */
@@ -28,14 +29,19 @@ export function hashed(source: Source, sha256: string): Source & Required<Pick<S
 class HashedSource implements Source {
   readonly #source: Source
   readonly #expected: string
-  readonly #hash = createSha256.create()
+  readonly #hash: Sha256
   readonly #queue = new Queue()
+  /** All bytes before this one are hashed; those before #asked are, or will be, by reads that were asked for. */
   #position = 0
+  #asked = 0
+  /** Reads that jump forward and are not done: those asked for after one keep behind it. */
+  #jumps = 0
   #digest: string | undefined
 
   constructor(source: Source, expected: string) {
     this.#source = source
     this.#expected = expected
+    this.#hash = source.sha256?.() ?? ours.create()
   }
 
   get name(): string {
@@ -46,14 +52,26 @@ class HashedSource implements Source {
     return this.#source.size
   }
 
-  read(target: Uint8Array, offset: number, signal?: AbortSignal): Promise<void> {
-    return this.#queue.run(async () => {
-      checkRange(this, target, offset)
+  async read(target: Uint8Array, offset: number, signal?: AbortSignal): Promise<void> {
+    checkRange(this, target, offset)
+    const end = offset + target.length
+    const jumps = offset > this.#asked || this.#jumps > 0
+    this.#asked = Math.max(this.#asked, end)
+    const reading = jumps ? undefined : this.#source.read(target, offset, signal)
+    reading?.catch(() => {})
+    if (jumps) this.#jumps++
+    const done = this.#queue.run(async () => {
+      await reading
       await this.#advance(offset, signal)
-      await this.#source.read(target, offset, signal)
-      const fresh = offset + target.length - this.#position
+      if (jumps) await this.#source.read(target, offset, signal)
+      const fresh = end - this.#position
       if (fresh > 0) this.#update(target.subarray(target.length - fresh))
     })
+    try {
+      await done
+    } finally {
+      if (jumps) this.#jumps--
+    }
   }
 
   finish(signal?: AbortSignal): Promise<void> {

@@ -17,7 +17,16 @@ export interface Source {
   read(target: Uint8Array, offset: number, signal?: AbortSignal): Promise<void>
   /** Present where a checksum was promised: reads on to the end and rejects with SourceError SHA256_MISMATCH. */
   finish?(signal?: AbortSignal): Promise<void>
+  /** Present where the platform that reads the bytes also hashes them faster than JavaScript can. */
+  sha256?(): Sha256
   close(): Promise<void>
+}
+
+/** A SHA-256 under way. */
+export interface Sha256 {
+  /** `bytes` may view shared memory. */
+  update(bytes: Uint8Array): unknown
+  digest(): Uint8Array
 }
 
 export interface SourceOptions {
