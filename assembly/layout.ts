@@ -134,7 +134,25 @@ export const CONTROL_COUNTER = 576
 /** For each thread, on a line of its own: the counter's value when the stage at hand began. */
 export const CONTROL_STAGE = 640
 export const MAX_THREADS = 64
-export const CONTROL_BYTES = 4736
+/** Jobs for repacking that were published (JOBS_OVER: no more will be) and that were claimed; then a ring of them. */
+export const CONTROL_PUBLISHED = 4736
+export const CONTROL_CLAIMED = 4800
+export const CONTROL_JOBS = 4864
+export const CONTROL_BYTES = 5376
+export const JOBS_OVER = -1
+
+// A job for repacking: a state (0 until it is done, then 1 + what repack returned), in which segment, repack's arguments.
+export const JOBS = 8
+export const JOB_BYTES = 64
+export const JOB_STATE = 0
+export const JOB_SEGMENT = 4
+export const JOB_TYPE = 8
+export const JOB_SRC = 12
+export const JOB_ROWS = 16
+export const JOB_COLUMNS = 20
+export const JOB_ROW_BYTES = 24
+export const JOB_DST = 28
+export const JOB_GROUP_BYTES = 32
 
 export const COMMAND_FORWARD = 1
 export const COMMAND_OUTPUT = 2

@@ -101,8 +101,8 @@ export class Engine {
 
   /** Reads and repacks the weights. Errors: see loadWeights. */
   async load(source: Source, onBytes: OnBytes, signal?: AbortSignal): Promise<void> {
-    const { plan, tensors, segments } = this
-    await loadWeights(source, plan, segments, tensors, onBytes, signal)
+    const { plan, tensors, segments, options, breathe } = this
+    await loadWeights(source, { plan, segments, tensors, threads: options.threads, breathe }, onBytes, signal)
     const table = ropeTable(this.config.rope, this.ropeFactors())
     checkRope(table, this.context)
     this.meetThreads()

@@ -1,100 +1,212 @@
-/** Streams a file's tensors into the segments: window by window through the staging area, repacked in place. */
-import { REPACK_NOT_FINITE } from '../../assembly/layout.ts'
+/**
+ * Streams a file's tensors into the segments. Reads go on, some windows ahead, while windows that have come are repacked
+ * on all threads:
+ *
+ *     file │ repacked │ being repacked, or waiting for it │ being read │ not yet asked for │
+ *                     └────── slots of the staging area ───────────────┘
+ */
+import { JOBS, REPACK_NOT_FINITE } from '../../assembly/layout.ts'
 import { CriaError, FormatError, throwIfAborted } from '../errors.ts'
 import type { TensorInfo } from '../gguf/types.ts'
 import type { Source } from '../source/source.ts'
-import { fileRowBytes, type MemoryPlan, type SegmentPlan, segmentTensors } from './plan.ts'
+import { type Job, Jobs } from './jobs.ts'
+import { fileRowBytes, largestGroup, type MemoryPlan, segmentTensors } from './plan.ts'
 import type { Matrix, ModelTensors } from './tensors.ts'
 import type { Segment } from './wasm.ts'
 
-/** Largest window read at once: large enough to hide a read's cost, small enough to report progress often. */
-const WINDOW = 1024 * 1024
+/** Largest window read at once: large enough to hide a read's cost, small enough for a cache and to report progress. */
+const WINDOW = 512 * 1024
+/** Reads under way at once. */
+const READS = 3
+/** Most reports of progress: each is a message to another thread. */
+const STEPS = 200
+/** Where a thread must come up for air, it does so about this often, in milliseconds. */
+const BREATH_MS = 50
+
+export type OnBytes = (done: number, total: number) => void
+
+export interface Destination {
+  plan: MemoryPlan
+  segments: readonly Segment[]
+  tensors: ModelTensors
+  threads: number
+  /** Lets pending messages in, where nothing else does. */
+  breathe?: (() => Promise<void>) | undefined
+}
 
 interface Item {
-  segment: Segment
-  plan: SegmentPlan
+  segment: number
   info: TensorInfo
   matrix?: Matrix
 }
 
-export type OnBytes = (done: number, total: number) => void
+/** A run of a tensor's bytes that is read at once: to be repacked, or a vector that is read where it stays. */
+interface Window {
+  info: TensorInfo
+  bytes: number
+  read: Promise<void>
+  job?: Job
+  vector?: Float32Array
+}
 
 /**
  * Reads every tensor of the model, in the order of the file.
- * @throws FormatError NON_FINITE_WEIGHTS naming the tensor; SourceError, AbortError
+ * @throws FormatError NON_FINITE_WEIGHTS naming the tensor; SourceError, AbortError, WorkerError
  */
 export async function loadWeights(
   source: Source,
-  plan: MemoryPlan,
-  segments: readonly Segment[],
-  tensors: ModelTensors,
+  destination: Destination,
   onBytes: OnBytes,
   signal?: AbortSignal,
 ): Promise<void> {
-  const items = listItems(plan, segments, tensors)
-  const total = items.reduce((sum, { info }) => sum + info.bytes, 0)
-  let done = 0
-  onBytes(0, total)
-  for (const item of items) {
-    const read = (bytes: number): void => {
-      done += bytes
-      onBytes(done, total)
-    }
-    if (item.matrix) await loadMatrix(source, item, item.matrix, read, signal)
-    else await loadVector(source, item, read, signal)
+  const loader = new Loader(source, destination, onBytes, signal)
+  try {
+    await loader.run()
+  } finally {
+    loader.end()
   }
   await source.finish?.(signal)
 }
 
-function listItems(plan: MemoryPlan, segments: readonly Segment[], tensors: ModelTensors): Item[] {
+function listItems({ plan, tensors }: Destination): Item[] {
   const items: Item[] = []
-  for (const [i, segmentPlan] of plan.segments.entries()) {
-    const base = { segment: segments[i]!, plan: segmentPlan }
-    for (const { matrix, vector } of segmentTensors(tensors, segmentPlan.firstLayer, segmentPlan.layers)) {
-      if (vector) items.push({ ...base, info: vector })
+  for (const [segment, { firstLayer, layers }] of plan.segments.entries()) {
+    for (const { matrix, vector } of segmentTensors(tensors, firstLayer, layers)) {
+      if (vector) items.push({ segment, info: vector })
       if (!matrix) continue
-      items.push({ ...base, info: matrix.info, matrix })
-      if (matrix.bias) items.push({ ...base, info: matrix.bias })
+      items.push({ segment, info: matrix.info, matrix })
+      if (matrix.bias) items.push({ segment, info: matrix.bias })
     }
   }
   return items.sort((a, b) => a.info.offset - b.info.offset)
 }
 
-async function loadMatrix(
-  source: Source,
-  { segment, plan, info }: Item,
-  matrix: Matrix,
-  onRead: (bytes: number) => void,
-  signal?: AbortSignal,
-): Promise<void> {
-  const { type, rows, columns, groupBytes } = matrix
-  const rowBytes = fileRowBytes(matrix)
-  const { at, bytes } = plan.staging
-  const step = Math.max(1, Math.floor(Math.min(bytes, WINDOW) / (8 * rowBytes))) * 8
-  const dst = plan.addresses.get(info.name)!
-  for (let row = 0; row < rows; row += step) {
-    throwIfAborted(signal, 'Loading the model')
-    const count = Math.min(step, rows - row)
-    await source.read(new Uint8Array(segment.memory.buffer, at, count * rowBytes), info.offset + row * rowBytes, signal)
-    const to = dst + (row / 8) * groupBytes
-    const status = segment.exports.repack(type.id, at, count, columns, rowBytes, to, groupBytes)
-    if (status === REPACK_NOT_FINITE) throw notFinite(info)
-    if (status !== 0) throw new CriaError('REPACK', `The kernels do not know the type of ${info.name}.`, type.id)
-    onRead(count * rowBytes)
-  }
-}
+class Loader {
+  private readonly items: Item[]
+  private readonly jobs: Jobs
+  /** Slots of each segment's staging area, and bytes of one. The nth window to be repacked has slot n mod slots. */
+  private readonly slots: number
+  private readonly slotBytes: number
+  /** Windows to be repacked that were asked for, and that are known to be done; the tensor of each, by slot. */
+  private asked = 0
+  private settled = 0
+  private readonly names: TensorInfo[] = []
+  private breath = performance.now()
 
-async function loadVector(
-  source: Source,
-  { segment, plan, info }: Item,
-  onRead: (bytes: number) => void,
-  signal?: AbortSignal,
-): Promise<void> {
-  throwIfAborted(signal, 'Loading the model')
-  const at = plan.addresses.get(info.name)!
-  await source.read(new Uint8Array(segment.memory.buffer, at, info.bytes), info.offset, signal)
-  if (!new Float32Array(segment.memory.buffer, at, info.bytes / 4).every(Number.isFinite)) throw notFinite(info)
-  onRead(info.bytes)
+  constructor(
+    private readonly source: Source,
+    private readonly destination: Destination,
+    private readonly onBytes: OnBytes,
+    private readonly signal: AbortSignal | undefined,
+  ) {
+    const { plan, segments, tensors, threads } = destination
+    this.items = listItems(destination)
+    this.jobs = new Jobs(segments, threads)
+    const room = Math.min(...plan.segments.map(({ staging }) => staging.bytes))
+    this.slots = Math.max(1, Math.min(JOBS, Math.floor(room / largestGroup(tensors))))
+    this.slotBytes = Math.floor(room / this.slots / 64) * 64
+  }
+
+  async run(): Promise<void> {
+    const total = this.items.reduce((sum, { info }) => sum + info.bytes, 0)
+    let done = 0
+    let told = 0
+    this.onBytes(0, total)
+    const windows = this.windows()
+    const reading: Window[] = []
+    for (;;) {
+      while (reading.length < Math.min(READS, this.slots)) {
+        const { value } = windows.next()
+        if (!value) break
+        reading.push(value)
+      }
+      const window = reading.shift()
+      if (!window) break
+      await window.read
+      this.take(window)
+      done += window.bytes
+      if (done === total || done - told >= total / STEPS) {
+        told = done
+        this.onBytes(done, total)
+      }
+      await this.breathe()
+    }
+    this.settle(this.jobs.published)
+  }
+
+  end(): void {
+    this.jobs.end()
+  }
+
+  /** Asks for one window after the other, each once there is a slot for it. */
+  private *windows(): Generator<Window, undefined> {
+    for (const item of this.items) {
+      if (item.matrix) yield* this.matrixWindows(item, item.matrix)
+      else yield this.vectorWindow(item)
+    }
+  }
+
+  private *matrixWindows({ segment, info }: Item, matrix: Matrix): Generator<Window> {
+    const { plan } = this.destination
+    const { type, rows, columns, groupBytes } = matrix
+    const rowBytes = fileRowBytes(matrix)
+    const step = Math.max(1, Math.floor(Math.min(this.slotBytes, WINDOW) / (8 * rowBytes))) * 8
+    const { staging, addresses } = plan.segments[segment]!
+    const dst = addresses.get(info.name)!
+    for (let row = 0; row < rows; row += step) {
+      const count = Math.min(step, rows - row)
+      this.settle(this.asked + 1 - this.slots)
+      const slot = this.asked++ % this.slots
+      this.names[slot] = info
+      const src = staging.at + slot * this.slotBytes
+      const to = dst + (row / 8) * groupBytes
+      const job = { segment, type: type.id, src, rows: count, columns, rowBytes, dst: to, groupBytes }
+      yield { ...this.read(segment, info, src, row * rowBytes, count * rowBytes), job }
+    }
+  }
+
+  private vectorWindow({ segment, info }: Item): Window {
+    const at = this.destination.plan.segments[segment]!.addresses.get(info.name)!
+    const vector = new Float32Array(this.destination.segments[segment]!.memory.buffer, at, info.bytes / 4)
+    return { ...this.read(segment, info, at, 0, info.bytes), vector }
+  }
+
+  /** Starts to read `bytes` bytes of a tensor, from its byte `from` on, to address `at`. */
+  private read(segment: number, info: TensorInfo, at: number, from: number, bytes: number): Window {
+    throwIfAborted(this.signal, 'Loading the model')
+    const target = new Uint8Array(this.destination.segments[segment]!.memory.buffer, at, bytes)
+    const read = this.source.read(target, info.offset + from, this.signal)
+    // Reads that are still under way when loading fails have nobody to wait for them.
+    read.catch(() => {})
+    return { info, bytes, read }
+  }
+
+  /** What was read: repacked, or checked. */
+  private take({ info, job, vector }: Window): void {
+    if (job) this.jobs.publish(job)
+    if (!vector || vector.every(Number.isFinite)) return
+    // An earlier tensor's fault is told first, on any number of threads.
+    this.settle(this.jobs.published)
+    throw notFinite(info)
+  }
+
+  /** Waits until `count` windows are repacked. */
+  private settle(count: number): void {
+    for (; this.settled < count; this.settled++) {
+      const status = this.jobs.settle(this.settled)
+      if (status === 0) continue
+      const info = this.names[this.settled % this.slots]!
+      if (status === REPACK_NOT_FINITE) throw notFinite(info)
+      throw new CriaError('REPACK', `The kernels do not know the type of ${info.name}.`, info.type)
+    }
+  }
+
+  private async breathe(): Promise<void> {
+    const { breathe } = this.destination
+    if (!breathe || performance.now() - this.breath < BREATH_MS) return
+    await breathe()
+    this.breath = performance.now()
+  }
 }
 
 function notFinite(info: TensorInfo): FormatError {

@@ -78,7 +78,7 @@ export interface SegmentPlan {
   firstLayer: number
   layers: number
   buffers: Buffers
-  /** The staging window: the buffers, which are idle while weights load. */
+  /** Where file bytes wait to be repacked: the buffers, which are idle while weights load. */
   staging: { at: number; bytes: number }
   /** Of each layer: addresses of its K and V pages. */
   caches: { k: number; v: number }[]
@@ -196,7 +196,7 @@ class Planner {
     const layerTable = arena.take(layers * LAYER_BYTES)
     const ropeFrequencies = arena.take((config.rope.dimensions / 2) * 8)
     const buffers = this.takeBuffers(arena, firstLayer === 0)
-    const staging = this.staging(arena, buffers, firstLayer, layers)
+    const staging = this.staging(arena, buffers)
     const caches = Array.from({ length: layers }, () => {
       const cache = cacheBytes(config, this.options.kv, this.kvPages)
       return { k: arena.take(cache.k), v: arena.take(cache.v) }
@@ -282,16 +282,20 @@ class Planner {
     return { floats, unpacked }
   }
 
-  /** The buffers, and more where a group of rows of the segment's widest tensor needs it. */
-  private staging(arena: Arena, buffers: Buffers, firstLayer: number, layers: number): { at: number; bytes: number } {
-    let needed = 0
-    for (const { matrix } of segmentTensors(this.tensors, firstLayer, layers)) {
-      if (matrix) needed = Math.max(needed, 8 * fileRowBytes(matrix))
-    }
+  /** The buffers, and more where a group of rows of the model's widest tensor needs it. */
+  private staging(arena: Arena, buffers: Buffers): { at: number; bytes: number } {
+    const needed = largestGroup(this.tensors)
     const at = buffers.x
     if (arena.top < at + needed) arena.take(at + needed - arena.top)
     return { at, bytes: arena.top - at }
   }
+}
+
+/** Bytes in the file of 8 rows of the model's widest matrix, the least that is repacked at once; in whole cache lines. */
+export function largestGroup(tensors: ModelTensors): number {
+  let most = 0
+  for (const { matrix } of allTensors(tensors)) if (matrix) most = Math.max(most, 8 * fileRowBytes(matrix))
+  return align(most)
 }
 
 /** Bytes of one row of a matrix in the file. */

@@ -8,6 +8,7 @@ import {
   STATUS_OK,
   STATUS_POISONED,
 } from '../../assembly/layout.ts'
+import { serveJobs } from './jobs.ts'
 import { chooseAlternates } from './probe.ts'
 import type { Segment } from './wasm.ts'
 
@@ -45,9 +46,13 @@ export function report({ memory, control, alternates }: Segment, module: WebAsse
   Atomics.notify(words, (control + CONTROL_READY) >> 2)
 }
 
-/** A pool thread's life: parks until thread 0 gives a command, runs it, parks again; ends on EXIT or poison. */
+/**
+ * A pool thread's life: repacks until the weights are loaded; then parks until thread 0 gives a command, runs it, parks
+ * again; ends on EXIT or poison.
+ */
 export function serve(segments: readonly Segment[], thread: number, threads: number): void {
   const { exports, control } = segments[0]!
+  serveJobs(segments)
   for (let ticket = 0; ; ) {
     const command = exports.park(control, ticket)
     if (command === 0) continue
