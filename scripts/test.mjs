@@ -5,15 +5,20 @@
  *
  *     node scripts/test.mjs [PATTERN]     only those whose name matches the regular expression
  *
+ * Where this engine has no relaxed SIMD, files that import hasRelaxedSimd run a second time on the Node 24 of
+ * tests/runtimes. Where that is absent their relaxed half counts as skipped, and under CI=true as failed.
+ *
  * TEST_JOBS: processes at once (default 2). TEST_TIMEOUT: seconds for one file (default 300). TEST_FOLDER: default tests.
+ * TEST_NODE24: the other Node.
  */
 import { spawn } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const jobs = Number(process.env.TEST_JOBS ?? 2)
 const timeout = Number(process.env.TEST_TIMEOUT ?? 300)
 const folder = process.env.TEST_FOLDER ?? 'tests'
+const node24 = process.env.TEST_NODE24 ?? 'tests/runtimes/node_modules/node24/bin/node'
 const pattern = new RegExp(process.argv[2] ?? '')
 /** Folders under tests/ without tests of this suite. */
 const SKIPPED_FOLDERS = /(^|\/)(bench|node_modules)\//
@@ -33,7 +38,14 @@ const files = readdirSync(folder, { recursive: true })
 const cases = [
   ...Object.entries(CHECKS).map(([name, args]) => ({ name, args, count: countCheck })),
   ...files.map((name) => ({ name, args: ['--import', 'tsx', name], count: countTests })),
-].filter(({ name }) => pattern.test(name))
+  ...relaxedFiles().map((file) => ({
+    name: `${file} on Node 24`,
+    file,
+    args: ['--import', 'tsx', file],
+    count: countTests,
+    node: node24,
+  })),
+].filter(({ name, file = name }) => pattern.test(file))
 
 const totals = { passed: 0, failed: 0, skipped: 0 }
 const running = new Set()
@@ -53,7 +65,7 @@ process.exitCode = failed > 0 || passed === 0 ? 1 : 0
 async function runFrom() {
   for (let next = cases.shift(); next !== undefined; next = cases.shift()) {
     const start = performance.now()
-    const end = await run(next.args)
+    const end = await run(next)
     const counts = next.count(end)
     for (const key of Object.keys(totals)) totals[key] += counts[key]
     const seconds = ((performance.now() - start) / 1000).toFixed(1)
@@ -65,12 +77,19 @@ async function runFrom() {
   }
 }
 
+/** Files with a half that needs relaxed SIMD, where only the other Node has it. */
+function relaxedFiles() {
+  if (Number.parseInt(process.versions.node, 10) >= 22 || !(existsSync(node24) || process.env.CI)) return []
+  return files.filter((file) => /^import .*\bhasRelaxedSimd\b/m.test(readFileSync(file, 'utf8')))
+}
+
 /** One process: what it printed, and why it ended, where that was not of its own accord with code 0. */
-function run(args) {
+function run({ args, node = process.execPath }) {
+  if (!existsSync(node)) return { output: '', reason: `${node} is absent: npm ci --prefix tests/runtimes` }
   return new Promise((resolve) => {
     // A group of its own, so that the time limit also ends whatever the test has started.
     const env = { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' }
-    const child = spawn(process.execPath, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env })
+    const child = spawn(node, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env })
     running.add(child)
     let output = ''
     let late = false

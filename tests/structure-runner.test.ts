@@ -56,6 +56,26 @@ for (const [what, code] of BAD) {
   })
 }
 
+const ENDING = "test('x', () => {})\ntest.run()"
+const FILES = {
+  a: `import { hasRelaxedSimd } from '../../tests/kernel-harness.ts'\nhasRelaxedSimd()\n${ENDING}`,
+  b: ENDING,
+}
+const elsewhere = Number.parseInt(process.versions.node, 10) < 22
+
+test('files with a relaxed half run on the other Node too', () => {
+  const { last, output } = run(FILES, { TEST_NODE24: process.execPath })
+  assert.is(last, elsewhere ? '3 passed, 0 failed' : '2 passed, 0 failed', output)
+})
+
+test('where the other Node is absent, their relaxed half fails under CI=true only', () => {
+  const absent = { TEST_NODE24: 'no/such/node' }
+  const { last, output, status } = run(FILES, { ...absent, CI: 'true' })
+  assert.is(last, elsewhere ? '2 passed, 1 failed' : '2 passed, 0 failed', output)
+  assert.is(status, elsewhere ? 1 : 0)
+  assert.is(run(FILES, { ...absent, CI: '' }).last, '2 passed, 0 failed')
+})
+
 test('finding no test is a failure', () => {
   const { last, status } = run({})
   assert.is(last, '0 passed, 0 failed')
