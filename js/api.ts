@@ -27,8 +27,8 @@ export interface CriaWarning {
 export interface LoadOptions extends SourceOptions {
   /** Worker threads. `'auto'` (default): one for each core, at most 16; one where memory cannot be shared. */
   threads?: 'auto' | number
-  /** Context length in tokens; default min(trained, 4096). */
-  context?: number
+  /** Context length in tokens, or `'trained'`: the one the model was trained for; default min(trained, 4096). */
+  context?: number | 'trained'
   /** Element type of the KV cache; default `'f16'`. */
   kv?: KvType
   /** Tokens computed at once while a prompt is read; default 64. Never changes a bit of the result. */
@@ -183,7 +183,7 @@ export interface Inspection {
 }
 
 export interface InspectOptions extends SourceOptions {
-  context?: number
+  context?: number | 'trained'
   kv?: KvType
   /** As for `load`, but for `'auto'`: one for each core, at most 16. */
   threads?: 'auto' | number

@@ -119,7 +119,7 @@ export function settleGenerate(options: GenerateOptions, vocabularySize: number)
 
 export interface Settled {
   threads: number
-  /** 0: as the model has it. */
+  /** 0: min(trained, 4096); TRAINED_CONTEXT: the trained one. */
   context: number
   kv: KvType
   batch: number
@@ -128,6 +128,9 @@ export interface Settled {
   inProcess: boolean
   maxSegmentBytes?: number
 }
+
+/** Stands for the context that the model was trained for. */
+export const TRAINED_CONTEXT = -1
 
 /** Far beyond any model; the file and the memory set the real limits. */
 const MOST_CONTEXT = 16_777_216
@@ -165,10 +168,10 @@ export function settlePlan(
   options: InspectOptions,
   cores: number,
 ): Pick<Settled, 'threads' | 'context' | 'kv' | 'batch'> {
-  const { threads } = options
+  const { context, threads } = options
   return {
     threads: whole('threads', threads === 'auto' ? undefined : threads, 1, MOST_THREADS, Math.min(cores, AUTO_THREADS)),
-    context: whole('context', options.context, 1, MOST_CONTEXT, 0),
+    context: context === 'trained' ? TRAINED_CONTEXT : whole('context', context, 1, MOST_CONTEXT, 0),
     kv: oneOf('kv', options.kv, ['f32', 'f16', 'q8_0'], 'f16'),
     batch: whole('batch', options.batch, 1, MOST_BATCH, DEFAULT_BATCH),
   }

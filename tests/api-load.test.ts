@@ -145,6 +145,24 @@ test('a context beyond the trained one is warned of once, and works', async () =
   await model.close()
 })
 
+test('the context is min(trained, 4096) unless the trained one or another is asked for', async () => {
+  const bytes = copy()
+  // llama.context_length, u32 512, is made 5000.
+  const key = Buffer.from('llama.context_length')
+  new DataView(bytes.buffer).setUint32(BYTES.indexOf(key) + key.length + 4, 5000, true)
+  for (const [context, tokens] of [
+    [undefined, 4096],
+    ['trained', 5000],
+    [128, 128],
+  ] as const) {
+    const options = context === undefined ? {} : { context }
+    assert.is((await inspect(bytes, options)).memory!.context, tokens)
+    const model = await load(bytes, { ...options, threads: 1 })
+    assert.equal([model.info.context, model.info.trainedContext], [tokens, 5000])
+    await model.close()
+  }
+})
+
 test('inspect: sizes from the header, the ones that loading then has', async () => {
   const inspection = await inspect(STORIES, { kv: 'f32', threads: 2 })
   const model = await load(STORIES, { kv: 'f32', threads: 2 })

@@ -114,7 +114,7 @@ test('options reach the sampler: seed, bias, stop texts', async () => {
   assert.is(seeded.code, 0)
   assert.equal(await cria([...prompt, '-s', '7', '--temp', '1.5', '-t', '1', '-b', '1', '--isa', 'simd']), seeded)
   assert.not.equal(await cria([...prompt, '-s', '8', '--temp', '1.5']), seeded)
-  assert.equal(await cria([...prompt, '-s', '7', '--temp', '1.5', '-t', '-1']), seeded)
+  assert.equal(await cria([...prompt, '-s', '7', '--temp', '1.5', '-t', '-1', '-c', '0']), seeded)
   assert.is((await cria([...prompt, '-n', '2', '-sp', '-l', '1+1000', '--temp', '0'])).stdout, '<s><s>\n')
   const greedy = await cria([...prompt, ...GREEDY])
   assert.equal(await cria([...prompt, '-s', '7', '--top-k', '1']), greedy)

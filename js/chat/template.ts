@@ -39,7 +39,7 @@ export function renderChat(options: RenderOptions): string {
     True: true,
     False: false,
     None: null,
-    range,
+    range: boundedRange(),
     raise_exception: (reason: unknown) => {
       throw new TemplateError('TEMPLATE_RAISED', `The chat template refused the messages: ${reason}`, reason)
     },
@@ -64,14 +64,20 @@ export function renderChat(options: RenderOptions): string {
   }
 }
 
+/** Numbers that one rendering may take from ranges: nested loops over them would never end. */
+const RANGE_MOST = 1e6
+
 /** Python's range, a list here. */
-function range(start: number, stop?: number, step = 1): number[] {
-  const [from, to] = stop === undefined ? [0, start] : [start, stop]
-  const length = Math.max(0, Math.ceil((to - from) / step))
-  if (!Number.isFinite(length) || length > 1e6) {
-    throw new TemplateError('TEMPLATE_FAILED', `The chat template asks for a range of ${length} numbers.`, length)
+function boundedRange(): (start: number, stop?: number, step?: number) => number[] {
+  let taken = 0
+  return (start, stop, step = 1) => {
+    const [from, to] = stop === undefined ? [0, start] : [start, stop]
+    const length = Math.max(0, Math.ceil((to - from) / step))
+    taken += length
+    if (taken <= RANGE_MOST) return Array.from({ length }, (_, i) => from + i * step)
+    const message = `The chat template loops over ranges of more than ${RANGE_MOST} numbers. Give another with the option template.`
+    throw new TemplateError('TEMPLATE_FAILED', message, length)
   }
-  return Array.from({ length }, (_, i) => from + i * step)
 }
 
 function reasonOf(error: unknown): string {

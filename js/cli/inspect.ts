@@ -43,7 +43,7 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
   const { ctxSize, kv, threads, batchSize, full = false } = values
   const inspection = await inspect(location, {
     ...sourceOptions(values, location),
-    ...(ctxSize !== undefined && { context: ctxSize }),
+    ...(ctxSize !== undefined && { context: ctxSize || 'trained' }),
     ...(kv && { kv }),
     ...(threads !== undefined && { threads }),
     ...(batchSize !== undefined && { batch: batchSize }),

@@ -27,7 +27,7 @@ export const SOURCE_FLAGS = {
 }
 
 export const CONTEXT_FLAGS = {
-  ctxSize: integer('-c --ctx-size', 'context in tokens; default: min(trained, 4096)', 1),
+  ctxSize: integer('-c --ctx-size', 'context in tokens; 0: the trained one; default: min(trained, 4096)', 0),
   kv: choice('--kv -ctk --cache-type-k', ['f32', 'f16', 'q8_0'], 'type of the KV cache; default: f16'),
 }
 
@@ -110,7 +110,7 @@ export function sourceOptions(values: Values<typeof SOURCE_FLAGS>, location: str
 export function loadOptions(values: Values<typeof LOAD_FLAGS>): LoadOptions {
   const { ctxSize, kv, threads, batchSize, isa } = values
   return {
-    ...(ctxSize !== undefined && { context: ctxSize }),
+    ...(ctxSize !== undefined && { context: ctxSize || 'trained' }),
     ...(kv && { kv }),
     ...(threads !== undefined && { threads }),
     ...(batchSize !== undefined && { batch: batchSize }),

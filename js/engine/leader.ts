@@ -8,6 +8,7 @@ import type { KvType } from '../api.ts'
 import { ArgumentError, throwIfAborted, UnsupportedError } from '../errors.ts'
 import { readGguf } from '../gguf/reader.ts'
 import type { Gguf, MetadataValue } from '../gguf/types.ts'
+import { TRAINED_CONTEXT } from '../options.ts'
 import { openSource, type Source, type SourceOptions } from '../source/source.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
 import { Engine } from './engine.ts'
@@ -30,7 +31,7 @@ export type SourceSpec =
   | { name: string; size: number }
 
 export interface OpenOptions {
-  /** 0: min(trained, 4096). */
+  /** 0: min(trained, 4096); TRAINED_CONTEXT: the trained one. */
   context: number
   kv: KvType
   batch: number
@@ -62,8 +63,9 @@ export type LeaderEvent =
 
 const DEFAULT_CONTEXT = 4096
 
-/** min(trained, 4096), unless one is asked for. */
+/** min(trained, 4096), unless one is asked for: so many tokens, or TRAINED_CONTEXT. */
 export function contextOf(trained: number, asked: number): number {
+  if (asked === TRAINED_CONTEXT) return trained
   return asked > 0 ? asked : Math.min(trained, DEFAULT_CONTEXT)
 }
 
