@@ -29,8 +29,15 @@ const SOON = 1000
 /** Chromium gives a worker that is ended two seconds for what it is doing. */
 const AFTER_GRACE = 4000
 
+/** Folders of workers that lack the wasm, and a thread that can be loaded. */
+const LAME = [
+  ...['--file', '/lame/web/leader.js=dist/web/leader.js'],
+  ...['--file', '/lamer/web/leader.js=dist/web/leader.js', '--file', '/lamer/web/thread.js=LICENSE'],
+  ...['simd', 'relaxed'].flatMap((isa) => ['--file', `/lamer/${isa}-threads.wasm=dist/${isa}-threads.wasm`]),
+]
+
 /** Two servers of the same files, with and without the headers that threads need. */
-const [isolating, plain] = await Promise.all([startServer(), startServer(['--no-isolation'])])
+const [isolating, plain] = await Promise.all([startServer(LAME), startServer(['--no-isolation'])])
 test.after(() => {
   for (const server of [isolating, plain]) server.close()
 })
@@ -128,6 +135,12 @@ function run(driver: Driver): void {
     const worker = await failure({ workerUrl: 'nowhere' })
     assert.equal([worker.name, worker.code], ['WorkerError', 'WORKER_DIED'])
     assert.match(worker.message, 'could not be loaded')
+    const wasm = await failure({ workerUrl: '/lame/web/' })
+    assert.equal([wasm.name, wasm.code], ['SourceError', 'WASM_UNREACHABLE'])
+    const thread = await failure({ workerUrl: '/lamer/web/', threads: 2 })
+    assert.equal([thread.name, thread.code, thread.value], ['WorkerError', 'WORKER_DIED', 1])
+    const promise = await isolated.run<Failure>('failedThread', story({ threads: 2 }))
+    assert.equal([promise.name, promise.code, promise.value], ['WorkerError', 'WORKER_DIED', 1])
   })
 
   test('workers start from a folder that is given, of this origin or of another', async () => {

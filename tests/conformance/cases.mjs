@@ -114,6 +114,20 @@ export async function deadWorker({ model, options, which }) {
   return { ...error, milliseconds, workers: workers.length }
 }
 
+/** A thread that fails before it is ready, in a promise that nobody waits for: what loading rejects with. */
+export async function failedThread({ model, options }) {
+  globalThis.Worker = class extends Worker {
+    constructor(url, settings) {
+      super(url, settings)
+      this.thread = settings.name === 'cria thread'
+    }
+    postMessage(message, ...transfer) {
+      super.postMessage(this.thread ? 'no message of cria' : message, ...transfer)
+    }
+  }
+  return errorOf(load(model, options))
+}
+
 /** Generates again and again. */
 async function endless(loaded) {
   for (;;) await loaded.generate('', { temperature: 0, ignoreEos: true }).result()

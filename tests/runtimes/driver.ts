@@ -42,6 +42,8 @@ export function startServer(args: readonly string[] = []): Promise<Server> {
     const child = spawn(process.execPath, ['examples/browser/serve.mjs', '--port', '0', ...args], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
+    // Whatever ends this process ends the server.
+    process.once('exit', () => child.kill())
     child.once('error', reject)
     child.once('exit', (code) => reject(new Error(`The server ended with code ${code}.`)))
     child.stdout.setEncoding('utf8').once('data', (text: string) => {

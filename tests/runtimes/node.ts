@@ -37,6 +37,8 @@ function run(path: string, args: readonly string[], input: string, timeout: numb
       if (code === 0) resolve(stdout)
       else reject(new Error(`${path} ended with ${signal ?? `code ${code}`}\n${stderr}`))
     })
+    // It may end without having read it.
+    child.stdin.once('error', () => {})
     child.stdin.end(input)
   })
 }
