@@ -1,7 +1,20 @@
 /** cria: LLaMA-family language models in WebAssembly SIMD. */
 export type * from './api.ts'
 export { type ConvertOptions, convertLlama2c } from './convert/llama2c.ts'
-export * from './errors.ts'
+export {
+  AbortError,
+  ArgumentError,
+  ClosedError,
+  ContextError,
+  CriaError,
+  FormatError,
+  MemoryError,
+  NumericError,
+  SourceError,
+  TemplateError,
+  UnsupportedError,
+  WorkerError,
+} from './errors.ts'
 export type { Gguf, Metadata, MetadataValue, TensorInfo } from './gguf/types.ts'
 export { inspect, load, loadTokenizer } from './load.ts'
 export type { LogitBias, SamplerOptions } from './sampler/sampler.ts'

@@ -1,8 +1,10 @@
 /** `generate` and the other calls of a loaded model, as the built package has them. */
 import { readFileSync } from 'node:fs'
+import * as cria from 'cria'
 import { AbortError, ClosedError, type GenerateOptions, load, type Model } from 'cria'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import * as errors from '../js/errors.ts'
 import { bits, collect, fails, STORIES } from './api-helpers.ts'
 import { readSafetensors, shared, sharedTest } from './shared.ts'
 
@@ -327,6 +329,13 @@ test('close ends what is pending, may be called twice, and ends all use', async 
     await fails(closing.chat([{ role: 'user', content: 'x' }]).result(), ClosedError)
     await fails(closing.createChat().send('x').result(), ClosedError)
   }
+})
+
+test('the module exports its functions and every error class, and nothing else', () => {
+  const classes = Object.entries(errors).filter(([name]) => name.endsWith('Error') && /^[A-Z]/.test(name))
+  assert.ok(classes.length > 0)
+  const names = [...classes.map(([name]) => name), 'convertLlama2c', 'inspect', 'load', 'loadTokenizer']
+  assert.equal(Object.keys(cria).sort(), names.sort())
 })
 
 test('a model is disposed of by closing it', async () => {

@@ -65,7 +65,7 @@ export function renderChat(options: RenderOptions): string {
 }
 
 /** Numbers that one rendering may take from ranges: nested loops over them would never end. */
-const RANGE_MOST = 1e6
+const RANGE_MOST = 100_000
 
 /** Python's range, a list here. */
 function boundedRange(): (start: number, stop?: number, step?: number) => number[] {

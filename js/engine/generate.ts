@@ -82,9 +82,6 @@ export async function generate(
   const rest = text.flush()
   if (rest) events.onToken(-1, rest)
   if (text.stopped !== undefined) finishReason = 'stop'
-  const end = performance.now()
-  const promptTime = prompted - start
-  const generateTime = end - prompted
   return {
     text: text.all,
     ids: out,
@@ -94,13 +91,18 @@ export async function generate(
     cachedTokens,
     completionTokens: out.length,
     seed: sampler.seed,
-    timings: {
-      prompt: promptTime,
-      generate: generateTime,
-      promptPerSecond: perSecond(ids.length - cachedTokens, promptTime),
-      tokensPerSecond: perSecond(out.length, generateTime),
-    },
+    timings: timingsOf(prompted - start, performance.now() - prompted, ids.length - cachedTokens, out.length),
     promptIds: ids,
+  }
+}
+
+/** From milliseconds and tokens, of the prompt and of what was generated. */
+function timingsOf(prompt: number, generate: number, read: number, generated: number): GenerateResult['timings'] {
+  return {
+    prompt,
+    generate,
+    promptPerSecond: perSecond(read, prompt),
+    tokensPerSecond: perSecond(generated, generate),
   }
 }
 
