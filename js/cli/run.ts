@@ -1,5 +1,6 @@
 /** `cria run`: a prompt goes on. */
 import type { Generation, Model } from '../api.ts'
+import { AbortError } from '../errors.ts'
 import type { Command, Context } from './command.ts'
 import { toggle, UsageError, type Values } from './flags.ts'
 import { loadModel } from './model.ts'
@@ -116,15 +117,22 @@ function startChat(
   return model.chat(oneTurn(prompt, system), { ...options, ...chat })
 }
 
-/** The text as it comes, then a line end, also where it is cut off. */
+/** The text as it comes, then a line end, also where it is cut off; nothing where it fails before a word. */
 export async function stream(generation: Generation): Promise<void> {
+  let begun = false
   try {
-    for await (const text of generation) await write(text)
-  } finally {
-    await write('\n')
+    for await (const text of generation) {
+      begun = true
+      await write(text)
+    }
+  } catch (error) {
+    if (begun || error instanceof AbortError) await write('\n')
+    throw error
   }
+  await write('\n')
 }
 
+/** Counts and speeds, on stderr. */
 export async function sayTimings(generation: Generation): Promise<void> {
   const { promptTokens, cachedTokens, completionTokens, finishReason, timings } = await generation.result()
   const cached = cachedTokens > 0 ? ` (${cachedTokens} cached)` : ''
