@@ -104,7 +104,7 @@ test('the platform’s own SHA-256 is used where there is one, and equals ours',
   const file = await openFile(STORIES)
   const bytes = new Uint8Array(new SharedArrayBuffer(file.size))
   await file.read(bytes, 0)
-  const platform = file.sha256!()
+  const platform = await file.sha256!()
   platform.update(bytes.subarray(0, 1001))
   platform.update(bytes.subarray(1001))
   const digest = Buffer.from(platform.digest()).toString('hex')

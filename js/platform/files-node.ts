@@ -1,5 +1,4 @@
 /** Files where `node:fs` exists: Node, Deno, Bun. */
-import { createHash } from 'node:crypto'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { ArgumentError, SourceError, throwIfAborted } from '../errors.ts'
@@ -45,7 +44,8 @@ function fileSource(handle: FileHandle, name: string, size: number): Source {
         done += bytesRead
       }
     },
-    sha256: () => createHash('sha256'),
+    // Imported when needed: it costs each worker a megabyte.
+    sha256: async () => (await import('node:crypto')).createHash('sha256'),
     close: () => handle.close(),
   }
 }

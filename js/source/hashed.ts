@@ -29,7 +29,7 @@ export function hashed(source: Source, sha256: string): Source & Required<Pick<S
 class HashedSource implements Source {
   readonly #source: Source
   readonly #expected: string
-  readonly #hash: Sha256
+  #hash: Sha256 | undefined
   readonly #queue = new Queue()
   /** All bytes before this one are hashed; those before #asked are, or will be, by reads that were asked for. */
   #position = 0
@@ -41,7 +41,6 @@ class HashedSource implements Source {
   constructor(source: Source, expected: string) {
     this.#source = source
     this.#expected = expected
-    this.#hash = source.sha256?.() ?? ours.create()
   }
 
   get name(): string {
@@ -65,7 +64,7 @@ class HashedSource implements Source {
       await this.#advance(offset, signal)
       if (jumps) await this.#source.read(target, offset, signal)
       const fresh = end - this.#position
-      if (fresh > 0) this.#update(target.subarray(target.length - fresh))
+      if (fresh > 0) await this.#update(target.subarray(target.length - fresh))
     })
     try {
       await done
@@ -77,7 +76,7 @@ class HashedSource implements Source {
   finish(signal?: AbortSignal): Promise<void> {
     return this.#queue.run(async () => {
       await this.#advance(this.size, signal)
-      this.#digest ??= bytesToHex(this.#hash.digest())
+      this.#digest ??= bytesToHex((await this.#hashing()).digest())
       if (this.#digest === this.#expected) return
       throw new SourceError(
         'SHA256_MISMATCH',
@@ -99,12 +98,18 @@ class HashedSource implements Source {
     while (this.#position < offset) {
       const part = piece.subarray(0, Math.min(piece.length, offset - this.#position))
       await this.#source.read(part, this.#position, signal)
-      this.#update(part)
+      await this.#update(part)
     }
   }
 
-  #update(bytes: Uint8Array): void {
-    this.#hash.update(bytes)
+  async #update(bytes: Uint8Array): Promise<void> {
+    const hash = await this.#hashing()
+    hash.update(bytes)
     this.#position += bytes.length
+  }
+
+  async #hashing(): Promise<Sha256> {
+    this.#hash ??= (await this.#source.sha256?.()) ?? ours.create()
+    return this.#hash
   }
 }

@@ -18,7 +18,7 @@ export interface Source {
   /** Present where a checksum was promised: reads on to the end and rejects with SourceError SHA256_MISMATCH. */
   finish?(signal?: AbortSignal): Promise<void>
   /** Present where the platform that reads the bytes also hashes them faster than JavaScript can. */
-  sha256?(): Sha256
+  sha256?(): Promise<Sha256>
   close(): Promise<void>
 }
 
