@@ -16,8 +16,9 @@ import type { Segment } from './wasm.ts'
 
 /** Largest window read at once: large enough to hide a read's cost, small enough for a cache and to report progress. */
 const WINDOW = 512 * 1024
-/** Reads under way at once. */
-const READS = 3
+/** Reads under way at once, and the fewest slots in use: as many again are being repacked, or wait for it. */
+const READS = 2
+const SLOTS = 4
 /** Most reports of progress: each is a message to another thread. */
 const STEPS = 200
 /** Where a thread must come up for air, it does so about this often, in milliseconds. */
@@ -103,8 +104,9 @@ class Loader {
     this.items = listItems(destination)
     this.jobs = new Jobs(segments, threads)
     const room = Math.min(...plan.segments.map(({ staging }) => staging.bytes))
-    this.slots = Math.max(1, Math.min(JOBS, Math.floor(room / largestGroup(tensors))))
-    this.slotBytes = Math.floor(room / this.slots / 64) * 64
+    const wanted = Math.min(JOBS, Math.max(SLOTS, READS + threads))
+    this.slots = Math.max(1, Math.min(wanted, Math.floor(room / largestGroup(tensors))))
+    this.slotBytes = Math.floor(Math.min(room / this.slots, Math.max(WINDOW, largestGroup(tensors))) / 64) * 64
   }
 
   async run(): Promise<void> {
@@ -150,7 +152,7 @@ class Loader {
     const { plan } = this.destination
     const { type, rows, columns, groupBytes } = matrix
     const rowBytes = fileRowBytes(matrix)
-    const step = Math.max(1, Math.floor(Math.min(this.slotBytes, WINDOW) / (8 * rowBytes))) * 8
+    const step = Math.max(1, Math.floor(this.slotBytes / (8 * rowBytes))) * 8
     const { staging, addresses } = plan.segments[segment]!
     const dst = addresses.get(info.name)!
     for (let row = 0; row < rows; row += step) {
