@@ -129,6 +129,8 @@ export const CONTROL_PARKED = 512
 /** Pool threads that are ready, and whether one of them found an alternate kernel inexact. */
 export const CONTROL_READY = 516
 export const CONTROL_INEXACT = 520
+/** Not 0 once a key or value did not fit an f16 cache. */
+export const CONTROL_OVERFLOW = 524
 /** Chunks of work claimed so far, by all threads together. */
 export const CONTROL_COUNTER = 576
 /** For each thread, on a line of its own: the counter's value when the stage at hand began. */

@@ -5,6 +5,7 @@ import { AbortError, throwIfAborted } from './errors.ts'
 import { RunningGeneration } from './generation.ts'
 import type { CriaModel } from './model.ts'
 import { checkSignal } from './options.ts'
+import { anySignal } from './signals.ts'
 import { Queue, untilAborted } from './source/async.ts'
 
 /** What the last turn left in the cache: its text and the ids that stand for it. */
@@ -45,7 +46,7 @@ export class ModelChat implements Chat {
     return new RunningGeneration({
       run: async (onText) => {
         checkSignal(all.signal)
-        const signal = all.signal ? AbortSignal.any([all.signal, stopped.signal]) : stopped.signal
+        const signal = anySignal(all.signal, stopped.signal)
         let begun = false
         const turn = this.queue.run(() => {
           begun = true

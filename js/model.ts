@@ -21,6 +21,7 @@ import { AbortError, ArgumentError, ClosedError, throwIfAborted, UnsupportedErro
 import { RunningGeneration } from './generation.ts'
 import type { Metadata } from './gguf/types.ts'
 import { checkSignal, type SettledGenerate, settleGenerate } from './options.ts'
+import { anySignal } from './signals.ts'
 import { untilAborted } from './source/async.ts'
 import { createTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts'
 
@@ -157,7 +158,7 @@ export class CriaModel implements Model {
     onText: (text: string) => void,
   ): Promise<InternalResult> {
     const settled = settleGenerate(options, this.info.vocabularySize)
-    const signal = options.signal ? AbortSignal.any([options.signal, stopped.signal]) : stopped.signal
+    const signal = anySignal(options.signal, stopped.signal)
     // What a callback of the caller's throws ends the generation and is its error.
     let failure: { error: unknown } | undefined
     const hear = (event: LeaderEvent): void => {

@@ -1,7 +1,11 @@
 /** The cache's types: the same bits in every build and for every cut of the work, and close to f32's. */
-import { readdirSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { readGguf } from '../js/gguf/reader.ts'
+import { bytesSource } from '../js/source/memory.ts'
 import { openEngine } from './engine-harness.ts'
 import { hasRelaxedSimd } from './kernel-harness.ts'
 import { readSafetensors, shared, sharedTest } from './shared.ts'
@@ -64,6 +68,29 @@ sharedTest('a quantized cache stays close to the reference', async () => {
     let sum = 0
     for (let i = 0; i < want.length; i++) sum += Math.abs(got[i]! - want[i]!)
     assert.ok(sum / want.length < limit, `${kv}: mean difference ${sum / want.length}`)
+  }
+})
+
+sharedTest('keys beyond f16 are a NumericError that says what to do, in every build; f32 holds them', async () => {
+  const file = readFileSync(shared('goldens', 'tiny', 'gqa.gguf'))
+  const { tensors } = await readGguf(bytesSource(file))
+  const keys = tensors.get('blk.0.attn_k.weight')!
+  for (let at = keys.offset; at < keys.offset + keys.bytes; at += 4) file.writeFloatLE(file.readFloatLE(at) * 1e7, at)
+  const folder = mkdtempSync(join(tmpdir(), 'cria-kv-'))
+  try {
+    const path = join(folder, 'large-keys.gguf')
+    writeFileSync(path, file)
+    for (const build of BUILDS) {
+      try {
+        await logits(path, build, 'f16', [1, 2, 3], 64)
+        assert.unreachable('the overflow went unnoticed')
+      } catch (error) {
+        assert.is((error as { code?: string }).code, 'CACHE_OVERFLOW', `${build}: ${error}`)
+      }
+      assert.ok((await logits(path, build, 'f32', [1, 2, 3], 64)).every(Number.isFinite))
+    }
+  } finally {
+    rmSync(folder, { recursive: true })
   }
 })
 

@@ -2,7 +2,9 @@
 // 2021, interleaved pairs as GGUF's llama architecture stores them) and put where attention reads them, right away.
 import {
   BLOCK,
+  CONTROL_OVERFLOW,
   GROUP_ROWS,
+  KV_F16,
   KV_Q8_0,
   LAYER_K,
   LAYER_Q,
@@ -33,6 +35,11 @@ import { f32At, f32Of, i32At, i32Of, pointerAt } from './fields'
 import { groupsOf, weightBytes } from './linear'
 import { storeCosSin } from './math'
 import { chunksOf, claim, share } from './work'
+
+/** From here on a half rounds to infinity. NaN is no smaller either. */
+// @ts-ignore: decorator
+@inline
+const F16_LIMIT: f32 = 65520
 
 const QUERY = 0
 const KEY = 1
@@ -84,6 +91,9 @@ function place(
       const turned = a * cos - b * sin
       b = a * sin + b * cos
       a = turned
+    }
+    if (kind != QUERY && kvType == KV_F16 && !(max(abs(a), abs(b)) < F16_LIMIT)) {
+      store<i32>(pointerAt(model, MODEL_CONTROL), 1, CONTROL_OVERFLOW)
     }
     if (kind == KEY) putKey(kvType, to, d, a, b)
     else if (kind == VALUE) putValue(kvType, to, d, a, b)

@@ -222,6 +222,7 @@ export class Engine {
     const { threads } = this.options
     this.command(L.COMMAND_FORWARD)
     this.check(runForward(segments, 0, threads, ids.length))
+    this.checkCache()
     this.cached.push(...ids)
   }
 
@@ -263,6 +264,20 @@ export class Engine {
       before = done
     })
     return all
+  }
+
+  /** An f16 cache cannot hold every f32: what does not fit must not go on as something else. */
+  private checkCache(): void {
+    for (const { memory, control } of this.segments) {
+      const words = new Int32Array(memory.buffer)
+      const overflow = (control + L.CONTROL_OVERFLOW) >> 2
+      if (Atomics.exchange(words, overflow, 0) === 0) continue
+      throw new NumericError(
+        'CACHE_OVERFLOW',
+        "The model computed keys or values beyond what an f16 cache holds (65504), or none at all; load it with kv: 'f32'.",
+        'f16',
+      )
+    }
   }
 
   private command(what: number): void {
