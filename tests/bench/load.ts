@@ -8,7 +8,6 @@
 import { spawnSync } from 'node:child_process'
 import { closeSync, openSync, readSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { load } from 'cria'
 import { readGguf } from '../../js/gguf/reader.ts'
 import { openFile } from '../../js/platform/files-node.ts'
 import { Build, FORMATS, fileRows, repack, type TypeFormat } from '../kernel-harness.ts'
@@ -92,20 +91,26 @@ async function repackRate(build: Build, format: TypeFormat): Promise<number> {
   return (file.length * REPEATS) / milliseconds / 1e6
 }
 
-async function loadOnce(path: string, threads: number): Promise<{ whole: number; weights: number; bytes: number }> {
-  let first = 0
-  let last = 0
-  const start = performance.now()
-  const onProgress = ({ phase, done }: { phase: string; done: number }): void => {
-    if (phase !== 'weights') return
-    last = performance.now()
-    if (done === 0) first = last
-  }
-  const model = await load(path, { threads, onProgress })
-  const whole = performance.now() - start
-  const bytes = model.info.memoryBytes
-  await model.close()
-  return { whole, weights: last - first, bytes }
+/** In a process of its own: giving back the memory of an earlier model would count. */
+function loadOnce(path: string, threads: number): { whole: number; weights: number } {
+  const code = `
+    import { load } from 'cria'
+    let first = 0
+    let last = 0
+    const start = performance.now()
+    const onProgress = ({ phase, done }) => {
+      if (phase !== 'weights') return
+      last = performance.now()
+      if (done === 0) first = last
+    }
+    await load(${JSON.stringify(path)}, { threads: ${threads}, onProgress })
+    const result = { whole: performance.now() - start, weights: last - first }
+    process.stdout.write(JSON.stringify(result), () => process.exit())`
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], {
+    encoding: 'utf8',
+  })
+  if (status !== 0) throw new Error(stderr)
+  return JSON.parse(stdout)
 }
 
 /** llama-bench's time, less what its single token took; without a warm-up. */
@@ -150,8 +155,8 @@ for (const path of FILES) {
   row('header', 1, header)
   for (const threads of THREADS) {
     let weights = Number.POSITIVE_INFINITY
-    const whole = await least(async () => {
-      const run = await loadOnce(path, threads)
+    const whole = await least(() => {
+      const run = loadOnce(path, threads)
       weights = Math.min(weights, run.weights)
       return run.whole
     })
