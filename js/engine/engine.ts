@@ -50,7 +50,7 @@ export class Engine {
 
   /** Sizes everything; allocates nothing. */
   constructor(
-    readonly gguf: Gguf,
+    gguf: Gguf,
     private readonly options: EngineOptions,
     private readonly breathe?: Breathe,
   ) {

@@ -98,7 +98,7 @@ export class Leader {
       this.engine = new Engine(gguf, plan, this.breathe)
       const module = await WebAssembly.compile(await platform.wasm(options.shared ? `${isa}-threads` : isa))
       throwIfAborted(signal, 'Loading the model')
-      return describe(this.engine, this.engine.allocate(module), options.shared)
+      return describe(gguf, this.engine, this.engine.allocate(module), options.shared)
     } catch (error) {
       await this.source?.close()
       throw error
@@ -185,8 +185,8 @@ async function openSpec(spec: SourceSpec, reader: RemoteReader | undefined, sign
 }
 
 /** What the façade shows, and what it needs: the metadata for its own tokenizer, the segments for their control words. */
-function describe(engine: Engine, segments: SegmentHandle[], shared: boolean): Opened {
-  const { gguf, config, plan } = engine
+function describe(gguf: Gguf, engine: Engine, segments: SegmentHandle[], shared: boolean): Opened {
+  const { config, plan } = engine
   const counts = new Map<string, number>()
   let parameters = 0
   for (const { type, dimensions } of gguf.tensors.values()) {
