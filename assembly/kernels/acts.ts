@@ -4,7 +4,6 @@
 //   int8 (scalar, relaxed):  quad 0: token 0 columns 0–3 │ token 1 │ … │ quad 1 … quad 7            32 T bytes
 //   int16 (simd):            pair 0: token 0 columns (0, 2) │ … │ pair 1: columns (1, 3) │ … pair 15   64 T bytes
 //   da[T] f32 │ s[T] i32 = −8 · the sum of the 32 q │ s1[T] i32, the same of the last 16 │ sa[T] f32 = da · sum
-import { BLOCK } from '../layout'
 
 // @ts-ignore: decorator
 @inline
@@ -31,10 +30,3 @@ export const ACTS_BLOCK: usize = ACTS_Q + 16
 // @ts-ignore: decorator
 @inline
 export const TINY: f32 = 1e-30
-
-/** Bytes of the activations of a tile of `t` tokens. */
-// @ts-ignore: decorator
-@inline
-export function actsBytes(columns: i32, t: i32): usize {
-  return <usize>(columns / BLOCK) * ACTS_BLOCK * t
-}

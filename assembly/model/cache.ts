@@ -121,6 +121,6 @@ export function putBlock(model: usize, layer: usize, row: i32, first: i32, isKey
 /** The page that holds a position of row `row`'s sequence. */
 // @ts-ignore: decorator
 @inline
-export function pageOf(model: usize, row: i32, position: i32): usize {
+function pageOf(model: usize, row: i32, position: i32): usize {
   return <usize>i32Of(<usize>i32Of(pointerAt(model, MODEL_TABLES), row), position / PAGE)
 }

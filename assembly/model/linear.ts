@@ -124,6 +124,21 @@ function epilogue(result: usize, first: i32, rows: i32, bias: usize, mode: i32, 
   else epilogueTail(result, bias, mode, y, min(count, GROUP_ROWS))
 }
 
+/** A group as `multiplyTile` reads it: unpacked where several tokens share it. */
+// @ts-ignore: decorator
+@inline
+export function readyGroup(type: i32, group: usize, columns: i32, n: i32, scratch: usize): usize {
+  return n == 1 ? group : unpack(type, group, columns, scratch + SCRATCH_UNPACK)
+}
+
+/** A group · one tile of n tokens in all → f32 [tileOf(n), 8] at result. */
+// @ts-ignore: decorator
+@inline
+export function multiplyTile(type: i32, w: usize, columns: i32, n: i32, acts: usize, result: usize): void {
+  if (n == 1) matvec(type, w, columns, acts, result)
+  else matmul(type, w, columns, acts, result)
+}
+
 /**
  * Rows of groups [from, to) for n tokens. `q8`, `f32s`: arranged activations. y f32 rows of `stride` floats each.
  */
@@ -146,19 +161,15 @@ export function linear(
   const groupBytes = <usize>load<u32>(tensor, TENSOR_GROUP_BYTES)
   const acts = readsF32(type) ? f32s : q8
   const result = scratch + SCRATCH_TILE
+  const step = tileOf(n)
+  const tileStep = tileBytes(type, columns, step)
   let group = <usize>load<u32>(tensor, TENSOR_DATA) + <usize>from * groupBytes
   for (let g = from; g < to; g++, group += groupBytes) {
-    if (n == 1) {
-      matvec(type, group, columns, acts, result)
-      epilogue(result, g * GROUP_ROWS, rows, bias, mode, y)
-      continue
-    }
-    const w = unpack(type, group, columns, scratch + SCRATCH_UNPACK)
-    const step = tileBytes(type, columns, TILE)
+    const w = readyGroup(type, group, columns, n, scratch)
     let tile = acts
-    for (let first = 0; first < n; first += TILE, tile += step) {
-      matmul(type, w, columns, tile, result)
-      for (let i = 0; i < min(n - first, TILE); i++) {
+    for (let first = 0; first < n; first += step, tile += tileStep) {
+      multiplyTile(type, w, columns, n, tile, result)
+      for (let i = 0; i < min(n - first, step); i++) {
         const to = y + ((<usize>(first + i) * stride) << 2)
         epilogue(result + <usize>i * (GROUP_ROWS * 4), g * GROUP_ROWS, rows, bias, mode, to)
       }

@@ -20,19 +20,17 @@ import {
   MODEL_ROPE_FREQS,
   MODEL_ROPE_SCALE,
   SCRATCH_TILE,
-  SCRATCH_UNPACK,
   TENSOR_BIAS,
   TENSOR_COLUMNS,
   TENSOR_DATA,
   TENSOR_GROUP_BYTES,
   TENSOR_ROWS,
   TENSOR_TYPE,
-  TILE,
 } from '../layout'
-import { matmul, matvec, readsF32, tileBytes, unpack } from '../kernels/dispatch'
+import { readsF32, tileBytes } from '../kernels/dispatch'
 import { keyOf, putBlock, putKey, putValue, valueOf } from './cache'
 import { f32At, f32Of, i32At, i32Of, pointerAt } from './fields'
-import { groupsOf, weightBytes } from './linear'
+import { groupsOf, multiplyTile, readyGroup, tileOf, weightBytes } from './linear'
 import { storeCosSin } from './math'
 import { chunksOf, claim, share } from './work'
 
@@ -144,19 +142,15 @@ function project(
   const groupBytes = pointerAt(tensor, TENSOR_GROUP_BYTES)
   const acts = readsF32(type) ? f32s : q8
   const result = scratch + SCRATCH_TILE
-  const step = tileBytes(type, columns, TILE)
+  const step = tileOf(n)
+  const tileStep = tileBytes(type, columns, step)
   let group = pointerAt(tensor, TENSOR_DATA) + <usize>from * groupBytes
   for (let g = from; g < to; g++, group += groupBytes) {
-    if (n == 1) {
-      matvec(type, group, columns, acts, result)
-      place(model, layer, kind, 0, result, g * GROUP_ROWS, rows, bias)
-      continue
-    }
-    const w = unpack(type, group, columns, scratch + SCRATCH_UNPACK)
+    const w = readyGroup(type, group, columns, n, scratch)
     let tile = acts
-    for (let row = 0; row < n; row += TILE, tile += step) {
-      matmul(type, w, columns, tile, result)
-      for (let i = 0; i < min(n - row, TILE); i++) {
+    for (let row = 0; row < n; row += step, tile += tileStep) {
+      multiplyTile(type, w, columns, n, tile, result)
+      for (let i = 0; i < min(n - row, step); i++) {
         place(model, layer, kind, row + i, result + <usize>i * (GROUP_ROWS * 4), g * GROUP_ROWS, rows, bias)
       }
     }

@@ -11,7 +11,7 @@
  */
 // @ts-ignore: decorator
 @inline
-export function transposeWords(a: v128, b: v128, c: v128, d: v128, dst: usize): void {
+function transposeWords(a: v128, b: v128, c: v128, d: v128, dst: usize): void {
   const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5)
   const cd = v128.shuffle<i32>(c, d, 0, 4, 1, 5)
   const abHigh = v128.shuffle<i32>(a, b, 2, 6, 3, 7)

@@ -13,12 +13,12 @@ export const RATIO_D: usize = 0
 export const RATIO_M: usize = 4
 
 /** The exponent shift for a group whose largest half is `largest`. */
-export function shiftOf(largest: i32): i32 {
+function shiftOf(largest: i32): i32 {
   return largest == 0 ? 0 : 15 + 127 - <i32>(reinterpret<u32>(f16ToF32(largest)) >>> 23)
 }
 
 /** 2^(112 − shift): the ratio for the group's header. */
-export function ratioOf(shift: i32): f32 {
+function ratioOf(shift: i32): f32 {
   return reinterpret<f32>((127 + 112 - shift) << 23)
 }
 
