@@ -37,7 +37,12 @@ export interface LoadOptions extends SourceOptions {
   maxSegmentBytes?: number
   /** Which wasm build to use; default `'auto'`: relaxed where the engine has it. Never changes a bit of the result. */
   isa?: 'auto' | 'simd' | 'relaxed'
-  /** Run inside the calling thread, without workers (edge runtimes); default false. */
+  /**
+   * One of cria's wasm files as a module that is compiled already, where none can be read or compiled: edge functions import
+   * it (`import wasm from 'cria/relaxed.wasm'`). Default: the file beside the code that fits the runtime and `isa`.
+   */
+  wasm?: WebAssembly.Module
+  /** Run inside the calling thread, without workers; default: where there are no workers (edge functions, service workers). */
   inProcess?: boolean
   /**
    * The folder that holds the workers, leader.js and thread.js, if it is not the one that cria's module came from: a URL, or

@@ -4,9 +4,9 @@ import type { InternalResult, Prompt } from './engine/generate.ts'
 import { AbortError, throwIfAborted } from './errors.ts'
 import { RunningGeneration } from './generation.ts'
 import type { CriaModel } from './model.ts'
-import { checkSignal } from './options.ts'
 import { anySignal } from './signals.ts'
 import { Queue, untilAborted } from './source/async.ts'
+import { checkSignal } from './source/check.ts'
 
 /** What the last turn left in the cache: its text and the ids that stand for it. */
 interface Spoken {

@@ -7,7 +7,6 @@ import * as platform from '#platform'
 import { CONTROL_ABORT, CONTROL_GENERATION, CONTROL_POISON, CONTROL_TICKET } from '../assembly/layout.ts'
 import type { GenerateRequest, InternalResult } from './engine/generate.ts'
 import type { Leader, LeaderEvent, Opened, OpenOptions, RemoteReader, SourceSpec } from './engine/leader.ts'
-import { Leader as LocalLeader } from './engine/leader.ts'
 import type { SegmentHandle } from './engine/wasm.ts'
 import { CriaError, WorkerError } from './errors.ts'
 import type { WorkerHandle } from './platform/types.ts'
@@ -26,11 +25,12 @@ export class Crew {
   /** Of each call under way, what rejects it. */
   private readonly pending = new Set<(error: CriaError) => void>()
 
+  /** `LocalLeader`: to run in process, without workers. */
   constructor(
-    inProcess: boolean,
+    LocalLeader: typeof Leader | undefined,
     private readonly workerUrl?: string | URL,
   ) {
-    if (inProcess) {
+    if (LocalLeader) {
       this.leader = new LocalLeader((event) => this.listener(event))
       return
     }
@@ -53,7 +53,12 @@ export class Crew {
     const opened = await this.call(async () => this.leader.open(spec, options, crossing))
     this.segments = opened.segments
     for (let thread = 1; thread < options.threads; thread++) {
-      const start = { wasm: `${options.isa}-threads`, segments: this.segments, thread, threads: options.threads }
+      const start = {
+        wasm: options.wasm ?? `${options.isa}-threads`,
+        segments: this.segments,
+        thread,
+        threads: options.threads,
+      }
       this.spawn('thread').postMessage(start)
     }
     return opened

@@ -1,5 +1,6 @@
 /** cria: LLaMA-family language models in WebAssembly SIMD. */
 export type * from './api.ts'
+export { type Capabilities, capabilities } from './capabilities.ts'
 export { type ConvertOptions, convertLlama2c } from './convert/llama2c.ts'
 export {
   AbortError,
@@ -16,7 +17,8 @@ export {
   WorkerError,
 } from './errors.ts'
 export type { Gguf, Metadata, MetadataValue, TensorInfo } from './gguf/types.ts'
-export { inspect, load, loadTokenizer } from './load.ts'
+export { loadTokenizer, readGguf } from './header.ts'
+export { inspect, load } from './load.ts'
 export type { LogitBias, SamplerOptions } from './sampler/sampler.ts'
 export type { SourceOptions } from './source/source.ts'
 export type { StreamDecoder, StreamOptions, Tokenizer } from './tokenizer/tokenizer.ts'

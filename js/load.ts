@@ -10,24 +10,20 @@ import type {
   ModelInput,
   Progress,
 } from './api.ts'
+import { place } from './capabilities.ts'
 import { Crew } from './crew.ts'
 import { readConfig } from './engine/config.ts'
-import {
-  contextOf,
-  type LeaderEvent,
-  type Opened,
-  type OpenOptions,
-  type RemoteReader,
-  type SourceSpec,
-} from './engine/leader.ts'
+import { contextOf } from './engine/context.ts'
+import type { LeaderEvent, Opened, OpenOptions, RemoteReader, SourceSpec } from './engine/leader.ts'
 import { MAX_SEGMENT_BYTES, planMemory } from './engine/plan.ts'
 import { findTensors } from './engine/tensors.ts'
 import { AbortError, CriaError, throwIfAborted } from './errors.ts'
-import { readGguf } from './gguf/reader.ts'
+import { readGguf } from './header.ts'
+import { localLeader } from './local.ts'
 import { CriaModel } from './model.ts'
-import { checkLoadOptions, checkSourceOptions, type Settled, settle, settlePlan } from './options.ts'
+import { checkLoadOptions, type Settled, settle, settlePlan } from './options.ts'
+import { checkSourceOptions } from './source/check.ts'
 import { openSource, type Source, type SourceOptions } from './source/source.ts'
-import { createTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts'
 import { readVocabulary } from './tokenizer/vocabulary.ts'
 
 /**
@@ -38,10 +34,11 @@ import { readVocabulary } from './tokenizer/vocabulary.ts'
  */
 export async function load(input: ModelInput, options: LoadOptions = {}): Promise<Model> {
   checkLoadOptions(options)
-  const settled = settle(options, platform.cores(), platform.canShare())
+  const settled = settle(options, place())
   throwIfAborted(options.signal, 'Loading the model')
+  const LocalLeader = settled.inProcess ? await localLeader() : undefined
   const { spec, source } = await sourceSpec(input, options)
-  const crew = new Crew(settled.inProcess, options.workerUrl)
+  const crew = new Crew(LocalLeader, options.workerUrl)
   const stop = (): void => void crew.close(new AbortError('Loading the model', options.signal?.reason))
   options.signal?.addEventListener('abort', stop, { once: true })
   let failure: { error: unknown } | undefined
@@ -155,49 +152,27 @@ function describe(opened: Opened, settled: Settled): ModelInfo {
 export async function inspect(input: ModelInput, options: InspectOptions = {}): Promise<Inspection> {
   checkSourceOptions(options)
   const { context: asked, kv, batch, threads } = settlePlan(options, platform.cores())
-  const source = await openSource(input, platform.openFile, options)
+  const gguf = await readGguf(input, options)
+  const { version, fileBytes, metadata } = gguf
+  const base = { version, fileBytes, metadata, tensors: [...gguf.tensors.values()] }
   try {
-    const gguf = await readGguf(source, options.signal)
-    const { version, fileBytes, metadata } = gguf
-    const base = { version, fileBytes, metadata, tensors: [...gguf.tensors.values()] }
-    try {
-      const config = readConfig(gguf)
-      const context = contextOf(config.context, asked)
-      const tensors = findTensors(gguf, config)
-      if (metadata.has('tokenizer.ggml.model')) readVocabulary(metadata)
-      const plan = planMemory(config, tensors, { context, kv, batch, threads, maxSegmentBytes: MAX_SEGMENT_BYTES })
-      const memory = {
-        context,
-        kvType: kv,
-        weights: plan.weightBytes,
-        kv: plan.kvBytes,
-        buffers: plan.bufferBytes,
-        total: plan.totalBytes,
-        segments: plan.segments.length,
-      }
-      return { ...base, config, memory }
-    } catch (problem) {
-      if (problem instanceof CriaError) return { ...base, problem }
-      throw problem
+    const config = readConfig(gguf)
+    const context = contextOf(config.context, asked)
+    const tensors = findTensors(gguf, config)
+    if (metadata.has('tokenizer.ggml.model')) readVocabulary(metadata)
+    const plan = planMemory(config, tensors, { context, kv, batch, threads, maxSegmentBytes: MAX_SEGMENT_BYTES })
+    const memory = {
+      context,
+      kvType: kv,
+      weights: plan.weightBytes,
+      kv: plan.kvBytes,
+      buffers: plan.bufferBytes,
+      total: plan.totalBytes,
+      segments: plan.segments.length,
     }
-  } finally {
-    await source.close()
-  }
-}
-
-/**
- * The tokenizer of a model's file, or of one that holds only a vocabulary.
- * @throws ArgumentError, SourceError, FormatError, UnsupportedError for a tokenizer that cria does not have, AbortError
- */
-export async function loadTokenizer(
-  input: ModelInput,
-  options: SourceOptions & { signal?: AbortSignal } = {},
-): Promise<Tokenizer> {
-  checkSourceOptions(options)
-  const source = await openSource(input, platform.openFile, options)
-  try {
-    return createTokenizer((await readGguf(source, options.signal)).metadata)
-  } finally {
-    await source.close()
+    return { ...base, config, memory }
+  } catch (problem) {
+    if (problem instanceof CriaError) return { ...base, problem }
+    throw problem
   }
 }

@@ -20,9 +20,10 @@ import type { LeaderEvent } from './engine/leader.ts'
 import { AbortError, ArgumentError, ClosedError, throwIfAborted, UnsupportedError } from './errors.ts'
 import { RunningGeneration } from './generation.ts'
 import type { Metadata } from './gguf/types.ts'
-import { checkSignal, type SettledGenerate, settleGenerate } from './options.ts'
+import { type SettledGenerate, settleGenerate } from './options.ts'
 import { anySignal } from './signals.ts'
 import { untilAborted } from './source/async.ts'
+import { checkSignal } from './source/check.ts'
 import { createTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts'
 
 export class CriaModel implements Model {

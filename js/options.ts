@@ -1,15 +1,17 @@
 /** Checks what users give to `load` and `generate`, and settles the defaults. */
 import type { GenerateOptions, InspectOptions, KvType, LoadOptions } from './api.ts'
+import { autoThreads, hasRelaxedSimd, hasSimd, type Place, whyOneThread } from './capabilities.ts'
 import { checkObject, checkTypes, invalid } from './check.ts'
+import { TRAINED_CONTEXT } from './engine/context.ts'
 import { ArgumentError, UnsupportedError } from './errors.ts'
 import { settle as settleSampler } from './sampler/options.ts'
 import type { SamplerOptions } from './sampler/sampler.ts'
 import { StopMatcher } from './sampler/stop.ts'
-import type { SourceOptions } from './source/source.ts'
+import { checkSignal, checkSourceOptions } from './source/check.ts'
+import { type WasmBuild, wasmBuild } from './wasm-build.ts'
 
 export const DEFAULT_BATCH = 64
 const MOST_THREADS = 64
-const AUTO_THREADS = 16
 /** Larger batches gain nothing and cost memory. */
 const MOST_BATCH = 512
 
@@ -25,34 +27,6 @@ function oneOf<T extends string>(name: string, value: unknown, words: readonly T
   if (value === undefined) return fallback
   if (words.includes(value as T)) return value as T
   throw invalid(name, words.join(' or '), value)
-}
-
-export function checkSignal(signal: unknown): void {
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid('signal', 'an AbortSignal', signal)
-}
-
-/** What reads a file knows the rest; here, what must hold before it is sent to a worker. Values may be secret. */
-export function checkSourceOptions(options: SourceOptions & { signal?: AbortSignal }): void {
-  checkObject(options)
-  const { headers, token, retries, retryDelay, signal } = options
-  checkTypes(options, 'function', ['fetch'])
-  checkSignal(signal)
-  if (headers !== undefined && !soundHeaders(headers)) {
-    throw new ArgumentError('INVALID_OPTION', 'headers must be an object of texts by name, or Headers.', typeof headers)
-  }
-  if (token !== undefined && typeof token !== 'string') {
-    throw new ArgumentError('INVALID_OPTION', 'token must be a text.', typeof token)
-  }
-  for (const [name, value] of Object.entries({ retries, retryDelay })) {
-    if (value === undefined || (typeof value === 'number' && Number.isFinite(value) && value >= 0)) continue
-    throw invalid(name, 'a number from 0 on', value)
-  }
-}
-
-/** A Map would seem an object without any. */
-function soundHeaders(headers: unknown): boolean {
-  if (typeof headers !== 'object' || headers === null || headers instanceof Map || Array.isArray(headers)) return false
-  return Object.values(headers).every((text) => typeof text === 'string')
 }
 
 /** @throws ArgumentError INVALID_OPTION for what `settle` does not look at. */
@@ -126,37 +100,35 @@ export interface Settled {
   isa: 'simd' | 'relaxed'
   shared: boolean
   inProcess: boolean
+  /** The build, where the caller gave it. */
+  wasm?: WebAssembly.Module
   maxSegmentBytes?: number
 }
-
-/** Stands for the context that the model was trained for. */
-export const TRAINED_CONTEXT = -1
 
 /** Far beyond any model; the file and the memory set the real limits. */
 const MOST_CONTEXT = 16_777_216
 
-// (func (param v128 v128) (result v128) i16x8.relaxed_dot_i8x16_i7x16_s), and the same with i16x8.add.
-const RELAXED = '0061736d01000000010701 60027b7b017b03020100 0a0b010900 20002001 fd9202 0b'
-const SIMD = '0061736d01000000010701 60027b7b017b03020100 0a0b010900 20002001 fd8e01 0b'
-
-function validates(hex: string): boolean {
-  const bytes = hex.replaceAll(' ', '').match(/../g)!
-  return WebAssembly.validate(Uint8Array.from(bytes, (byte) => Number.parseInt(byte, 16)))
-}
-
 /**
  * @throws ArgumentError for a malformed option; UnsupportedError where the engine lacks SIMD, or lacks what was asked for.
  */
-export function settle(options: LoadOptions, cores: number, canShare: boolean): Settled {
-  const inProcess = options.inProcess === true
-  const shared = canShare && !inProcess
-  const threads = settleThreads(options.threads, cores, shared, inProcess)
+export function settle(options: LoadOptions, place: Place): Settled {
+  const build = options.wasm === undefined ? undefined : wasmBuild(options.wasm)
+  const inProcess = options.inProcess === true || !place.canSpawn
+  const canShare = place.canShare && !inProcess
+  const why = options.inProcess ? 'the model runs in process (inProcess)' : whyOneThread(place)
+  if (build?.shared && !canShare) {
+    const message = `wasm is a build for shared memory, but ${why}. Pass cria/${build.isa}.wasm.`
+    throw new ArgumentError('INVALID_OPTION', message, `${build.isa}-threads`)
+  }
+  const shared = build?.shared ?? canShare
+  const threads = settleThreads(options.threads, place.cores, shared, why ?? 'wasm is not a -threads build')
   const { maxSegmentBytes } = options
   return {
-    ...settlePlan({ ...options, threads }, cores),
-    isa: settleIsa(options.isa),
+    ...settlePlan({ ...options, threads }, place.cores),
+    isa: settleIsa(options.isa, build),
     shared,
     inProcess,
+    ...(build && { wasm: options.wasm }),
     ...(maxSegmentBytes !== undefined && {
       maxSegmentBytes: whole('maxSegmentBytes', maxSegmentBytes, 65536, 4_294_967_296, 0),
     }),
@@ -170,20 +142,18 @@ export function settlePlan(
 ): Pick<Settled, 'threads' | 'context' | 'kv' | 'batch'> {
   const { context, threads } = options
   return {
-    threads: whole('threads', threads === 'auto' ? undefined : threads, 1, MOST_THREADS, Math.min(cores, AUTO_THREADS)),
+    threads: whole('threads', threads === 'auto' ? undefined : threads, 1, MOST_THREADS, autoThreads(cores, true)),
     context: context === 'trained' ? TRAINED_CONTEXT : whole('context', context, 1, MOST_CONTEXT, 0),
     kv: oneOf('kv', options.kv, ['f32', 'f16', 'q8_0'], 'f16'),
     batch: whole('batch', options.batch, 1, MOST_BATCH, DEFAULT_BATCH),
   }
 }
 
-function settleThreads(asked: unknown, cores: number, shared: boolean, inProcess: boolean): number {
-  if (asked === undefined || asked === 'auto') return shared ? Math.min(cores, AUTO_THREADS) : 1
+/** `why`: why there can be no more than one, where memory is not shared. */
+function settleThreads(asked: unknown, cores: number, shared: boolean, why: string): number {
+  if (asked === undefined || asked === 'auto') return autoThreads(cores, shared)
   const threads = whole('threads', asked, 1, MOST_THREADS, 1)
   if (threads === 1 || shared) return threads
-  const why = inProcess
-    ? 'the model runs in process (inProcess)'
-    : 'this page or runtime cannot share memory: a page needs the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp'
   throw new UnsupportedError(
     'NO_SHARED_MEMORY',
     `${threads} threads need shared memory, but ${why}. Use threads: 1 or 'auto'.`,
@@ -191,13 +161,19 @@ function settleThreads(asked: unknown, cores: number, shared: boolean, inProcess
   )
 }
 
-function settleIsa(asked: unknown): 'simd' | 'relaxed' {
+function settleIsa(asked: unknown, build: WasmBuild | undefined): 'simd' | 'relaxed' {
   const isa = oneOf('isa', asked, ['auto', 'simd', 'relaxed'], 'auto')
-  if (!validates(SIMD)) {
-    throw new UnsupportedError('NO_SIMD', 'This engine has no WebAssembly SIMD; use one from 2021 or later.')
+  if (build) {
+    if (isa === 'auto' || isa === build.isa) return build.isa
+    throw invalid('isa', `'${build.isa}', as wasm is that build, or 'auto'`, isa)
+  }
+  if (!hasSimd()) {
+    const message =
+      'This engine has no WebAssembly SIMD, which engines have since 2021, or compiles nothing from bytes: then pass the option wasm.'
+    throw new UnsupportedError('NO_SIMD', message)
   }
   if (isa === 'simd') return 'simd'
-  if (validates(RELAXED)) return 'relaxed'
+  if (hasRelaxedSimd()) return 'relaxed'
   if (isa === 'auto') return 'simd'
   throw new UnsupportedError('NO_RELAXED_SIMD', 'This engine has no relaxed SIMD; use isa: auto or simd.', asked)
 }

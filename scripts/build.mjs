@@ -6,56 +6,40 @@
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { build } from 'esbuild'
 import { problems, readModules } from './check-wasm.mjs'
 
+/** What a module for users gives, beside its platform's workings. */
+const MODULES = ['index', 'tokenizer', 'gguf']
 /**
- * One row a variant of the package: where it goes, which branch of `imports` it takes, its entries. The wasm lies in the
- * first one's folder, once for all of them.
+ * What dist/ is made of: each entry provides the runtime's module of js/platform/ and then gives or starts something. All
+ * entries share their code, which lies in dist/chunks/; so does the code of the platforms, whose paths begin there.
  */
-const BUNDLES = [
-  {
-    outdir: 'dist',
-    conditions: ['node'],
-    entries: {
-      index: 'js/index.ts',
-      cli: 'js/cli/main.ts',
-      leader: 'workers/leader.ts',
-      thread: 'workers/thread.ts',
-    },
-    wasm: true,
-  },
-  {
-    outdir: 'dist/web',
-    conditions: ['browser'],
-    entries: {
-      index: 'js/index.ts',
-      leader: 'workers/leader.ts',
-      thread: 'workers/thread.ts',
-    },
-    // Names stay: errors are known by those of their classes.
-    minify: { minifyWhitespace: true, minifySyntax: true },
-  },
-]
+const ENTRIES = {
+  ...Object.fromEntries(MODULES.map((name) => [name, offer('node', name)])),
+  cli: "import 'provide:node'\nimport './js/cli/main.ts'",
+  leader: run('node', 'leader'),
+  thread: run('node', 'thread'),
+  ...Object.fromEntries(MODULES.map((name) => [`web/${name}`, offer('web', name)])),
+  'web/leader': run('web', 'leader'),
+  'web/thread': run('web', 'thread'),
+  edge: `${offer('edge', 'index')}
+import { provideLeader } from './js/local.ts'
+import { Leader } from './js/engine/leader.ts'
+provideLeader(Leader)`,
+}
+
 /** Targets that are for tests and stay out of dist/. */
 const TEST_TARGETS = ['scalar']
 
 const WASM = 'build/wasm'
+const DIST = 'dist'
+const TYPES = 'dist/types'
 const STAMPS = 'build/stamps.json'
 /** A change of the build itself or of a tool's version makes every step stale. */
 const TOOLS = ['scripts/build.mjs', 'scripts/compile.mjs', 'package-lock.json']
@@ -63,6 +47,20 @@ const TOOLS = ['scripts/build.mjs', 'scripts/compile.mjs', 'package-lock.json']
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 const wat = process.argv.includes('--wat')
 const stamps = existsSync(STAMPS) ? JSON.parse(readFileSync(STAMPS, 'utf8')) : {}
+
+function provide(platform) {
+  return `import { provide } from './js/platform/injected.ts'
+import * as platform from './js/platform/${platform}.ts'
+provide(platform)`
+}
+
+function offer(platform, module) {
+  return `${provide(platform)}\nexport * from './js/${module}.ts'`
+}
+
+function run(platform, worker) {
+  return `${provide(platform)}\nimport { start } from './workers/${worker}.ts'\nstart()`
+}
 
 try {
   await compile()
@@ -100,11 +98,6 @@ function sweep(folder, outputs) {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     if (entry.isFile() && !outputs.includes(`${folder}/${entry.name}`)) rmSync(`${folder}/${entry.name}`)
   }
-}
-
-function present(path) {
-  if (!existsSync(path)) console.error(`build: ${path} is absent: left out`)
-  return existsSync(path)
 }
 
 function filesUnder(path) {
@@ -154,42 +147,105 @@ function checkWasm() {
   if (found.length > 0) throw new Error(['the wasm breaks its rules:', ...found].join('\n  '))
 }
 
-/** js/ and workers/ → one module an entry, and the wasm that they load. */
+/** js/ and workers/ → dist/: a module an entry, the code they share, and the wasm that they load. */
 async function bundle() {
+  const start = performance.now()
   const packed = readdirSync(WASM).filter(
     (file) => file.endsWith('.wasm') && !TEST_TARGETS.includes(basename(file, '.wasm')),
   )
-  for (const { outdir, conditions, entries: all, wasm: holdsWasm, minify } of BUNDLES) {
-    const wasm = holdsWasm ? packed : []
-    const start = performance.now()
-    const entries = Object.fromEntries(Object.entries(all).filter(([, path]) => present(path)))
-    const names = Object.keys(entries)
-    const outputs = [...names.map((name) => `${outdir}/${name}.js`), ...wasm.map((file) => `${outdir}/${file}`)]
-    const inputs = ['js', 'workers', 'assembly/layout.ts', 'package.json', ...wasm.map((file) => `${WASM}/${file}`)]
-    const digest = stale(outdir, inputs, outputs)
-    if (!digest) continue
-    sweep(outdir, outputs)
-    for (const file of wasm) copyFileSync(`${WASM}/${file}`, `${outdir}/${file}`)
-    const { metafile } = await build({
-      entryPoints: entries,
-      outdir,
-      conditions,
-      bundle: true,
-      format: 'esm',
-      platform: 'neutral',
-      mainFields: ['module', 'main'],
-      // Without a target esbuild may emit what Node 20 lacks.
-      target: 'es2022',
-      external: ['node:*'],
-      ...minify,
-      metafile: true,
-      logLevel: 'warning',
-    })
-    if (entries.cli) makeExecutable(`${outdir}/cli.js`)
-    const sizes = Object.entries(metafile.outputs).map(([path, { bytes }]) => `${basename(path)} ${bytes}`)
-    stamp(outdir, digest)
-    say(outdir, start, `${sizes.join(', ')} bytes`)
+  const outputs = [
+    ...Object.keys(ENTRIES).map((name) => `${DIST}/${name}.js`),
+    ...packed.map((file) => `${DIST}/${file}`),
+  ]
+  const inputs = ['js', 'workers', 'assembly/layout.ts', 'package.json', ...packed.map((file) => `${WASM}/${file}`)]
+  const digest = stale('dist', inputs, outputs)
+  if (!digest) return
+  for (const folder of [DIST, `${DIST}/web`, `${DIST}/chunks`]) sweep(folder, outputs)
+  for (const file of packed)
+    writeFileSync(`${DIST}/${file}`, named(readFileSync(`${WASM}/${file}`), basename(file, '.wasm')))
+  const { outputFiles, metafile } = await build({
+    entryPoints: Object.fromEntries(Object.keys(ENTRIES).map((name) => [name, `entry:${name}`])),
+    plugins: [{ name: 'entries', setup: entries }],
+    outdir: DIST,
+    chunkNames: 'chunks/[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'neutral',
+    mainFields: ['module', 'main'],
+    // Without a target esbuild may emit what Node 20 lacks.
+    target: 'es2022',
+    external: ['node:*'],
+    // Names stay: errors are known by those of their classes.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    metafile: true,
+    write: false,
+    logLevel: 'warning',
+  })
+  const modules = new Map(outputFiles.map(({ path, text }) => [relative('.', path), text]))
+  const names = chunkNames(metafile.outputs)
+  for (const [path, text] of modules) {
+    // Modules that only pass on what others export become empty chunks.
+    if (text.trim() === '') continue
+    const code = text.replaceAll(/import"([^"]+)";/g, (statement, from) =>
+      modules.get(join(dirname(path), from))?.trim() === '' ? '' : statement,
+    )
+    const out = rename(path, names)
+    mkdirSync(dirname(out), { recursive: true })
+    writeFileSync(out, rename(code, names))
   }
+  makeExecutable(`${DIST}/cli.js`)
+  stamp('dist', digest)
+  say(
+    'dist',
+    start,
+    `${outputFiles.length} modules, ${outputFiles.reduce((sum, { contents }) => sum + contents.length, 0)} bytes`,
+  )
+}
+
+/** Resolves what ENTRIES are written in. */
+function entries({ onResolve, onLoad }) {
+  const namespace = 'entries'
+  onResolve({ filter: /^(entry|provide):/ }, ({ path }) => ({ path, namespace, sideEffects: true }))
+  onResolve({ filter: /^#platform$/ }, () => ({ path: resolve('js/platform/injected.ts') }))
+  // The package says of its sources that they have no side effects; the command line is one.
+  onResolve({ filter: /cli\/main\.ts$/ }, () => ({ path: resolve('js/cli/main.ts'), sideEffects: true }))
+  onLoad({ filter: /./, namespace }, ({ path }) => {
+    const [kind, name] = path.split(':')
+    return { contents: kind === 'entry' ? ENTRIES[name] : provide(name), resolveDir: '.' }
+  })
+}
+
+/** esbuild's names of chunks → names that last: that of the largest source in each, our own before others'. */
+function chunkNames(outputs) {
+  const names = new Map()
+  for (const [path, { inputs }] of Object.entries(outputs)) {
+    if (!path.startsWith(`${DIST}/chunks/`)) continue
+    const foreign = (source) => Number(source.startsWith('node_modules/'))
+    const [[source] = ['shared']] = Object.entries(inputs).sort(
+      ([a, { bytesInOutput: aBytes }], [b, { bytesInOutput: bBytes }]) => foreign(a) - foreign(b) || bBytes - aBytes,
+    )
+    const wanted = source
+      .replace(/\.\w+$/, '')
+      .split('/')
+      .slice(-2)
+      .join('-')
+    const taken = [...names.values()].filter((name) => name.replace(/-\d+$/, '') === wanted).length
+    names.set(basename(path, '.js'), taken ? `${wanted}-${taken + 1}` : wanted)
+  }
+  return names
+}
+
+function rename(text, names) {
+  return [...names].reduce((all, [from, to]) => all.replaceAll(from, to), text)
+}
+
+/** A wasm file with its own name in a custom section, by which js/wasm-build.ts knows it. */
+function named(wasm, name) {
+  const [section, content] = [Buffer.from('cria'), Buffer.from(name)]
+  const size = 1 + section.length + content.length
+  return Buffer.concat([wasm, Buffer.from([0, size, section.length]), section, content])
 }
 
 function makeExecutable(path) {
@@ -198,23 +254,32 @@ function makeExecutable(path) {
   chmodSync(path, 0o755)
 }
 
-/** js/index.ts and what it reaches → dist/types. Types are checked by `npm run check`, not here. */
+/** The types of what users import. Types are checked by `npm run check`, not here. */
 function declare() {
-  if (!present('js/index.ts')) return
   const start = performance.now()
-  const digest = stale(
-    'types',
-    ['js', 'assembly/layout.ts', 'tsconfig.json', 'tsconfig.build.json'],
-    ['dist/types/js/index.d.ts'],
-  )
+  const roots = MODULES.map((name) => `${TYPES}/js/${name}.d.ts`)
+  const digest = stale('types', ['js', 'assembly/layout.ts', 'tsconfig.json', 'tsconfig.build.json'], roots)
   if (!digest) return
-  rmSync('dist/types', { recursive: true, force: true })
+  rmSync(TYPES, { recursive: true, force: true })
   const { status, stdout } = spawnSync(
     process.execPath,
     ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'],
     { encoding: 'utf8' },
   )
   if (status !== 0) throw new Error(`tsc -p tsconfig.build.json\n${stdout}`)
+  const reached = new Set()
+  for (const root of roots) reach(root, reached)
+  for (const path of filesUnder(TYPES)) if (!reached.has(path)) rmSync(path)
+  writeFileSync(`${TYPES}/wasm.d.ts`, 'declare const wasm: WebAssembly.Module\nexport default wasm\n')
   stamp('types', digest)
-  say('types', start)
+  say('types', start, `${reached.size} files`)
+}
+
+/** Adds a declaration file and all that it imports. */
+function reach(path, reached) {
+  if (reached.has(path)) return
+  reached.add(path)
+  for (const [, from] of readFileSync(path, 'utf8').matchAll(/\b(?:from |import\()['"](\.[^'"]+)\.[jt]s['"]/g)) {
+    reach(join(dirname(path), `${from}.d.ts`), reached)
+  }
 }

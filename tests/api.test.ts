@@ -334,7 +334,8 @@ test('close ends what is pending, may be called twice, and ends all use', async 
 test('the module exports its functions and every error class, and nothing else', () => {
   const classes = Object.entries(errors).filter(([name]) => name.endsWith('Error') && /^[A-Z]/.test(name))
   assert.ok(classes.length > 0)
-  const names = [...classes.map(([name]) => name), 'convertLlama2c', 'inspect', 'load', 'loadTokenizer']
+  const calls = ['capabilities', 'convertLlama2c', 'inspect', 'load', 'loadTokenizer', 'readGguf']
+  const names = [...classes.map(([name]) => name), ...calls]
   assert.equal(Object.keys(cria).sort(), names.sort())
 })
 

@@ -1,5 +1,5 @@
 /** cria in a browser: a page with shared memory and threads, one without, files, errors, workers that die. */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { STORIES } from './api-helpers.ts'
@@ -31,6 +31,9 @@ const AFTER_GRACE = 4000
 
 /** Folders of workers that lack the wasm, and a thread that can be loaded. */
 const LAME = [
+  ...['lame', 'lamer'].flatMap((folder) =>
+    readdirSync('dist/chunks').flatMap((name) => ['--file', `/${folder}/chunks/${name}=dist/chunks/${name}`]),
+  ),
   ...['--file', '/lame/web/leader.js=dist/web/leader.js'],
   ...['--file', '/lamer/web/leader.js=dist/web/leader.js', '--file', '/lamer/web/thread.js=LICENSE'],
   ...['simd', 'relaxed'].flatMap((isa) => ['--file', `/lamer/${isa}-threads.wasm=dist/${isa}-threads.wasm`]),

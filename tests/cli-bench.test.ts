@@ -12,7 +12,8 @@ import { SHAPES } from '../js/bench/shapes.ts'
 import { SyntheticModel } from '../js/bench/synthetic.ts'
 import { WEIGHT_TYPES, Weights } from '../js/bench/weights.ts'
 import { CriaError } from '../js/errors.ts'
-import { inspect, loadTokenizer } from '../js/load.ts'
+import { loadTokenizer } from '../js/header.ts'
+import { inspect } from '../js/load.ts'
 import { Build, FORMATS, repack } from './kernel-harness.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'cria-bench-'))

@@ -4,6 +4,8 @@ import * as platform from '#platform'
 import { Leader } from '../js/engine/leader.ts'
 import { carryErrors } from '../js/rpc.ts'
 
-carryErrors()
-const port = platform.parent()
-expose(new Leader((event) => port.postMessage(event)), port.endpoint)
+export function start(): void {
+  carryErrors()
+  const port = platform.parent()
+  expose(new Leader((event) => port.postMessage(event)), port.endpoint)
+}

@@ -4,17 +4,19 @@ import { report, serve } from '../js/engine/run.ts'
 import { openSegment, type SegmentHandle } from '../js/engine/wasm.ts'
 
 export interface ThreadStart {
-  /** The wasm build. */
-  wasm: string
+  /** The name of the wasm build, or the build itself. */
+  wasm: string | WebAssembly.Module
   segments: SegmentHandle[]
   thread: number
   threads: number
 }
 
-platform.parent().onMessage(async (message) => {
-  const { wasm, segments, thread, threads } = message as ThreadStart
-  const module = await WebAssembly.compile(await platform.wasm(wasm))
-  const opened = segments.map((segment) => openSegment(module, segment))
-  report(opened[0]!, module)
-  serve(opened, thread, threads)
-})
+export function start(): void {
+  platform.parent().onMessage(async (message) => {
+    const { wasm, segments, thread, threads } = message as ThreadStart
+    const module = typeof wasm === 'string' ? await WebAssembly.compile(await platform.wasm(wasm)) : wasm
+    const opened = segments.map((segment) => openSegment(module, segment))
+    report(opened[0]!, module)
+    serve(opened, thread, threads)
+  })
+}

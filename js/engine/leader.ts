@@ -8,9 +8,9 @@ import type { KvType } from '../api.ts'
 import { ArgumentError, throwIfAborted, UnsupportedError } from '../errors.ts'
 import { readGguf } from '../gguf/reader.ts'
 import type { Gguf, MetadataValue } from '../gguf/types.ts'
-import { TRAINED_CONTEXT } from '../options.ts'
 import { openSource, type Source, type SourceOptions } from '../source/source.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
+import { contextOf, DEFAULT_CONTEXT } from './context.ts'
 import { Engine } from './engine.ts'
 import { type GenerateRequest, generate, type InternalResult } from './generate.ts'
 import { MAX_SEGMENT_BYTES } from './plan.ts'
@@ -39,6 +39,8 @@ export interface OpenOptions {
   shared: boolean
   isa: 'simd' | 'relaxed'
   maxSegmentBytes?: number
+  /** The build, where it need not be got. */
+  wasm?: WebAssembly.Module
   /** Whether to come up for air: where no flag in shared memory can tell of an abort. */
   breathe: boolean
 }
@@ -61,14 +63,6 @@ export type LeaderEvent =
   | { event: 'prompt'; done: number; total: number }
   | { event: 'token'; id: number; text: string }
 
-const DEFAULT_CONTEXT = 4096
-
-/** min(trained, 4096), unless one is asked for: so many tokens, or TRAINED_CONTEXT. */
-export function contextOf(trained: number, asked: number): number {
-  if (asked === TRAINED_CONTEXT) return trained
-  return asked > 0 ? asked : Math.min(trained, DEFAULT_CONTEXT)
-}
-
 export class Leader {
   private source: Source | undefined
   private engine: Engine | undefined
@@ -86,7 +80,7 @@ export class Leader {
       this.emit({ event: 'header', done: 0, total: this.source.size })
       const gguf = await readGguf(this.source, signal)
       this.tokenizer = gguf.metadata.has('tokenizer.ggml.model') ? createTokenizer(gguf.metadata) : undefined
-      const { breathe, isa, ...rest } = options
+      const { breathe, isa, wasm, ...rest } = options
       this.breathe = breathe ? platform.breathe : undefined
       const context = contextOf(trainedContext(gguf), options.context)
       const plan = {
@@ -96,7 +90,7 @@ export class Leader {
         maxSegmentBytes: options.maxSegmentBytes ?? MAX_SEGMENT_BYTES,
       }
       this.engine = new Engine(gguf, plan, this.breathe)
-      const module = await WebAssembly.compile(await platform.wasm(options.shared ? `${isa}-threads` : isa))
+      const module = wasm ?? (await WebAssembly.compile(await platform.wasm(options.shared ? `${isa}-threads` : isa)))
       throwIfAborted(signal, 'Loading the model')
       return describe(gguf, this.engine, this.engine.allocate(module), options.shared)
     } catch (error) {

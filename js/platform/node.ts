@@ -4,12 +4,19 @@ import { availableParallelism } from 'node:os'
 import { pathToFileURL } from 'node:url'
 import { parentPort, Worker } from 'node:worker_threads'
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs'
-import type { ParentPort, WorkerHandle, WorkerKind } from './types.ts'
+import { SourceError } from '../errors.ts'
+import type { ParentPort, RuntimeName, WorkerHandle, WorkerKind } from './types.ts'
 
 export { openFile } from './files-node.ts'
 
-/** Bundles and wasm lie side by side in dist/; the sources find them there too. */
-const DIST = new URL(import.meta.url.endsWith('.ts') ? '../../dist/' : './', import.meta.url)
+/** Workers and wasm lie in dist/, this code in dist/chunks/; the sources find them there too. */
+const DIST = new URL(import.meta.url.endsWith('.ts') ? '../../dist/' : '../', import.meta.url)
+
+export function runtime(): RuntimeName {
+  const { bun, deno, node } = process.versions
+  if (bun !== undefined) return { name: 'Bun', version: bun }
+  return deno === undefined ? { name: 'Node', version: node } : { name: 'Deno', version: deno }
+}
 
 export function cores(): number {
   return availableParallelism()
@@ -19,8 +26,21 @@ export function canShare(): boolean {
   return typeof SharedArrayBuffer === 'function'
 }
 
+export function canSpawn(): boolean {
+  return true
+}
+
+/** @throws SourceError where the file cannot be read. */
 export async function wasm(name: string): Promise<Uint8Array<ArrayBuffer>> {
-  return new Uint8Array(await readFile(new URL(`${name}.wasm`, DIST)))
+  const url = new URL(`${name}.wasm`, DIST)
+  try {
+    return new Uint8Array(await readFile(url))
+  } catch (cause) {
+    const message =
+      `${url.href} cannot be read (${String(cause)}); keep the package's folder dist/ together, or give workerUrl ` +
+      'where a bundler took the code out of it.'
+    throw new SourceError('WASM_UNREACHABLE', message, url.href, { cause })
+  }
 }
 
 export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void, folder?: string | URL): WorkerHandle {

@@ -4,6 +4,12 @@ import type { OpenFile } from '../source/source.ts'
 
 export type WorkerKind = 'leader' | 'thread'
 
+/** For people to read: `Node 24.1.0`. The version is empty where it cannot be known. */
+export interface RuntimeName {
+  name: string
+  version: string
+}
+
 export interface WorkerHandle {
   readonly endpoint: Endpoint
   postMessage(message: unknown): void
@@ -22,11 +28,14 @@ export interface ParentPort {
 }
 
 export interface Platform {
+  runtime(): RuntimeName
   openFile: OpenFile
   /** Logical processors. */
   cores(): number
   /** Whether memory can be shared with workers. */
   canShare(): boolean
+  /** Whether there are workers; else models run in the calling thread. */
+  canSpawn(): boolean
   /** The bytes of build/wasm/NAME.wasm. */
   wasm(name: string): Promise<Uint8Array<ArrayBuffer>>
   /**

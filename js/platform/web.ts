@@ -1,19 +1,24 @@
 /** Browsers, and other places with web workers and fetch. Threads need cross-origin isolation. */
 import { SourceError } from '../errors.ts'
-import type { ParentPort, WorkerHandle, WorkerKind } from './types.ts'
+import type { ParentPort, RuntimeName, WorkerHandle, WorkerKind } from './types.ts'
+import { webRuntime } from './web-runtime.ts'
 
 export { openFile } from './files-web.ts'
 
-// Addresses relative to the bundles in dist/web/, written out one by one: so bundlers find the files.
-const WASM: Readonly<Record<string, URL>> = {
-  simd: new URL('../simd.wasm', import.meta.url),
-  'simd-threads': new URL('../simd-threads.wasm', import.meta.url),
-  relaxed: new URL('../relaxed.wasm', import.meta.url),
-  'relaxed-threads': new URL('../relaxed-threads.wasm', import.meta.url),
+// Addresses relative to the code in dist/chunks/, written out one by one: so bundlers find the files.
+const WASM: Readonly<Record<string, () => URL>> = {
+  simd: () => new URL('../simd.wasm', import.meta.url),
+  'simd-threads': () => new URL('../simd-threads.wasm', import.meta.url),
+  relaxed: () => new URL('../relaxed.wasm', import.meta.url),
+  'relaxed-threads': () => new URL('../relaxed-threads.wasm', import.meta.url),
 }
 const START: Readonly<Record<WorkerKind, () => Worker>> = {
-  leader: () => new Worker(new URL('./leader.js', import.meta.url), { type: 'module', name: 'cria leader' }),
-  thread: () => new Worker(new URL('./thread.js', import.meta.url), { type: 'module', name: 'cria thread' }),
+  leader: () => new Worker(new URL('../web/leader.js', import.meta.url), { type: 'module', name: 'cria leader' }),
+  thread: () => new Worker(new URL('../web/thread.js', import.meta.url), { type: 'module', name: 'cria thread' }),
+}
+
+export function runtime(): RuntimeName {
+  return webRuntime()
 }
 
 export function cores(): number {
@@ -24,9 +29,14 @@ export function canShare(): boolean {
   return typeof SharedArrayBuffer === 'function' && globalThis.crossOriginIsolated === true
 }
 
+/** Service workers have none. */
+export function canSpawn(): boolean {
+  return typeof Worker === 'function'
+}
+
 /** @throws SourceError where the file cannot be had. */
 export async function wasm(name: string): Promise<Uint8Array<ArrayBuffer>> {
-  const url = WASM[name]!
+  const url = WASM[name]!()
   let status: string
   try {
     const response = await fetch(url)
@@ -66,7 +76,8 @@ export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void, fold
 /** A worker's script must be of the page's own origin: one of another is imported by a script that is. */
 function start(kind: WorkerKind, folder: string | URL | undefined): Worker {
   if (folder === undefined && isOwn(new URL(import.meta.url))) return START[kind]()
-  const url = new URL(`${kind}.js`, folder === undefined ? import.meta.url : folderUrl(folder))
+  const url =
+    folder === undefined ? new URL(`../web/${kind}.js`, import.meta.url) : new URL(`${kind}.js`, folderUrl(folder))
   return new Worker(isOwn(url) ? url : importerOf(url.href), { type: 'module', name: `cria ${kind}` })
 }
 

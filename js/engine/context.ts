@@ -1,0 +1,12 @@
+/** How long the context of a model is. */
+
+/** Stands for the context that the model was trained for. */
+export const TRAINED_CONTEXT = -1
+
+export const DEFAULT_CONTEXT = 4096
+
+/** min(trained, 4096), unless one is asked for: so many tokens, or TRAINED_CONTEXT. */
+export function contextOf(trained: number, asked: number): number {
+  if (asked === TRAINED_CONTEXT) return trained
+  return asked > 0 ? asked : Math.min(trained, DEFAULT_CONTEXT)
+}

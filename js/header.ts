@@ -1,0 +1,36 @@
+/** What a file's header alone gives: its metadata and tensors, its tokenizer. */
+import * as platform from '#platform'
+import type { ModelInput } from './api.ts'
+import { readGguf as readHeader } from './gguf/reader.ts'
+import type { Gguf } from './gguf/types.ts'
+import { checkSourceOptions } from './source/check.ts'
+import { openSource, type SourceOptions } from './source/source.ts'
+import { createTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts'
+
+/**
+ * Metadata and tensors of a GGUF file, without reading the weights.
+ * @throws ArgumentError, SourceError, FormatError, UnsupportedError for a version that cria does not read, AbortError
+ */
+export async function readGguf(
+  input: ModelInput,
+  options: SourceOptions & { signal?: AbortSignal } = {},
+): Promise<Gguf> {
+  checkSourceOptions(options)
+  const source = await openSource(input, platform.openFile, options)
+  try {
+    return await readHeader(source, options.signal)
+  } finally {
+    await source.close()
+  }
+}
+
+/**
+ * The tokenizer of a model's file, or of one that holds only a vocabulary.
+ * @throws ArgumentError, SourceError, FormatError, UnsupportedError for a tokenizer that cria does not have, AbortError
+ */
+export async function loadTokenizer(
+  input: ModelInput,
+  options: SourceOptions & { signal?: AbortSignal } = {},
+): Promise<Tokenizer> {
+  return createTokenizer((await readGguf(input, options)).metadata)
+}

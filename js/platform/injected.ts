@@ -1,0 +1,23 @@
+/** The platform of the built package: each entry provides its own, so that all entries share the code of the rest. */
+import type { Source } from '../source/source.ts'
+import type { ParentPort, Platform, RuntimeName, WorkerHandle, WorkerKind } from './types.ts'
+
+let platform: Platform
+
+export function provide(provided: Platform): void {
+  platform = provided
+}
+
+export const runtime = (): RuntimeName => platform.runtime()
+export const openFile = (path: string | URL): Promise<Source> => platform.openFile(path)
+export const cores = (): number => platform.cores()
+export const canShare = (): boolean => platform.canShare()
+export const canSpawn = (): boolean => platform.canSpawn()
+export const wasm = (name: string): Promise<Uint8Array<ArrayBuffer>> => platform.wasm(name)
+export const spawn = (
+  kind: WorkerKind,
+  onDeath: (reason: unknown) => void,
+  folder: string | URL | undefined,
+): WorkerHandle => platform.spawn(kind, onDeath, folder)
+export const parent = (): ParentPort => platform.parent()
+export const breathe = (): Promise<void> => platform.breathe()

@@ -1,0 +1,32 @@
+/** Checks what users say of how to read a file. */
+import { checkObject, checkTypes, invalid } from '../check.ts'
+import { ArgumentError } from '../errors.ts'
+import type { SourceOptions } from './source.ts'
+
+export function checkSignal(signal: unknown): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid('signal', 'an AbortSignal', signal)
+}
+
+/** What reads a file knows the rest; here, what must hold before it is sent to a worker. Values may be secret. */
+export function checkSourceOptions(options: SourceOptions & { signal?: AbortSignal }): void {
+  checkObject(options)
+  const { headers, token, retries, retryDelay, signal } = options
+  checkTypes(options, 'function', ['fetch'])
+  checkSignal(signal)
+  if (headers !== undefined && !soundHeaders(headers)) {
+    throw new ArgumentError('INVALID_OPTION', 'headers must be an object of texts by name, or Headers.', typeof headers)
+  }
+  if (token !== undefined && typeof token !== 'string') {
+    throw new ArgumentError('INVALID_OPTION', 'token must be a text.', typeof token)
+  }
+  for (const [name, value] of Object.entries({ retries, retryDelay })) {
+    if (value === undefined || (typeof value === 'number' && Number.isFinite(value) && value >= 0)) continue
+    throw invalid(name, 'a number from 0 on', value)
+  }
+}
+
+/** A Map would seem an object without any. */
+function soundHeaders(headers: unknown): boolean {
+  if (typeof headers !== 'object' || headers === null || headers instanceof Map || Array.isArray(headers)) return false
+  return Object.values(headers).every((text) => typeof text === 'string')
+}
