@@ -16,8 +16,16 @@ export const TYPE_F32 = 0
 export const TYPE_F16 = 1
 export const TYPE_Q4_0 = 2
 export const TYPE_Q4_1 = 3
+export const TYPE_Q5_0 = 6
+export const TYPE_Q5_1 = 7
 export const TYPE_Q8_0 = 8
+export const TYPE_Q3_K = 11
+export const TYPE_Q4_K = 12
+export const TYPE_Q5_K = 13
 export const TYPE_Q6_K = 14
+export const TYPE_IQ4_NL = 20
+export const TYPE_IQ4_XS = 23
+export const TYPE_BF16 = 30
 
 /** Beside a type in TENSOR_TYPE: use the type's alternate kernel (assembly/kernels/dispatch.ts). Relaxed build only. */
 export const ALTERNATE = 0x100

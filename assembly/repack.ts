@@ -8,16 +8,29 @@ import {
   TENSOR_DATA,
   TENSOR_GROUP_BYTES,
   TENSOR_TYPE,
+  TYPE_BF16,
   TYPE_F16,
   TYPE_F32,
+  TYPE_IQ4_NL,
+  TYPE_IQ4_XS,
+  TYPE_Q3_K,
   TYPE_Q4_0,
   TYPE_Q4_1,
+  TYPE_Q4_K,
+  TYPE_Q5_0,
+  TYPE_Q5_1,
+  TYPE_Q5_K,
   TYPE_Q6_K,
   TYPE_Q8_0,
 } from './layout'
-import { packF16, packF32, rowF16, rowF32 } from './quant/floats'
+import { packBF16, packF16, packF32, rowBF16, rowF16, rowF32 } from './quant/floats'
+import * as iq4 from './quant/iq4'
+import * as q3_k from './quant/q3_k'
 import * as q4_0 from './quant/q4_0'
 import * as q4_1 from './quant/q4_1'
+import * as q4_k from './quant/q4_k'
+import * as q5_0 from './quant/q5_0'
+import * as q5_1 from './quant/q5_1'
 import * as q6_k from './quant/q6_k'
 import * as q8_0 from './quant/q8_0'
 
@@ -27,12 +40,28 @@ function packGroup(type: i32, src: usize, rows: i32, columns: i32, dst: usize): 
       return packF32(src, rows, columns, dst)
     case TYPE_F16:
       return packF16(src, rows, columns, dst)
+    case TYPE_BF16:
+      return packBF16(src, rows, columns, dst)
     case TYPE_Q4_0:
       return q4_0.pack(src, rows, columns, dst)
     case TYPE_Q4_1:
       return q4_1.pack(src, rows, columns, dst)
     case TYPE_Q8_0:
       return q8_0.pack(src, rows, columns, dst)
+    case TYPE_Q5_0:
+      return q5_0.pack(src, rows, columns, dst)
+    case TYPE_Q5_1:
+      return q5_1.pack(src, rows, columns, dst)
+    case TYPE_Q4_K:
+      return q4_k.packQ4_K(src, rows, columns, dst)
+    case TYPE_Q5_K:
+      return q4_k.packQ5_K(src, rows, columns, dst)
+    case TYPE_Q3_K:
+      return q3_k.pack(src, rows, columns, dst)
+    case TYPE_IQ4_NL:
+      return iq4.packIQ4_NL(src, rows, columns, dst)
+    case TYPE_IQ4_XS:
+      return iq4.packIQ4_XS(src, rows, columns, dst)
     default:
       return q6_k.pack(src, rows, columns, dst)
   }
@@ -40,14 +69,25 @@ function packGroup(type: i32, src: usize, rows: i32, columns: i32, dst: usize): 
 
 /** Whether repack knows a ggml type. */
 export function knows(type: i32): bool {
-  return (
-    type == TYPE_F32 ||
-    type == TYPE_F16 ||
-    type == TYPE_Q4_0 ||
-    type == TYPE_Q4_1 ||
-    type == TYPE_Q8_0 ||
-    type == TYPE_Q6_K
-  )
+  switch (type) {
+    case TYPE_F32:
+    case TYPE_F16:
+    case TYPE_BF16:
+    case TYPE_Q4_0:
+    case TYPE_Q4_1:
+    case TYPE_Q5_0:
+    case TYPE_Q5_1:
+    case TYPE_Q8_0:
+    case TYPE_Q3_K:
+    case TYPE_Q4_K:
+    case TYPE_Q5_K:
+    case TYPE_Q6_K:
+    case TYPE_IQ4_NL:
+    case TYPE_IQ4_XS:
+      return true
+    default:
+      return false
+  }
 }
 
 /**
@@ -82,12 +122,28 @@ export function row(tensor: usize, index: u32, dst: usize): void {
       return rowF32(group, lane, columns, dst)
     case TYPE_F16:
       return rowF16(group, lane, columns, dst)
+    case TYPE_BF16:
+      return rowBF16(group, lane, columns, dst)
     case TYPE_Q4_0:
       return q4_0.row(group, lane, columns, dst)
     case TYPE_Q4_1:
       return q4_1.row(group, lane, columns, dst)
     case TYPE_Q8_0:
       return q8_0.row(group, lane, columns, dst)
+    case TYPE_Q5_0:
+      return q5_0.row(group, lane, columns, dst)
+    case TYPE_Q5_1:
+      return q5_1.row(group, lane, columns, dst)
+    case TYPE_Q4_K:
+      return q4_k.rowQ4_K(group, lane, columns, dst)
+    case TYPE_Q5_K:
+      return q4_k.rowQ5_K(group, lane, columns, dst)
+    case TYPE_Q3_K:
+      return q3_k.row(group, lane, columns, dst)
+    case TYPE_IQ4_NL:
+      return iq4.rowIQ4_NL(group, lane, columns, dst)
+    case TYPE_IQ4_XS:
+      return iq4.rowIQ4_XS(group, lane, columns, dst)
     default:
       return q6_k.row(group, lane, columns, dst)
   }

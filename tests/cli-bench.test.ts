@@ -10,8 +10,10 @@ import type { GenerateOptions, Model } from '../js/api.ts'
 import { Bench, mean, standardDeviation, testContext, testName } from '../js/bench/measure.ts'
 import { SHAPES } from '../js/bench/shapes.ts'
 import { SyntheticModel } from '../js/bench/synthetic.ts'
-import { WEIGHT_TYPES, Weights } from '../js/bench/weights.ts'
+import { Weights } from '../js/bench/weights.ts'
+import { WEIGHT_TYPES } from '../js/engine/tensors.ts'
 import { CriaError } from '../js/errors.ts'
+import { readGguf } from '../js/gguf/reader.ts'
 import { loadTokenizer } from '../js/header.ts'
 import { inspect } from '../js/load.ts'
 import { Build, FORMATS, repack } from './kernel-harness.ts'
@@ -115,7 +117,7 @@ test('the table is Markdown', () => {
 })
 
 test('a written model is one that cria runs, of the types asked for', async () => {
-  for (const type of WEIGHT_TYPES) {
+  for (const type of [...WEIGHT_TYPES.keys()].map((name) => name.toLowerCase())) {
     const { metadata, tensors, problem, config } = await inspect(
       write(`${type}.gguf`, '--type', type, '--head-type', 'f16'),
     )
@@ -128,6 +130,24 @@ test('a written model is one that cria runs, of the types asked for', async () =
     assert.is(types.length, 30)
     for (const [name, found] of types) assert.is(found, name === 'output.weight' ? 'F16' : type.toUpperCase(), name)
   }
+})
+
+test('mixes and rows that are no whole number of blocks are of llama.cpp’s types', async () => {
+  const read = async (shape: string, type: string) =>
+    readGguf(await new SyntheticModel({ shape, type }).source()).then(({ tensors }) => tensors)
+  const mix = await read('tinyllama-1.1b', 'q4_k_m')
+  assert.is(mix.get('token_embd.weight')!.type, 'Q4_K')
+  assert.is(mix.get('output.weight')!.type, 'Q6_K')
+  assert.is(mix.get('blk.0.attn_q.weight')!.type, 'Q4_K')
+  // As llama-quantize chooses for 22 layers.
+  const more = Array.from({ length: 22 }, (_, i) => i).filter(
+    (i) => mix.get(`blk.${i}.ffn_down.weight`)!.type === 'Q6_K',
+  )
+  assert.equal(more, [0, 1, 4, 7, 10, 13, 16, 19, 20, 21])
+  for (const i of more) assert.is(mix.get(`blk.${i}.attn_v.weight`)!.type, 'Q6_K')
+  const narrow = await read('smollm-135m', 'q4_k')
+  assert.is(narrow.get('blk.0.attn_q.weight')!.type, 'Q5_0')
+  assert.is(narrow.get('blk.0.ffn_down.weight')!.type, 'Q4_K')
 })
 
 test('the vocabulary is made up, or another file’s', async () => {
@@ -284,7 +304,7 @@ test('unknown shapes and types have typed errors', () => {
     assert.throws(run, (error: unknown) => error instanceof CriaError && error.code === code)
   refused(() => new SyntheticModel({ shape: 'toString', type: 'f32' }), 'SHAPE')
   refused(() => new SyntheticModel({ shape: 'toy', type: 'f32', vocabulary: [] }), 'VOCABULARY')
-  refused(() => new Weights('Q2_K', 256), 'WEIGHT_TYPE')
+  refused(() => new Weights('IQ1_S', 256), 'WEIGHT_TYPE')
 })
 
 test('shapes fit together', () => {
@@ -304,7 +324,7 @@ test('weights have a deviation of 1 / √columns, a mean of 0, and rows that dif
     const build = new Build('scalar')
     const { at, groupBytes } = repack(build, format, file, rows, columns)
     const tensor = new Uint32Array(TENSOR_BYTES / 4)
-    tensor[TENSOR_TYPE / 4] = format.type
+    tensor[TENSOR_TYPE / 4] = format.id
     tensor[TENSOR_COLUMNS / 4] = columns
     tensor[TENSOR_DATA / 4] = at
     tensor[TENSOR_GROUP_BYTES / 4] = groupBytes

@@ -73,7 +73,7 @@ for (const name of names('types')) {
   test(`types/${name}: ${WEIGHT_TYPES.get(type)!.float ? 'logits' : 'KL'} against the reference`, async () => {
     const { difference, kl } = await compare('types', name)
     if (type === 'F32') assert.ok(difference < 1e-4, `largest difference ${difference}`)
-    else if (type === 'F16') assert.ok(difference < 1e-3, `largest difference ${difference}`)
+    else if (WEIGHT_TYPES.get(type)!.float) assert.ok(difference < 1e-3, `largest difference ${difference}`)
     else {
       const native = report[`types/${name}`]!.kl_mean
       assert.ok(kl <= 1.1 * native, `KL ${kl}, native ${native}`)

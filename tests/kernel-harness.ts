@@ -1,6 +1,7 @@
 /** Loads the builds of the kernels side by side, each on a memory of its own, with a bump arena. */
 import { readFileSync } from 'node:fs'
-import { TYPE_F16, TYPE_F32, TYPE_Q4_0, TYPE_Q4_1, TYPE_Q6_K, TYPE_Q8_0 } from '../assembly/layout.ts'
+import { TYPE_F32 } from '../assembly/layout.ts'
+import { WEIGHT_TYPES, type WeightType } from '../js/engine/tensors.ts'
 
 export interface Kernels {
   repack(
@@ -69,26 +70,11 @@ export function hasRelaxedSimd(): boolean {
   return WebAssembly.validate(readFileSync('build/wasm/relaxed.wasm'))
 }
 
-export interface TypeFormat {
+export interface TypeFormat extends WeightType {
   name: string
-  type: number
-  /** Columns and file bytes of a block; bytes of 8 packed rows a block; bytes before a group's blocks. */
-  columns: number
-  fileBytes: number
-  packedBytes: number
-  headerBytes: number
-  /** Where a block's f16 scales are. */
-  scales: number[]
 }
 
-export const FORMATS: TypeFormat[] = [
-  { name: 'F32', type: TYPE_F32, columns: 1, fileBytes: 4, packedBytes: 32, headerBytes: 0, scales: [] },
-  { name: 'F16', type: TYPE_F16, columns: 1, fileBytes: 2, packedBytes: 16, headerBytes: 0, scales: [0] },
-  { name: 'Q4_0', type: TYPE_Q4_0, columns: 32, fileBytes: 18, packedBytes: 144, headerBytes: 16, scales: [0] },
-  { name: 'Q4_1', type: TYPE_Q4_1, columns: 32, fileBytes: 20, packedBytes: 160, headerBytes: 16, scales: [0, 2] },
-  { name: 'Q8_0', type: TYPE_Q8_0, columns: 32, fileBytes: 34, packedBytes: 272, headerBytes: 16, scales: [0] },
-  { name: 'Q6_K', type: TYPE_Q6_K, columns: 256, fileBytes: 210, packedBytes: 1696, headerBytes: 0, scales: [208] },
-]
+export const FORMATS: TypeFormat[] = [...WEIGHT_TYPES].map(([name, type]) => ({ name, ...type }))
 
 /** Deterministic: mulberry32. */
 export function random(seed: number): () => number {
@@ -105,7 +91,7 @@ export function fileRows(format: TypeFormat, rows: number, columns: number, seed
   const next = random(seed)
   const blocks = (rows * columns) / format.columns
   const bytes = new Uint8Array(blocks * format.fileBytes)
-  if (format.type === TYPE_F32) {
+  if (format.id === TYPE_F32) {
     const values = new Float32Array(bytes.buffer)
     for (let i = 0; i < values.length; i++) values[i] = fill === undefined ? (next() - 0.5) * 4 : fill - 128
     return bytes
@@ -113,7 +99,7 @@ export function fileRows(format: TypeFormat, rows: number, columns: number, seed
   for (let i = 0; i < bytes.length; i++) bytes[i] = fill ?? Math.floor(next() * 256)
   const view = new DataView(bytes.buffer)
   for (let b = 0; b < blocks; b++) {
-    for (const at of format.scales) {
+    for (const [at] of format.scales) {
       // Exponents 0 (subnormal) … 20: a wide range inside one group.
       const half = (next() < 0.5 ? 0x8000 : 0) | (Math.floor(next() * 21) << 10) | Math.floor(next() * 1024)
       view.setUint16(b * format.fileBytes + at, half, true)
@@ -134,7 +120,7 @@ export function repack(build: Build, format: TypeFormat, file: Uint8Array, rows:
   const src = build.put(file)
   const at = build.alloc(groups * groupBytes)
   const rowBytes = (columns / format.columns) * format.fileBytes
-  const status = build.kernels.repack(format.type, src, rows, columns, rowBytes, at, groupBytes)
+  const status = build.kernels.repack(format.id, src, rows, columns, rowBytes, at, groupBytes)
   if (status !== 0) throw new Error(`repack of ${format.name}: ${status}`)
   return { at, groupBytes, groups }
 }

@@ -65,11 +65,11 @@ function multiply(
   n: number,
   alternate = 0,
 ) {
-  const type = format.type | alternate
+  const type = format.id | alternate
   build.reset()
   const packed = repack(build, format, file, rows, columns)
   const acts = build.alloc(build.kernels.arrangedBytes(columns, n))
-  build.kernels.arrange(format.type, build.put(x), columns, n, acts)
+  build.kernels.arrange(format.id, build.put(x), columns, n, acts)
   const scratch = build.alloc(columns * 32 + Math.ceil(columns / 32 + 1) * 640)
   const results: Uint32Array[] = []
   for (let g = 0; g < packed.groups; g++) {
@@ -129,22 +129,22 @@ for (const format of FORMATS) {
   for (const build of [scalar, ...builds]) {
     test(`${format.name} ${build.name}: a scale that is not finite is refused`, () => {
       const columns = format.columns === 1 ? 4 : format.columns
-      for (const half of [0x7c00, 0xfc00, 0x7e01]) {
+      for (const half of format.name === 'BF16' ? [0x7f80, 0xff80, 0x7fc1] : [0x7c00, 0xfc00, 0x7e01]) {
         build.reset()
         const file = fileRows(format, 8, columns, 1)
         const view = new DataView(file.buffer)
         if (format.name === 'F32')
           view.setFloat32(file.length - 4, half === 0x7e01 ? Number.NaN : Number.POSITIVE_INFINITY, true)
-        else view.setUint16(file.length - format.fileBytes + format.scales.at(-1)!, half, true)
+        else view.setUint16(file.length - format.fileBytes + format.scales.at(-1)![0], half, true)
         assert.throws(() => repack(build, format, file, 8, columns), /repack of .*: 1/)
       }
     })
   }
 }
 
-// Dots that add to i32: exact on every engine where weights fit 7 bits. Q8_0's need a probe (tests/probe.test.ts).
+// Dots that add to i32: exact on every engine where weights fit 7 bits. Those of 8 bits need a probe (tests/probe.test.ts).
 for (const build of builds.filter(({ name }) => name === 'relaxed')) {
-  for (const format of FORMATS.filter(({ name }) => ['Q4_0', 'Q4_1', 'Q6_K'].includes(name))) {
+  for (const format of FORMATS.filter(({ name, alternate }) => alternate && !/^(Q8_0|IQ4)/.test(name))) {
     test(`${format.name} ${build.name}: the alternate kernels equal the scalar twin bit for bit`, () => {
       for (const k of [1, 2, 3, 5]) {
         const columns = k * format.columns
@@ -219,7 +219,7 @@ sharedTest('repacked rows dequantize to the values that llama.cpp’s bytes mean
       build.reset()
       const packed = repack(build, format, file.data as Uint8Array, rows, columns)
       const tensor = new Uint32Array(TENSOR_BYTES / 4)
-      tensor[TENSOR_TYPE / 4] = format.type
+      tensor[TENSOR_TYPE / 4] = format.id
       tensor[TENSOR_ROWS / 4] = rows
       tensor[TENSOR_COLUMNS / 4] = columns
       tensor[TENSOR_DATA / 4] = packed.at

@@ -21,7 +21,7 @@ function packed(build: Build, format: TypeFormat, file: Uint8Array, rows: number
 function setScales(format: TypeFormat, file: Uint8Array, half: (index: number) => number): void {
   const view = new DataView(file.buffer)
   for (let block = 0, index = 0; block < file.length; block += format.fileBytes) {
-    for (const at of format.scales) view.setUint16(block + at, half(index++), true)
+    for (const [at] of format.scales) view.setUint16(block + at, half(index++), true)
   }
 }
 
@@ -68,17 +68,17 @@ for (const format of FORMATS) {
     test(`${format.name} ${build.name}: finds what is not finite, wherever it is`, () => {
       const columns = format.columns === 1 ? 13 : format.columns * 3
       for (const rows of [3, 8]) {
-        const values = format.type === 0 ? rows * columns : ((rows * columns) / format.columns) * format.scales.length
+        const values = format.id === 0 ? rows * columns : ((rows * columns) / format.columns) * format.scales.length
         for (let i = 0; i < values; i++) {
-          for (const bits of [0x7c00, 0xfc00, 0x7e01]) {
+          for (const bits of format.name === 'BF16' ? [0x7f80, 0xff80, 0x7fc1] : [0x7c00, 0xfc00, 0x7e01]) {
             const file = fileRows(format, rows, columns, i)
-            if (format.type === 0) new Uint32Array(file.buffer)[i] = (bits << 16) | ((bits & 0x7c00) << 13)
+            if (format.id === 0) new Uint32Array(file.buffer)[i] = (bits << 16) | ((bits & 0x7c00) << 13)
             else setSome(format, file, i, bits)
             build.reset()
             const at = build.alloc(rows * columns * 8 + 1024)
             const rowBytes = (columns / format.columns) * format.fileBytes
             const groupBytes = format.headerBytes + (columns / format.columns) * format.packedBytes
-            const status = build.kernels.repack(format.type, build.put(file), rows, columns, rowBytes, at, groupBytes)
+            const status = build.kernels.repack(format.id, build.put(file), rows, columns, rowBytes, at, groupBytes)
             assert.is(status, REPACK_NOT_FINITE, `value ${i} of ${rows} rows, 0x${bits.toString(16)}`)
           }
         }
@@ -89,7 +89,7 @@ for (const format of FORMATS) {
 
 function setSome(format: TypeFormat, file: Uint8Array, index: number, bits: number): void {
   const block = Math.floor(index / format.scales.length)
-  const at = block * format.fileBytes + format.scales[index % format.scales.length]!
+  const at = block * format.fileBytes + format.scales[index % format.scales.length]![0]
   new DataView(file.buffer).setUint16(at, bits, true)
 }
 

@@ -91,7 +91,7 @@ function checkWeights(engine: Engine): void {
       let want = new Uint8Array(FILE.subarray(offset, offset + bytes))
       if (matrix) {
         build.reset()
-        const format = FORMATS.find(({ type }) => type === matrix.type.id)!
+        const format = FORMATS.find(({ id }) => id === matrix.type.id)!
         const { at } = repack(build, format, want, matrix.rows, matrix.columns)
         want = new Uint8Array(build.bytes(at, matrix.packedBytes))
       }

@@ -4,6 +4,7 @@ import {
   BLOCK,
   GROUP_ROWS,
   TILE,
+  TYPE_BF16,
   TYPE_F16,
   TYPE_F32,
   TYPE_Q4_0,
@@ -16,6 +17,8 @@ import { arrange as arrange_scalar } from './arrange_q8/scalar'
 import { arrange as arrange_simd } from './arrange_q8/simd'
 import { matvec as matvec_f32_scalar } from './matvec_f32/scalar'
 import { matvec as matvec_f32_simd } from './matvec_f32/simd'
+import { matvec as matvec_bf16_scalar } from './matvec_bf16/scalar'
+import { matvec as matvec_bf16_simd } from './matvec_bf16/simd'
 import { matvec as matvec_f16_scalar } from './matvec_f16/scalar'
 import { matvec as matvec_f16_simd } from './matvec_f16/simd'
 import { matvec as matvec_q4_0_scalar } from './matvec_q4_0/scalar'
@@ -40,7 +43,8 @@ import { matmul as matmul_i16_relaxed } from './matmul_i16/relaxed'
 import * as matmul_u4 from './matmul_u4/relaxed'
 import { matmul as matmul_u6_add } from './matmul_u6/relaxed_add'
 import * as matmul_u8_add from './matmul_u8/relaxed_add'
-import { unpackF16 } from './unpack/f16'
+import * as planes from './planes'
+import { unpackBF16, unpackF16 } from './unpack/f16'
 import * as unpack_i16 from './unpack/i16'
 import * as unpack_i8 from './unpack/i8'
 
@@ -52,7 +56,7 @@ import * as unpack_i8 from './unpack/i8'
 // @ts-ignore: decorator
 @inline
 export function readsF32(type: i32): bool {
-  return type == TYPE_F32 || type == TYPE_F16
+  return type == TYPE_F32 || type == TYPE_F16 || type == TYPE_BF16
 }
 
 /** Quantizes 32 columns of one token (x) into its places of an int8 block of t tokens. */
@@ -71,14 +75,18 @@ function twin(type: i32, group: usize, columns: i32, acts: usize, t: usize, inde
       return matvec_f32_scalar(group, columns, acts, t, out)
     case TYPE_F16:
       return matvec_f16_scalar(group, columns, acts, t, out)
+    case TYPE_BF16:
+      return matvec_bf16_scalar(group, columns, acts, t, out)
     case TYPE_Q4_0:
       return matvec_q4_0_scalar(group, columns / BLOCK, acts, t, out)
     case TYPE_Q4_1:
       return matvec_q4_1_scalar(group, columns / BLOCK, acts, t, out)
     case TYPE_Q8_0:
       return matvec_q8_0_scalar(group, columns / BLOCK, acts, t, out)
-    default:
+    case TYPE_Q6_K:
       return matvec_q6_k_scalar(group, columns / BLOCK, acts, t, out)
+    default:
+      return planes.twin(type, group, columns / BLOCK, acts, t, out)
   }
 }
 
@@ -90,6 +98,8 @@ export function matvec(type: i32, group: usize, columns: i32, acts: usize, out: 
         return matvec_f32_simd(group, columns, acts, out)
       case TYPE_F16:
         return matvec_f16_simd(group, columns, acts, out)
+      case TYPE_BF16:
+        return matvec_bf16_simd(group, columns, acts, out)
       case TYPE_Q4_0:
         return matvec_q4_0_relaxed(group, columns / BLOCK, acts, out)
       case TYPE_Q4_1:
@@ -104,8 +114,10 @@ export function matvec(type: i32, group: usize, columns: i32, acts: usize, out: 
         return matvec_q4_1_relaxed_add(group, columns / BLOCK, acts, out)
       case TYPE_Q8_0 | ALTERNATE:
         return matvec_q8_0_relaxed_add(group, columns / BLOCK, acts, out)
-      default:
+      case TYPE_Q6_K | ALTERNATE:
         return matvec_q6_k_relaxed_add(group, columns / BLOCK, acts, out)
+      default:
+        return planes.matvec(type, group, columns / BLOCK, acts, out)
     }
   } else if (ASC_FEATURE_SIMD) {
     switch (type) {
@@ -113,14 +125,18 @@ export function matvec(type: i32, group: usize, columns: i32, acts: usize, out: 
         return matvec_f32_simd(group, columns, acts, out)
       case TYPE_F16:
         return matvec_f16_simd(group, columns, acts, out)
+      case TYPE_BF16:
+        return matvec_bf16_simd(group, columns, acts, out)
       case TYPE_Q4_0:
         return matvec_q4_0_simd(group, columns / BLOCK, acts, out)
       case TYPE_Q4_1:
         return matvec_q4_1_simd(group, columns / BLOCK, acts, out)
       case TYPE_Q8_0:
         return matvec_q8_0_simd(group, columns / BLOCK, acts, out)
-      default:
+      case TYPE_Q6_K:
         return matvec_q6_k_simd(group, columns / BLOCK, acts, out)
+      default:
+        return planes.matvec(type, group, columns / BLOCK, acts, out)
     }
   } else twin(type, group, columns, acts, 1, 0, out)
 }
@@ -133,6 +149,10 @@ export function unpack(type: i32, group: usize, columns: i32, scratch: usize): u
     switch (type) {
       case TYPE_F16: {
         unpackF16(group, columns, scratch)
+        break
+      }
+      case TYPE_BF16: {
+        unpackBF16(group, columns, scratch)
         break
       }
       case TYPE_Q4_0:
@@ -157,13 +177,21 @@ export function unpack(type: i32, group: usize, columns: i32, scratch: usize): u
         unpack_i16.unpackQ6_K(group, blocks, scratch)
         break
       }
-      default:
+      case TYPE_Q6_K | ALTERNATE: {
         unpack_i8.unpackQ6_K(group, blocks, scratch)
+        break
+      }
+      default:
+        planes.unpack(type, group, blocks, scratch)
     }
   } else if (ASC_FEATURE_SIMD) {
     switch (type) {
       case TYPE_F16: {
         unpackF16(group, columns, scratch)
+        break
+      }
+      case TYPE_BF16: {
+        unpackBF16(group, columns, scratch)
         break
       }
       case TYPE_Q4_0: {
@@ -178,8 +206,12 @@ export function unpack(type: i32, group: usize, columns: i32, scratch: usize): u
         unpack_i16.unpackQ8_0(group, blocks, scratch)
         break
       }
-      default:
+      case TYPE_Q6_K: {
         unpack_i16.unpackQ6_K(group, blocks, scratch)
+        break
+      }
+      default:
+        planes.unpack(type, group, blocks, scratch)
     }
   }
   return scratch
@@ -192,6 +224,7 @@ export function matmul(type: i32, w: usize, columns: i32, acts: usize, out: usiz
     switch (type) {
       case TYPE_F32:
       case TYPE_F16:
+      case TYPE_BF16:
         return matmul_f32(w, columns, acts, out)
       case TYPE_Q4_0:
         return matmul_u4.matmul(w, blocks, acts, out)
@@ -206,18 +239,25 @@ export function matmul(type: i32, w: usize, columns: i32, acts: usize, out: usiz
         return matmul_u8_add.matmulQ4_1(w, blocks, acts, out)
       case TYPE_Q8_0 | ALTERNATE:
         return matmul_u8_add.matmulQ8_0(w, blocks, acts, out)
-      default:
+      case TYPE_Q6_K | ALTERNATE:
         return matmul_u6_add(w, blocks, acts, out)
+      default:
+        return planes.matmul(type, w, blocks, acts, out)
     }
   } else if (ASC_FEATURE_SIMD) {
     switch (type) {
       case TYPE_F32:
       case TYPE_F16:
+      case TYPE_BF16:
         return matmul_f32(w, columns, acts, out)
       case TYPE_Q4_1:
         return matmul_i16.matmulMin(w, blocks, acts, out)
-      default:
+      case TYPE_Q4_0:
+      case TYPE_Q8_0:
+      case TYPE_Q6_K:
         return matmul_i16.matmul(w, blocks, acts, out)
+      default:
+        return planes.matmul(type, w, blocks, acts, out)
     }
   } else {
     for (let t = 0; t < TILE; t++) twin(type, w, columns, acts, TILE, t, out + <usize>t * (GROUP_ROWS * 4))

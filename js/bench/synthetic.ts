@@ -1,4 +1,5 @@
 /** A model of random weights as a GGUF file that is made while it is read. */
+import { WEIGHT_TYPES } from '../engine/tensors.ts'
 import { ArgumentError, throwIfAborted } from '../errors.ts'
 import { GGML_TYPES, tensorBytes } from '../gguf/ggml-types.ts'
 import { type MetadataEntry, type TensorEntry, writeGguf } from '../gguf/writer.ts'
@@ -6,14 +7,28 @@ import { checkRange } from '../source/range.ts'
 import type { Source } from '../source/source.ts'
 import { SHAPES, type Shape } from './shapes.ts'
 import { madeUpVocabulary } from './vocabulary.ts'
-import { Weights, type WeightTypeName } from './weights.ts'
+import { Weights } from './weights.ts'
+
+/**
+ * llama.cpp's mixes: the output head has `more` bits, and so have attn_v and ffn_down of about half the layers.
+ * Source: llama-quant.cpp.
+ */
+const MIXES: Readonly<Record<string, { type: string; more: string }>> = {
+  q4_k_m: { type: 'q4_k', more: 'q6_k' },
+  q5_k_m: { type: 'q5_k', more: 'q6_k' },
+}
+
+/** The types that have kernels; and with llama.cpp's mixes, what a model can be of. */
+export const TENSOR_TYPE_NAMES: readonly string[] = [...WEIGHT_TYPES.keys()].map((name) => name.toLowerCase())
+export const TYPE_NAMES: readonly string[] = [...TENSOR_TYPE_NAMES, ...Object.keys(MIXES)]
 
 export interface SyntheticOptions {
   /** A name of SHAPES. */
   shape: string
-  type: WeightTypeName
-  /** Type of the output head, and of the embedding where they are one; default: `type`. */
-  headType?: WeightTypeName
+  /** A name of TYPE_NAMES. */
+  type: string
+  /** A name of TENSOR_TYPE_NAMES: type of the output head, and of the embedding where they are one; default: as in a file of this type. */
+  headType?: string
   /** Entries whose keys begin with `tokenizer.`; default: made up. Its tokens set the size of the embedding. */
   vocabulary?: readonly MetadataEntry[]
 }
@@ -22,7 +37,34 @@ const ALIGNMENT = 32
 /** Bytes of a tensor that are made at once when the whole file is written. */
 const PIECE = 1024 * 1024
 /** llama.cpp's general.file_type. */
-const FILE_TYPES: Readonly<Record<WeightTypeName, number>> = { f32: 0, f16: 1, q4_0: 2, q4_1: 3, q8_0: 7, q6_k: 18 }
+const FILE_TYPES: Readonly<Record<string, number>> = {
+  f32: 0,
+  f16: 1,
+  q4_0: 2,
+  q4_1: 3,
+  q8_0: 7,
+  q5_0: 8,
+  q5_1: 9,
+  q2_k: 10,
+  q3_k: 11,
+  q4_k: 14,
+  q4_k_m: 15,
+  q5_k: 16,
+  q5_k_m: 17,
+  q6_k: 18,
+  iq4_nl: 25,
+  iq4_xs: 30,
+  bf16: 32,
+}
+/** What llama.cpp's quantizer takes instead where rows are no whole number of blocks. */
+const FALLBACKS: Readonly<Record<string, string>> = {
+  Q2_K: 'IQ4_NL',
+  Q3_K: 'IQ4_NL',
+  IQ4_XS: 'IQ4_NL',
+  Q4_K: 'Q5_0',
+  Q5_K: 'Q5_1',
+  Q6_K: 'Q8_0',
+}
 
 /** A tensor whose bytes can be had anywhere. */
 interface Tensor {
@@ -83,21 +125,23 @@ export class SyntheticModel {
   }
 
   private addTensors({ dim, ffn, layers, heads, kvHeads, tied }: Shape, options: SyntheticOptions): void {
-    const { type, headType = type } = options
+    const { type, more } = MIXES[options.type] ?? { type: options.type, more: options.type }
+    const headType = options.headType ?? more
     const vocabulary = vocabularySize(this.metadata)
     const kvDim = (dim / heads) * kvHeads
     this.matrix('token_embd', vocabulary, dim, tied ? headType : type)
     for (let layer = 0; layer < layers; layer++) {
       const name = (part: string): string => `blk.${layer}.${part}`
+      const sensitive = hasMoreBits(layer, layers) ? more : type
       this.norm(name('attn_norm'), dim)
       this.matrix(name('attn_q'), dim, dim, type)
       this.matrix(name('attn_k'), kvDim, dim, type)
-      this.matrix(name('attn_v'), kvDim, dim, type)
+      this.matrix(name('attn_v'), kvDim, dim, sensitive)
       this.matrix(name('attn_output'), dim, dim, type)
       this.norm(name('ffn_norm'), dim)
       this.matrix(name('ffn_gate'), ffn, dim, type)
       this.matrix(name('ffn_up'), ffn, dim, type)
-      this.matrix(name('ffn_down'), dim, ffn, type)
+      this.matrix(name('ffn_down'), dim, ffn, sensitive)
     }
     this.norm('output_norm', dim)
     if (!tied) this.matrix('output', vocabulary, dim, headType)
@@ -115,10 +159,9 @@ export class SyntheticModel {
     this.tensors.push({ name: `${name}.weight`, dimensions: [length], type: 'F32', bytes: 4 * length, read })
   }
 
-  /** Rows that are no whole number of blocks are Q8_0, as llama.cpp's quantizer falls back. */
-  private matrix(name: string, rows: number, columns: number, asked: WeightTypeName): void {
+  private matrix(name: string, rows: number, columns: number, asked: string): void {
     const wanted = GGML_TYPES.get(asked.toUpperCase())!
-    const { name: type } = columns % wanted.blockColumns === 0 ? wanted : GGML_TYPES.get('Q8_0')!
+    const type = columns % wanted.blockColumns === 0 ? wanted.name : FALLBACKS[wanted.name]!
     const key = `${type} ${columns}`
     const weights = this.weights.get(key) ?? new Weights(type, columns)
     this.weights.set(key, weights)
@@ -140,15 +183,22 @@ function shapeOf({ shape: name }: SyntheticOptions): Shape {
   throw new ArgumentError('SHAPE', `There is no shape ${name}; there are ${Object.keys(SHAPES).join(', ')}.`, name)
 }
 
+/** The first and the last eighth of the layers, and every third between. */
+function hasMoreBits(layer: number, layers: number): boolean {
+  const eighth = Math.floor(layers / 8)
+  return layer < eighth || layer >= Math.floor((7 * layers) / 8) || (layer - eighth) % 3 === 2
+}
+
 function describeModel({ shape: name, type }: SyntheticOptions, shape: Shape): MetadataEntry[] {
   const { dim, ffn, layers, heads, kvHeads, context, ropeBase } = shape
   const uint32 = (key: string, value: number): MetadataEntry => ({ key, type: 'uint32', value })
   const float32 = (key: string, value: number): MetadataEntry => ({ key, type: 'float32', value })
+  const fileType = FILE_TYPES[type]
   return [
     { key: 'general.architecture', type: 'string', value: 'llama' },
     { key: 'general.name', type: 'string', value: `${name}, random weights` },
     uint32('general.alignment', ALIGNMENT),
-    uint32('general.file_type', FILE_TYPES[type]),
+    ...(fileType === undefined ? [] : [uint32('general.file_type', fileType)]),
     uint32('llama.context_length', context),
     uint32('llama.embedding_length', dim),
     uint32('llama.block_count', layers),

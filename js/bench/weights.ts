@@ -3,12 +3,10 @@
  * pattern, whose length in blocks is a prime so that rows differ; reading it anywhere costs no more than a copy.
  */
 import { halvesFromFloats } from '../convert/float16.ts'
+import { WEIGHT_TYPES, type WeightType } from '../engine/tensors.ts'
 import { UnsupportedError } from '../errors.ts'
 import { GGML_TYPES } from '../gguf/ggml-types.ts'
 import { Random } from '../sampler/random.ts'
-
-export const WEIGHT_TYPES = ['f32', 'f16', 'q4_0', 'q4_1', 'q8_0', 'q6_k'] as const
-export type WeightTypeName = (typeof WEIGHT_TYPES)[number]
 
 /** Bytes that a pattern should have at least: far more than a row. */
 const PATTERN_BYTES = 1024 * 1024
@@ -17,19 +15,18 @@ export class Weights {
   private readonly pattern: Uint8Array
 
   /**
-   * @param type ggml's name: `F32`, `F16`, `Q4_0`, `Q4_1`, `Q8_0` or `Q6_K`
+   * @param type ggml's name of a type that has kernels: `F32`, `Q4_0` …
    * @param columns of a row: the weights' standard deviation is 1 / √columns, so that products keep their size
    */
   constructor(
     readonly type: string,
     readonly columns: number,
   ) {
-    const format = GGML_TYPES.get(type)
-    if (!format || !(type in FILLERS)) {
+    const format = WEIGHT_TYPES.get(type)
+    if (!format) {
       throw new UnsupportedError('WEIGHT_TYPE', `There are no random weights of type ${type}.`, type)
     }
-    const blocks = primeFrom(Math.ceil(PATTERN_BYTES / format.blockBytes))
-    this.pattern = FILLERS[type]!(blocks, format.blockBytes, 1 / Math.sqrt(columns))
+    this.pattern = fill(type, format, primeFrom(Math.ceil(PATTERN_BYTES / format.fileBytes)), 1 / Math.sqrt(columns))
   }
 
   /** Fills `target` with the bytes at `offset` of the tensor with this number. */
@@ -47,31 +44,21 @@ export class Weights {
   }
 }
 
-type Filler = (blocks: number, blockBytes: number, deviation: number) => Uint8Array
-
-/** The deviations of uniform integers: n values have √((n² − 1) / 12). */
-const OF_16 = Math.sqrt(255 / 12)
-const OF_64 = Math.sqrt(4095 / 12)
-const OF_256 = Math.sqrt(65535 / 12)
-
-const FILLERS: Readonly<Record<string, Filler>> = {
-  F32: uniformFloats,
-  F16: (blocks, _, deviation) => halvesFromFloats(uniformFloats(blocks, 4, deviation)),
-  // d | 16 bytes of nibbles, each d · (q − 8)
-  Q4_0: (blocks, bytes, deviation) => quantized(blocks, bytes, [[0, deviation / OF_16]]),
-  // d, m | 16 bytes of nibbles, each d · q + m
-  Q4_1: (blocks, bytes, deviation) =>
-    quantized(blocks, bytes, [
-      [0, deviation / OF_16],
-      [2, (-7.5 * deviation) / OF_16],
-    ]),
-  // d | 32 signed bytes
-  Q8_0: (blocks, bytes, deviation) => quantized(blocks, bytes, [[0, deviation / OF_256]]),
-  // 6-bit values, 16 signed bytes of scales | d
-  Q6_K: (blocks, bytes, deviation) => quantized(blocks, bytes, [[208, deviation / (OF_64 * OF_256)]]),
+function fill(type: string, format: WeightType, blocks: number, deviation: number): Uint8Array {
+  const { fileBytes, scales } = format
+  switch (type) {
+    case 'F32':
+      return uniformFloats(blocks, deviation)
+    case 'F16':
+      return halvesFromFloats(uniformFloats(blocks, deviation))
+    case 'BF16':
+      return upperHalves(uniformFloats(blocks, deviation))
+    default:
+      return quantized(blocks, fileBytes, scales, deviation)
+  }
 }
 
-function uniformFloats(count: number, _: number, deviation: number): Uint8Array {
+function uniformFloats(count: number, deviation: number): Uint8Array {
   const random = new Random(1)
   const values = new Float32Array(count)
   const reach = Math.sqrt(3) * deviation
@@ -79,14 +66,19 @@ function uniformFloats(count: number, _: number, deviation: number): Uint8Array 
   return new Uint8Array(values.buffer)
 }
 
-/** Blocks of random bytes with these halves at these places. */
-function quantized(blocks: number, blockBytes: number, halves: [at: number, value: number][]): Uint8Array {
+/** Bytes 2 and 3 of every float: bfloat16s, rounded down. */
+function upperHalves(floats: Uint8Array): Uint8Array {
+  return floats.filter((_, i) => i % 4 >= 2)
+}
+
+/** Blocks of random bytes with scales of this deviation. */
+function quantized(blocks: number, blockBytes: number, scales: WeightType['scales'], deviation: number): Uint8Array {
   const random = new Random(1)
   const words = new Uint32Array(Math.ceil((blocks * blockBytes) / 4))
   for (let i = 0; i < words.length; i++) words[i] = random.next()
   const bytes = new Uint8Array(words.buffer, 0, blocks * blockBytes)
-  for (const [at, value] of halves) {
-    const half = halvesFromFloats(new Uint8Array(Float32Array.of(value).buffer))
+  for (const [at, unit] of scales) {
+    const half = halvesFromFloats(new Uint8Array(Float32Array.of(unit * deviation).buffer))
     for (let block = 0; block < blocks; block++) bytes.set(half, block * blockBytes + at)
   }
   return bytes

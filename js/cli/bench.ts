@@ -8,9 +8,8 @@ import { fetchFrom, SOURCE_URL } from '../bench/fetch-source.ts'
 import { Bench, type Test, testContext, testName } from '../bench/measure.ts'
 import { type BenchResult, benchResult, tableHead, tableRow } from '../bench/report.ts'
 import { SHAPES } from '../bench/shapes.ts'
-import { SyntheticModel } from '../bench/synthetic.ts'
+import { SyntheticModel, TENSOR_TYPE_NAMES, TYPE_NAMES } from '../bench/synthetic.ts'
 import { vocabularyOf } from '../bench/vocabulary.ts'
-import { WEIGHT_TYPES } from '../bench/weights.ts'
 import { inspect, load } from '../load.ts'
 import type { SourceOptions } from '../source/source.ts'
 import type { Command, Context } from './command.ts'
@@ -38,8 +37,8 @@ const ENGINE = {
 }
 const SYNTHETIC = {
   shape: choice('--shape', Object.keys(SHAPES), 'measure random weights of this shape, made in memory'),
-  type: choice('--type', WEIGHT_TYPES, "the matrices' type; default: q4_0"),
-  headType: choice('--head-type', WEIGHT_TYPES, "the output head's type; default: --type"),
+  type: choice('--type', TYPE_NAMES, "the matrices' type; default: q4_0"),
+  headType: choice('--head-type', TENSOR_TYPE_NAMES, "the output head's type; default: that of --type"),
   vocab: text('--vocab', 'FILE', 'take the vocabulary of this GGUF file; default: one that means nothing'),
   out: text('--out', 'FILE', 'write the model to this file instead of measuring it'),
 }

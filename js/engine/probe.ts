@@ -3,26 +3,15 @@
  * inputs, in the engine's first tier and after it has tiered up, and be faster. So the choice can never change a result.
  */
 import { ALTERNATE } from '../../assembly/layout.ts'
+import { WEIGHT_TYPES, type WeightType } from './tensors.ts'
 import { openKernels, type ProbeExports } from './wasm.ts'
 
-interface ProbeType {
-  columns: number
-  /** Bytes of 256 columns of one row in the file, of 8 packed rows, and before them. */
-  fileBytes: number
-  packedBytes: number
-  headerBytes: number
-  /** Offsets of f16 scales in a block, and the block's bytes. */
-  scales: number[]
-  blockBytes: number
-}
-
+/** Columns of the rows that are tried: whole blocks of every type. */
+const COLUMNS = 256
 /** By ggml_type id: the types that have an alternate kernel. */
-const PROBED: ReadonlyMap<number, ProbeType> = new Map([
-  [2, { columns: 256, fileBytes: 144, packedBytes: 1152, headerBytes: 16, scales: [0], blockBytes: 18 }],
-  [3, { columns: 256, fileBytes: 160, packedBytes: 1280, headerBytes: 16, scales: [0, 2], blockBytes: 20 }],
-  [8, { columns: 256, fileBytes: 272, packedBytes: 2176, headerBytes: 16, scales: [0], blockBytes: 34 }],
-  [14, { columns: 256, fileBytes: 210, packedBytes: 1696, headerBytes: 0, scales: [208], blockBytes: 210 }],
-])
+const PROBED: ReadonlyMap<number, WeightType> = new Map(
+  [...WEIGHT_TYPES.values()].filter(({ alternate }) => alternate).map((type) => [type.id, type]),
+)
 
 const TOKENS = 4
 /** Calls after which V8 has surely compiled a kernel with its optimizing tier, and milliseconds to allow it. */
@@ -66,8 +55,8 @@ export function chooseAlternates(
   for (const id of types) {
     const type = PROBED.get(id)
     if (!type || !probe.exact(id, type)) continue
-    probe.warm(id, type)
-    if (probe.exact(id, type) && (!timed || probe.faster(id, type))) chosen.push(id)
+    probe.warm(id)
+    if (probe.exact(id, type) && (!timed || probe.faster(id))) chosen.push(id)
   }
   return chosen
 }
@@ -78,14 +67,14 @@ class Probe {
     private readonly memory: WebAssembly.Memory,
   ) {}
 
-  exact(id: number, type: ProbeType): boolean {
+  exact(id: number, type: WeightType): boolean {
     for (const fill of FILLS) {
       this.putWeights(id, type, fill)
       for (const pattern of PATTERNS) {
         for (const n of [1, TOKENS]) {
-          this.putActivations(id, type, pattern, n)
-          const want = this.run(id, type, n).slice()
-          if (this.run(id | ALTERNATE, type, n).some((word, i) => word !== want[i])) return false
+          this.putActivations(id, pattern, n)
+          const want = this.run(id, n).slice()
+          if (this.run(id | ALTERNATE, n).some((word, i) => word !== want[i])) return false
         }
       }
     }
@@ -93,55 +82,57 @@ class Probe {
   }
 
   /** Calls both kernels until the engine has optimized them. */
-  warm(id: number, type: ProbeType): void {
+  warm(id: number): void {
     const start = performance.now()
     for (let i = 0; i < WARM_CALLS && performance.now() - start < WARM_MS; i++) {
       for (const n of [1, TOKENS]) {
-        this.run(id, type, n)
-        this.run(id | ALTERNATE, type, n)
+        this.run(id, n)
+        this.run(id | ALTERNATE, n)
       }
     }
   }
 
-  faster(id: number, type: ProbeType): boolean {
+  faster(id: number): boolean {
     let wins = 0
     for (let round = 0; round < TIMED_ROUNDS; round++) {
-      if (this.time(id | ALTERNATE, type) < this.time(id, type)) wins++
+      if (this.time(id | ALTERNATE) < this.time(id)) wins++
     }
     return wins > TIMED_ROUNDS / 2
   }
 
-  private time(id: number, type: ProbeType): number {
+  private time(id: number): number {
     const start = performance.now()
-    for (let i = 0; i < TIMED_CALLS; i++) this.call(id, type, TOKENS)
+    for (let i = 0; i < TIMED_CALLS; i++) this.call(id, TOKENS)
     return performance.now() - start
   }
 
   /** 8 rows of mixed or equal bytes, with scales that are finite. */
-  private putWeights(id: number, type: ProbeType, fill: number | undefined): void {
-    const bytes = new Uint8Array(this.memory.buffer, FILE, 8 * type.fileBytes)
+  private putWeights(id: number, type: WeightType, fill: number | undefined): void {
+    const blocks = COLUMNS / type.columns
+    const rowBytes = blocks * type.fileBytes
+    const bytes = new Uint8Array(this.memory.buffer, FILE, 8 * rowBytes)
     for (let i = 0; i < bytes.length; i++) bytes[i] = fill ?? (i * 89 + 7) % 256
     const view = new DataView(this.memory.buffer, FILE)
-    for (let block = 0; block < bytes.length; block += type.blockBytes) {
-      for (const scale of type.scales) view.setUint16(block + scale, 0x3c01 + (block % 512), true)
+    for (let block = 0; block < bytes.length; block += type.fileBytes) {
+      for (const [at] of type.scales) view.setUint16(block + at, 0x3c01 + (block % 512), true)
     }
-    const groupBytes = type.headerBytes + type.packedBytes
-    this.kernels.repack(id, FILE, 8, type.columns, type.fileBytes, PACKED, groupBytes)
+    const groupBytes = type.headerBytes + blocks * type.packedBytes
+    this.kernels.repack(id, FILE, 8, COLUMNS, rowBytes, PACKED, groupBytes)
   }
 
-  private putActivations(id: number, type: ProbeType, pattern: (i: number) => number, n: number): void {
-    const x = new Float32Array(this.memory.buffer, X, n * type.columns)
+  private putActivations(id: number, pattern: (i: number) => number, n: number): void {
+    const x = new Float32Array(this.memory.buffer, X, n * COLUMNS)
     for (let i = 0; i < x.length; i++) x[i] = pattern(i)
-    this.kernels.arrange(id, X, type.columns, n, ACTS)
+    this.kernels.arrange(id, X, COLUMNS, n, ACTS)
   }
 
-  private run(id: number, type: ProbeType, n: number): Int32Array {
-    this.call(id, type, n)
+  private run(id: number, n: number): Int32Array {
+    this.call(id, n)
     return new Int32Array(this.memory.buffer, OUT, n * 8)
   }
 
-  private call(id: number, type: ProbeType, n: number): void {
-    if (n === 1) this.kernels.matvec(id, PACKED, type.columns, ACTS, OUT)
-    else this.kernels.matmul(id, PACKED, type.columns, ACTS, n, SCRATCH, OUT)
+  private call(id: number, n: number): void {
+    if (n === 1) this.kernels.matvec(id, PACKED, COLUMNS, ACTS, OUT)
+    else this.kernels.matmul(id, PACKED, COLUMNS, ACTS, n, SCRATCH, OUT)
   }
 }

@@ -1,5 +1,20 @@
 /** Which tensors a llama model has, of which shapes, and what the kernels make of their types. */
-import { TYPE_F16, TYPE_F32, TYPE_Q4_0, TYPE_Q4_1, TYPE_Q6_K, TYPE_Q8_0 } from '../../assembly/layout.ts'
+import {
+  TYPE_BF16,
+  TYPE_F16,
+  TYPE_F32,
+  TYPE_IQ4_NL,
+  TYPE_IQ4_XS,
+  TYPE_Q3_K,
+  TYPE_Q4_0,
+  TYPE_Q4_1,
+  TYPE_Q4_K,
+  TYPE_Q5_0,
+  TYPE_Q5_1,
+  TYPE_Q5_K,
+  TYPE_Q6_K,
+  TYPE_Q8_0,
+} from '../../assembly/layout.ts'
 import { FormatError, UnsupportedError } from '../errors.ts'
 import type { Gguf, TensorInfo } from '../gguf/types.ts'
 import type { ModelConfig } from './config.ts'
@@ -16,21 +31,100 @@ export interface WeightType {
   unpackedBytes: number
   /** Whether it is multiplied with f32 activations rather than int8 blocks. */
   float: boolean
+  /** Whether the relaxed build has an alternate kernel. */
+  alternate: boolean
+  /**
+   * Where f16s are in a block of the file, and which value of each makes quants and sub-scales that are random bits weights
+   * of mean 0 and deviation 1.
+   */
+  scales: readonly (readonly [at: number, unit: number])[]
 }
 
-const QUANTIZED = { headerBytes: 16, unpackedBytes: 576, float: false }
+const FLOAT = { columns: 1, headerBytes: 0, float: true, alternate: false }
+const QUANTIZED = { headerBytes: 16, unpackedBytes: 576, float: false, alternate: true }
 
 /** By ggml's name. The numbers are those of assembly/quant. */
 export const WEIGHT_TYPES: ReadonlyMap<string, WeightType> = new Map<string, WeightType>([
-  ['F32', { id: TYPE_F32, columns: 1, fileBytes: 4, packedBytes: 32, headerBytes: 0, unpackedBytes: 0, float: true }],
+  ['F32', { ...FLOAT, id: TYPE_F32, fileBytes: 4, packedBytes: 32, unpackedBytes: 0, scales: [] }],
+  ['F16', { ...FLOAT, id: TYPE_F16, fileBytes: 2, packedBytes: 16, unpackedBytes: 1024, scales: [[0, 1]] }],
+  ['BF16', { ...FLOAT, id: TYPE_BF16, fileBytes: 2, packedBytes: 16, unpackedBytes: 1024, scales: [[0, 1]] }],
+  ['Q4_0', { ...QUANTIZED, id: TYPE_Q4_0, columns: 32, fileBytes: 18, packedBytes: 144, scales: [[0, 1 / 4.61]] }],
   [
-    'F16',
-    { id: TYPE_F16, columns: 1, fileBytes: 2, packedBytes: 16, headerBytes: 0, unpackedBytes: 1024, float: true },
+    'Q4_1',
+    {
+      ...QUANTIZED,
+      id: TYPE_Q4_1,
+      columns: 32,
+      fileBytes: 20,
+      packedBytes: 160,
+      scales: [
+        [0, 1 / 4.61],
+        [2, -7.5 / 4.61],
+      ],
+    },
   ],
-  ['Q4_0', { id: TYPE_Q4_0, columns: 32, fileBytes: 18, packedBytes: 144, ...QUANTIZED }],
-  ['Q4_1', { id: TYPE_Q4_1, columns: 32, fileBytes: 20, packedBytes: 160, ...QUANTIZED }],
-  ['Q8_0', { id: TYPE_Q8_0, columns: 32, fileBytes: 34, packedBytes: 272, ...QUANTIZED }],
-  ['Q6_K', { id: TYPE_Q6_K, columns: 256, fileBytes: 210, packedBytes: 1696, ...QUANTIZED, headerBytes: 0 }],
+  ['Q5_0', { ...QUANTIZED, id: TYPE_Q5_0, columns: 32, fileBytes: 22, packedBytes: 176, scales: [[0, 1 / 9.23]] }],
+  [
+    'Q5_1',
+    {
+      ...QUANTIZED,
+      id: TYPE_Q5_1,
+      columns: 32,
+      fileBytes: 24,
+      packedBytes: 192,
+      scales: [
+        [0, 1 / 9.23],
+        [2, -15.5 / 9.23],
+      ],
+    },
+  ],
+  ['Q8_0', { ...QUANTIZED, id: TYPE_Q8_0, columns: 32, fileBytes: 34, packedBytes: 272, scales: [[0, 1 / 73.9]] }],
+  ['Q3_K', { ...QUANTIZED, id: TYPE_Q3_K, columns: 256, fileBytes: 110, packedBytes: 912, scales: [[108, 1 / 43.3]] }],
+  [
+    'Q4_K',
+    {
+      ...QUANTIZED,
+      id: TYPE_Q4_K,
+      columns: 256,
+      fileBytes: 144,
+      packedBytes: 1184,
+      scales: [
+        [0, 1 / 258],
+        [2, 7.5 / 258],
+      ],
+    },
+  ],
+  [
+    'Q5_K',
+    {
+      ...QUANTIZED,
+      id: TYPE_Q5_K,
+      columns: 256,
+      fileBytes: 176,
+      packedBytes: 1440,
+      scales: [
+        [0, 1 / 527],
+        [2, 15.5 / 527],
+      ],
+    },
+  ],
+  [
+    'Q6_K',
+    {
+      ...QUANTIZED,
+      id: TYPE_Q6_K,
+      columns: 256,
+      fileBytes: 210,
+      packedBytes: 1696,
+      headerBytes: 0,
+      scales: [[208, 1 / 1365]],
+    },
+  ],
+  ['IQ4_NL', { ...QUANTIZED, id: TYPE_IQ4_NL, columns: 32, fileBytes: 18, packedBytes: 144, scales: [[0, 1 / 67.4]] }],
+  [
+    'IQ4_XS',
+    { ...QUANTIZED, id: TYPE_IQ4_XS, columns: 256, fileBytes: 136, packedBytes: 1104, scales: [[0, 1 / 1246]] },
+  ],
 ])
 
 export interface Matrix {

@@ -92,7 +92,7 @@ function pack({ memory, kernels }: Bed, format: TypeFormat, rows: number, column
     const count = Math.min(8, rows - row)
     weights.read(bytes.subarray(1024, 1024 + count * rowBytes), row * rowBytes, 0)
     const at = WEIGHTS_AT + (row / 8) * groupBytes
-    const status = kernels.repack(format.type, 1024, count, columns, rowBytes, at, groupBytes)
+    const status = kernels.repack(format.id, 1024, count, columns, rowBytes, at, groupBytes)
     if (status !== 0) throw new Error(`repack of ${format.name}: ${status}`)
   }
   const copies = Math.min(Math.ceil(SET_BYTES / matrixBytes), Math.floor(WEIGHTS_BYTES / matrixBytes))
@@ -147,19 +147,19 @@ function arrangeTokens(bed: Bed, type: number, columns: number, n: number): numb
 }
 
 /** Milliseconds of one group, for one token and for each number of tokens. */
-function timeKernel(bed: Bed, { type }: TypeFormat, columns: number, set: PackedSet): { one: number; many: number[] } {
+function timeKernel(bed: Bed, { id }: TypeFormat, columns: number, set: PackedSet): { one: number; many: number[] } {
   const { limits } = bed
   bed.reset()
-  const acts = arrangeTokens(bed, type, columns, 1)
+  const acts = arrangeTokens(bed, id, columns, 1)
   const out = bed.alloc(64)
-  const one = time(walk(set, (group, count) => limits.matvec(type, group, set.groupBytes, count, columns, acts, out)))
+  const one = time(walk(set, (group, count) => limits.matvec(id, group, set.groupBytes, count, columns, acts, out)))
   const many = tokens.map((n) => {
     bed.reset()
-    const acts = arrangeTokens(bed, type, columns, n)
+    const acts = arrangeTokens(bed, id, columns, n)
     const out = bed.alloc((n + 8) * 32)
     const scratch = bed.alloc(columns * 64)
     return time(
-      walk(set, (group, count) => limits.matmul(type, group, set.groupBytes, count, columns, acts, n, scratch, out)),
+      walk(set, (group, count) => limits.matmul(id, group, set.groupBytes, count, columns, acts, n, scratch, out)),
     )
   })
   return { one, many }

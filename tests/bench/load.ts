@@ -85,7 +85,7 @@ async function repackRate(build: Build, format: TypeFormat): Promise<number> {
   const rowBytes = (COLUMNS / format.columns) * format.fileBytes
   const milliseconds = await least(() =>
     time(() => {
-      for (let i = 0; i < REPEATS; i++) build.kernels.repack(format.type, src, ROWS, COLUMNS, rowBytes, at, groupBytes)
+      for (let i = 0; i < REPEATS; i++) build.kernels.repack(format.id, src, ROWS, COLUMNS, rowBytes, at, groupBytes)
     }),
   )
   return (file.length * REPEATS) / milliseconds / 1e6

@@ -1,0 +1,199 @@
+// Chooses for the types made of planes (quant/planes.ts) and the codebook types: each has the same few lines in matvec,
+// unpack, matmul and twin, and one kernel serves several. The relaxed build may be asked for a type's alternate.
+import { ALTERNATE, TYPE_IQ4_NL, TYPE_IQ4_XS, TYPE_Q3_K, TYPE_Q4_K, TYPE_Q5_0, TYPE_Q5_1, TYPE_Q5_K } from '../layout'
+import { PLANES_Q4_K, PLANES_Q5_K } from '../quant/q4_k'
+import { PLANES_Q5_0 } from '../quant/q5_0'
+import { PLANES_Q5_1 } from '../quant/q5_1'
+import * as matmul_i16 from './matmul_i16/simd'
+import { matmul as matmul_i16_relaxed } from './matmul_i16/relaxed'
+import { matmulMin as matmul_u4_min } from './matmul_u4/relaxed'
+import { matmul as matmul_u5 } from './matmul_u5/relaxed'
+import { matmul as matmul_u6_add } from './matmul_u6/relaxed_add'
+import { matmulQ4_1 as matmul_u8_min_add, matmulQ8_0 as matmul_u8_add } from './matmul_u8/relaxed_add'
+import * as iq4_scalar from './matvec_iq4/scalar'
+import * as iq4 from './matvec_iq4/simd'
+import * as scalar from './matvec_planes/scalar'
+import * as simd from './matvec_planes/simd'
+import * as unpacking from './unpack/planes'
+
+// A kernel is a function of its own for each type, that the engine compiles and optimizes by itself.
+function matvecQ5_0(group: usize, blocks: i32, acts: usize, out: usize): void {
+  simd.matvec32(PLANES_Q5_0, false, group, blocks, acts, out, false)
+}
+
+function matvecQ5_0Add(group: usize, blocks: i32, acts: usize, out: usize): void {
+  simd.matvec32(PLANES_Q5_0, false, group, blocks, acts, out, true)
+}
+
+function matvecQ5_1(group: usize, blocks: i32, acts: usize, out: usize): void {
+  simd.matvec32(PLANES_Q5_1, true, group, blocks, acts, out, false)
+}
+
+function matvecQ5_1Add(group: usize, blocks: i32, acts: usize, out: usize): void {
+  simd.matvec32(PLANES_Q5_1, true, group, blocks, acts, out, true)
+}
+
+function matvecQ4_K(group: usize, blocks: i32, acts: usize, out: usize): void {
+  simd.matvecK32(PLANES_Q4_K, group, blocks, acts, out, false)
+}
+
+function matvecQ4_KAdd(group: usize, blocks: i32, acts: usize, out: usize): void {
+  simd.matvecK32(PLANES_Q4_K, group, blocks, acts, out, true)
+}
+
+function matvecQ5_K(group: usize, blocks: i32, acts: usize, out: usize): void {
+  simd.matvecK32(PLANES_Q5_K, group, blocks, acts, out, false)
+}
+
+function matvecQ5_KAdd(group: usize, blocks: i32, acts: usize, out: usize): void {
+  simd.matvecK32(PLANES_Q5_K, group, blocks, acts, out, true)
+}
+
+function matvecQ3_K(group: usize, blocks: i32, acts: usize, out: usize): void {
+  simd.matvecQ3_K(group, blocks, acts, out, false)
+}
+
+function matvecQ3_KAdd(group: usize, blocks: i32, acts: usize, out: usize): void {
+  simd.matvecQ3_K(group, blocks, acts, out, true)
+}
+
+function matvecIQ4_NL(group: usize, blocks: i32, acts: usize, out: usize): void {
+  iq4.matvecNL(group, blocks, acts, out, false)
+}
+
+function matvecIQ4_NLAdd(group: usize, blocks: i32, acts: usize, out: usize): void {
+  iq4.matvecNL(group, blocks, acts, out, true)
+}
+
+function matvecIQ4_XS(group: usize, blocks: i32, acts: usize, out: usize): void {
+  iq4.matvecXS(group, blocks, acts, out, false)
+}
+
+function matvecIQ4_XSAdd(group: usize, blocks: i32, acts: usize, out: usize): void {
+  iq4.matvecXS(group, blocks, acts, out, true)
+}
+
+/** 8 rows of a group · one token → f32[8] at out. */
+export function matvec(type: i32, group: usize, blocks: i32, acts: usize, out: usize): void {
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    switch (type) {
+      case TYPE_Q5_0 | ALTERNATE:
+        return matvecQ5_0Add(group, blocks, acts, out)
+      case TYPE_Q5_1 | ALTERNATE:
+        return matvecQ5_1Add(group, blocks, acts, out)
+      case TYPE_Q4_K | ALTERNATE:
+        return matvecQ4_KAdd(group, blocks, acts, out)
+      case TYPE_Q5_K | ALTERNATE:
+        return matvecQ5_KAdd(group, blocks, acts, out)
+      case TYPE_Q3_K | ALTERNATE:
+        return matvecQ3_KAdd(group, blocks, acts, out)
+      case TYPE_IQ4_NL | ALTERNATE:
+        return matvecIQ4_NLAdd(group, blocks, acts, out)
+      case TYPE_IQ4_XS | ALTERNATE:
+        return matvecIQ4_XSAdd(group, blocks, acts, out)
+    }
+  }
+  switch (type) {
+    case TYPE_Q5_0:
+      return matvecQ5_0(group, blocks, acts, out)
+    case TYPE_Q5_1:
+      return matvecQ5_1(group, blocks, acts, out)
+    case TYPE_Q4_K:
+      return matvecQ4_K(group, blocks, acts, out)
+    case TYPE_Q5_K:
+      return matvecQ5_K(group, blocks, acts, out)
+    case TYPE_Q3_K:
+      return matvecQ3_K(group, blocks, acts, out)
+    case TYPE_IQ4_NL:
+      return matvecIQ4_NL(group, blocks, acts, out)
+    case TYPE_IQ4_XS:
+      return matvecIQ4_XS(group, blocks, acts, out)
+  }
+}
+
+/** Unpacks a group for `matmul`: weights of up to 5 bits to bytes in the relaxed build, others where dots add to i32. */
+export function unpack(type: i32, group: usize, blocks: i32, scratch: usize): void {
+  const small = ASC_FEATURE_RELAXED_SIMD
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    switch (type) {
+      case TYPE_Q3_K | ALTERNATE:
+        return unpacking.unpackQ3_K(group, blocks, scratch, true)
+      case TYPE_IQ4_NL | ALTERNATE:
+        return unpacking.unpackIQ4_NL(group, blocks, scratch, true)
+      case TYPE_IQ4_XS | ALTERNATE:
+        return unpacking.unpackIQ4_XS(group, blocks, scratch, true)
+    }
+  }
+  switch (type & ~ALTERNATE) {
+    case TYPE_Q5_0:
+      return unpacking.unpack32(PLANES_Q5_0, false, group, blocks, scratch, small)
+    case TYPE_Q5_1:
+      return unpacking.unpack32(PLANES_Q5_1, true, group, blocks, scratch, small)
+    case TYPE_Q4_K:
+      return unpacking.unpackK32(PLANES_Q4_K, group, blocks, scratch, small)
+    case TYPE_Q5_K:
+      return unpacking.unpackK32(PLANES_Q5_K, group, blocks, scratch, small)
+    case TYPE_Q3_K:
+      return unpacking.unpackQ3_K(group, blocks, scratch, false)
+    case TYPE_IQ4_NL:
+      return unpacking.unpackIQ4_NL(group, blocks, scratch, false)
+    case TYPE_IQ4_XS:
+      return unpacking.unpackIQ4_XS(group, blocks, scratch, false)
+  }
+}
+
+/** 8 rows (as `unpack` gave them) · a tile of TILE tokens → f32[TILE][8] at out. */
+export function matmul(type: i32, w: usize, blocks: i32, acts: usize, out: usize): void {
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    switch (type) {
+      case TYPE_Q4_K:
+        return matmul_u4_min(w, blocks, acts, out)
+      case TYPE_Q5_0:
+      case TYPE_Q5_1:
+      case TYPE_Q5_K:
+        return matmul_u5(w, blocks, acts, out)
+      case TYPE_Q4_K | ALTERNATE:
+      case TYPE_Q5_0 | ALTERNATE:
+      case TYPE_Q5_1 | ALTERNATE:
+      case TYPE_Q5_K | ALTERNATE:
+        return matmul_u8_min_add(w, blocks, acts, out)
+      case TYPE_Q3_K | ALTERNATE:
+        return matmul_u6_add(w, blocks, acts, out)
+      case TYPE_IQ4_NL | ALTERNATE:
+      case TYPE_IQ4_XS | ALTERNATE:
+        return matmul_u8_add(w, blocks, acts, out)
+      default:
+        return matmul_i16_relaxed(w, blocks, acts, out)
+    }
+  } else {
+    switch (type) {
+      case TYPE_Q4_K:
+      case TYPE_Q5_0:
+      case TYPE_Q5_1:
+      case TYPE_Q5_K:
+        return matmul_i16.matmulMin(w, blocks, acts, out)
+      default:
+        return matmul_i16.matmul(w, blocks, acts, out)
+    }
+  }
+}
+
+/** The scalar twins: 8 rows of a group · one token of a tile of t → f32[8] at out. */
+export function twin(type: i32, group: usize, blocks: i32, acts: usize, t: usize, out: usize): void {
+  switch (type) {
+    case TYPE_Q5_0:
+      return scalar.matvecQ5_0(group, blocks, acts, t, out)
+    case TYPE_Q5_1:
+      return scalar.matvecQ5_1(group, blocks, acts, t, out)
+    case TYPE_Q4_K:
+      return scalar.matvecK32(PLANES_Q4_K, group, blocks, acts, t, out)
+    case TYPE_Q5_K:
+      return scalar.matvecK32(PLANES_Q5_K, group, blocks, acts, t, out)
+    case TYPE_Q3_K:
+      return scalar.matvecQ3_K(group, blocks, acts, t, out)
+    case TYPE_IQ4_NL:
+      return iq4_scalar.matvecNL(group, blocks, acts, t, out)
+    case TYPE_IQ4_XS:
+      return iq4_scalar.matvecXS(group, blocks, acts, t, out)
+  }
+}

@@ -1,0 +1,104 @@
+// Quants of 2 to 5 bits of 32 columns of 8 rows, as planes. A plane holds some bits of every column: nibbles (4 bits, 128
+// bytes), pairs (2 bits, 64 bytes), single bits (32 bytes), in this order where a type has several, the low bits first.
+//
+// A plane of b bits is b vectors of 32 bytes, each laid out like one quad of columns:
+//   ┌ vector v = 0 … b − 1, 32 bytes ──────────────────┐
+//   │ row 0: 4 bytes │ row 1 │ … │ row 7               │   bits b·i … b·i + b − 1 of a byte: quad j = b·i + v
+//   └──────────────────────────────────────────────────┘   (columns 4j … 4j + 3), i = 0 … 8 / b − 1
+import { interleave } from './rows'
+
+// Which planes a type has, bits.
+// @ts-ignore: decorator
+@inline
+export const NIBBLES = 4
+// @ts-ignore: decorator
+@inline
+export const PAIRS = 2
+// @ts-ignore: decorator
+@inline
+export const BITS = 1
+
+/** Bytes of these planes: 32 for each bit of a column. */
+// @ts-ignore: decorator
+@inline
+export function planeBytes(planes: i32): usize {
+  return <usize>planes * 32
+}
+
+/** The quant of column c (0…31) of row `lane`. */
+export function planeValue(part: usize, planes: i32, lane: usize, c: i32): i32 {
+  const j = c >> 2
+  let at = part + lane * 4 + (c & 3)
+  let value = 0
+  let shift = 0
+  for (let b = NIBBLES; b > 0; b >>= 1) {
+    if ((planes & b) == 0) continue
+    const byte = <i32>load<u8>(at + <usize>(j & (b - 1)) * 32)
+    value |= ((byte >> (j & ~(b - 1))) & ((1 << b) - 1)) << shift
+    shift += b
+    at += planeBytes(b)
+  }
+  return value
+}
+
+/** 16 bytes a row, columns 0–15 in the low and 16–31 in the high nibbles: a plane of nibbles as they are. */
+export function packNibbles(src: usize, rowBytes: usize, rows: i32, dst: usize): void {
+  interleave(src, rowBytes, rows, 4, dst)
+}
+
+/** Where word w of the 8 of a plane of `bits` bits of several parts lies. */
+// @ts-ignore: decorator
+@inline
+function wordAt(dst: usize, w: i32, bits: i32, partBytes: usize): usize {
+  return dst + <usize>(w / bits) * partBytes + <usize>(w & (bits - 1)) * 32
+}
+
+/** Exchanges the bits of x whose place has bit r set with those of y whose place has not. */
+function exchange(x: usize, y: usize, r: i32, mask: u64): void {
+  for (const end = x + 32; x < end; x += 8, y += 8) {
+    const t = ((load<u64>(x) >>> r) ^ load<u64>(y)) & mask
+    store<u64>(x, load<u64>(x) ^ (t << r))
+    store<u64>(y, load<u64>(y) ^ t)
+  }
+}
+
+/**
+ * The plane of `bits` bits of 8 / bits parts of 32 columns, which lie `partBytes` apart from dst on. In the file a byte
+ * holds one column of all these parts: byte c of 32, bits p · bits … of it, is column c of part p. Side by side, the rows'
+ * bytes are 8 words, one a quad; the highest bits of a word's number are exchanged with those of a bit's place in its byte.
+ */
+export function packPlane(src: usize, rowBytes: usize, rows: i32, bits: i32, dst: usize, partBytes: usize): void {
+  for (let w = 0; w < 8; w += bits) {
+    interleave(src + <usize>w * 4, rowBytes, rows, bits, wordAt(dst, w, bits, partBytes))
+  }
+  let mask: u64 = 0x0f0f0f0f0f0f0f0f
+  for (let r = 4; r >= bits; r >>= 1) {
+    for (let w = 0; w < 8; w++) {
+      if ((w & r) != 0) continue
+      exchange(wordAt(dst, w, bits, partBytes), wordAt(dst, w + r, bits, partBytes), r, mask)
+    }
+    mask ^= mask << (r >> 1)
+  }
+}
+
+/** Exchanges bits that lie n apart: those of mask with those n above. */
+// @ts-ignore: decorator
+@inline
+function swapBits(x: u64, n: i32, mask: u64): u64 {
+  const t = ((x >>> n) ^ x) & mask
+  return x ^ t ^ (t << n)
+}
+
+/** A plane of bits from one word a row, bit c of it column c: bit 4j + k goes to bit j of byte k. */
+export function packBits(src: usize, rowBytes: usize, rows: i32, dst: usize): void {
+  interleave(src, rowBytes, rows, 1, dst)
+  for (const end = dst + 32; dst < end; dst += 8) {
+    // The five bits of a bit's number, j2 j1 j0 k1 k0 → k1 k0 j2 j1 j0, two at a time.
+    let x = load<u64>(dst)
+    x = swapBits(x, 14, 0x0000cccc0000cccc)
+    x = swapBits(x, 7, 0x00aa00aa00aa00aa)
+    x = swapBits(x, 2, 0x0c0c0c0c0c0c0c0c)
+    x = swapBits(x, 1, 0x2222222222222222)
+    store<u64>(dst, x)
+  }
+}
