@@ -32,6 +32,7 @@ const ENTRIES = {
 import { provideLeader } from './js/local.ts'
 import { Leader } from './js/engine/leader.ts'
 provideLeader(Leader)`,
+  conformance: "export * from './js/conformance/index.ts'",
 }
 
 /** Targets that are for tests and stay out of dist/. */
@@ -257,7 +258,7 @@ function makeExecutable(path) {
 /** The types of what users import. Types are checked by `npm run check`, not here. */
 function declare() {
   const start = performance.now()
-  const roots = MODULES.map((name) => `${TYPES}/js/${name}.d.ts`)
+  const roots = [...MODULES, 'conformance/index'].map((name) => `${TYPES}/js/${name}.d.ts`)
   const digest = stale('types', ['js', 'assembly/layout.ts', 'tsconfig.json', 'tsconfig.build.json'], roots)
   if (!digest) return
   rmSync(TYPES, { recursive: true, force: true })

@@ -4,6 +4,7 @@ import { CriaError } from '../errors.ts'
 import { benchCommand } from './bench.ts'
 import { chatCommand } from './chat.ts'
 import type { Command, Context } from './command.ts'
+import { conformanceCommand } from './conformance.ts'
 import { convertCommand } from './convert.ts'
 import { parse, UsageError } from './flags.ts'
 import { commandHelp, overview } from './help.ts'
@@ -19,6 +20,7 @@ const COMMANDS = [
   tokenizeCommand,
   convertCommand,
   benchCommand,
+  conformanceCommand,
 ] as Command[]
 const INTERRUPTED = 130
 

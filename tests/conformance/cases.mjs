@@ -2,7 +2,15 @@
  * What every runtime must do: each case takes and gives plain data. Knows only the web's standards and `cria`, which a page
  * maps to dist/web/index.js. `model` is an http URL.
  */
-import { load } from 'cria'
+import * as cria from 'cria'
+import { conformance } from 'cria/conformance'
+
+const { load } = cria
+
+/** Every case of js/conformance, and what the runtime offers. */
+export async function conform(material) {
+  return { ...(await conformance(cria, material)), capabilities: cria.capabilities() }
+}
 
 /** A story at temperature 0, and how it was told. */
 export async function story({ model, options, generate }) {
@@ -92,17 +100,11 @@ export async function closed({ model, options }) {
 }
 
 /**
- * Ends one of a model's workers from outside while it generates, where workers are the web's: as if the browser had.
+ * Ends one of a model's workers from outside while it generates: as if the runtime had.
  * @returns what the generation rejects with, and after how many milliseconds
  */
 export async function deadWorker({ model, options, which }) {
-  const workers = []
-  globalThis.Worker = class extends Worker {
-    constructor(...args) {
-      super(...args)
-      workers.push(this)
-    }
-  }
+  const { workers } = await watchWorkers()
   const loaded = await load(model, options)
   const work = errorOf(endless(loaded))
   await sleep(50)
@@ -112,6 +114,126 @@ export async function deadWorker({ model, options, which }) {
   const milliseconds = performance.now() - began
   await loaded.close()
   return { ...error, milliseconds, workers: workers.length }
+}
+
+/** Workers that are started from now on, and how many of them nobody has ended. */
+async function watchWorkers() {
+  const workers = []
+  const ended = new Set()
+  const watch = ({ prototype }) => {
+    const { terminate } = prototype
+    prototype.terminate = function () {
+      ended.add(this)
+      return terminate.call(this)
+    }
+  }
+  // Names of modules that only Node and its kin have stay out of the reach of bundlers and pages.
+  const threads = await import(`node:${'worker_threads'}`).catch(() => undefined)
+  if (threads?.Worker) {
+    const { Worker } = threads
+    const { unref } = Worker.prototype
+    // Each is unref'd once it has been started.
+    Worker.prototype.unref = function () {
+      if (!workers.includes(this)) workers.push(this)
+      return unref.call(this)
+    }
+    watch(Worker)
+  } else if (globalThis.Worker) {
+    watch(globalThis.Worker)
+    globalThis.Worker = class extends Worker {
+      constructor(...args) {
+        super(...args)
+        workers.push(this)
+      }
+    }
+  }
+  return { workers, alive: () => workers.filter((worker) => !ended.has(worker)).length }
+}
+
+/**
+ * Loads a model, generates and closes it, again and again.
+ * @returns what is left after the first and after the last round
+ */
+export async function rounds({ model, options, count }) {
+  const { workers, alive } = await watchWorkers()
+  const signal = watchedSignal()
+  const left = []
+  for (let round = 1; round <= count; round++) {
+    const loaded = await load(model, { ...options, signal: signal.signal })
+    const { text } = await loaded.generate('', { temperature: 0, maxTokens: 20, signal: signal.signal }).result()
+    if (!text.startsWith('Once upon a time')) throw new Error(`round ${round}: ${text}`)
+    await loaded.close()
+    if (round === 1 || round === count) left.push({ ...(await remains()), workers: alive(), listeners: signal.count() })
+  }
+  return { left, workers: workers.length }
+}
+
+/** A signal that never fires and counts who listens to it. */
+function watchedSignal() {
+  const { signal } = new AbortController()
+  const { addEventListener, removeEventListener } = signal
+  const listeners = []
+  signal.addEventListener = (type, listener, options) => {
+    listeners.push(listener)
+    addEventListener.call(signal, type, listener, options)
+  }
+  signal.removeEventListener = (type, listener, options) => {
+    const at = listeners.indexOf(listener)
+    if (at >= 0) listeners.splice(at, 1)
+    removeEventListener.call(signal, type, listener, options)
+  }
+  return { signal, count: () => listeners.length }
+}
+
+/** Bytes of memory, threads, and handles that keep a process alive: what the runtime can tell. */
+async function remains() {
+  const { process, performance, gc, Bun } = globalThis
+  // What has been ended is gone a moment later.
+  await sleep(200)
+  if (Bun) Bun.gc(true)
+  gc?.()
+  if (!process?.memoryUsage) {
+    const measured = await performance.measureUserAgentSpecificMemory?.()
+    return measured ? { memory: measured.bytes } : {}
+  }
+  const { readdirSync } = await import(`node:${'fs'}`)
+  return {
+    memory: process.memoryUsage().rss,
+    threads: readdirSync('/proc/self/task').length,
+    handles: process.getActiveResourcesInfo?.().filter((name) => name !== 'Timeout') ?? [],
+  }
+}
+
+/**
+ * Loads a model, generates and aborts, watching the main thread.
+ * @returns milliseconds of tasks that blocked it for more than 50, and from the abort to its effect
+ */
+export async function mainThread({ model, options, tokens }) {
+  const long = []
+  const observer = new PerformanceObserver((list) => long.push(...list.getEntries().map(({ duration }) => duration)))
+  observer.observe({ type: 'longtask' })
+  // Proves that the observer sees what it should: this blocks.
+  for (const end = performance.now() + 80; performance.now() < end; );
+  await sleep(50)
+  const seen = long.splice(0).length
+  const loaded = await load(model, options)
+  const { ids } = await loaded
+    .generate('Once upon a time', { temperature: 0, maxTokens: tokens, ignoreEos: true })
+    .result()
+  const aborts = []
+  for (const prompt of ['Once', 'word '.repeat(1500)]) {
+    const controller = new AbortController()
+    const work = errorOf(loaded.generate(prompt, { ignoreEos: true, signal: controller.signal }).result())
+    await sleep(300)
+    const began = performance.now()
+    controller.abort()
+    const { code } = await work
+    aborts.push({ code, milliseconds: performance.now() - began })
+  }
+  await loaded.close()
+  await sleep(50)
+  observer.disconnect()
+  return { seen, long, tokens: ids.length, aborts }
 }
 
 /** A thread that fails before it is ready, in a promise that nobody waits for: what loading rejects with. */

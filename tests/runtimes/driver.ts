@@ -1,11 +1,15 @@
 /**
- * What drives a runtime: a driver is a module that exports a {@link Driver}. It runs the cases of tests/conformance/cases.mjs, the same
- * everywhere; what they take and give is plain data.
+ * What drives a runtime: a driver is a module that exports a {@link Driver}. It runs the cases of
+ * tests/conformance/cases.mjs, the same everywhere; what they take and give is plain data.
  */
-import { spawn } from 'node:child_process'
+import { start } from './process.ts'
 
 export interface Driver {
   readonly name: string
+  /** Whether the runtime reads files; models come over HTTP where it does not. */
+  readonly files?: boolean
+  /** Whether it is so slow, or so like another, that stories260K is enough. */
+  readonly brief?: boolean
   /** Why it cannot run on this machine and what would change that, or undefined. */
   missing(): string | undefined
   start(options: StartOptions): Promise<Runtime>
@@ -14,7 +18,7 @@ export interface Driver {
 export interface StartOptions {
   /** Of the server in examples/browser: its files are the repository's, with a slash at the end. */
   url: string
-  /** The page to run the cases in, where there are pages; default `tests/conformance/page.html`. */
+  /** The page to run the cases in, where there are pages; default {@link PAGE}. */
   page?: string
   /** Flags for the runtime. */
   args?: readonly string[]
@@ -22,14 +26,55 @@ export interface StartOptions {
   timeout?: number
 }
 
-export interface Runtime {
-  readonly version: string
-  /** Runs a case in a fresh page or process; rejects with what it throws. */
+export interface Session {
+  /** Runs a case; rejects with what it throws. */
   run<T>(name: string, argument: unknown): Promise<T>
   close(): Promise<void>
 }
 
+/** Runs each case in a fresh page or process. */
+export interface Runtime extends Session {
+  readonly version: string
+  /** A page for several cases, where there are pages or the like. */
+  open?(): Promise<Session>
+  /** Bytes of memory that the runtime takes, where it cannot tell itself. */
+  memory?(): number
+}
+
 export const CASE_TIMEOUT = 30_000
+export const PAGE = 'tests/conformance/page.html'
+
+/** A runtime that runs cases in pages: {@link Runtime.run} opens one for each. */
+export function ofPages(open: () => Promise<Session>): Pick<Runtime, 'run' | 'open'> {
+  return {
+    open,
+    async run<T>(name: string, argument: unknown): Promise<T> {
+      const page = await open()
+      try {
+        return await page.run<T>(name, argument)
+      } finally {
+        await page.close()
+      }
+    },
+  }
+}
+
+/** What a page evaluates to run a case. */
+export function call(name: string, argument: unknown): string {
+  return `cases.then((cases) => cases[${JSON.stringify(name)}](${JSON.stringify(argument)}))`
+}
+
+export async function withinTime<T>(timeout: number, work: Promise<T>, name: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${name} did not end within ${timeout} ms`)), timeout)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
 
 export interface Server {
   url: string
@@ -37,17 +82,8 @@ export interface Server {
 }
 
 /** Starts examples/browser/serve.mjs in a process of its own, on a free port. */
-export function startServer(args: readonly string[] = []): Promise<Server> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['examples/browser/serve.mjs', '--port', '0', ...args], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    // Whatever ends this process ends the server.
-    process.once('exit', () => child.kill())
-    child.once('error', reject)
-    child.once('exit', (code) => reject(new Error(`The server ended with code ${code}.`)))
-    child.stdout.setEncoding('utf8').once('data', (text: string) => {
-      resolve({ url: text.trim(), close: () => void child.kill() })
-    })
-  })
+export async function startServer(args: readonly string[] = []): Promise<Server> {
+  const server = start(process.execPath, ['examples/browser/serve.mjs', '--port', '0', ...args])
+  const [url] = await server.said(/http:\S+/)
+  return { url, close: () => void server.end() }
 }

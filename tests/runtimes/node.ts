@@ -1,23 +1,45 @@
-/** Node: each case in a process of its own. */
-import { spawn } from 'node:child_process'
+/** Node, Deno and Bun: each case in a process of its own. */
+import { existsSync } from 'node:fs'
 import { CASE_TIMEOUT, type Driver } from './driver.ts'
+import { run } from './process.ts'
 
-/** A driver for the Node at a path. */
-export function nodeDriver(path: string): Driver {
+const FOLDER = 'tests/runtimes/node_modules'
+const QEMU = '/usr/bin/qemu-aarch64'
+const ARM_LIBRARIES = '/usr/aarch64-linux-gnu'
+const ARM_NODE = 'tests/runtimes/arm64/node_modules/node24/bin/node'
+
+interface Engine {
+  name: string
+  /** The program and what it needs before its own flags. */
+  path: string
+  before?: readonly string[]
+  /** Flags that come before the script. */
+  flags?: readonly string[]
+  env?: Record<string, string>
+  /** What must be there, each with what installs it; default: {@link path}, by npm. */
+  needs?: Record<string, string>
+  brief?: boolean
+}
+
+function driver({ name, path, before = [], flags = [], env = {}, needs, brief = false }: Engine): Driver {
   return {
-    name: 'Node',
-    missing: () => undefined,
+    name,
+    files: true,
+    brief,
+    missing() {
+      for (const [file, how] of Object.entries(needs ?? { [path]: 'npm ci --prefix tests/runtimes' })) {
+        if (!existsSync(file)) return `${file} is absent: ${how}`
+      }
+      return undefined
+    },
     async start({ args = [], timeout = CASE_TIMEOUT }) {
+      const version = await run(path, { args: [...before, '--version'], env, timeout })
       return {
-        version: (await run(path, ['--version'], '', timeout)).trim().slice(1),
+        version: /\d+(\.\d+)+/.exec(version)![0],
         run: async (name, argument) => {
-          const stdout = await run(
-            path,
-            [...args, 'tests/conformance/run.mjs', name],
-            JSON.stringify(argument),
-            timeout,
-          )
-          return JSON.parse(stdout)
+          const input = JSON.stringify(argument)
+          const script = ['tests/conformance/run.mjs', name]
+          return JSON.parse(await run(path, { args: [...before, ...flags, ...args, ...script], env, input, timeout }))
         },
         close: async () => {},
       }
@@ -25,20 +47,48 @@ export function nodeDriver(path: string): Driver {
   }
 }
 
-function run(path: string, args: readonly string[], input: string, timeout: number): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(path, args, { stdio: ['pipe', 'pipe', 'pipe'], timeout, killSignal: 'SIGKILL' })
-    let stdout = ''
-    let stderr = ''
-    child.stdout.setEncoding('utf8').on('data', (text) => (stdout += text))
-    child.stderr.setEncoding('utf8').on('data', (text) => (stderr += text))
-    child.once('error', reject)
-    child.once('close', (code, signal) => {
-      if (code === 0) resolve(stdout)
-      else reject(new Error(`${path} ended with ${signal ?? `code ${code}`}\n${stderr}`))
-    })
-    // It may end without having read it.
-    child.stdin.once('error', () => {})
-    child.stdin.end(input)
-  })
+/** A driver for the Node at a path. */
+export function nodeDriver(path: string, name = 'Node', flags: readonly string[] = []): Driver {
+  return driver({ name, path, flags, brief: flags.length > 0 })
 }
+
+const node = (version: number, flags?: readonly string[], what = ''): Driver =>
+  nodeDriver(`${FOLDER}/node${version}/bin/node`, `Node ${version}${what}`, flags)
+
+/** The Node that runs the tests, and the others. */
+export const nodes: readonly Driver[] = [nodeDriver(process.execPath), node(22), node(24), node(26)]
+
+export const deno = driver({
+  name: 'Deno',
+  path: `${FOLDER}/deno/deno`,
+  flags: [
+    'run',
+    '--quiet',
+    '--allow-all',
+    '--no-lock',
+    '--no-config',
+    '--cached-only',
+    '--import-map=tests/conformance/imports.json',
+  ],
+  env: { DENO_NO_UPDATE_CHECK: '1' },
+})
+
+export const bun = driver({ name: 'Bun', path: `${FOLDER}/bun/bin/bun`, flags: ['--no-install'] })
+
+/** Node 24 without what newer CPUs have, and on another architecture. */
+export const cpus: readonly Driver[] = [
+  node(24, ['--no-enable-avx-vnni'], ' without AVX-VNNI'),
+  node(24, ['--no-enable-avx-vnni', '--no-enable-avx2'], ' without AVX2'),
+  node(24, ['--no-enable-avx-vnni', '--no-enable-avx2', '--no-enable-fma3', '--no-enable-avx'], ' without AVX'),
+  driver({
+    name: 'Node 24 for arm64 (qemu)',
+    path: QEMU,
+    before: ['-L', ARM_LIBRARIES, ARM_NODE],
+    needs: {
+      [QEMU]: 'apt-get install qemu-user',
+      [ARM_LIBRARIES]: 'apt-get install libc6-arm64-cross libstdc++6-arm64-cross libgcc-s1-arm64-cross',
+      [ARM_NODE]: 'npm ci --prefix tests/runtimes/arm64',
+    },
+    brief: true,
+  }),
+]

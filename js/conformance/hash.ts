@@ -1,0 +1,19 @@
+/** SHA-256 by JavaScript: pages that are not secure have no other. */
+import { sha256 } from '@noble/hashes/sha2.js'
+import { bytesToHex } from '@noble/hashes/utils.js'
+import type { CaseResult } from './types.ts'
+
+/** Of a text's UTF-8, or of the bits of floats. */
+export function hashOf(data: string | Float32Array): string {
+  const bytes =
+    typeof data === 'string'
+      ? new TextEncoder().encode(data)
+      : new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+  return bytesToHex(sha256(bytes))
+}
+
+/** The one hash of a run: over the names and hashes of its cases, in the order of their names. */
+export function hashOfCases(cases: readonly CaseResult[]): string {
+  const lines = cases.flatMap(({ name, hash }) => (hash === undefined ? [] : [`${name} ${hash}\n`]))
+  return hashOf(lines.sort().join(''))
+}

@@ -1,0 +1,41 @@
+/** Texts, a conversation, and ways of sampling: awkward enough to show where an engine differs. */
+import type { ChatMessage, GenerateOptions } from '../api.ts'
+
+/** Spaces, scripts, combining marks, emoji of several parts, controls, numbers, and half a surrogate pair. */
+export const TEXTS = [
+  '',
+  ' ',
+  '\n\n  \t x',
+  'Once upon a time, there was a little girl named Lily.',
+  "I'd've said: don't! 'Twas 3.14159 (or 22/7) — 1,000,000 of them…",
+  'Größe, naïve, İstanbul, ﬁ, Å vs. A\u030a, e\u0301',
+  'Привет, мир! Καλημέρα κόσμε. שלום עולם. مرحبا بالعالم',
+  '你好，世界。こんにちは、世界！ 안녕하세요 ㅎㅎ',
+  'नमस्ते दुनिया, สวัสดีชาวโลก',
+  '🦙👩‍👩‍👧‍👦🏳️‍🌈🇵🇪👍🏽',
+  '\u0000\u0007\u001b[0m\u007f\u200b\ufeff\u2028',
+  'a'.repeat(300),
+  'for (let i = 0; i < n; i++) { x[i] *= 2.5e-3 }\r\n',
+  '<s> </s> <unk> <0x0A> ▁ \ud83e',
+]
+
+export const CONVERSATION: readonly ChatMessage[] = [
+  { role: 'system', content: 'You tell stories.' },
+  { role: 'user', content: 'Tell me of a llama.' },
+  { role: 'assistant', content: 'There was a little llama.' },
+  { role: 'user', content: 'And then?' },
+]
+
+/** Every sampler alone and together, from fixed seeds. */
+export const SAMPLING: readonly GenerateOptions[] = [
+  { temperature: 0 },
+  { seed: 1 },
+  { seed: 4294967295, temperature: 1.5, topK: 0, topP: 1, minP: 0 },
+  { seed: 42, temperature: 1, topK: 5 },
+  { seed: 42, temperature: 1, topK: 0, topP: 0.7, minP: 0 },
+  { seed: 42, temperature: 1, topK: 0, topP: 1, minP: 0.2 },
+  { seed: 42, temperature: 1, topK: 0, typicalP: 0.6 },
+  { seed: 42, temperature: 2, topNSigma: 1 },
+  { seed: 7, temperature: 1, dynatempRange: 0.5, dynatempExponent: 1.3 },
+  { seed: 7, temperature: 1, repeatPenalty: 1.3, repeatLastN: 32, frequencyPenalty: 0.4, presencePenalty: 0.2 },
+]

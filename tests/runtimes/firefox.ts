@@ -1,0 +1,62 @@
+/** Firefox from the system's packages, driven by puppeteer-core (installed in this folder). */
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { CASE_TIMEOUT, call, type Driver, ofPages, PAGE, withinTime } from './driver.ts'
+import { residentBytes } from './process.ts'
+
+const PATH = process.env.CRIA_FIREFOX ?? '/usr/bin/firefox-esr'
+const PUPPETEER = new URL('./node_modules/puppeteer-core/lib/esm/puppeteer/puppeteer-core.js', import.meta.url)
+
+/** The parts of puppeteer-core that are used: it may not be installed where types are checked. */
+interface Puppeteer {
+  launch(options: {
+    browser: 'firefox'
+    executablePath: string
+    headless: true
+    args: readonly string[]
+    protocolTimeout: number
+  }): Promise<Browser>
+}
+interface Browser {
+  version(): Promise<string>
+  newPage(): Promise<Page>
+  process(): { pid: number }
+  close(): Promise<void>
+}
+interface Page {
+  goto(url: string): Promise<unknown>
+  evaluate<T>(run: string): Promise<T>
+  close(): Promise<void>
+}
+
+export const firefox: Driver = {
+  name: 'Firefox',
+  missing() {
+    if (!existsSync(PATH)) return `${PATH} is absent: apt-get install firefox-esr, or set CRIA_FIREFOX`
+    return existsSync(PUPPETEER) ? undefined : 'puppeteer-core is absent: npm ci --prefix tests/runtimes'
+  },
+  async start({ url, page: path = PAGE, args = [], timeout = CASE_TIMEOUT }) {
+    const { launch } = (await import(fileURLToPath(PUPPETEER))) as Puppeteer
+    const browser = await launch({
+      browser: 'firefox',
+      executablePath: PATH,
+      headless: true,
+      args,
+      protocolTimeout: timeout,
+    })
+    return {
+      version: (await browser.version()).replace(/^\D+/, ''),
+      ...ofPages(async () => {
+        const page = await browser.newPage()
+        await page.goto(url + path)
+        return {
+          run: <T>(name: string, argument: unknown) =>
+            withinTime(timeout, page.evaluate<T>(call(name, argument)), name),
+          close: () => page.close(),
+        }
+      }),
+      memory: () => residentBytes(browser.process().pid),
+      close: () => browser.close(),
+    }
+  },
+}
