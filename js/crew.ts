@@ -54,7 +54,7 @@ export class Crew {
     this.segments = opened.segments
     for (let thread = 1; thread < options.threads; thread++) {
       const start = {
-        wasm: options.wasm ?? `${options.isa}-threads`,
+        wasm: options.wasm ?? options.isa,
         segments: this.segments,
         thread,
         threads: options.threads,

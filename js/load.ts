@@ -37,6 +37,7 @@ export async function load(input: ModelInput, options: LoadOptions = {}): Promis
   const settled = settle(options, place())
   throwIfAborted(options.signal, 'Loading the model')
   const LocalLeader = settled.inProcess ? await localLeader() : undefined
+  const wasm = settled.wasm ?? (await platform.unpack(settled.isa, settled.shared))
   const { spec, source } = await sourceSpec(input, options)
   const crew = new Crew(LocalLeader, options.workerUrl)
   const stop = (): void => void crew.close(new AbortError('Loading the model', options.signal?.reason))
@@ -52,7 +53,11 @@ export async function load(input: ModelInput, options: LoadOptions = {}): Promis
   })
   try {
     throwIfAborted(options.signal, 'Loading the model')
-    const opened = await crew.open(spec, openOptions(settled), source && readerOf(source, options.signal))
+    const opened = await crew.open(
+      spec,
+      { ...openOptions(settled), ...(wasm && { wasm }) },
+      source && readerOf(source, options.signal),
+    )
     const onWarning = options.onWarning ?? ((warning: CriaWarning) => console.warn(`cria: ${warning.message}`))
     warnOfContext(opened, onWarning)
     await crew.load()

@@ -3,12 +3,12 @@ import type { GenerateOptions, InspectOptions, KvType, LoadOptions } from './api
 import { autoThreads, hasRelaxedSimd, hasSimd, type Place, whyOneThread } from './capabilities.ts'
 import { checkObject, checkTypes, invalid } from './check.ts'
 import { TRAINED_CONTEXT } from './engine/context.ts'
-import { ArgumentError, UnsupportedError } from './errors.ts'
+import { UnsupportedError } from './errors.ts'
 import { settle as settleSampler } from './sampler/options.ts'
 import type { SamplerOptions } from './sampler/sampler.ts'
 import { StopMatcher } from './sampler/stop.ts'
 import { checkSignal, checkSourceOptions } from './source/check.ts'
-import { type WasmBuild, wasmBuild } from './wasm-build.ts'
+import { type Isa, isaOf } from './wasm-build.ts'
 
 export const DEFAULT_BATCH = 64
 const MOST_THREADS = 64
@@ -97,7 +97,7 @@ export interface Settled {
   context: number
   kv: KvType
   batch: number
-  isa: 'simd' | 'relaxed'
+  isa: Isa
   shared: boolean
   inProcess: boolean
   /** The build, where the caller gave it. */
@@ -112,23 +112,18 @@ const MOST_CONTEXT = 16_777_216
  * @throws ArgumentError for a malformed option; UnsupportedError where the engine lacks SIMD, or lacks what was asked for.
  */
 export function settle(options: LoadOptions, place: Place): Settled {
-  const build = options.wasm === undefined ? undefined : wasmBuild(options.wasm)
+  const isa = options.wasm === undefined ? undefined : isaOf(options.wasm)
   const inProcess = options.inProcess === true || !place.canSpawn
-  const canShare = place.canShare && !inProcess
+  const shared = place.canShare && !inProcess && isa === undefined
   const why = options.inProcess ? 'the model runs in process (inProcess)' : whyOneThread(place)
-  if (build?.shared && !canShare) {
-    const message = `wasm is a build for shared memory, but ${why}. Pass cria/${build.isa}.wasm.`
-    throw new ArgumentError('INVALID_OPTION', message, `${build.isa}-threads`)
-  }
-  const shared = build?.shared ?? canShare
-  const threads = settleThreads(options.threads, place.cores, shared, why ?? 'wasm is not a -threads build')
+  const threads = settleThreads(options.threads, place.cores, shared, why ?? 'the module given as wasm has none')
   const { maxSegmentBytes } = options
   return {
     ...settlePlan({ ...options, threads }, place.cores),
-    isa: settleIsa(options.isa, build),
+    isa: settleIsa(options.isa, isa),
     shared,
     inProcess,
-    ...(build && { wasm: options.wasm }),
+    ...(isa && { wasm: options.wasm }),
     ...(maxSegmentBytes !== undefined && {
       maxSegmentBytes: whole('maxSegmentBytes', maxSegmentBytes, 65536, 4_294_967_296, 0),
     }),
@@ -161,11 +156,12 @@ function settleThreads(asked: unknown, cores: number, shared: boolean, why: stri
   )
 }
 
-function settleIsa(asked: unknown, build: WasmBuild | undefined): 'simd' | 'relaxed' {
+/** `given`: of the module that the caller gave. */
+function settleIsa(asked: unknown, given: Isa | undefined): Isa {
   const isa = oneOf('isa', asked, ['auto', 'simd', 'relaxed'], 'auto')
-  if (build) {
-    if (isa === 'auto' || isa === build.isa) return build.isa
-    throw invalid('isa', `'${build.isa}', as wasm is that build, or 'auto'`, isa)
+  if (given) {
+    if (isa === 'auto' || isa === given) return given
+    throw invalid('isa', `'${given}', as wasm is that build, or 'auto'`, isa)
   }
   if (!hasSimd()) {
     const message =

@@ -11,6 +11,7 @@ import { availableParallelism } from 'node:os'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
+import { deflateSync } from 'node:zlib'
 import { build } from 'esbuild'
 import { problems, readModules } from './check-wasm.mjs'
 
@@ -28,15 +29,37 @@ const ENTRIES = {
   ...Object.fromEntries(MODULES.map((name) => [`web/${name}`, offer('web', name)])),
   'web/leader': run('web', 'leader'),
   'web/thread': run('web', 'thread'),
-  edge: `${offer('edge', 'index')}
-import { provideLeader } from './js/local.ts'
-import { Leader } from './js/engine/leader.ts'
-provideLeader(Leader)`,
+  edge: offerWithEngine('edge'),
+  'web/inline': offerWithEngine('inline'),
   conformance: "export * from './js/conformance/index.ts'",
 }
 
-/** Targets that are for tests and stay out of dist/. */
-const TEST_TARGETS = ['scalar']
+/** The script of both kinds of workers, for the code that holds all within itself. They are given their wasm. */
+const INLINE_WORKER = `${provide('web-common')}
+import { start as startLeader } from './workers/leader.ts'
+import { start as startThread } from './workers/thread.ts'
+if (globalThis.name === 'cria thread') startThread()
+else startLeader()`
+/** esbuild's, of all bundles. */
+const OPTIONS = {
+  bundle: true,
+  format: 'esm',
+  platform: 'neutral',
+  mainFields: ['module', 'main'],
+  // Without a target esbuild may emit what Node 20 lacks.
+  target: 'es2022',
+  external: ['node:*'],
+  // Names stay: errors are known by those of their classes.
+  minifyWhitespace: true,
+  minifySyntax: true,
+  write: false,
+  logLevel: 'warning',
+}
+/**
+ * Targets that stay out of dist/: for tests, and those without shared memory. The -threads targets serve for both, as the
+ * files simd.wasm and relaxed.wasm: what differs is a flag (js/wasm-build.ts), which is not set in the files.
+ */
+const UNPACKED = ['scalar', 'simd', 'relaxed']
 
 const WASM = 'build/wasm'
 const DIST = 'dist'
@@ -57,6 +80,14 @@ provide(platform)`
 
 function offer(platform, module) {
   return `${provide(platform)}\nexport * from './js/${module}.ts'`
+}
+
+/** For places where the engine cannot be imported later on. */
+function offerWithEngine(platform) {
+  return `${offer(platform, 'index')}
+import { provideLeader } from './js/local.ts'
+import { Leader } from './js/engine/leader.ts'
+provideLeader(Leader)`
 }
 
 function run(platform, worker) {
@@ -151,38 +182,34 @@ function checkWasm() {
 /** js/ and workers/ → dist/: a module an entry, the code they share, and the wasm that they load. */
 async function bundle() {
   const start = performance.now()
-  const packed = readdirSync(WASM).filter(
-    (file) => file.endsWith('.wasm') && !TEST_TARGETS.includes(basename(file, '.wasm')),
-  )
+  const targets = [...readModules(WASM).keys()].filter((target) => !UNPACKED.includes(target))
+  const packed = targets.map((target) => target.replace('-threads', ''))
   const outputs = [
     ...Object.keys(ENTRIES).map((name) => `${DIST}/${name}.js`),
-    ...packed.map((file) => `${DIST}/${file}`),
+    ...packed.map((name) => `${DIST}/${name}.wasm`),
   ]
-  const inputs = ['js', 'workers', 'assembly/layout.ts', 'package.json', ...packed.map((file) => `${WASM}/${file}`)]
+  const inputs = [
+    'js',
+    'workers',
+    'assembly/layout.ts',
+    'package.json',
+    ...targets.map((target) => `${WASM}/${target}.wasm`),
+  ]
   const digest = stale('dist', inputs, outputs)
   if (!digest) return
   for (const folder of [DIST, `${DIST}/web`, `${DIST}/chunks`]) sweep(folder, outputs)
-  for (const file of packed)
-    writeFileSync(`${DIST}/${file}`, named(readFileSync(`${WASM}/${file}`), basename(file, '.wasm')))
+  for (const target of targets) packWasm(target)
+  const worker = await build({ ...OPTIONS, entryPoints: ['inline-worker:'], plugins: [entries({})] })
+  const inlined = `export const worker = ${deflated(worker.outputFiles[0].contents)}
+export const wasm = { ${['simd', 'relaxed'].map((isa) => `${isa}: ${deflated(readFileSync(`${DIST}/${isa}.wasm`))}`)} }`
   const { outputFiles, metafile } = await build({
+    ...OPTIONS,
     entryPoints: Object.fromEntries(Object.keys(ENTRIES).map((name) => [name, `entry:${name}`])),
-    plugins: [{ name: 'entries', setup: entries }],
+    plugins: [entries({ inlined })],
     outdir: DIST,
     chunkNames: 'chunks/[name]-[hash]',
-    bundle: true,
     splitting: true,
-    format: 'esm',
-    platform: 'neutral',
-    mainFields: ['module', 'main'],
-    // Without a target esbuild may emit what Node 20 lacks.
-    target: 'es2022',
-    external: ['node:*'],
-    // Names stay: errors are known by those of their classes.
-    minifyWhitespace: true,
-    minifySyntax: true,
     metafile: true,
-    write: false,
-    logLevel: 'warning',
   })
   const modules = new Map(outputFiles.map(({ path, text }) => [relative('.', path), text]))
   const names = chunkNames(metafile.outputs)
@@ -205,17 +232,32 @@ async function bundle() {
   )
 }
 
-/** Resolves what ENTRIES are written in. */
-function entries({ onResolve, onLoad }) {
+/** Resolves what ENTRIES are written in. `inlined`: the module of that name. */
+function entries({ inlined }) {
   const namespace = 'entries'
-  onResolve({ filter: /^(entry|provide):/ }, ({ path }) => ({ path, namespace, sideEffects: true }))
-  onResolve({ filter: /^#platform$/ }, () => ({ path: resolve('js/platform/injected.ts') }))
-  // The package says of its sources that they have no side effects; the command line is one.
-  onResolve({ filter: /cli\/main\.ts$/ }, () => ({ path: resolve('js/cli/main.ts'), sideEffects: true }))
-  onLoad({ filter: /./, namespace }, ({ path }) => {
-    const [kind, name] = path.split(':')
-    return { contents: kind === 'entry' ? ENTRIES[name] : provide(name), resolveDir: '.' }
-  })
+  const codes = {
+    entry: (name) => ENTRIES[name],
+    provide,
+    'inline-worker': () => INLINE_WORKER,
+    inlined: () => inlined,
+  }
+  const setup = ({ onResolve, onLoad }) => {
+    onResolve({ filter: /^(entry|provide|inline-worker):/ }, ({ path }) => ({ path, namespace, sideEffects: true }))
+    onResolve({ filter: /^inlined$/ }, ({ path }) => ({ path, namespace }))
+    onResolve({ filter: /^#platform$/ }, () => ({ path: resolve('js/platform/injected.ts') }))
+    // The package says of its sources that they have no side effects; the command line is one.
+    onResolve({ filter: /cli\/main\.ts$/ }, () => ({ path: resolve('js/cli/main.ts'), sideEffects: true }))
+    onLoad({ filter: /./, namespace }, ({ path }) => {
+      const [kind, name] = path.split(':')
+      return { contents: codes[kind](name), resolveDir: '.' }
+    })
+  }
+  return { name: 'entries', setup }
+}
+
+/** Bytes as a literal: base64 of a zlib stream. */
+function deflated(bytes) {
+  return JSON.stringify(deflateSync(bytes, { level: 9 }).toString('base64'))
 }
 
 /** esbuild's names of chunks → names that last: that of the largest source in each, our own before others'. */
@@ -242,11 +284,19 @@ function rename(text, names) {
   return [...names].reduce((all, [from, to]) => all.replaceAll(from, to), text)
 }
 
-/** A wasm file with its own name in a custom section, by which js/wasm-build.ts knows it. */
-function named(wasm, name) {
+/** A target as a file of dist/: its name in a custom section, its memory not shared. */
+function packWasm(target) {
+  const wasm = readFileSync(`${WASM}/${target}.wasm`)
+  const name = target.replace('-threads', '')
+  if (name !== target) {
+    const field = Buffer.from('\x03env\x06memory\x02')
+    const flags = wasm.indexOf(field) + field.length
+    if (wasm[flags] !== 3) throw new Error(`${target}.wasm imports no shared memory with a maximum`)
+    wasm[flags] = 1
+  }
   const [section, content] = [Buffer.from('cria'), Buffer.from(name)]
-  const size = 1 + section.length + content.length
-  return Buffer.concat([wasm, Buffer.from([0, size, section.length]), section, content])
+  const header = Buffer.from([0, 1 + section.length + content.length, section.length])
+  writeFileSync(`${DIST}/${name}.wasm`, Buffer.concat([wasm, header, section, content]))
 }
 
 function makeExecutable(path) {

@@ -36,7 +36,7 @@ const LAME = [
   ),
   ...['--file', '/lame/web/leader.js=dist/web/leader.js'],
   ...['--file', '/lamer/web/leader.js=dist/web/leader.js', '--file', '/lamer/web/thread.js=LICENSE'],
-  ...['simd', 'relaxed'].flatMap((isa) => ['--file', `/lamer/${isa}-threads.wasm=dist/${isa}-threads.wasm`]),
+  ...['simd', 'relaxed'].flatMap((isa) => ['--file', `/lamer/${isa}.wasm=dist/${isa}.wasm`]),
 ]
 
 /** Two servers of the same files, with and without the headers that threads need. */

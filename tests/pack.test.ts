@@ -34,9 +34,7 @@ test('holds what runs, with types, and nothing of the tests and sources', () => 
   for (const path of ['index.js', 'cli.js', 'leader.js', 'thread.js', 'types/js/index.d.ts']) {
     assert.ok(paths.includes(`dist/${path}`), path)
   }
-  for (const isa of ['simd', 'relaxed']) {
-    for (const name of [isa, `${isa}-threads`]) assert.ok(paths.includes(`dist/${name}.wasm`), name)
-  }
+  for (const isa of ['simd', 'relaxed']) assert.ok(paths.includes(`dist/${isa}.wasm`), isa)
   for (const path of ['LICENSE', 'README.md', 'CHANGELOG.md', 'package.json', 'models/stories260K.gguf']) {
     assert.ok(paths.includes(path), path)
   }

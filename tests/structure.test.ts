@@ -197,7 +197,7 @@ test('the package holds what it offers, and nothing else', () => {
   const offered = [manifest.exports, manifest.bin, manifest.types].flatMap(paths)
   assert.ok(offered.length >= 3)
   for (const path of offered) assert.ok(packed.includes(path), `${path} is not packed`)
-  for (const target of ['simd', 'simd-threads', 'relaxed', 'relaxed-threads']) {
+  for (const target of ['simd', 'relaxed']) {
     assert.ok(packed.includes(`dist/${target}.wasm`), `${target}.wasm is not packed`)
   }
   const stray = packed.filter((path) => !startsWithAny(path, [...manifest.files, 'package.json']))

@@ -2,10 +2,11 @@
 import * as platform from '#platform'
 import { report, serve } from '../js/engine/run.ts'
 import { openSegment, type SegmentHandle } from '../js/engine/wasm.ts'
+import { compileBuild, type Isa } from '../js/wasm-build.ts'
 
 export interface ThreadStart {
-  /** The name of the wasm build, or the build itself. */
-  wasm: string | WebAssembly.Module
+  /** The build, by name or itself. */
+  wasm: Isa | WebAssembly.Module
   segments: SegmentHandle[]
   thread: number
   threads: number
@@ -14,7 +15,7 @@ export interface ThreadStart {
 export function start(): void {
   platform.parent().onMessage(async (message) => {
     const { wasm, segments, thread, threads } = message as ThreadStart
-    const module = typeof wasm === 'string' ? await WebAssembly.compile(await platform.wasm(wasm)) : wasm
+    const module = typeof wasm === 'string' ? await compileBuild(await platform.wasm(wasm), true) : wasm
     const opened = segments.map((segment) => openSegment(module, segment))
     report(opened[0]!, module)
     serve(opened, thread, threads)

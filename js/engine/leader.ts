@@ -10,6 +10,7 @@ import { readGguf } from '../gguf/reader.ts'
 import type { Gguf, MetadataValue } from '../gguf/types.ts'
 import { openSource, type Source, type SourceOptions } from '../source/source.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
+import { compileBuild } from '../wasm-build.ts'
 import { contextOf, DEFAULT_CONTEXT } from './context.ts'
 import { Engine } from './engine.ts'
 import { type GenerateRequest, generate, type InternalResult } from './generate.ts'
@@ -90,7 +91,7 @@ export class Leader {
         maxSegmentBytes: options.maxSegmentBytes ?? MAX_SEGMENT_BYTES,
       }
       this.engine = new Engine(gguf, plan, this.breathe)
-      const module = wasm ?? (await WebAssembly.compile(await platform.wasm(options.shared ? `${isa}-threads` : isa)))
+      const module = wasm ?? (await compileBuild(await platform.wasm(isa), options.shared))
       throwIfAborted(signal, 'Loading the model')
       return describe(gguf, this.engine, this.engine.allocate(module), options.shared)
     } catch (error) {

@@ -1,5 +1,6 @@
 /** Edge functions (workerd) and service workers: no files, no workers, nothing to compile from bytes; one thread. */
 import { ArgumentError, UnsupportedError } from '../errors.ts'
+import type { Isa } from '../wasm-build.ts'
 import type { ParentPort, RuntimeName, WorkerHandle } from './types.ts'
 import { webRuntime } from './web-runtime.ts'
 
@@ -28,6 +29,8 @@ export async function wasm(name: string): Promise<Uint8Array<ArrayBuffer>> {
     'and pass the module: load(model, { wasm }).'
   throw new ArgumentError('WASM_NEEDED', message, name)
 }
+
+export async function unpack(_isa: Isa, _shared: boolean): Promise<undefined> {}
 
 export function spawn(): WorkerHandle {
   throw noWorkers()

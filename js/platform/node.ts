@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { parentPort, Worker } from 'node:worker_threads'
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs'
 import { SourceError } from '../errors.ts'
+import type { Isa } from '../wasm-build.ts'
 import type { ParentPort, RuntimeName, WorkerHandle, WorkerKind } from './types.ts'
 
 export { openFile } from './files-node.ts'
@@ -42,6 +43,8 @@ export async function wasm(name: string): Promise<Uint8Array<ArrayBuffer>> {
     throw new SourceError('WASM_UNREACHABLE', message, url.href, { cause })
   }
 }
+
+export async function unpack(_isa: Isa, _shared: boolean): Promise<undefined> {}
 
 export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void, folder?: string | URL): WorkerHandle {
   const url = new URL(`${kind}.js`, folder === undefined ? DIST : folderUrl(folder))

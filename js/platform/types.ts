@@ -1,6 +1,7 @@
 /** What a runtime must offer. Each has a module of these functions; `#platform` is the one for the runtime at hand. */
 import type { Endpoint } from 'comlink'
 import type { OpenFile } from '../source/source.ts'
+import type { Isa } from '../wasm-build.ts'
 
 export type WorkerKind = 'leader' | 'thread'
 
@@ -36,8 +37,13 @@ export interface Platform {
   canShare(): boolean
   /** Whether there are workers; else models run in the calling thread. */
   canSpawn(): boolean
-  /** The bytes of build/wasm/NAME.wasm. */
+  /** The bytes of dist/NAME.wasm, for the caller to keep. */
   wasm(name: string): Promise<Uint8Array<ArrayBuffer>>
+  /**
+   * Where the code holds the workers and the wasm within itself: unpacks them, before anything else needs them, and gives
+   * the build. Elsewhere nothing.
+   */
+  unpack(isa: Isa, shared: boolean): Promise<WebAssembly.Module | undefined>
   /**
    * Starts a worker's script: of `folder`, a URL or path, or from where this module is. `onDeath` hears of a worker that
    * ends by itself or fails, with the reason.
