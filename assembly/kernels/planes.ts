@@ -1,6 +1,7 @@
 // Chooses for the types made of planes (quant/planes.ts) and the codebook types: each has the same few lines in matvec,
 // unpack, matmul and twin, and one kernel serves several. The relaxed build may be asked for a type's alternate.
 import { ALTERNATE, TYPE_IQ4_NL, TYPE_IQ4_XS, TYPE_Q3_K, TYPE_Q4_K, TYPE_Q5_0, TYPE_Q5_1, TYPE_Q5_K } from '../layout'
+import { PLANES_Q3_K } from '../quant/q3_k'
 import { PLANES_Q4_K, PLANES_Q5_K } from '../quant/q4_k'
 import { PLANES_Q5_0 } from '../quant/q5_0'
 import { PLANES_Q5_1 } from '../quant/q5_1'
@@ -50,11 +51,11 @@ function matvecQ5_KAdd(group: usize, blocks: i32, acts: usize, out: usize): void
 }
 
 function matvecQ3_K(group: usize, blocks: i32, acts: usize, out: usize): void {
-  simd.matvecQ3_K(group, blocks, acts, out, false)
+  simd.matvecK16(PLANES_Q3_K, false, group, blocks, acts, out, false)
 }
 
 function matvecQ3_KAdd(group: usize, blocks: i32, acts: usize, out: usize): void {
-  simd.matvecQ3_K(group, blocks, acts, out, true)
+  simd.matvecK16(PLANES_Q3_K, false, group, blocks, acts, out, true)
 }
 
 function matvecIQ4_NL(group: usize, blocks: i32, acts: usize, out: usize): void {
@@ -117,7 +118,7 @@ export function unpack(type: i32, group: usize, blocks: i32, scratch: usize): vo
   if (ASC_FEATURE_RELAXED_SIMD) {
     switch (type) {
       case TYPE_Q3_K | ALTERNATE:
-        return unpacking.unpackQ3_K(group, blocks, scratch, true)
+        return unpacking.unpackK16(PLANES_Q3_K, false, group, blocks, scratch, true)
       case TYPE_IQ4_NL | ALTERNATE:
         return unpacking.unpackIQ4_NL(group, blocks, scratch, true)
       case TYPE_IQ4_XS | ALTERNATE:
@@ -134,7 +135,7 @@ export function unpack(type: i32, group: usize, blocks: i32, scratch: usize): vo
     case TYPE_Q5_K:
       return unpacking.unpackK32(PLANES_Q5_K, group, blocks, scratch, small)
     case TYPE_Q3_K:
-      return unpacking.unpackQ3_K(group, blocks, scratch, false)
+      return unpacking.unpackK16(PLANES_Q3_K, false, group, blocks, scratch, false)
     case TYPE_IQ4_NL:
       return unpacking.unpackIQ4_NL(group, blocks, scratch, false)
     case TYPE_IQ4_XS:
@@ -190,7 +191,7 @@ export function twin(type: i32, group: usize, blocks: i32, acts: usize, t: usize
     case TYPE_Q5_K:
       return scalar.matvecK32(PLANES_Q5_K, group, blocks, acts, t, out)
     case TYPE_Q3_K:
-      return scalar.matvecQ3_K(group, blocks, acts, t, out)
+      return scalar.matvecK16(PLANES_Q3_K, false, group, blocks, acts, t, out)
     case TYPE_IQ4_NL:
       return iq4_scalar.matvecNL(group, blocks, acts, t, out)
     case TYPE_IQ4_XS:

@@ -124,3 +124,18 @@ export function unsignedScales(p: usize): v128 {
 export function signedScales(p: usize): v128 {
   return i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v128.load32_zero(p)))
 }
+
+/** The high nibbles of two bytes a row, 8 of columns 0–15 and 8 of 16–31, side by side: (m0, m1) of each row as bytes. */
+// @ts-ignore: decorator
+@inline
+export function minPairs(p: usize): v128 {
+  const m = v128.and(i16x8.shr_u(v128.load(p), 4), i8x16.splat(15))
+  return v128.shuffle<i8>(m, m, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15)
+}
+
+/** −8 · the sums of columns 0–15 and 16–31 as pairs of i16, from those of all 32 and of the last 16. */
+// @ts-ignore: decorator
+@inline
+export function sumPair(s: i32, s1: i32): v128 {
+  return i32x4.splat(((s - s1) & 0xffff) | (s1 << 16))
+}

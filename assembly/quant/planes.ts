@@ -25,6 +25,27 @@ export function planeBytes(planes: i32): usize {
   return <usize>planes * 32
 }
 
+// Types with one sub-scale for 16 columns, 256 columns a block: 8 × d f16, with minima 8 × dmin f16 too, then 8 parts of 32
+// columns, each its planes and two bytes a row.
+// @ts-ignore: decorator
+@inline
+export function k16Parts(hasMin: bool): usize {
+  return hasMin ? 32 : 16
+}
+
+// @ts-ignore: decorator
+@inline
+export function k16PartBytes(planes: i32): usize {
+  return planeBytes(planes) + 16
+}
+
+/** Bytes of a block of 8 rows. */
+// @ts-ignore: decorator
+@inline
+export function k16Bytes(planes: i32, hasMin: bool): usize {
+  return k16Parts(hasMin) + 8 * k16PartBytes(planes)
+}
+
 /** The quant of column c (0…31) of row `lane`. */
 export function planeValue(part: usize, planes: i32, lane: usize, c: i32): i32 {
   const j = c >> 2

@@ -13,9 +13,9 @@ import { GROUP_HEADER, RATIO_D, packScales, scale } from './scales'
 
 const FILE_BLOCK: usize = 110
 export const PLANES_Q3_K = PAIRS | BITS
-export const PACKED_Q3_K: usize = 912
-export const Q3_K_PARTS: usize = 16
-export const Q3_K_PART_BYTES: usize = 112
+const PACKED_Q3_K: usize = 912
+const Q3_K_PARTS: usize = 16
+const Q3_K_PART_BYTES: usize = 112
 
 export function pack(src: usize, rows: i32, columns: i32, dst: usize): bool {
   const blocks = columns >> 8

@@ -1,21 +1,6 @@
 /** Which tensors a llama model has, of which shapes, and what the kernels make of their types. */
-import {
-  TYPE_BF16,
-  TYPE_F16,
-  TYPE_F32,
-  TYPE_IQ4_NL,
-  TYPE_IQ4_XS,
-  TYPE_Q3_K,
-  TYPE_Q4_0,
-  TYPE_Q4_1,
-  TYPE_Q4_K,
-  TYPE_Q5_0,
-  TYPE_Q5_1,
-  TYPE_Q5_K,
-  TYPE_Q6_K,
-  TYPE_Q8_0,
-} from '../../assembly/layout.ts'
 import { FormatError, UnsupportedError } from '../errors.ts'
+import { GGML_TYPES } from '../gguf/ggml-types.ts'
 import type { Gguf, TensorInfo } from '../gguf/types.ts'
 import type { ModelConfig } from './config.ts'
 
@@ -40,91 +25,40 @@ export interface WeightType {
   scales: readonly (readonly [at: number, unit: number])[]
 }
 
-const FLOAT = { columns: 1, headerBytes: 0, float: true, alternate: false }
-const QUANTIZED = { headerBytes: 16, unpackedBytes: 576, float: false, alternate: true }
+type Scales = WeightType['scales']
 
+/** F32, F16 and BF16: bytes of a column of 8 rows, as it is and unpacked. */
+function floats(name: string, packedBytes: number, unpackedBytes: number, scales: Scales): [string, WeightType] {
+  return row(name, { packedBytes, headerBytes: 0, unpackedBytes, float: true, alternate: false, scales })
+}
+
+/** Types of blocks: bytes of a block of 8 rows. */
+function blocks(name: string, packedBytes: number, scales: Scales, headerBytes = 16): [string, WeightType] {
+  return row(name, { packedBytes, headerBytes, unpackedBytes: 640, float: false, alternate: true, scales })
+}
+
+function row(name: string, rest: Omit<WeightType, 'id' | 'columns' | 'fileBytes'>): [string, WeightType] {
+  const { id, blockColumns, blockBytes } = GGML_TYPES.get(name)!
+  return [name, { id, columns: blockColumns, fileBytes: blockBytes, ...rest }]
+}
+
+// biome-ignore format: a table, a type a line
 /** By ggml's name. The numbers are those of assembly/quant. */
-export const WEIGHT_TYPES: ReadonlyMap<string, WeightType> = new Map<string, WeightType>([
-  ['F32', { ...FLOAT, id: TYPE_F32, fileBytes: 4, packedBytes: 32, unpackedBytes: 0, scales: [] }],
-  ['F16', { ...FLOAT, id: TYPE_F16, fileBytes: 2, packedBytes: 16, unpackedBytes: 1024, scales: [[0, 1]] }],
-  ['BF16', { ...FLOAT, id: TYPE_BF16, fileBytes: 2, packedBytes: 16, unpackedBytes: 1024, scales: [[0, 1]] }],
-  ['Q4_0', { ...QUANTIZED, id: TYPE_Q4_0, columns: 32, fileBytes: 18, packedBytes: 144, scales: [[0, 1 / 4.61]] }],
-  [
-    'Q4_1',
-    {
-      ...QUANTIZED,
-      id: TYPE_Q4_1,
-      columns: 32,
-      fileBytes: 20,
-      packedBytes: 160,
-      scales: [
-        [0, 1 / 4.61],
-        [2, -7.5 / 4.61],
-      ],
-    },
-  ],
-  ['Q5_0', { ...QUANTIZED, id: TYPE_Q5_0, columns: 32, fileBytes: 22, packedBytes: 176, scales: [[0, 1 / 9.23]] }],
-  [
-    'Q5_1',
-    {
-      ...QUANTIZED,
-      id: TYPE_Q5_1,
-      columns: 32,
-      fileBytes: 24,
-      packedBytes: 192,
-      scales: [
-        [0, 1 / 9.23],
-        [2, -15.5 / 9.23],
-      ],
-    },
-  ],
-  ['Q8_0', { ...QUANTIZED, id: TYPE_Q8_0, columns: 32, fileBytes: 34, packedBytes: 272, scales: [[0, 1 / 73.9]] }],
-  ['Q3_K', { ...QUANTIZED, id: TYPE_Q3_K, columns: 256, fileBytes: 110, packedBytes: 912, scales: [[108, 1 / 43.3]] }],
-  [
-    'Q4_K',
-    {
-      ...QUANTIZED,
-      id: TYPE_Q4_K,
-      columns: 256,
-      fileBytes: 144,
-      packedBytes: 1184,
-      scales: [
-        [0, 1 / 258],
-        [2, 7.5 / 258],
-      ],
-    },
-  ],
-  [
-    'Q5_K',
-    {
-      ...QUANTIZED,
-      id: TYPE_Q5_K,
-      columns: 256,
-      fileBytes: 176,
-      packedBytes: 1440,
-      scales: [
-        [0, 1 / 527],
-        [2, 15.5 / 527],
-      ],
-    },
-  ],
-  [
-    'Q6_K',
-    {
-      ...QUANTIZED,
-      id: TYPE_Q6_K,
-      columns: 256,
-      fileBytes: 210,
-      packedBytes: 1696,
-      headerBytes: 0,
-      scales: [[208, 1 / 1365]],
-    },
-  ],
-  ['IQ4_NL', { ...QUANTIZED, id: TYPE_IQ4_NL, columns: 32, fileBytes: 18, packedBytes: 144, scales: [[0, 1 / 67.4]] }],
-  [
-    'IQ4_XS',
-    { ...QUANTIZED, id: TYPE_IQ4_XS, columns: 256, fileBytes: 136, packedBytes: 1104, scales: [[0, 1 / 1246]] },
-  ],
+export const WEIGHT_TYPES: ReadonlyMap<string, WeightType> = new Map([
+  floats('F32', 32, 0, []),
+  floats('F16', 16, 1024, [[0, 1]]),
+  floats('BF16', 16, 1024, [[0, 1]]),
+  blocks('Q4_0', 144, [[0, 1 / 4.61]]),
+  blocks('Q4_1', 160, [[0, 1 / 4.61], [2, -7.5 / 4.61]]),
+  blocks('Q5_0', 176, [[0, 1 / 9.23]]),
+  blocks('Q5_1', 192, [[0, 1 / 9.23], [2, -15.5 / 9.23]]),
+  blocks('Q8_0', 272, [[0, 1 / 73.9]]),
+  blocks('Q3_K', 912, [[108, 1 / 43.3]]),
+  blocks('Q4_K', 1184, [[0, 1 / 258], [2, 7.5 / 258]]),
+  blocks('Q5_K', 1440, [[0, 1 / 527], [2, 15.5 / 527]]),
+  blocks('Q6_K', 1696, [[208, 1 / 1365]], 0),
+  blocks('IQ4_NL', 144, [[0, 1 / 67.4]]),
+  blocks('IQ4_XS', 1104, [[0, 1 / 1246]]),
 ])
 
 export interface Matrix {

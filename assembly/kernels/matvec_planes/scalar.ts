@@ -1,10 +1,9 @@
 import { ACTS_BLOCK, ACTS_DA, ACTS_S, ACTS_S1, ACTS_SA } from '../acts'
-import { planeBytes, planeValue } from '../../quant/planes'
+import { k16Bytes, k16PartBytes, k16Parts, planeBytes, planeValue } from '../../quant/planes'
 import { GROUP_HEADER, RATIO_D, RATIO_M, scale } from '../../quant/scales'
 import { K32_PARTS, k32Bytes, k32PartBytes } from '../../quant/q4_k'
 import { PACKED_Q5_0, PLANES_Q5_0 } from '../../quant/q5_0'
 import { PACKED_Q5_1, PLANES_Q5_1 } from '../../quant/q5_1'
-import { PACKED_Q3_K, PLANES_Q3_K, Q3_K_PARTS, Q3_K_PART_BYTES } from '../../quant/q3_k'
 
 /** The dot of 16 columns from c0 on of row `lane` with one token's q (t tokens side by side). */
 function dot(part: usize, planes: i32, lane: usize, c0: i32, acts: usize, t: usize): i32 {
@@ -71,22 +70,48 @@ export function matvecK32(planes: i32, group: usize, blocks: i32, acts: usize, t
   }
 }
 
-export function matvecQ3_K(group: usize, blocks: i32, acts: usize, t: usize, out: usize): void {
-  const ratio = load<f32>(group, RATIO_D)
+/**
+ * Q3_K, values offset by 4, and with minima Q2_K: d · (sc0 · c0 + sc1 · c1), and the minima in a sum of their own,
+ * dmin · (m0 · s0 + m1 · s1).
+ */
+export function matvecK16(
+  planes: i32,
+  hasMin: bool,
+  group: usize,
+  blocks: i32,
+  acts: usize,
+  t: usize,
+  out: usize,
+): void {
+  const ratioD = load<f32>(group, RATIO_D)
+  const ratioM = hasMin ? load<f32>(group, RATIO_M) : 0
+  const parts = k16Parts(hasMin)
+  const partBytes = k16PartBytes(planes)
   for (let lane: usize = 0; lane < 8; lane++) {
     let f: f32 = 0
+    let g: f32 = 0
     for (let b = 0; b < blocks; b++) {
-      const block = group + GROUP_HEADER + <usize>(b >> 3) * PACKED_Q3_K
-      const part = block + Q3_K_PARTS + <usize>(b & 7) * Q3_K_PART_BYTES
+      const block = group + GROUP_HEADER + <usize>(b >> 3) * k16Bytes(planes, hasMin)
+      const part = block + parts + <usize>(b & 7) * partBytes
+      const sc = part + planeBytes(planes) + lane
       const a = acts + <usize>b * ACTS_BLOCK * t
+      const da = load<f32>(a + ACTS_DA * t)
       // s = −8 · sum
       const s1 = load<i32>(a + ACTS_S1 * t)
-      const c0 = dot(part, PLANES_Q3_K, lane, 0, a, t) + ((load<i32>(a + ACTS_S * t) - s1) >> 1)
-      const c1 = dot(part, PLANES_Q3_K, lane, 16, a, t) + (s1 >> 1)
-      const sc = part + planeBytes(PLANES_Q3_K) + lane
-      const c = c0 * <i32>load<i8>(sc) + c1 * <i32>load<i8>(sc, 8)
-      f += <f32>c * scale(block + lane * 2, ratio * load<f32>(a + ACTS_DA * t))
+      const s0 = load<i32>(a + ACTS_S * t) - s1
+      let c0 = dot(part, planes, lane, 0, a, t)
+      let c1 = dot(part, planes, lane, 16, a, t)
+      if (hasMin) {
+        c0 *= <i32>load<u8>(sc) & 15
+        c1 *= <i32>load<u8>(sc, 8) & 15
+        const m = s0 * <i32>(load<u8>(sc) >> 4) + s1 * <i32>(load<u8>(sc, 8) >> 4)
+        g += <f32>m * (scale(block + 16 + lane * 2, ratioM * 0.125) * da)
+      } else {
+        c0 = (c0 + (s0 >> 1)) * <i32>load<i8>(sc)
+        c1 = (c1 + (s1 >> 1)) * <i32>load<i8>(sc, 8)
+      }
+      f += <f32>(c0 + c1) * (scale(block + lane * 2, ratioD) * da)
     }
-    store<f32>(out + lane * 4, f)
+    store<f32>(out + lane * 4, hasMin ? f + g : f)
   }
 }

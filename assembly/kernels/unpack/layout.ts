@@ -3,7 +3,8 @@
 //   i16, a block of 32 columns:   pair 0: rows 0–3 │ rows 4–7 │ pair 1 … pair 15 (as in acts.ts)   512 bytes
 //   i8, a block of 32 columns:    quad 0: rows 0–3 │ rows 4–7 │ … quad 7                            256 bytes
 //   then 8 × dw f32, and for types with a minimum 8 × m f32, for Q6_K in i8 8 × sc0 i32 │ 8 × sc1 i32
-//   F16: 8 × f32 a column. F32 needs no unpacking.
+//   behind all blocks, where each 16 columns have a minimum (Q2_K), for each block 8 × (m0 i16, m1 i16) │ 8 × dmin / 8 f32
+//   F16, BF16: 8 × f32 a column. F32 needs no unpacking.
 
 // @ts-ignore: decorator
 @inline
@@ -32,3 +33,9 @@ export const I8_SC1: usize = 320
 // @ts-ignore: decorator
 @inline
 export const I8_Q6_BLOCK: usize = 352
+// @ts-ignore: decorator
+@inline
+export const MINIMA_D: usize = 32
+// @ts-ignore: decorator
+@inline
+export const MINIMA_BLOCK: usize = 64

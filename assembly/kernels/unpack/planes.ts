@@ -1,14 +1,13 @@
 // Types made of planes, and IQ4, for the matrix–matrix kernels: `bytes` for those that read i8, else i16 (layout.ts).
 import { loadF16x4 } from '../../quant/f16'
 import { IQ4_XS_PARTS, IQ4_XS_PART_BYTES } from '../../quant/iq4'
-import { NIBBLES, planeBytes } from '../../quant/planes'
+import { NIBBLES, k16PartBytes, k16Parts, planeBytes } from '../../quant/planes'
 import { PACKED_Q4_0 } from '../../quant/q4_0'
-import { PLANES_Q3_K, Q3_K_PARTS, Q3_K_PART_BYTES } from '../../quant/q3_k'
 import { K32_PARTS, k32PartBytes } from '../../quant/q4_k'
 import { GROUP_HEADER, RATIO_D, RATIO_M } from '../../quant/scales'
 import { codes, lookUp } from '../matvec_iq4/simd'
-import { loadBits, loadLow, lowMask, quad, signedScales, topMask, unsignedScales } from '../quads'
-import { I16_BLOCK, I16_D, I8_BLOCK, I8_D, I8_Q6_BLOCK, I8_SC0, I8_SC1 } from './layout'
+import { loadBits, loadLow, lowMask, minPairs, quad, signedScales, topMask, unsignedScales } from '../quads'
+import { I16_BLOCK, I16_D, I8_BLOCK, I8_D, I8_Q6_BLOCK, I8_SC0, I8_SC1, MINIMA_BLOCK, MINIMA_D } from './layout'
 
 /** One quad of four rows, bytes in 0…127. */
 // @ts-ignore: decorator
@@ -92,58 +91,83 @@ export function unpackK32(planes: i32, group: usize, blocks: i32, dst: usize, by
   }
 }
 
-/** Four signed sub-scales, each twice, as i16 (a lane for each column of a pair). */
+/** Four signed bytes, each twice, as i16 (a lane for each column of a pair). */
 // @ts-ignore: decorator
 @inline
-function scales16(p: usize): v128 {
-  const s = i16x8.extend_low_i8x16_s(v128.load32_zero(p))
+function twice(sc: v128): v128 {
+  const s = i16x8.extend_low_i8x16_s(sc)
   return v128.shuffle<i16>(s, s, 0, 0, 1, 1, 2, 2, 3, 3)
 }
 
-/** One quad of four rows of Q3_K: in bytes q + 28, as matmul_u6 takes offsets of 32, else sc · (q − 4). */
+/**
+ * One quad of four rows with its sub-scales: sc · (q − 4), or with minima sc · q. In bytes sc · q + 8, as matmul_u8 takes
+ * Q4_0; without minima q + 28, as matmul_u6 takes offsets of 32 and the sub-scales beside.
+ */
 // @ts-ignore: decorator
 @inline
-function storeQ3(p: usize, j: i32, sc: v128, dst: usize, bytes: bool): void {
-  const q = quadAt(p, PLANES_Q3_K, j)
-  if (bytes) v128.store(dst + <usize>j * 32, i8x16.add(q, i8x16.splat(28)))
+function storeScaled(p: usize, planes: i32, hasMin: bool, j: i32, sc: v128, dst: usize, bytes: bool): void {
+  const q = quadAt(p, planes, j)
+  if (bytes && !hasMin) return v128.store(dst + <usize>j * 32, i8x16.add(q, i8x16.splat(28)))
+  let even = v128.and(q, i16x8.splat(255))
+  let odd = i16x8.shr_u(q, 8)
+  if (!hasMin) {
+    even = i16x8.sub(even, i16x8.splat(4))
+    odd = i16x8.sub(odd, i16x8.splat(4))
+  }
+  even = i16x8.mul(even, sc)
+  odd = i16x8.mul(odd, sc)
+  if (bytes) v128.store(dst + <usize>j * 32, i8x16.add(v128.or(even, i16x8.shl(odd, 8)), i8x16.splat(8)))
   else {
-    const offset = i16x8.splat(4)
-    v128.store(dst + <usize>j * 64, i16x8.mul(i16x8.sub(v128.and(q, i16x8.splat(255)), offset), sc))
-    v128.store(dst + <usize>j * 64, i16x8.mul(i16x8.sub(i16x8.shr_u(q, 8), offset), sc), 32)
+    v128.store(dst + <usize>j * 64, even)
+    v128.store(dst + <usize>j * 64, odd, 32)
   }
 }
 
+/** Q3_K, and with minima Q2_K; behind the blocks then lie their minima, for `addMinima` (matmul_min/simd.ts). */
 // @ts-ignore: decorator
 @inline
-export function unpackQ3_K(group: usize, blocks: i32, dst: usize, bytes: bool): void {
-  const ratio = v128.load32_splat(group, RATIO_D)
+export function unpackK16(planes: i32, hasMin: bool, group: usize, blocks: i32, dst: usize, bytes: bool): void {
+  const ratioD = v128.load32_splat(group, RATIO_D)
+  const ratioM = f32x4.mul(v128.load32_splat(group, RATIO_M), f32x4.splat(0.125))
+  const blockBytes = !bytes ? I16_BLOCK : hasMin ? I8_BLOCK : I8_Q6_BLOCK
+  const end = bytes ? I8_D : I16_D
+  const low = i8x16.splat(hasMin ? 15 : -1)
+  let minima = dst + <usize>blocks * blockBytes
   group += GROUP_HEADER
   for (let b = 0; b < blocks; b += 8) {
     const head = group
-    group += Q3_K_PARTS
+    group += k16Parts(hasMin)
     for (let part = 0; part < 8; part++) {
-      const end = bytes ? I8_D : I16_D
+      const tail = group + planeBytes(planes)
       for (let half: usize = 0; half < 32; half += 16) {
         const p = group + half
-        const sc = group + planeBytes(PLANES_Q3_K) + (half >> 2)
-        const sc0 = scales16(sc)
-        const sc1 = scales16(sc + 8)
-        storeQ3(p, 0, sc0, dst + half, bytes)
-        storeQ3(p, 1, sc0, dst + half, bytes)
-        storeQ3(p, 2, sc0, dst + half, bytes)
-        storeQ3(p, 3, sc0, dst + half, bytes)
-        storeQ3(p, 4, sc1, dst + half, bytes)
-        storeQ3(p, 5, sc1, dst + half, bytes)
-        storeQ3(p, 6, sc1, dst + half, bytes)
-        storeQ3(p, 7, sc1, dst + half, bytes)
-        v128.store(dst + half + end, loadF16x4(head + (half >> 1), ratio))
-        if (bytes) {
-          v128.store(dst + half, signedScales(sc), I8_SC0)
-          v128.store(dst + half, signedScales(sc + 8), I8_SC1)
+        const sc = tail + (half >> 2)
+        const to = dst + half
+        const sc0 = twice(v128.and(v128.load32_zero(sc), low))
+        const sc1 = twice(v128.and(v128.load32_zero(sc, 8), low))
+        storeScaled(p, planes, hasMin, 0, sc0, to, bytes)
+        storeScaled(p, planes, hasMin, 1, sc0, to, bytes)
+        storeScaled(p, planes, hasMin, 2, sc0, to, bytes)
+        storeScaled(p, planes, hasMin, 3, sc0, to, bytes)
+        storeScaled(p, planes, hasMin, 4, sc1, to, bytes)
+        storeScaled(p, planes, hasMin, 5, sc1, to, bytes)
+        storeScaled(p, planes, hasMin, 6, sc1, to, bytes)
+        storeScaled(p, planes, hasMin, 7, sc1, to, bytes)
+        v128.store(to + end, loadF16x4(head + (half >> 1), ratioD))
+        if (bytes && !hasMin) {
+          v128.store(to, signedScales(sc), I8_SC0)
+          v128.store(to, signedScales(sc + 8), I8_SC1)
         }
+        if (hasMin) v128.store(minima + half, loadF16x4(head + 16 + (half >> 1), ratioM), MINIMA_D)
       }
-      group += Q3_K_PART_BYTES
-      dst += bytes ? I8_Q6_BLOCK : I16_BLOCK
+      if (hasMin) {
+        const pairs = minPairs(tail)
+        v128.store(minima, i16x8.extend_low_i8x16_u(pairs))
+        v128.store(minima, i16x8.extend_high_i8x16_u(pairs), 16)
+        minima += MINIMA_BLOCK
+      }
+      group += k16PartBytes(planes)
+      dst += blockBytes
     }
   }
 }
