@@ -19,6 +19,7 @@ export const TYPE_Q4_1 = 3
 export const TYPE_Q5_0 = 6
 export const TYPE_Q5_1 = 7
 export const TYPE_Q8_0 = 8
+export const TYPE_Q2_K = 10
 export const TYPE_Q3_K = 11
 export const TYPE_Q4_K = 12
 export const TYPE_Q5_K = 13

@@ -13,6 +13,7 @@ import {
   TYPE_F32,
   TYPE_IQ4_NL,
   TYPE_IQ4_XS,
+  TYPE_Q2_K,
   TYPE_Q3_K,
   TYPE_Q4_0,
   TYPE_Q4_1,
@@ -25,6 +26,7 @@ import {
 } from './layout'
 import { packBF16, packF16, packF32, rowBF16, rowF16, rowF32 } from './quant/floats'
 import * as iq4 from './quant/iq4'
+import * as q2_k from './quant/q2_k'
 import * as q3_k from './quant/q3_k'
 import * as q4_0 from './quant/q4_0'
 import * as q4_1 from './quant/q4_1'
@@ -56,6 +58,8 @@ function packGroup(type: i32, src: usize, rows: i32, columns: i32, dst: usize): 
       return q4_k.packQ4_K(src, rows, columns, dst)
     case TYPE_Q5_K:
       return q4_k.packQ5_K(src, rows, columns, dst)
+    case TYPE_Q2_K:
+      return q2_k.pack(src, rows, columns, dst)
     case TYPE_Q3_K:
       return q3_k.pack(src, rows, columns, dst)
     case TYPE_IQ4_NL:
@@ -78,6 +82,7 @@ export function knows(type: i32): bool {
     case TYPE_Q5_0:
     case TYPE_Q5_1:
     case TYPE_Q8_0:
+    case TYPE_Q2_K:
     case TYPE_Q3_K:
     case TYPE_Q4_K:
     case TYPE_Q5_K:
@@ -138,6 +143,8 @@ export function row(tensor: usize, index: u32, dst: usize): void {
       return q4_k.rowQ4_K(group, lane, columns, dst)
     case TYPE_Q5_K:
       return q4_k.rowQ5_K(group, lane, columns, dst)
+    case TYPE_Q2_K:
+      return q2_k.row(group, lane, columns, dst)
     case TYPE_Q3_K:
       return q3_k.row(group, lane, columns, dst)
     case TYPE_IQ4_NL:

@@ -1,6 +1,17 @@
 // Chooses for the types made of planes (quant/planes.ts) and the codebook types: each has the same few lines in matvec,
 // unpack, matmul and twin, and one kernel serves several. The relaxed build may be asked for a type's alternate.
-import { ALTERNATE, TYPE_IQ4_NL, TYPE_IQ4_XS, TYPE_Q3_K, TYPE_Q4_K, TYPE_Q5_0, TYPE_Q5_1, TYPE_Q5_K } from '../layout'
+import {
+  ALTERNATE,
+  TYPE_IQ4_NL,
+  TYPE_IQ4_XS,
+  TYPE_Q2_K,
+  TYPE_Q3_K,
+  TYPE_Q4_K,
+  TYPE_Q5_0,
+  TYPE_Q5_1,
+  TYPE_Q5_K,
+} from '../layout'
+import { PLANES_Q2_K } from '../quant/q2_k'
 import { PLANES_Q3_K } from '../quant/q3_k'
 import { PLANES_Q4_K, PLANES_Q5_K } from '../quant/q4_k'
 import { PLANES_Q5_0 } from '../quant/q5_0'
@@ -10,11 +21,17 @@ import { matmul as matmul_i16_relaxed } from './matmul_i16/relaxed'
 import { matmulMin as matmul_u4_min } from './matmul_u4/relaxed'
 import { matmul as matmul_u5 } from './matmul_u5/relaxed'
 import { matmul as matmul_u6_add } from './matmul_u6/relaxed_add'
-import { matmulQ4_1 as matmul_u8_min_add, matmulQ8_0 as matmul_u8_add } from './matmul_u8/relaxed_add'
+import {
+  matmulQ4_0 as matmul_u8_offset_add,
+  matmulQ4_1 as matmul_u8_min_add,
+  matmulQ8_0 as matmul_u8_add,
+} from './matmul_u8/relaxed_add'
+import { addMinima } from './matmul_min/simd'
 import * as iq4_scalar from './matvec_iq4/scalar'
 import * as iq4 from './matvec_iq4/simd'
 import * as scalar from './matvec_planes/scalar'
 import * as simd from './matvec_planes/simd'
+import { I16_BLOCK, I8_BLOCK } from './unpack/layout'
 import * as unpacking from './unpack/planes'
 
 // A kernel is a function of its own for each type, that the engine compiles and optimizes by itself.
@@ -48,6 +65,14 @@ function matvecQ5_K(group: usize, blocks: i32, acts: usize, out: usize): void {
 
 function matvecQ5_KAdd(group: usize, blocks: i32, acts: usize, out: usize): void {
   simd.matvecK32(PLANES_Q5_K, group, blocks, acts, out, true)
+}
+
+function matvecQ2_K(group: usize, blocks: i32, acts: usize, out: usize): void {
+  simd.matvecK16(PLANES_Q2_K, true, group, blocks, acts, out, false)
+}
+
+function matvecQ2_KAdd(group: usize, blocks: i32, acts: usize, out: usize): void {
+  simd.matvecK16(PLANES_Q2_K, true, group, blocks, acts, out, true)
 }
 
 function matvecQ3_K(group: usize, blocks: i32, acts: usize, out: usize): void {
@@ -86,6 +111,8 @@ export function matvec(type: i32, group: usize, blocks: i32, acts: usize, out: u
         return matvecQ4_KAdd(group, blocks, acts, out)
       case TYPE_Q5_K | ALTERNATE:
         return matvecQ5_KAdd(group, blocks, acts, out)
+      case TYPE_Q2_K | ALTERNATE:
+        return matvecQ2_KAdd(group, blocks, acts, out)
       case TYPE_Q3_K | ALTERNATE:
         return matvecQ3_KAdd(group, blocks, acts, out)
       case TYPE_IQ4_NL | ALTERNATE:
@@ -103,6 +130,8 @@ export function matvec(type: i32, group: usize, blocks: i32, acts: usize, out: u
       return matvecQ4_K(group, blocks, acts, out)
     case TYPE_Q5_K:
       return matvecQ5_K(group, blocks, acts, out)
+    case TYPE_Q2_K:
+      return matvecQ2_K(group, blocks, acts, out)
     case TYPE_Q3_K:
       return matvecQ3_K(group, blocks, acts, out)
     case TYPE_IQ4_NL:
@@ -117,6 +146,8 @@ export function unpack(type: i32, group: usize, blocks: i32, scratch: usize): vo
   const small = ASC_FEATURE_RELAXED_SIMD
   if (ASC_FEATURE_RELAXED_SIMD) {
     switch (type) {
+      case TYPE_Q2_K | ALTERNATE:
+        return unpacking.unpackK16(PLANES_Q2_K, true, group, blocks, scratch, true)
       case TYPE_Q3_K | ALTERNATE:
         return unpacking.unpackK16(PLANES_Q3_K, false, group, blocks, scratch, true)
       case TYPE_IQ4_NL | ALTERNATE:
@@ -134,6 +165,8 @@ export function unpack(type: i32, group: usize, blocks: i32, scratch: usize): vo
       return unpacking.unpackK32(PLANES_Q4_K, group, blocks, scratch, small)
     case TYPE_Q5_K:
       return unpacking.unpackK32(PLANES_Q5_K, group, blocks, scratch, small)
+    case TYPE_Q2_K:
+      return unpacking.unpackK16(PLANES_Q2_K, true, group, blocks, scratch, false)
     case TYPE_Q3_K:
       return unpacking.unpackK16(PLANES_Q3_K, false, group, blocks, scratch, false)
     case TYPE_IQ4_NL:
@@ -158,6 +191,12 @@ export function matmul(type: i32, w: usize, blocks: i32, acts: usize, out: usize
       case TYPE_Q5_1 | ALTERNATE:
       case TYPE_Q5_K | ALTERNATE:
         return matmul_u8_min_add(w, blocks, acts, out)
+      case TYPE_Q2_K | ALTERNATE:
+        matmul_u8_offset_add(w, blocks, acts, out)
+        return addMinima(w + <usize>blocks * I8_BLOCK, blocks, acts, out)
+      case TYPE_Q2_K:
+        matmul_i16_relaxed(w, blocks, acts, out)
+        return addMinima(w + <usize>blocks * I16_BLOCK, blocks, acts, out)
       case TYPE_Q3_K | ALTERNATE:
         return matmul_u6_add(w, blocks, acts, out)
       case TYPE_IQ4_NL | ALTERNATE:
@@ -173,6 +212,9 @@ export function matmul(type: i32, w: usize, blocks: i32, acts: usize, out: usize
       case TYPE_Q5_1:
       case TYPE_Q5_K:
         return matmul_i16.matmulMin(w, blocks, acts, out)
+      case TYPE_Q2_K:
+        matmul_i16.matmul(w, blocks, acts, out)
+        return addMinima(w + <usize>blocks * I16_BLOCK, blocks, acts, out)
       default:
         return matmul_i16.matmul(w, blocks, acts, out)
     }
@@ -190,6 +232,8 @@ export function twin(type: i32, group: usize, blocks: i32, acts: usize, t: usize
       return scalar.matvecK32(PLANES_Q4_K, group, blocks, acts, t, out)
     case TYPE_Q5_K:
       return scalar.matvecK32(PLANES_Q5_K, group, blocks, acts, t, out)
+    case TYPE_Q2_K:
+      return scalar.matvecK16(PLANES_Q2_K, true, group, blocks, acts, t, out)
     case TYPE_Q3_K:
       return scalar.matvecK16(PLANES_Q3_K, false, group, blocks, acts, t, out)
     case TYPE_IQ4_NL:

@@ -1,0 +1,60 @@
+// Q2_K: 256 columns, value = d · sc · q − dmin · m, one sc and one m (4 bits each) for 16 columns. Source: ggml-common.h.
+//
+// In the file, 84 bytes a row and block:
+//   16 × u8: sc in the low, m in the high nibble
+//   │ 2 × 32 × u8: bits 2p of byte c of half h are column 128h + 32p + c │ d f16 │ dmin f16
+// Packed, 672 bytes a group and block:
+//   8 × d f16 │ 8 × dmin f16
+//   8 × ┌ 64 bytes of pairs: 32 columns (planes.ts)                                    ┐
+//       └ 8 × (sc, m) u8 of columns 0–15 as in the file │ 8 × (sc, m) of columns 16–31 ┘
+import { PAIRS, packPlane, planeBytes, planeValue } from './planes'
+import { GROUP_HEADER, RATIO_D, RATIO_M, packScales, scale } from './scales'
+
+const FILE_BLOCK: usize = 84
+export const PLANES_Q2_K = PAIRS
+const PACKED: usize = 672
+const PARTS: usize = 32
+const PART_BYTES: usize = 80
+
+/** Where the sub-scales of columns 16i … 16i + 15 lie. */
+// @ts-ignore: decorator
+@inline
+function subScaleAt(parts: usize, i: i32): usize {
+  return parts + <usize>(i >> 1) * PART_BYTES + planeBytes(PAIRS) + <usize>(i & 1) * 8
+}
+
+export function pack(src: usize, rows: i32, columns: i32, dst: usize): bool {
+  const blocks = columns >> 8
+  const rowBytes = <usize>blocks * FILE_BLOCK
+  const head = dst + GROUP_HEADER
+  for (let b: usize = 0; b < <usize>blocks; b++) {
+    const from = src + b * FILE_BLOCK
+    const parts = head + b * PACKED + PARTS
+    packPlane(from + 16, rowBytes, rows, 2, parts, PART_BYTES)
+    packPlane(from + 48, rowBytes, rows, 2, parts + 4 * PART_BYTES, PART_BYTES)
+    for (let i = 0; i < 16; i++) {
+      const sc = subScaleAt(parts, i)
+      store<u64>(sc, 0)
+      for (let r: usize = 0; r < <usize>rows; r++) store<u8>(sc + r, load<u8>(from + r * rowBytes + <usize>i))
+    }
+  }
+  return (
+    packScales(src + 80, rowBytes, FILE_BLOCK, rows, blocks, head, PACKED, dst + RATIO_D) &&
+    packScales(src + 82, rowBytes, FILE_BLOCK, rows, blocks, head + 16, PACKED, dst + RATIO_M)
+  )
+}
+
+/** One row of a group → f32[columns]. */
+export function row(group: usize, lane: usize, columns: i32, dst: usize): void {
+  const ratioD = load<f32>(group, RATIO_D)
+  const ratioM = load<f32>(group, RATIO_M)
+  for (let c = 0; c < columns; c++) {
+    const block = group + GROUP_HEADER + <usize>(c >> 8) * PACKED
+    const sc = <u32>load<u8>(subScaleAt(block + PARTS, (c >> 4) & 15) + lane)
+    const part = block + PARTS + <usize>((c >> 5) & 7) * PART_BYTES
+    // d · sc and dmin · m first, as ggml dequantizes.
+    const d = scale(block + lane * 2, ratioD) * <f32>(sc & 15)
+    const m = scale(block + 16 + lane * 2, ratioM) * <f32>(sc >> 4)
+    store<f32>(dst + c * 4, d * <f32>planeValue(part, PAIRS, lane, c & 31) - m)
+  }
+}
