@@ -36,67 +36,67 @@ import * as unpacking from './unpack/planes'
 
 // A kernel is a function of its own for each type, that the engine compiles and optimizes by itself.
 function matvecQ5_0(group: usize, blocks: i32, acts: usize, out: usize): void {
-  simd.matvec32(PLANES_Q5_0, false, group, blocks, acts, out, false)
+  simd.matvec(PLANES_Q5_0, simd.BY_D, group, blocks, acts, out, false)
 }
 
 function matvecQ5_0Add(group: usize, blocks: i32, acts: usize, out: usize): void {
-  simd.matvec32(PLANES_Q5_0, false, group, blocks, acts, out, true)
+  simd.matvec(PLANES_Q5_0, simd.BY_D, group, blocks, acts, out, true)
 }
 
 function matvecQ5_1(group: usize, blocks: i32, acts: usize, out: usize): void {
-  simd.matvec32(PLANES_Q5_1, true, group, blocks, acts, out, false)
+  simd.matvec(PLANES_Q5_1, simd.BY_D_M, group, blocks, acts, out, false)
 }
 
 function matvecQ5_1Add(group: usize, blocks: i32, acts: usize, out: usize): void {
-  simd.matvec32(PLANES_Q5_1, true, group, blocks, acts, out, true)
+  simd.matvec(PLANES_Q5_1, simd.BY_D_M, group, blocks, acts, out, true)
 }
 
 function matvecQ4_K(group: usize, blocks: i32, acts: usize, out: usize): void {
-  simd.matvecK32(PLANES_Q4_K, group, blocks, acts, out, false)
+  simd.matvec(PLANES_Q4_K, simd.BY_K32, group, blocks, acts, out, false)
 }
 
 function matvecQ4_KAdd(group: usize, blocks: i32, acts: usize, out: usize): void {
-  simd.matvecK32(PLANES_Q4_K, group, blocks, acts, out, true)
+  simd.matvec(PLANES_Q4_K, simd.BY_K32, group, blocks, acts, out, true)
 }
 
 function matvecQ5_K(group: usize, blocks: i32, acts: usize, out: usize): void {
-  simd.matvecK32(PLANES_Q5_K, group, blocks, acts, out, false)
+  simd.matvec(PLANES_Q5_K, simd.BY_K32, group, blocks, acts, out, false)
 }
 
 function matvecQ5_KAdd(group: usize, blocks: i32, acts: usize, out: usize): void {
-  simd.matvecK32(PLANES_Q5_K, group, blocks, acts, out, true)
+  simd.matvec(PLANES_Q5_K, simd.BY_K32, group, blocks, acts, out, true)
 }
 
 function matvecQ2_K(group: usize, blocks: i32, acts: usize, out: usize): void {
-  simd.matvecK16(PLANES_Q2_K, true, group, blocks, acts, out, false)
+  simd.matvec(PLANES_Q2_K, simd.BY_K16_M, group, blocks, acts, out, false)
 }
 
 function matvecQ2_KAdd(group: usize, blocks: i32, acts: usize, out: usize): void {
-  simd.matvecK16(PLANES_Q2_K, true, group, blocks, acts, out, true)
+  simd.matvec(PLANES_Q2_K, simd.BY_K16_M, group, blocks, acts, out, true)
 }
 
 function matvecQ3_K(group: usize, blocks: i32, acts: usize, out: usize): void {
-  simd.matvecK16(PLANES_Q3_K, false, group, blocks, acts, out, false)
+  simd.matvec(PLANES_Q3_K, simd.BY_K16, group, blocks, acts, out, false)
 }
 
 function matvecQ3_KAdd(group: usize, blocks: i32, acts: usize, out: usize): void {
-  simd.matvecK16(PLANES_Q3_K, false, group, blocks, acts, out, true)
+  simd.matvec(PLANES_Q3_K, simd.BY_K16, group, blocks, acts, out, true)
 }
 
 function matvecIQ4_NL(group: usize, blocks: i32, acts: usize, out: usize): void {
-  iq4.matvecNL(group, blocks, acts, out, false)
+  iq4.matvec(false, group, blocks, acts, out, false)
 }
 
 function matvecIQ4_NLAdd(group: usize, blocks: i32, acts: usize, out: usize): void {
-  iq4.matvecNL(group, blocks, acts, out, true)
+  iq4.matvec(false, group, blocks, acts, out, true)
 }
 
 function matvecIQ4_XS(group: usize, blocks: i32, acts: usize, out: usize): void {
-  iq4.matvecXS(group, blocks, acts, out, false)
+  iq4.matvec(true, group, blocks, acts, out, false)
 }
 
 function matvecIQ4_XSAdd(group: usize, blocks: i32, acts: usize, out: usize): void {
-  iq4.matvecXS(group, blocks, acts, out, true)
+  iq4.matvec(true, group, blocks, acts, out, true)
 }
 
 /** 8 rows of a group · one token → f32[8] at out. */

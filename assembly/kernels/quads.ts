@@ -52,63 +52,31 @@ export function quad(j: i32, planes: i32, w: v128, h: v128, low: v128, top: v128
 }
 
 /**
- * c + the dots of four quads, bytes 0…31. In the relaxed build i16 lanes sum them: at most 4 · 2 · 31 · 127 = 31,496; or
- * `add`: dots that add to i32.
+ * s + the dots of one quad of four rows, bytes in 0…63, where `first` of the sum alone. x: a token's quad in every lane, in
+ * the simd build its columns 0 and 2, and y its columns 1 and 3. Sums are pairs of columns as i16 in the relaxed build;
+ * else, and with `add` there too, i32.
  */
 // @ts-ignore: decorator
 @inline
-export function dotFour(c: v128, acts: usize, w0: v128, w1: v128, w2: v128, w3: v128, add: bool): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) {
-    if (add) {
-      c = dotAdd(c, v128.load32_splat(acts), w0)
-      c = dotAdd(c, v128.load32_splat(acts, 4), w1)
-      c = dotAdd(c, v128.load32_splat(acts, 8), w2)
-      return dotAdd(c, v128.load32_splat(acts, 12), w3)
-    }
-    let s = dot8(v128.load32_splat(acts), w0)
-    s = addDot8(s, v128.load32_splat(acts, 4), w1)
-    s = addDot8(s, v128.load32_splat(acts, 8), w2)
-    s = addDot8(s, v128.load32_splat(acts, 12), w3)
-    return i32x4.add(c, i32x4.extadd_pairwise_i16x8_s(s))
-  } else {
-    const byte = i16x8.splat(255)
-    c = dot16(dot16(c, v128.load32_splat(acts), v128.and(w0, byte)), v128.load32_splat(acts, 4), i16x8.shr_u(w0, 8))
-    c = dot16(dot16(c, v128.load32_splat(acts, 8), v128.and(w1, byte)), v128.load32_splat(acts, 12), i16x8.shr_u(w1, 8))
-    c = dot16(
-      dot16(c, v128.load32_splat(acts, 16), v128.and(w2, byte)),
-      v128.load32_splat(acts, 20),
-      i16x8.shr_u(w2, 8),
-    )
-    return dot16(
-      dot16(c, v128.load32_splat(acts, 24), v128.and(w3, byte)),
-      v128.load32_splat(acts, 28),
-      i16x8.shr_u(w3, 8),
-    )
-  }
+export function dotQuad(s: v128, first: bool, x: v128, y: v128, q: v128, add: bool): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return add ? dotAdd(s, x, q) : first ? dot8(x, q) : addDot8(s, x, q)
+  else return dot16(dot16(s, x, v128.and(q, i16x8.splat(255))), y, i16x8.shr_u(q, 8))
 }
 
-/** c + the dots of columns 0–15 of four rows of a part. */
+/** Four quads' sum as i32; in the relaxed build at most 4 · 2 · 31 · 127 = 31,496 before. */
 // @ts-ignore: decorator
 @inline
-export function dotFirst(c: v128, p: usize, planes: i32, acts: usize, low: v128, top: v128, add: bool): v128 {
-  const h = loadBits(p, planes)
-  const w0 = quad(0, planes, loadLow(p, planes, 0), h, low, top)
-  const w1 = quad(1, planes, loadLow(p, planes, 1), h, low, top)
-  const w2 = quad(2, planes, loadLow(p, planes, 2), h, low, top)
-  const w3 = quad(3, planes, loadLow(p, planes, 3), h, low, top)
-  return dotFour(c, acts, w0, w1, w2, w3, add)
+export function widen(s: v128, add: bool): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return add ? s : i32x4.extadd_pairwise_i16x8_s(s)
+  else return s
 }
 
-/** c + the dots of columns 16–31. */
+/** The sum of eight quads, given that of each four: those of nibbles fit i16, 8 · 2 · 15 · 127 = 30,480. */
 // @ts-ignore: decorator
 @inline
-export function dotSecond(c: v128, p: usize, planes: i32, acts: usize, low: v128, top: v128, add: bool): v128 {
-  const h = loadBits(p, planes)
-  const w0 = quad(4, planes, loadLow(p, planes, 0), h, low, top)
-  const w1 = quad(5, planes, loadLow(p, planes, 1), h, low, top)
-  const w2 = quad(6, planes, loadLow(p, planes, 2), h, low, top)
-  const w3 = quad(7, planes, loadLow(p, planes, 3), h, low, top)
-  return dotFour(c, acts + 4 * QUAD_BYTES, w0, w1, w2, w3, add)
+export function widenBoth(s: v128, t: v128, planes: i32, add: bool): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD && planes == NIBBLES && !add) return i32x4.extadd_pairwise_i16x8_s(i16x8.add(s, t))
+  return i32x4.add(widen(s, add), widen(t, add))
 }
 
 /** 4 bytes → f32x4 of sub-scales in 0…255. */

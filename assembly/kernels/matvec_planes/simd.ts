@@ -1,161 +1,175 @@
-// Types made of planes, in the simd and the relaxed build; `add`: with dots that add to i32 (relaxed only).
+// Types made of planes, in the simd and the relaxed build; `add`: with dots that add to i32 (relaxed only). One loop serves
+// all: the integers of a part are the same for each, how they are scaled is not.
 import { ACTS_BLOCK, ACTS_DA, ACTS_S, ACTS_S1, ACTS_SA } from '../acts'
 import { F16_MASK, shiftF16x4 } from '../../quant/f16'
-import { k16PartBytes, k16Parts, planeBytes } from '../../quant/planes'
+import { planeBytes } from '../../quant/planes'
 import { GROUP_HEADER, RATIO_D, RATIO_M } from '../../quant/scales'
-import { K32_PARTS, k32PartBytes } from '../../quant/q4_k'
-import { dotFirst, dotSecond, lowMask, minPairs, signedScales, sumPair, topMask, unsignedScales } from '../quads'
-import { step, stepF16, stepMin } from '../steps'
+import {
+  QUAD_BYTES,
+  dotQuad,
+  loadBits,
+  loadLow,
+  lowMask,
+  minPairs,
+  quad,
+  signedScales,
+  sumPair,
+  topMask,
+  unsignedScales,
+  widen,
+  widenBoth,
+} from '../quads'
+import { step, stepMin } from '../steps'
 
-/** Four rows of a part: the dots of 32 columns. */
+// How a type's parts of 32 columns are scaled.
+/** d; the offset of 16 is a minimum of −16 · d (Q5_0). */
 // @ts-ignore: decorator
 @inline
-function dotPart(p: usize, planes: i32, acts: usize, low: v128, top: v128, add: bool): v128 {
-  return dotSecond(dotFirst(i32x4.splat(0), p, planes, acts, low, top, add), p, planes, acts, low, top, add)
-}
-
-/** Q5_1, and Q5_0 whose offset of 16 is a minimum of −16 · d. */
+export const BY_D = 0
+/** d and m (Q5_1). */
 // @ts-ignore: decorator
 @inline
-export function matvec32(
-  planes: i32,
-  hasMin: bool,
-  group: usize,
-  blocks: i32,
-  acts: usize,
-  out: usize,
-  add: bool,
-): void {
-  const ratioD = v128.load32_splat(group, RATIO_D)
-  const ratioM = hasMin ? v128.load32_splat(group, RATIO_M) : f32x4.mul(ratioD, f32x4.splat(-16))
-  const low = lowMask(planes)
-  const top = topMask(planes)
-  const mask = i32x4.splat(F16_MASK)
-  let f0 = f32x4.splat(0)
-  let f1 = f32x4.splat(0)
-  const bytes = planeBytes(planes) + (hasMin ? 32 : 16)
-  let w = group + GROUP_HEADER
-  for (const end = w + <usize>blocks * bytes; w < end; w += bytes, acts += ACTS_BLOCK) {
-    const d = w + planeBytes(planes)
-    const m = hasMin ? d + 16 : d
-    const da = f32x4.mul(v128.load32_splat(acts, ACTS_DA), ratioD)
-    const sa = f32x4.mul(v128.load32_splat(acts, ACTS_SA), ratioM)
-    f0 = stepF16(f0, dotPart(w, planes, acts, low, top, add), d, mask, da)
-    f1 = stepF16(f1, dotPart(w + 16, planes, acts, low, top, add), d + 8, mask, da)
-    f0 = stepMin(f0, shiftF16x4(m, mask), sa)
-    f1 = stepMin(f1, shiftF16x4(m + 8, mask), sa)
-  }
-  v128.store(out, f0)
-  v128.store(out, f1, 16)
-}
-
-/** Q4_K and Q5_K. */
+export const BY_D_M = 1
+/** d · sc and dmin · m, one sc and m for 32 columns (Q4_K, Q5_K). */
 // @ts-ignore: decorator
 @inline
-export function matvecK32(planes: i32, group: usize, blocks: i32, acts: usize, out: usize, add: bool): void {
-  const ratioD = v128.load32_splat(group, RATIO_D)
-  const ratioM = f32x4.neg(v128.load32_splat(group, RATIO_M))
-  const low = lowMask(planes)
-  const top = topMask(planes)
-  const mask = i32x4.splat(F16_MASK)
-  let f0 = f32x4.splat(0)
-  let f1 = f32x4.splat(0)
-  let w = group + GROUP_HEADER
-  for (let b = 0; b < blocks; b += 8) {
-    const d0 = shiftF16x4(w, mask)
-    const d1 = shiftF16x4(w + 8, mask)
-    const m0 = shiftF16x4(w + 16, mask)
-    const m1 = shiftF16x4(w + 24, mask)
-    w += K32_PARTS
-    for (const end = w + 8 * k32PartBytes(planes); w < end; w += k32PartBytes(planes), acts += ACTS_BLOCK) {
-      const sc = w + planeBytes(planes)
-      const da = f32x4.mul(v128.load32_splat(acts, ACTS_DA), ratioD)
-      const sa = f32x4.mul(v128.load32_splat(acts, ACTS_SA), ratioM)
-      f0 = step(f0, dotPart(w, planes, acts, low, top, add), f32x4.mul(d0, unsignedScales(sc)), da)
-      f1 = step(f1, dotPart(w + 16, planes, acts, low, top, add), f32x4.mul(d1, unsignedScales(sc + 4)), da)
-      f0 = stepMin(f0, f32x4.mul(m0, unsignedScales(sc + 8)), sa)
-      f1 = stepMin(f1, f32x4.mul(m1, unsignedScales(sc + 12)), sa)
-    }
-  }
-  v128.store(out, f0)
-  v128.store(out, f1, 16)
-}
+export const BY_K32 = 2
+/** d · sc, one sc for 16 columns, values offset by 4 (Q3_K). */
+// @ts-ignore: decorator
+@inline
+export const BY_K16 = 3
+/** d · sc and dmin · m, one sc and m for 16 columns (Q2_K). */
+// @ts-ignore: decorator
+@inline
+export const BY_K16_M = 4
 
 /** Four sub-scales as i32: signed, or the low nibbles. */
 // @ts-ignore: decorator
 @inline
-function subScales(p: usize, hasMin: bool): v128 {
+function subScales(p: usize, scaling: i32): v128 {
   const sc = signedScales(p)
-  return hasMin ? v128.and(sc, i32x4.splat(15)) : sc
+  return scaling == BY_K16_M ? v128.and(sc, i32x4.splat(15)) : sc
 }
 
-/** Four rows of a part: sc0 · (dot of columns 0–15) + sc1 · (dot of columns 16–31), which begin at b0 and b1. */
+/** Four rows' integer: of both halves of the columns, or sc0 · the first half's + sc1 · the second's. */
 // @ts-ignore: decorator
 @inline
-function dotPart16(
-  p: usize,
-  sc: usize,
-  planes: i32,
-  hasMin: bool,
-  acts: usize,
-  b0: v128,
-  b1: v128,
-  low: v128,
-  top: v128,
-  add: bool,
-): v128 {
-  const c0 = i32x4.mul(dotFirst(b0, p, planes, acts, low, top, add), subScales(sc, hasMin))
-  const c1 = i32x4.mul(dotSecond(b1, p, planes, acts, low, top, add), subScales(sc + 8, hasMin))
-  return i32x4.add(c0, c1)
+function combine(a: v128, b: v128, b0: v128, b1: v128, sc: usize, planes: i32, scaling: i32, add: bool): v128 {
+  if (scaling < BY_K16) return widenBoth(a, b, planes, add)
+  a = widen(a, add)
+  b = widen(b, add)
+  if (scaling == BY_K16) {
+    a = i32x4.add(a, b0)
+    b = i32x4.add(b, b1)
+  }
+  return i32x4.add(i32x4.mul(a, subScales(sc, scaling)), i32x4.mul(b, subScales(sc + 8, scaling)))
 }
 
-/** Q3_K, values offset by 4, and with minima Q2_K. */
+/** 8 rows of a group · one token → f32[8] at out. */
 // @ts-ignore: decorator
 @inline
-export function matvecK16(
-  planes: i32,
-  hasMin: bool,
-  group: usize,
-  blocks: i32,
-  acts: usize,
-  out: usize,
-  add: bool,
-): void {
+export function matvec(planes: i32, scaling: i32, group: usize, blocks: i32, acts: usize, out: usize, add: bool): void {
   const ratioD = v128.load32_splat(group, RATIO_D)
-  const ratioM = f32x4.mul(v128.load32_splat(group, RATIO_M), f32x4.splat(0.125))
+  const ratioM =
+    scaling == BY_D
+      ? f32x4.mul(ratioD, f32x4.splat(-16))
+      : scaling == BY_K32
+        ? f32x4.neg(v128.load32_splat(group, RATIO_M))
+        : scaling == BY_K16_M
+          ? f32x4.mul(v128.load32_splat(group, RATIO_M), f32x4.splat(0.125))
+          : v128.load32_splat(group, RATIO_M)
+  const hasParts = scaling >= BY_K32
+  const hasMin = scaling == BY_K32 || scaling == BY_K16_M
   const low = lowMask(planes)
   const top = topMask(planes)
   const mask = i32x4.splat(F16_MASK)
+  const zero = i32x4.splat(0)
   let f0 = f32x4.splat(0)
-  let f1 = f32x4.splat(0)
-  let g0 = f32x4.splat(0)
-  let g1 = f32x4.splat(0)
+  let f1 = f0
+  let g0 = f0
+  let g1 = f0
+  let d0 = f0
+  let d1 = f0
+  let m0 = f0
+  let m1 = f0
   let w = group + GROUP_HEADER
-  for (let b = 0; b < blocks; b += 8) {
-    const d0 = shiftF16x4(w, mask)
-    const d1 = shiftF16x4(w + 8, mask)
-    const m0 = shiftF16x4(w + 16, mask)
-    const m1 = shiftF16x4(w + 24, mask)
-    w += k16Parts(hasMin)
-    for (const end = w + 8 * k16PartBytes(planes); w < end; w += k16PartBytes(planes), acts += ACTS_BLOCK) {
-      const sc = w + planeBytes(planes)
-      // s = −8 · sum, the offset is 4.
-      const s1 = load<i32>(acts, ACTS_S1)
-      const b0 = i32x4.splat(hasMin ? 0 : (load<i32>(acts, ACTS_S) - s1) >> 1)
-      const b1 = i32x4.splat(hasMin ? 0 : s1 >> 1)
-      const da = v128.load32_splat(acts, ACTS_DA)
-      const scale = f32x4.mul(da, ratioD)
-      f0 = step(f0, dotPart16(w, sc, planes, hasMin, acts, b0, b1, low, top, add), d0, scale)
-      f1 = step(f1, dotPart16(w + 16, sc + 4, planes, hasMin, acts, b0, b1, low, top, add), d1, scale)
-      if (hasMin) {
-        const sums = sumPair(load<i32>(acts, ACTS_S), s1)
-        const pairs = minPairs(sc)
-        const min = f32x4.mul(da, ratioM)
-        g0 = step(g0, i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_u(pairs), sums), m0, min)
-        g1 = step(g1, i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_u(pairs), sums), m1, min)
-      }
+  for (let b = 0; b < blocks; b++, acts += ACTS_BLOCK) {
+    if (hasParts && (b & 7) == 0) {
+      d0 = shiftF16x4(w, mask)
+      d1 = shiftF16x4(w + 8, mask)
+      m0 = shiftF16x4(w + 16, mask)
+      m1 = shiftF16x4(w + 24, mask)
+      w += hasMin ? 32 : 16
     }
+    // Rows 0–3 (0) and 4–7 (1); quads 0–3 (c) and 4–7 (e).
+    const h0 = loadBits(w, planes)
+    const h1 = loadBits(w + 16, planes)
+    let v = loadLow(w, planes, 0)
+    let u = loadLow(w + 16, planes, 0)
+    let x = v128.load32_splat(acts)
+    let y = v128.load32_splat(acts, 4)
+    let c0 = dotQuad(zero, true, x, y, quad(0, planes, v, h0, low, top), add)
+    let c1 = dotQuad(zero, true, x, y, quad(0, planes, u, h1, low, top), add)
+    x = v128.load32_splat(acts, 4 * QUAD_BYTES)
+    y = v128.load32_splat(acts, 4 * QUAD_BYTES + 4)
+    let e0 = dotQuad(zero, true, x, y, quad(4, planes, v, h0, low, top), add)
+    let e1 = dotQuad(zero, true, x, y, quad(4, planes, u, h1, low, top), add)
+    v = loadLow(w, planes, 1)
+    u = loadLow(w + 16, planes, 1)
+    x = v128.load32_splat(acts, QUAD_BYTES)
+    y = v128.load32_splat(acts, QUAD_BYTES + 4)
+    c0 = dotQuad(c0, false, x, y, quad(1, planes, v, h0, low, top), add)
+    c1 = dotQuad(c1, false, x, y, quad(1, planes, u, h1, low, top), add)
+    x = v128.load32_splat(acts, 5 * QUAD_BYTES)
+    y = v128.load32_splat(acts, 5 * QUAD_BYTES + 4)
+    e0 = dotQuad(e0, false, x, y, quad(5, planes, v, h0, low, top), add)
+    e1 = dotQuad(e1, false, x, y, quad(5, planes, u, h1, low, top), add)
+    v = loadLow(w, planes, 2)
+    u = loadLow(w + 16, planes, 2)
+    x = v128.load32_splat(acts, 2 * QUAD_BYTES)
+    y = v128.load32_splat(acts, 2 * QUAD_BYTES + 4)
+    c0 = dotQuad(c0, false, x, y, quad(2, planes, v, h0, low, top), add)
+    c1 = dotQuad(c1, false, x, y, quad(2, planes, u, h1, low, top), add)
+    x = v128.load32_splat(acts, 6 * QUAD_BYTES)
+    y = v128.load32_splat(acts, 6 * QUAD_BYTES + 4)
+    e0 = dotQuad(e0, false, x, y, quad(6, planes, v, h0, low, top), add)
+    e1 = dotQuad(e1, false, x, y, quad(6, planes, u, h1, low, top), add)
+    v = loadLow(w, planes, 3)
+    u = loadLow(w + 16, planes, 3)
+    x = v128.load32_splat(acts, 3 * QUAD_BYTES)
+    y = v128.load32_splat(acts, 3 * QUAD_BYTES + 4)
+    c0 = dotQuad(c0, false, x, y, quad(3, planes, v, h0, low, top), add)
+    c1 = dotQuad(c1, false, x, y, quad(3, planes, u, h1, low, top), add)
+    x = v128.load32_splat(acts, 7 * QUAD_BYTES)
+    y = v128.load32_splat(acts, 7 * QUAD_BYTES + 4)
+    e0 = dotQuad(e0, false, x, y, quad(7, planes, v, h0, low, top), add)
+    e1 = dotQuad(e1, false, x, y, quad(7, planes, u, h1, low, top), add)
+    const sc = w + planeBytes(planes)
+    // s = −8 · sum, the offset is 4.
+    const s1 = load<i32>(acts, ACTS_S1)
+    const b0 = i32x4.splat((load<i32>(acts, ACTS_S) - s1) >> 1)
+    const b1 = i32x4.splat(s1 >> 1)
+    c0 = combine(c0, e0, b0, b1, sc, planes, scaling, add)
+    c1 = combine(c1, e1, b0, b1, sc + 4, planes, scaling, add)
+    const da = v128.load32_splat(acts, ACTS_DA)
+    const dw0 = !hasParts ? shiftF16x4(sc, mask) : scaling == BY_K32 ? f32x4.mul(d0, unsignedScales(sc)) : d0
+    const dw1 = !hasParts ? shiftF16x4(sc + 8, mask) : scaling == BY_K32 ? f32x4.mul(d1, unsignedScales(sc + 4)) : d1
+    f0 = step(f0, c0, dw0, f32x4.mul(da, ratioD))
+    f1 = step(f1, c1, dw1, f32x4.mul(da, ratioD))
+    if (scaling < BY_K16) {
+      const m = scaling == BY_D_M ? sc + 16 : sc
+      const sa = f32x4.mul(v128.load32_splat(acts, ACTS_SA), ratioM)
+      f0 = stepMin(f0, hasParts ? f32x4.mul(m0, unsignedScales(sc + 8)) : shiftF16x4(m, mask), sa)
+      f1 = stepMin(f1, hasParts ? f32x4.mul(m1, unsignedScales(sc + 12)) : shiftF16x4(m + 8, mask), sa)
+    }
+    if (scaling == BY_K16_M) {
+      const sums = sumPair(load<i32>(acts, ACTS_S), s1)
+      const pairs = minPairs(sc)
+      g0 = step(g0, i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_u(pairs), sums), m0, f32x4.mul(da, ratioM))
+      g1 = step(g1, i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_u(pairs), sums), m1, f32x4.mul(da, ratioM))
+    }
+    w += planeBytes(planes) + (scaling == BY_D_M ? 32 : 16)
   }
-  v128.store(out, hasMin ? f32x4.add(f0, g0) : f0)
-  v128.store(out, hasMin ? f32x4.add(f1, g1) : f1, 16)
+  v128.store(out, scaling == BY_K16_M ? f32x4.add(f0, g0) : f0)
+  v128.store(out, scaling == BY_K16_M ? f32x4.add(f1, g1) : f1, 16)
 }
