@@ -19,7 +19,7 @@ import { PLANES_Q5_1 } from '../quant/q5_1'
 import * as matmul_i16 from './matmul_i16/simd'
 import { matmul as matmul_i16_relaxed } from './matmul_i16/relaxed'
 import { matmulMin as matmul_u4_min } from './matmul_u4/relaxed'
-import { matmul as matmul_u5 } from './matmul_u5/relaxed'
+import * as matmul_u5 from './matmul_u5/relaxed'
 import { matmul as matmul_u6_add } from './matmul_u6/relaxed_add'
 import {
   matmulQ4_0 as matmul_u8_offset_add,
@@ -31,7 +31,7 @@ import * as iq4_scalar from './matvec_iq4/scalar'
 import * as iq4 from './matvec_iq4/simd'
 import * as scalar from './matvec_planes/scalar'
 import * as simd from './matvec_planes/simd'
-import { I16_BLOCK, I8_BLOCK } from './unpack/layout'
+import { I16_BLOCK, I8_Q6_BLOCK } from './unpack/layout'
 import * as unpacking from './unpack/planes'
 
 // A kernel is a function of its own for each type, that the engine compiles and optimizes by itself.
@@ -147,9 +147,9 @@ export function unpack(type: i32, group: usize, blocks: i32, scratch: usize): vo
   if (ASC_FEATURE_RELAXED_SIMD) {
     switch (type) {
       case TYPE_Q2_K | ALTERNATE:
-        return unpacking.unpackK16(PLANES_Q2_K, true, group, blocks, scratch, true)
+        return unpacking.unpackK16(PLANES_Q2_K, true, group, blocks, scratch, true, true)
       case TYPE_Q3_K | ALTERNATE:
-        return unpacking.unpackK16(PLANES_Q3_K, false, group, blocks, scratch, true)
+        return unpacking.unpackK16(PLANES_Q3_K, false, group, blocks, scratch, true, true)
       case TYPE_IQ4_NL | ALTERNATE:
         return unpacking.unpackIQ4_NL(group, blocks, scratch, true)
       case TYPE_IQ4_XS | ALTERNATE:
@@ -166,9 +166,9 @@ export function unpack(type: i32, group: usize, blocks: i32, scratch: usize): vo
     case TYPE_Q5_K:
       return unpacking.unpackK32(PLANES_Q5_K, group, blocks, scratch, small)
     case TYPE_Q2_K:
-      return unpacking.unpackK16(PLANES_Q2_K, true, group, blocks, scratch, false)
+      return unpacking.unpackK16(PLANES_Q2_K, true, group, blocks, scratch, small, false)
     case TYPE_Q3_K:
-      return unpacking.unpackK16(PLANES_Q3_K, false, group, blocks, scratch, false)
+      return unpacking.unpackK16(PLANES_Q3_K, false, group, blocks, scratch, small, false)
     case TYPE_IQ4_NL:
       return unpacking.unpackIQ4_NL(group, blocks, scratch, false)
     case TYPE_IQ4_XS:
@@ -185,18 +185,20 @@ export function matmul(type: i32, w: usize, blocks: i32, acts: usize, out: usize
       case TYPE_Q5_0:
       case TYPE_Q5_1:
       case TYPE_Q5_K:
-        return matmul_u5(w, blocks, acts, out)
+        return matmul_u5.matmulMin(w, blocks, acts, out)
       case TYPE_Q4_K | ALTERNATE:
       case TYPE_Q5_0 | ALTERNATE:
       case TYPE_Q5_1 | ALTERNATE:
       case TYPE_Q5_K | ALTERNATE:
         return matmul_u8_min_add(w, blocks, acts, out)
       case TYPE_Q2_K | ALTERNATE:
-        matmul_u8_offset_add(w, blocks, acts, out)
-        return addMinima(w + <usize>blocks * I8_BLOCK, blocks, acts, out)
+        matmul_u6_add(w, blocks, acts, out)
+        return addMinima(w + <usize>blocks * I8_Q6_BLOCK, blocks, acts, out)
       case TYPE_Q2_K:
-        matmul_i16_relaxed(w, blocks, acts, out)
-        return addMinima(w + <usize>blocks * I16_BLOCK, blocks, acts, out)
+        matmul_u5.matmulQ2_K(w, blocks, acts, out)
+        return addMinima(w + <usize>blocks * I8_Q6_BLOCK, blocks, acts, out)
+      case TYPE_Q3_K:
+        return matmul_u5.matmulQ3_K(w, blocks, acts, out)
       case TYPE_Q3_K | ALTERNATE:
         return matmul_u6_add(w, blocks, acts, out)
       case TYPE_IQ4_NL | ALTERNATE:

@@ -79,6 +79,14 @@ export function widenBoth(s: v128, t: v128, planes: i32, add: bool): v128 {
   return i32x4.add(widen(s, add), widen(t, add))
 }
 
+/** 8 signed bytes at p, each twice, as bytes: extended, lanes for the two columns of a pair of each of 8 rows. */
+// @ts-ignore: decorator
+@inline
+export function twice(p: usize): v128 {
+  const s = v128.load64_zero(p)
+  return v128.shuffle<i8>(s, s, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7)
+}
+
 /** 4 bytes → f32x4 of sub-scales in 0…255. */
 // @ts-ignore: decorator
 @inline
@@ -93,12 +101,19 @@ export function signedScales(p: usize): v128 {
   return i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v128.load32_zero(p)))
 }
 
-/** The high nibbles of two bytes a row, 8 of columns 0–15 and 8 of 16–31, side by side: (m0, m1) of each row as bytes. */
+/** The two bytes a row side by side: (sc0, sc1) of each row. */
+// @ts-ignore: decorator
+@inline
+export function scalePairs(p: usize): v128 {
+  const s = v128.load(p)
+  return v128.shuffle<i8>(s, s, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15)
+}
+
+/** Their high nibbles: (m0, m1). */
 // @ts-ignore: decorator
 @inline
 export function minPairs(p: usize): v128 {
-  const m = v128.and(i16x8.shr_u(v128.load(p), 4), i8x16.splat(15))
-  return v128.shuffle<i8>(m, m, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15)
+  return v128.and(i16x8.shr_u(scalePairs(p), 4), i8x16.splat(15))
 }
 
 /** −8 · the sums of columns 0–15 and 16–31 as pairs of i16, from those of all 32 and of the last 16. */

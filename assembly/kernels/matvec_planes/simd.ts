@@ -12,11 +12,11 @@ import {
   lowMask,
   minPairs,
   quad,
-  signedScales,
+  scalePairs,
   sumPair,
   topMask,
+  twice,
   unsignedScales,
-  widen,
   widenBoth,
 } from '../quads'
 import { step, stepMin } from '../steps'
@@ -43,26 +43,16 @@ export const BY_K16 = 3
 @inline
 export const BY_K16_M = 4
 
-/** Four sub-scales as i32: signed, or the low nibbles. */
+/**
+ * Four rows' sc0 · (first half's sum) + sc1 · (second half's); sc0, sc1: i16, each twice. In the relaxed build the sums are
+ * pairs of i16 and one dot adds and scales them; else they are i32 below 16 · 7 · 127 = 14,224.
+ */
 // @ts-ignore: decorator
 @inline
-function subScales(p: usize, scaling: i32): v128 {
-  const sc = signedScales(p)
-  return scaling == BY_K16_M ? v128.and(sc, i32x4.splat(15)) : sc
-}
-
-/** Four rows' integer: of both halves of the columns, or sc0 · the first half's + sc1 · the second's. */
-// @ts-ignore: decorator
-@inline
-function combine(a: v128, b: v128, b0: v128, b1: v128, sc: usize, planes: i32, scaling: i32, add: bool): v128 {
-  if (scaling < BY_K16) return widenBoth(a, b, planes, add)
-  a = widen(a, add)
-  b = widen(b, add)
-  if (scaling == BY_K16) {
-    a = i32x4.add(a, b0)
-    b = i32x4.add(b, b1)
-  }
-  return i32x4.add(i32x4.mul(a, subScales(sc, scaling)), i32x4.mul(b, subScales(sc + 8, scaling)))
+function scaleHalves(c: v128, e: v128, sc0: v128, sc1: v128, add: bool): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) if (!add) return i32x4.add(i32x4.dot_i16x8_s(c, sc0), i32x4.dot_i16x8_s(e, sc1))
+  const low = i32x4.splat(0xffff)
+  return i32x4.add(i32x4.dot_i16x8_s(v128.and(c, low), sc0), i32x4.dot_i16x8_s(v128.and(e, low), sc1))
 }
 
 /** 8 rows of a group · one token → f32[8] at out. */
@@ -145,12 +135,23 @@ export function matvec(planes: i32, scaling: i32, group: usize, blocks: i32, act
     e0 = dotQuad(e0, false, x, y, quad(7, planes, v, h0, low, top), add)
     e1 = dotQuad(e1, false, x, y, quad(7, planes, u, h1, low, top), add)
     const sc = w + planeBytes(planes)
-    // s = −8 · sum, the offset is 4.
-    const s1 = load<i32>(acts, ACTS_S1)
-    const b0 = i32x4.splat((load<i32>(acts, ACTS_S) - s1) >> 1)
-    const b1 = i32x4.splat(s1 >> 1)
-    c0 = combine(c0, e0, b0, b1, sc, planes, scaling, add)
-    c1 = combine(c1, e1, b0, b1, sc + 4, planes, scaling, add)
+    if (scaling < BY_K16) {
+      c0 = widenBoth(c0, e0, planes, add)
+      c1 = widenBoth(c1, e1, planes, add)
+    } else {
+      const nibble = i8x16.splat(15)
+      const sc0 = scaling == BY_K16_M ? v128.and(twice(sc), nibble) : twice(sc)
+      const sc1 = scaling == BY_K16_M ? v128.and(twice(sc + 8), nibble) : twice(sc + 8)
+      c0 = scaleHalves(c0, e0, i16x8.extend_low_i8x16_s(sc0), i16x8.extend_low_i8x16_s(sc1), add)
+      c1 = scaleHalves(c1, e1, i16x8.extend_high_i8x16_s(sc0), i16x8.extend_high_i8x16_s(sc1), add)
+      if (scaling == BY_K16) {
+        // −8 · the sums, the offset is 4.
+        const sums = i16x8.shr_s(sumPair(load<i32>(acts, ACTS_S), load<i32>(acts, ACTS_S1)), 1)
+        const pairs = scalePairs(sc)
+        c0 = i32x4.add(c0, i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_s(pairs), sums))
+        c1 = i32x4.add(c1, i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_s(pairs), sums))
+      }
+    }
     const da = v128.load32_splat(acts, ACTS_DA)
     const dw0 = !hasParts ? shiftF16x4(sc, mask) : scaling == BY_K32 ? f32x4.mul(d0, unsignedScales(sc)) : d0
     const dw1 = !hasParts ? shiftF16x4(sc + 8, mask) : scaling == BY_K32 ? f32x4.mul(d1, unsignedScales(sc + 4)) : d1
@@ -163,7 +164,7 @@ export function matvec(planes: i32, scaling: i32, group: usize, blocks: i32, act
       f1 = stepMin(f1, hasParts ? f32x4.mul(m1, unsignedScales(sc + 12)) : shiftF16x4(m + 8, mask), sa)
     }
     if (scaling == BY_K16_M) {
-      const sums = sumPair(load<i32>(acts, ACTS_S), s1)
+      const sums = sumPair(load<i32>(acts, ACTS_S), load<i32>(acts, ACTS_S1))
       const pairs = minPairs(sc)
       g0 = step(g0, i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_u(pairs), sums), m0, f32x4.mul(da, ratioM))
       g1 = step(g1, i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_u(pairs), sums), m1, f32x4.mul(da, ratioM))

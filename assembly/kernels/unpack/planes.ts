@@ -91,46 +91,42 @@ export function unpackK32(planes: i32, group: usize, blocks: i32, dst: usize, by
   }
 }
 
-/** Four signed bytes, each twice, as i16 (a lane for each column of a pair). */
+/** One quad of four rows with its sub-scales: as i16 sc · (q − offset), as bytes q + shift, the sub-scales beside. */
 // @ts-ignore: decorator
 @inline
-function twice(sc: v128): v128 {
-  const s = i16x8.extend_low_i8x16_s(sc)
-  return v128.shuffle<i16>(s, s, 0, 0, 1, 1, 2, 2, 3, 3)
+function storeScaled(p: usize, planes: i32, offset: i16, j: i32, sc: v128, dst: usize, bytes: bool, shift: i8): void {
+  const q = quadAt(p, planes, j)
+  if (bytes) {
+    v128.store(dst + <usize>j * 32, shift == 0 ? q : i8x16.add(q, i8x16.splat(shift)))
+  } else {
+    const even = i16x8.sub(v128.and(q, i16x8.splat(255)), i16x8.splat(offset))
+    const odd = i16x8.sub(i16x8.shr_u(q, 8), i16x8.splat(offset))
+    v128.store(dst + <usize>j * 64, i16x8.mul(even, sc))
+    v128.store(dst + <usize>j * 64, i16x8.mul(odd, sc), 32)
+  }
 }
 
 /**
- * One quad of four rows with its sub-scales: sc · (q − 4), or with minima sc · q. In bytes sc · q + 8, as matmul_u8 takes
- * Q4_0; without minima q + 28, as matmul_u6 takes offsets of 32 and the sub-scales beside.
+ * Q3_K, and with minima Q2_K; behind the blocks then lie their minima, for `addMinima` (matmul_min/simd.ts). Bytes are q,
+ * with sub-scales each twice as i16 (matmul_u5); or `add` q + 32 − offset, with sub-scales as i32 (matmul_u6).
  */
 // @ts-ignore: decorator
 @inline
-function storeScaled(p: usize, planes: i32, hasMin: bool, j: i32, sc: v128, dst: usize, bytes: bool): void {
-  const q = quadAt(p, planes, j)
-  if (bytes && !hasMin) return v128.store(dst + <usize>j * 32, i8x16.add(q, i8x16.splat(28)))
-  let even = v128.and(q, i16x8.splat(255))
-  let odd = i16x8.shr_u(q, 8)
-  if (!hasMin) {
-    even = i16x8.sub(even, i16x8.splat(4))
-    odd = i16x8.sub(odd, i16x8.splat(4))
-  }
-  even = i16x8.mul(even, sc)
-  odd = i16x8.mul(odd, sc)
-  if (bytes) v128.store(dst + <usize>j * 32, i8x16.add(v128.or(even, i16x8.shl(odd, 8)), i8x16.splat(8)))
-  else {
-    v128.store(dst + <usize>j * 64, even)
-    v128.store(dst + <usize>j * 64, odd, 32)
-  }
-}
-
-/** Q3_K, and with minima Q2_K; behind the blocks then lie their minima, for `addMinima` (matmul_min/simd.ts). */
-// @ts-ignore: decorator
-@inline
-export function unpackK16(planes: i32, hasMin: bool, group: usize, blocks: i32, dst: usize, bytes: bool): void {
+export function unpackK16(
+  planes: i32,
+  hasMin: bool,
+  group: usize,
+  blocks: i32,
+  dst: usize,
+  bytes: bool,
+  add: bool,
+): void {
   const ratioD = v128.load32_splat(group, RATIO_D)
   const ratioM = f32x4.mul(v128.load32_splat(group, RATIO_M), f32x4.splat(0.125))
-  const blockBytes = !bytes ? I16_BLOCK : hasMin ? I8_BLOCK : I8_Q6_BLOCK
+  const blockBytes = bytes ? I8_Q6_BLOCK : I16_BLOCK
   const end = bytes ? I8_D : I16_D
+  const offset: i16 = hasMin ? 0 : 4
+  const shift: i8 = add ? <i8>(32 - offset) : 0
   const low = i8x16.splat(hasMin ? 15 : -1)
   let minima = dst + <usize>blocks * blockBytes
   group += GROUP_HEADER
@@ -141,22 +137,23 @@ export function unpackK16(planes: i32, hasMin: bool, group: usize, blocks: i32, 
       const tail = group + planeBytes(planes)
       for (let half: usize = 0; half < 32; half += 16) {
         const p = group + half
-        const sc = tail + (half >> 2)
         const to = dst + half
-        const sc0 = twice(v128.and(v128.load32_zero(sc), low))
-        const sc1 = twice(v128.and(v128.load32_zero(sc, 8), low))
-        storeScaled(p, planes, hasMin, 0, sc0, to, bytes)
-        storeScaled(p, planes, hasMin, 1, sc0, to, bytes)
-        storeScaled(p, planes, hasMin, 2, sc0, to, bytes)
-        storeScaled(p, planes, hasMin, 3, sc0, to, bytes)
-        storeScaled(p, planes, hasMin, 4, sc1, to, bytes)
-        storeScaled(p, planes, hasMin, 5, sc1, to, bytes)
-        storeScaled(p, planes, hasMin, 6, sc1, to, bytes)
-        storeScaled(p, planes, hasMin, 7, sc1, to, bytes)
+        const four0 = i16x8.extend_low_i8x16_s(v128.and(v128.load32_zero(tail + (half >> 2)), low))
+        const four1 = i16x8.extend_low_i8x16_s(v128.and(v128.load32_zero(tail + (half >> 2), 8), low))
+        const sc0 = v128.shuffle<i16>(four0, four0, 0, 0, 1, 1, 2, 2, 3, 3)
+        const sc1 = v128.shuffle<i16>(four1, four1, 0, 0, 1, 1, 2, 2, 3, 3)
+        storeScaled(p, planes, offset, 0, sc0, to, bytes, shift)
+        storeScaled(p, planes, offset, 1, sc0, to, bytes, shift)
+        storeScaled(p, planes, offset, 2, sc0, to, bytes, shift)
+        storeScaled(p, planes, offset, 3, sc0, to, bytes, shift)
+        storeScaled(p, planes, offset, 4, sc1, to, bytes, shift)
+        storeScaled(p, planes, offset, 5, sc1, to, bytes, shift)
+        storeScaled(p, planes, offset, 6, sc1, to, bytes, shift)
+        storeScaled(p, planes, offset, 7, sc1, to, bytes, shift)
         v128.store(to + end, loadF16x4(head + (half >> 1), ratioD))
-        if (bytes && !hasMin) {
-          v128.store(to, signedScales(sc), I8_SC0)
-          v128.store(to, signedScales(sc + 8), I8_SC1)
+        if (bytes) {
+          v128.store(to, add ? i32x4.extend_low_i16x8_s(four0) : sc0, I8_SC0)
+          v128.store(to, add ? i32x4.extend_low_i16x8_s(four1) : sc1, I8_SC1)
         }
         if (hasMin) v128.store(minima + half, loadF16x4(head + 16 + (half >> 1), ratioM), MINIMA_D)
       }
