@@ -1,5 +1,5 @@
 // Planes (quant/planes.ts) in registers: quads of columns of four rows as bytes, and their dots, in every SIMD build.
-import { BITS, NIBBLES, PAIRS } from '../quant/planes'
+import { BITS, NIBBLES, PAIRS, TRIPLES } from '../quant/planes'
 import { addDot8, dot16, dot8, dotAdd } from './steps'
 
 /** Bytes from one token's quad to the next in its activations. */
@@ -11,7 +11,7 @@ export const QUAD_BYTES: usize = ASC_FEATURE_RELAXED_SIMD ? 4 : 8
 // @ts-ignore: decorator
 @inline
 export function lowMask(planes: i32): v128 {
-  return i8x16.splat((planes & NIBBLES) != 0 ? 15 : 3)
+  return i8x16.splat((planes & NIBBLES) != 0 ? 15 : planes == TRIPLES ? 7 : 3)
 }
 
 // @ts-ignore: decorator
@@ -20,18 +20,19 @@ export function topMask(planes: i32): v128 {
   return i8x16.splat((planes & NIBBLES) != 0 ? 16 : 4)
 }
 
-/** Vector v of the first plane of four rows; p: the part, 16 bytes on for rows 4–7. */
+/** The vector of the first plane, or of three bits, that quad j of four rows is in; p: the part, 16 bytes on for rows 4–7. */
 // @ts-ignore: decorator
 @inline
-export function loadLow(p: usize, planes: i32, v: i32): v128 {
-  return v128.load(p + <usize>((planes & NIBBLES) != 0 ? v : v & 1) * 32)
+export function loadLow(p: usize, planes: i32, j: i32): v128 {
+  const v = (planes & NIBBLES) != 0 ? j & 3 : planes == PAIRS ? j & 1 : j == 3 ? 0 : j == 7 ? 2 : j & 3
+  return v128.load(p + <usize>v * 32)
 }
 
-/** The plane of bits, if there is one. */
+/** The plane of bits, or the vector of three bits that has the high bits of quads 3 and 7. */
 // @ts-ignore: decorator
 @inline
 export function loadBits(p: usize, planes: i32): v128 {
-  return (planes & BITS) != 0 ? v128.load(p + ((planes & NIBBLES) != 0 ? 128 : 64)) : i8x16.splat(0)
+  return (planes & BITS) != 0 ? v128.load(p + (planes == TRIPLES ? 32 : 128)) : i8x16.splat(0)
 }
 
 /** Bit j of every byte of h at bit `to`. */
@@ -41,10 +42,15 @@ function bitAt(h: v128, j: i32, to: i32, top: v128): v128 {
   return v128.and(j < to ? i16x8.shl(h, to - j) : j == to ? h : i16x8.shr_u(h, j - to), top)
 }
 
-/** Quad j of four rows as bytes; w: the vector of the first plane that has it, h: the bits. */
+/** Quad j of four rows as bytes; w, h: what `loadLow` and `loadBits` gave. */
 // @ts-ignore: decorator
 @inline
 export function quad(j: i32, planes: i32, w: v128, h: v128, low: v128, top: v128): v128 {
+  if (planes == TRIPLES) {
+    if ((j & 3) < 3) return v128.and(j < 4 ? w : i16x8.shr_u(w, 3), low)
+    const two = v128.and(i16x8.shr_u(w, 6), i8x16.splat(3))
+    return v128.or(two, v128.and(i16x8.shr_u(h, j == 3 ? 4 : 5), top))
+  }
   const first = (planes & NIBBLES) != 0 ? NIBBLES : PAIRS
   const at = j & ~(first - 1)
   const q = v128.and(at == 0 ? w : i16x8.shr_u(w, at), low)

@@ -5,6 +5,10 @@
 //   ┌ vector v = 0 … b − 1, 32 bytes ──────────────────┐
 //   │ row 0: 4 bytes │ row 1 │ … │ row 7               │   bits b·i … b·i + b − 1 of a byte: quad j = b·i + v
 //   └──────────────────────────────────────────────────┘   (columns 4j … 4j + 3), i = 0 … 8 / b − 1
+//
+// Three bits are packed more tightly, so that most quads take one mask and at most one shift (96 bytes):
+//   vector v = 0 … 2: bits 0–2 quad v │ bits 3–5 quad v + 4 │ bits 6, 7:
+//     v = 0: the low bits of quad 3 │ v = 1: the high bits of quads 3 and 7 │ v = 2: the low bits of quad 7
 import { interleave } from './rows'
 
 // Which planes a type has, bits.
@@ -17,6 +21,11 @@ export const PAIRS = 2
 // @ts-ignore: decorator
 @inline
 export const BITS = 1
+
+/** Three bits, packed tightly. */
+// @ts-ignore: decorator
+@inline
+export const TRIPLES = 3
 
 /** Bytes of these planes: 32 for each bit of a column. */
 // @ts-ignore: decorator
@@ -46,9 +55,17 @@ export function k16Bytes(planes: i32, hasMin: bool): usize {
   return k16Parts(hasMin) + 8 * k16PartBytes(planes)
 }
 
+/** The same of three bits; at: the column's byte in vector 0. */
+function tripleValue(at: usize, j: i32): i32 {
+  const v = j & 3
+  if (v < 3) return (<i32>load<u8>(at + <usize>v * 32) >> (j < 4 ? 0 : 3)) & 7
+  return (<i32>load<u8>(at + (j < 4 ? 0 : 64)) >> 6) | (((<i32>load<u8>(at, 32) >> (j < 4 ? 6 : 7)) & 1) << 2)
+}
+
 /** The quant of column c (0…31) of row `lane`. */
 export function planeValue(part: usize, planes: i32, lane: usize, c: i32): i32 {
   const j = c >> 2
+  if (planes == TRIPLES) return tripleValue(part + lane * 4 + (c & 3), j)
   let at = part + lane * 4 + (c & 3)
   let value = 0
   let shift = 0
@@ -121,5 +138,25 @@ export function packBits(src: usize, rowBytes: usize, rows: i32, dst: usize): vo
     x = swapBits(x, 2, 0x0c0c0c0c0c0c0c0c)
     x = swapBits(x, 1, 0x2222222222222222)
     store<u64>(dst, x)
+  }
+}
+
+/** Quad j of a plane of pairs at p and one of bits behind it, of two rows: bytes 0…7. */
+function tripleOf(p: usize, j: i32): u64 {
+  const pair = (load<u64>(p + <usize>(j & 1) * 32) >>> (j & 6)) & 0x0303030303030303
+  return pair | (((load<u64>(p, 64) >>> j) & 0x0101010101010101) << 2)
+}
+
+/** A part's plane of pairs and plane of bits → the same three bits packed tightly, in place. */
+export function packTriples(part: usize): void {
+  for (const end = part + 32; part < end; part += 8) {
+    const third = tripleOf(part, 3)
+    const seventh = tripleOf(part, 7)
+    const v0 = tripleOf(part, 0) | (tripleOf(part, 4) << 3) | ((third & 0x0303030303030303) << 6)
+    const v1 = tripleOf(part, 1) | (tripleOf(part, 5) << 3) | ((third & 0x0404040404040404) << 4)
+    const v2 = tripleOf(part, 2) | (tripleOf(part, 6) << 3) | ((seventh & 0x0303030303030303) << 6)
+    store<u64>(part, v0)
+    store<u64>(part, v1 | ((seventh & 0x0404040404040404) << 5), 32)
+    store<u64>(part, v2, 64)
   }
 }

@@ -6,13 +6,13 @@
 //   │ low 4 bits of 16 × sc, 8 bytes │ their high 2 bits, 4 bytes │ d f16
 // Packed, 912 bytes a group and block:
 //   8 × d f16
-//   8 × ┌ 64 bytes of pairs, 32 bytes of bits: 32 columns (planes.ts)             ┐
+//   8 × ┌ 96 bytes: three bits of 32 columns, packed tightly (planes.ts)          ┐
 //       └ 8 × (sc − 32) i8 of columns 0–15 │ 8 × (sc − 32) of columns 16–31       ┘
-import { BITS, PAIRS, packPlane, planeBytes, planeValue } from './planes'
+import { PAIRS, TRIPLES, packPlane, packTriples, planeBytes, planeValue } from './planes'
 import { GROUP_HEADER, RATIO_D, packScales, scale } from './scales'
 
 const FILE_BLOCK: usize = 110
-export const PLANES_Q3_K = PAIRS | BITS
+export const PLANES_Q3_K = TRIPLES
 const PACKED_Q3_K: usize = 912
 const Q3_K_PARTS: usize = 16
 const Q3_K_PART_BYTES: usize = 112
@@ -26,6 +26,7 @@ export function pack(src: usize, rows: i32, columns: i32, dst: usize): bool {
     packPlane(from + 32, rowBytes, rows, 2, parts, Q3_K_PART_BYTES)
     packPlane(from + 64, rowBytes, rows, 2, parts + 4 * Q3_K_PART_BYTES, Q3_K_PART_BYTES)
     packPlane(from, rowBytes, rows, 1, parts + planeBytes(PAIRS), Q3_K_PART_BYTES)
+    for (let p: usize = 0; p < 8; p++) packTriples(parts + p * Q3_K_PART_BYTES)
     const scales = parts + planeBytes(PLANES_Q3_K)
     for (let i = 0; i < 16; i++) store<u64>(subScaleAt(scales, i), 0)
     for (let r: usize = 0; r < <usize>rows; r++, from += rowBytes) {

@@ -132,8 +132,8 @@ export function matvec(planes: i32, scaling: i32, group: usize, blocks: i32, act
     c1 = dotQuad(c1, false, x, y, quad(3, planes, u, h1, low, top), add)
     x = v128.load32_splat(acts, 7 * QUAD_BYTES)
     y = v128.load32_splat(acts, 7 * QUAD_BYTES + 4)
-    e0 = dotQuad(e0, false, x, y, quad(7, planes, v, h0, low, top), add)
-    e1 = dotQuad(e1, false, x, y, quad(7, planes, u, h1, low, top), add)
+    e0 = dotQuad(e0, false, x, y, quad(7, planes, loadLow(w, planes, 7), h0, low, top), add)
+    e1 = dotQuad(e1, false, x, y, quad(7, planes, loadLow(w + 16, planes, 7), h1, low, top), add)
     const sc = w + planeBytes(planes)
     if (scaling < BY_K16) {
       c0 = widenBoth(c0, e0, planes, add)

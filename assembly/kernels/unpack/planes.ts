@@ -1,7 +1,7 @@
 // Types made of planes, and IQ4, for the matrix–matrix kernels: `bytes` for those that read i8, else i16 (layout.ts).
 import { loadF16x4 } from '../../quant/f16'
 import { IQ4_XS_PARTS, IQ4_XS_PART_BYTES } from '../../quant/iq4'
-import { NIBBLES, k16PartBytes, k16Parts, planeBytes } from '../../quant/planes'
+import { k16PartBytes, k16Parts, planeBytes } from '../../quant/planes'
 import { PACKED_Q4_0 } from '../../quant/q4_0'
 import { K32_PARTS, k32PartBytes } from '../../quant/q4_k'
 import { GROUP_HEADER, RATIO_D, RATIO_M } from '../../quant/scales'
@@ -23,8 +23,7 @@ function storeQuad(dst: usize, j: i32, q: v128, bytes: bool): void {
 // @ts-ignore: decorator
 @inline
 function quadAt(p: usize, planes: i32, j: i32): v128 {
-  const v = j & (planes & NIBBLES ? 3 : 1)
-  return quad(j, planes, loadLow(p, planes, v), loadBits(p, planes), lowMask(planes), topMask(planes))
+  return quad(j, planes, loadLow(p, planes, j), loadBits(p, planes), lowMask(planes), topMask(planes))
 }
 
 /** A part of 8 rows: the quants as they are. */
