@@ -1,9 +1,9 @@
 /**
  * A static server for the pages here, with the two headers that threads need. Prints its address, and serves until stopped.
  *
- *     node examples/browser/serve.mjs [--port 8080] [--no-isolation] [--root FOLDER] [--file /PATH=FILE …]
+ *     node examples/browser/serve.mjs [--port 8080] [--no-isolation] [--csp POLICY] [--root FOLDER] [--file /PATH=FILE …]
  *
- * --root: default the folder with cria's package.json. --file: one more file, wherever it lies. Answers Range requests.
+ * --csp: a Content-Security-Policy. --root: default the folder with cria's package.json. --file: one more file, wherever it lies. Answers Range requests.
  */
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
@@ -16,6 +16,7 @@ const { values } = parseArgs({
   options: {
     port: { type: 'string', default: '8080' },
     'no-isolation': { type: 'boolean', default: false },
+    csp: { type: 'string' },
     root: { type: 'string', default: fileURLToPath(new URL('../../', import.meta.url)) },
     file: { type: 'string', multiple: true, default: [] },
   },
@@ -70,6 +71,7 @@ async function send(request, response, path) {
     'cross-origin-resource-policy': 'cross-origin',
     ...(partial && { 'content-range': `bytes ${start}-${end - 1}/${found.size}` }),
     ...(!values['no-isolation'] && ISOLATION),
+    ...(values.csp && { 'content-security-policy': values.csp }),
   })
   if (request.method === 'HEAD' || end === start) return void response.end()
   const stream = createReadStream(file, { start, end: end - 1 })
