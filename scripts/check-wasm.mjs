@@ -1,8 +1,8 @@
 /**
  * Checks the compiled wasm files against what several instances on one memory demand: nothing is written when a module
  * is instantiated (no data segments, no start function), nothing is imported but the memory, no state lives in mutable
- * globals, and every target offers the same functions. The sections are walked here, because an engine without relaxed
- * SIMD refuses to parse two of the targets.
+ * globals, and every build of the engine offers the same functions. The sections are walked here, because an engine
+ * without relaxed SIMD refuses to parse two of the targets.
  *
  *     node scripts/check-wasm.mjs [folder]     default: build/wasm
  */
@@ -14,6 +14,8 @@ import { pathToFileURL } from 'node:url'
 const ALLOWED_IMPORTS = []
 /** Mutable globals in a module. The stub runtime's only one belongs to its allocator, which nothing here calls. */
 const ALLOWED_MUTABLE_GLOBALS = 0
+/** Targets that are no builds of the engine and have functions of their own. */
+const TOOLS = ['quantize']
 /** The import of a shared memory declares a maximum; the memory given may have any maximum up to it. */
 const SHARED_MAXIMUM = 65536
 
@@ -146,9 +148,10 @@ export function problems(modules) {
     found.push(...moduleProblems(target, described.get(target)).map((problem) => `${target}: ${problem}`))
     if (!target.startsWith('relaxed') && !WebAssembly.validate(bytes)) found.push(`${target}: the module is not valid`)
   }
-  const all = new Map([...described.values()].flatMap((module) => [...module.exports]))
+  const builds = [...described].filter(([target]) => !TOOLS.includes(target))
+  const all = new Map(builds.flatMap(([, module]) => [...module.exports]))
   for (const [name, expected] of all) {
-    for (const [target, module] of described) {
+    for (const [target, module] of builds) {
       const actual = module.exports.get(name)
       if (actual === undefined) found.push(`${target}: lacks the export ${name}, which another target has`)
       else if (actual !== expected) found.push(`${target}: exports ${name} as ${actual}, another target as ${expected}`)

@@ -22,6 +22,7 @@ function config(metadata: Record<string, MetadataValue>): ModelConfig {
   return readConfig({
     version: 3,
     metadata: new Map(Object.entries({ ...BASE, ...metadata })),
+    entries: new Map(),
     tensors: new Map([[EMBEDDING.name, EMBEDDING]]),
     dataOffset: 0,
     fileBytes: 2560,

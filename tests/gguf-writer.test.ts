@@ -55,6 +55,21 @@ test('what is written is read back', async () => {
   }
 })
 
+test('entries carried over as they stand in a file give the same file', async () => {
+  const metadata: MetadataEntry[] = [
+    { key: 'none', type: 'array', of: 'bool', value: [] },
+    { key: 'flags', type: 'array', of: 'bool', value: [true, false] },
+    { key: 'f64', type: 'float64', value: 3 },
+    { key: 'words', type: 'array', of: 'string', value: ['a', ''] },
+  ]
+  const file = await write(metadata)
+  const { entries } = await read(file)
+  const raw = Array.from(entries, ([key, [start, end]]) => ({ key, raw: file.subarray(start, end) }))
+  assert.equal(await concat(writeGguf(raw, [])), file)
+  const aligned = [{ key: 'general.alignment', raw: new Uint8Array(1) }]
+  await rejects(concat(writeGguf(aligned, [])), ArgumentError, 'ALIGNMENT')
+})
+
 test('a file without tensors', async () => {
   assert.is((await read(await write([]))).tensors.size, 0)
 })

@@ -16,6 +16,7 @@ const ASSEMBLY: [importer: string, may: string[]][] = [
   ['assembly/repack.ts', ['assembly/layout.ts', 'assembly/quant/']],
   ['assembly/kernels/', ['assembly/layout.ts', 'assembly/quant/']],
   ['assembly/model/', ['assembly/layout.ts', 'assembly/quant/', 'assembly/repack.ts', 'assembly/kernels/']],
+  ['assembly/quantize/', ['assembly/layout.ts', 'assembly/quant/']],
   ['assembly/index.ts', ['assembly/']],
 ]
 /** Parts that reach, by any chain of imports, neither wasm nor the platform. */
@@ -197,7 +198,7 @@ test('the package holds what it offers, and nothing else', () => {
   const offered = [manifest.exports, manifest.bin, manifest.types].flatMap(paths)
   assert.ok(offered.length >= 3)
   for (const path of offered) assert.ok(packed.includes(path), `${path} is not packed`)
-  for (const target of ['simd', 'relaxed']) {
+  for (const target of ['simd', 'relaxed', 'quantize']) {
     assert.ok(packed.includes(`dist/${target}.wasm`), `${target}.wasm is not packed`)
   }
   const stray = packed.filter((path) => !startsWithAny(path, [...manifest.files, 'package.json']))

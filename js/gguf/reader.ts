@@ -39,14 +39,14 @@ export async function readGguf(source: Source, signal?: AbortSignal): Promise<Gg
   const entryCount = cursor.uint64()
   checkCount(cursor, 'metadata entries', entryCount, LEAST_ENTRY)
   checkCount(cursor, 'tensors', tensorCount, LEAST_TENSOR)
-  const metadata = await readMetadata(cursor, entryCount)
+  const { metadata, entries } = await readMetadata(cursor, entryCount)
   const alignment = readAlignment(metadata)
   const infos = await readTensorInfos(cursor, tensorCount)
   const headerEnd = cursor.position
   // A file without tensors need not be padded.
   const dataOffset = Math.min(align(headerEnd, alignment), tensorCount === 0 ? source.size : Infinity)
   const tensors = placeTensors(infos, dataOffset, alignment, source)
-  return { version, metadata, tensors, dataOffset, fileBytes: source.size }
+  return { version, metadata, entries, tensors, dataOffset, fileBytes: source.size }
 }
 
 async function readVersion(cursor: Cursor, file: string): Promise<number> {
@@ -98,10 +98,15 @@ function checkCount(cursor: Cursor, what: string, count: number, leastBytes: num
   }
 }
 
-async function readMetadata(cursor: Cursor, count: number): Promise<Metadata> {
+async function readMetadata(
+  cursor: Cursor,
+  count: number,
+): Promise<{ metadata: Metadata; entries: Map<string, [number, number]> }> {
   const metadata = new Map<string, MetadataValue>()
+  const entries = new Map<string, [number, number]>()
   for (let i = 0; i < count; i++) {
     cursor.section = `metadata entry ${i + 1} of ${count}`
+    const start = cursor.position
     const key = await cursor.string()
     if (metadata.has(key)) {
       throw new FormatError('GGUF_DUPLICATE_KEY', `The metadata key ${quote(key)} occurs twice.`, key)
@@ -109,8 +114,9 @@ async function readMetadata(cursor: Cursor, count: number): Promise<Metadata> {
     cursor.section = `metadata key ${quote(key)}`
     await cursor.need(4)
     metadata.set(key, await readValue(cursor, cursor.uint32()))
+    entries.set(key, [start, cursor.position])
   }
-  return metadata
+  return { metadata, entries }
 }
 
 async function readValue(cursor: Cursor, type: number): Promise<MetadataValue> {

@@ -36,6 +36,8 @@ export interface Gguf {
   readonly version: number
   readonly metadata: Metadata
   readonly tensors: ReadonlyMap<string, TensorInfo>
+  /** Where each metadata entry stands in the file, from its key on: start and end. They follow one another. */
+  readonly entries: ReadonlyMap<string, readonly [start: number, end: number]>
   /** Bytes before the first tensor's data. */
   readonly dataOffset: number
   /** Size of the whole file in bytes. */

@@ -12,6 +12,12 @@ export type MetadataEntry =
   | { readonly key: string; readonly type: ScalarType; readonly value: ScalarValue }
   | { readonly key: string; readonly type: 'array'; readonly of: ScalarType; readonly value: ArrayLike<ScalarValue> }
 
+/** An entry as it stands in a file, from its key on. */
+export interface RawEntry {
+  readonly key: string
+  readonly raw: Uint8Array
+}
+
 export interface TensorEntry {
   readonly name: string
   /** Fastest first: a matrix of R rows and C columns is [C, R]. */
@@ -24,12 +30,12 @@ export interface TensorEntry {
 
 /**
  * Chunks of a GGUF file with this metadata and these tensors, in this order.
- * The alignment is the metadata's `general.alignment`, 32 by default.
+ * The alignment is the metadata's `general.alignment`, 32 by default; it must not be raw.
  * @throws ArgumentError for duplicate names, unknown types, values that do not fit their type, and a tensor whose data
  *   has more or fewer bytes than its dimensions say; FormatError for impossible dimensions.
  */
 export async function* writeGguf(
-  metadata: readonly MetadataEntry[],
+  metadata: readonly (MetadataEntry | RawEntry)[],
   tensors: readonly TensorEntry[],
 ): AsyncGenerator<Uint8Array> {
   checkUnique(
@@ -40,7 +46,8 @@ export async function* writeGguf(
     'tensor name',
     tensors.map((tensor) => tensor.name),
   )
-  const alignment = Number(metadata.find((entry) => entry.key === 'general.alignment')?.value ?? 32)
+  const aligned = metadata.find((entry) => entry.key === 'general.alignment')
+  const alignment = aligned === undefined ? 32 : 'raw' in aligned ? Number.NaN : Number(aligned.value)
   if (!Number.isInteger(alignment) || alignment < 1 || (alignment & (alignment - 1)) !== 0) {
     throw new ArgumentError('ALIGNMENT', `general.alignment must be a power of two, not ${alignment}.`, alignment)
   }
@@ -66,7 +73,7 @@ export async function* writeGguf(
 }
 
 function writeHeader(
-  metadata: readonly MetadataEntry[],
+  metadata: readonly (MetadataEntry | RawEntry)[],
   tensors: readonly TensorEntry[],
   alignment: number,
 ): Uint8Array {
@@ -75,7 +82,10 @@ function writeHeader(
   out.number('uint32', 3)
   out.number('uint64', tensors.length)
   out.number('uint64', metadata.length)
-  for (const entry of metadata) writeEntry(out, entry)
+  for (const entry of metadata) {
+    if ('raw' in entry) out.bytes(entry.raw)
+    else writeEntry(out, entry)
+  }
   let offset = 0
   for (const tensor of tensors) {
     const type = typeOf(tensor)

@@ -1,0 +1,119 @@
+/** The quantize wasm on a memory of its own: rows of one type become rows of another. */
+import {
+  TYPE_BF16,
+  TYPE_F16,
+  TYPE_F32,
+  TYPE_IQ4_NL,
+  TYPE_IQ4_XS,
+  TYPE_Q2_K,
+  TYPE_Q3_K,
+  TYPE_Q4_0,
+  TYPE_Q4_1,
+  TYPE_Q4_K,
+  TYPE_Q5_0,
+  TYPE_Q5_1,
+  TYPE_Q5_K,
+  TYPE_Q6_K,
+  TYPE_Q8_0,
+} from '../../assembly/layout.ts'
+import { GGML_TYPES } from '../gguf/ggml-types.ts'
+
+/** The exports of assembly/quantize/index.ts. Pointers are byte addresses. */
+interface Exports {
+  scratchBytes(): number
+  dequantize(type: number, src: number, columns: number, x: number, scratch: number): number
+  firstNotFinite(x: number, columns: number): number
+  quantize(type: number, x: number, columns: number, importance: number, dst: number, scratch: number): number
+}
+
+/** Types that can be read and written, by ggml's name. */
+const TYPES: Readonly<Record<string, number>> = {
+  F32: TYPE_F32,
+  F16: TYPE_F16,
+  BF16: TYPE_BF16,
+  Q4_0: TYPE_Q4_0,
+  Q4_1: TYPE_Q4_1,
+  Q5_0: TYPE_Q5_0,
+  Q5_1: TYPE_Q5_1,
+  Q8_0: TYPE_Q8_0,
+  Q2_K: TYPE_Q2_K,
+  Q3_K: TYPE_Q3_K,
+  Q4_K: TYPE_Q4_K,
+  Q5_K: TYPE_Q5_K,
+  Q6_K: TYPE_Q6_K,
+  IQ4_NL: TYPE_IQ4_NL,
+  IQ4_XS: TYPE_IQ4_XS,
+}
+
+/** Whole rows to be converted. */
+export interface RowsJob {
+  /** ggml's names; where they are the same the bytes are only checked. */
+  from: string
+  to: string
+  rows: number
+  columns: number
+  bytes: Uint8Array
+  /** f32[columns]: what an error in each column weighs. */
+  importance?: Float32Array
+}
+
+/** The bytes; or the first place where the source is not finite, or would not be as the other type. */
+export type RowsResult =
+  | { bytes: Uint8Array; problem?: undefined; row?: undefined; column?: undefined }
+  | { bytes?: undefined; problem: 'source' | 'target'; row: number; column: number }
+
+const PAGE = 65536
+/** Addresses begin here: 0 stands for no importance. */
+const START = 64
+
+export class RowQuantizer {
+  static readonly types: readonly string[] = Object.keys(TYPES)
+
+  private constructor(
+    private readonly exports: Exports,
+    private readonly memory: WebAssembly.Memory,
+  ) {}
+
+  static async open(module: WebAssembly.Module): Promise<RowQuantizer> {
+    const memory = new WebAssembly.Memory({ initial: 1 })
+    const { exports } = await WebAssembly.instantiate(module, { env: { memory } })
+    return new RowQuantizer(exports as unknown as Exports, memory)
+  }
+
+  convert({ from, to, rows, columns, bytes, importance }: RowsJob): RowsResult {
+    const { exports } = this
+    const fromBytes = bytes.length / rows
+    const { blockColumns, blockBytes } = GGML_TYPES.get(to)!
+    const toBytes = (columns / blockColumns) * blockBytes
+    const scratch = START
+    const x = alignUp(scratch + exports.scratchBytes())
+    const weights = x + 4 * columns
+    const src = weights + 4 * columns
+    const dst = alignUp(src + bytes.length)
+    this.reserve(dst + rows * toBytes)
+    new Uint8Array(this.memory.buffer, src).set(bytes)
+    if (importance) new Float32Array(this.memory.buffer, weights).set(importance)
+    for (let row = 0; row < rows; row++) {
+      exports.dequantize(TYPES[from]!, src + row * fromBytes, columns, x, scratch)
+      const column = exports.firstNotFinite(x, columns)
+      if (column >= 0) return { problem: 'source', row, column }
+      if (from === to) continue
+      const at = dst + row * toBytes
+      exports.quantize(TYPES[to]!, x, columns, importance ? weights : 0, at, scratch)
+      // What has become too large for a half shows as a value that is not finite.
+      exports.dequantize(TYPES[to]!, at, columns, x, scratch)
+      const overflow = exports.firstNotFinite(x, columns)
+      if (overflow >= 0) return { problem: 'target', row, column: overflow }
+    }
+    return { bytes: from === to ? bytes : new Uint8Array(this.memory.buffer, dst, rows * toBytes).slice() }
+  }
+
+  private reserve(bytes: number): void {
+    const pages = Math.ceil((bytes - this.memory.buffer.byteLength) / PAGE)
+    if (pages > 0) this.memory.grow(pages)
+  }
+}
+
+function alignUp(address: number): number {
+  return Math.ceil(address / 16) * 16
+}
