@@ -4,7 +4,7 @@ import type { InternalResult, Prompt } from './engine/generate.ts'
 import { AbortError, throwIfAborted } from './errors.ts'
 import { RunningGeneration } from './generation.ts'
 import type { CriaModel } from './model.ts'
-import { anySignal } from './signals.ts'
+import { underAny } from './signals.ts'
 import { Queue, untilAborted } from './source/async.ts'
 import { checkSignal } from './source/check.ts'
 
@@ -46,19 +46,20 @@ export class ModelChat implements Chat {
     return new RunningGeneration({
       run: async (onText) => {
         checkSignal(all.signal)
-        const signal = anySignal(all.signal, stopped.signal)
-        let begun = false
-        const turn = this.queue.run(() => {
-          begun = true
-          return this.answer(content, { ...all, signal }, onText)
+        return underAny([all.signal, stopped.signal], async (signal) => {
+          let begun = false
+          const turn = this.queue.run(() => {
+            begun = true
+            return this.answer(content, { ...all, signal }, onText)
+          })
+          try {
+            return await untilAborted(turn, signal, 'Generation')
+          } catch (error) {
+            // Stopped while it ran: what was said so far joins the messages first.
+            if (begun) return turn
+            throw error
+          }
         })
-        try {
-          return await untilAborted(turn, signal, 'Generation')
-        } catch (error) {
-          // Stopped while it ran: what was said so far joins the messages first.
-          if (begun) return turn
-          throw error
-        }
       },
       stop: () => stopped.abort(),
     })

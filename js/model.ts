@@ -21,7 +21,7 @@ import { AbortError, ArgumentError, ClosedError, throwIfAborted, UnsupportedErro
 import { RunningGeneration } from './generation.ts'
 import type { Metadata } from './gguf/types.ts'
 import { type SettledGenerate, settleGenerate } from './options.ts'
-import { anySignal } from './signals.ts'
+import { underAny } from './signals.ts'
 import { untilAborted } from './source/async.ts'
 import { checkSignal } from './source/check.ts'
 import { createTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts'
@@ -159,7 +159,6 @@ export class CriaModel implements Model {
     onText: (text: string) => void,
   ): Promise<InternalResult> {
     const settled = settleGenerate(options, this.info.vocabularySize)
-    const signal = anySignal(options.signal, stopped.signal)
     // What a callback of the caller's throws ends the generation and is its error.
     let failure: { error: unknown } | undefined
     const hear = (event: LeaderEvent): void => {
@@ -175,11 +174,14 @@ export class CriaModel implements Model {
       }
     }
     try {
-      const result = await this.exclusive('Generation', signal, () => {
+      const generate = () => {
         const request = this.request(prompt, settled)
         this.crew.listen(hear)
         return this.crew.generate(request)
-      })
+      }
+      const result = await underAny([options.signal, stopped.signal], (signal) =>
+        this.exclusive('Generation', signal, generate),
+      )
       if (!failure) return result
     } catch (error) {
       if (!failure) throw error
