@@ -1,7 +1,5 @@
 /** By case, the hash that every runtime gives. Written by `npm run conformance -- --update`. */
 export const HASHES: Readonly<Record<string, string>> = {
-  chat: '215122d73b3cbe8016f0c096e5d9d1e12ea99334b36a13dbbb48b5e6fc5f6d40',
-  sampler: '48fa5f34ba46990264a30247663f2aa8243d874ab6322e45b71ceae7cbabfdab',
   'stories260K f16': '39e16b551f2f0bb386bb80df62a3f9ab462ae42142a54998811951dde0ab046e',
   'stories260K f32': '347b927ee798c1e002093e3fe95410e9d5c8d0c31c8594820bf2244badc97313',
   'template deepseek-ai-DeepSeek-R1-Distill-Llama-8B':
@@ -19,11 +17,23 @@ export const HASHES: Readonly<Record<string, string>> = {
   'tokenizer llama-spm': '87adafde143ce7f0877923fd6a3054f76192b8a0de29b1f102349bdb592bc5c5',
   'tokenizer smollm': '6d2111b98e44b3cf14d319468ae025e364b6439cfb9293fe245a11ff1e52e1bf',
   'tokenizer stories260K': 'bb79f552681cc872344849499d6df5f61948a32864433870969f947827a38590',
-  'types/F16 q8_0': 'dc5e303565bbd974665419d09819450139564cb4fde2832c576050160044b110',
+  'types/BF16': 'e9a272f22dbc48b80fb2ed8a2925c123badc89fe0f248687518e620079272fc3',
   'types/F16': '1198908f87287641d89f717606d610172ed9354d4a6eb230ac7cc94859f72e07',
   'types/F32': '32ba775dd8d36c17a318cde0a4b4ebb9108157c7027c6619e3cfcf3c104bc5e5',
+  'types/IQ4_NL': '224c139bcf4a834c4a5ce21cb391e4b27b4bc21d68241b9414f76a8fa2e83374',
+  'types/IQ4_XS': '677e7cc7480971ab70ab5299c947478b263338cce8b82952af22b66238b0a3bb',
+  'types/Q2_K': 'f31b0864d59ba0de66a2c394c4a8004ca419277502795e8b6221f9f3072a0ec3',
+  'types/Q3_K_S': '62a63104965a032776c5da86344135c586b2e25871b52c7fcba2e263e04d9c9e',
   'types/Q4_0': '8475f9175ebf1bd82580f268bbd5e3544c0d0d9a5039a86fdd1e170ab196c67e',
   'types/Q4_1': '94ab45908c9429cb12a19be57d3d5f569bf7ef537fd4d25c740dc890ae095a74',
+  'types/Q4_K_M': '63fbc388524dad40fd27efbb2b40b833602d1296932539151f89f1cc433ffca3',
+  'types/Q4_K_S': 'ac847dc3b6c54bd5d2aaf58e75bdc5f3ef9a4eb99630c859f467b2391d015f3f',
+  'types/Q5_0': 'c7cf79cf872d36e0050c1b7f05330e8851a8d07307c598b5912e8c6cdb04f045',
+  'types/Q5_1': 'd6c1fb0d93c5786c25e93dcf5e1cd02863ea9f856a83592de6080b5727bd7912',
+  'types/Q5_K_S': 'e78ef3a6df5b8d68315752930c56d6c1725ce3ad8ff6549b8257062237aea5b5',
   'types/Q6_K': '5c3c38959675cc489f3dba73367f2fc810fce518dbf06a33658f1b7ea735af8e',
+  'types/Q8_0 q8_0': '3cd838668766bd0e25a75427fbf2cac94627b86665c539c4669c36f62c1736de',
   'types/Q8_0': 'ace5fceab818c94c7af8cbd96a55eb6ddbe37c32e83dcfca724926c8276d015e',
+  chat: '215122d73b3cbe8016f0c096e5d9d1e12ea99334b36a13dbbb48b5e6fc5f6d40',
+  sampler: '48fa5f34ba46990264a30247663f2aa8243d874ab6322e45b71ceae7cbabfdab',
 }

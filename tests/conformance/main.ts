@@ -10,6 +10,7 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { all } from '../runtimes/all.ts'
 import { nodes } from '../runtimes/node.ts'
+import { hasShared } from '../shared.ts'
 import { conform } from './run-all.ts'
 import { line } from './suite.ts'
 import { page, table } from './table.ts'
@@ -22,6 +23,7 @@ else await compare(new RegExp(positionals[0] ?? ''))
 
 /** Only a Node that has both builds, with all threads, computes in every way. */
 async function update(): Promise<void> {
+  if (!hasShared) throw new Error('The folder of references is absent: set CRIA_SHARED.')
   const driver = nodes.findLast((driver) => driver.missing() === undefined)!
   const { cases } = await conform(driver)
   // A case that differs from itself has no hash to take.

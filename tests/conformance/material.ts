@@ -41,8 +41,8 @@ export async function full(server: string | undefined): Promise<Material> {
   for (const path of [tiny.at(0)!, tiny.at(-1)!, ...types]) {
     models[nameOf(path, 'goldens')] = { input: placeOf(path, server) }
   }
-  const first = types[0]!
-  models[`${nameOf(first, 'goldens')} q8_0`] = { input: placeOf(first, server), kv: 'q8_0' }
+  const last = types.at(-1)!
+  models[`${nameOf(last, 'goldens')} q8_0`] = { input: placeOf(last, server), kv: 'q8_0' }
   return { ...brief(server), models, vocabularies: await vocabularies(server), templates: templates() }
 }
 
