@@ -182,9 +182,18 @@ export const REPACK_UNKNOWN_TYPE = 2
 export const SCRATCH_TILE = 0 // f32 [TILE, 8]
 export const SCRATCH_UNPACK = 128
 export const SCRATCH_ATTENTION = 128
-export const SCRATCH_ATTENTION_BYTES = 28800
 /** Largest head dimension that attention's states have room for. */
 export const MAX_HEAD_DIM = 512
 /** Floats before the accumulator of an attention state: max, sum, 2 unused. */
 export const STATE_HEAD = 4
 export const MAX_STATE_BYTES = 2064
+
+// Attention's part of it, for query tiles of 4 and units of 64 queries: scores f32 [4, PIECE], the states of a tile in the
+// next piece, the states of a unit, its queries f32 [64, headDim], and a piece of the cache as f32, keys and values.
+export const QUERY_TILE = 4
+export const QUERY_UNIT = 64
+export const SCRATCH_NEXT_STATES = SCRATCH_ATTENTION + QUERY_TILE * PIECE * 4
+export const SCRATCH_STATES = SCRATCH_NEXT_STATES + QUERY_TILE * MAX_STATE_BYTES
+export const SCRATCH_QUERIES = SCRATCH_STATES + QUERY_UNIT * MAX_STATE_BYTES
+/** Bytes that queries, keys and values take of it for each padded dimension of a head. */
+export const SCRATCH_DIMENSION_BYTES = (QUERY_UNIT + 2 * PIECE) * 4

@@ -34,6 +34,20 @@ export function pageScores(
   }
 }
 
+/** Whether a cache type gains by being made f32 once for many queries. */
+// @ts-ignore: decorator
+@inline
+export function widens(kind: i32): bool {
+  return ASC_FEATURE_SIMD && kind == KV_F16
+}
+
+/** `count` elements of a page → f32, as the kernels for f32 read them: times what queries and weights are divided by. */
+// @ts-ignore: decorator
+@inline
+export function widen(page: usize, count: i32, dst: usize): void {
+  if (ASC_FEATURE_SIMD) float_simd.widenF16(page, count, dst)
+}
+
 /** Adds the weighted values of up to PAGE positions to a tile's accumulators, MAX_STATE_BYTES apart. */
 export function pageValues(
   kind: i32,

@@ -3,10 +3,10 @@
 // and Gimelshein 2018).
 import {
   KV_F16,
+  KV_F32,
   KV_Q8_0,
   LAYER_K_CACHE,
   LAYER_V_CACHE,
-  MAX_HEAD_DIM,
   MAX_STATE_BYTES,
   MODEL_ATTN,
   MODEL_ATTN_SCALE,
@@ -20,34 +20,30 @@ import {
   MODEL_TABLES,
   PAGE,
   PIECE,
+  QUERY_TILE,
+  QUERY_UNIT,
   SCRATCH_ATTENTION,
+  SCRATCH_NEXT_STATES,
+  SCRATCH_QUERIES,
+  SCRATCH_STATES,
   STATE_HEAD,
 } from '../layout'
 import { F16_BIAS_RATIO } from '../quant/f16'
-import { pageScores, pageValues } from '../kernels/attend'
+import { pageScores, pageValues, widen, widens } from '../kernels/attend'
 import { Q_BLOCK, Q_D } from '../kernels/attend_q8/layout'
 import { quantize32 } from '../kernels/attend_q8/quantize'
 import { kHeadBytes, padded, vHeadBytes } from './cache'
 import { f32At, f32Of, i32At, i32Of, pointerAt } from './fields'
-import { exp_scalar, exp_simd } from './math'
+import { expSum_simd, exp_scalar, exp_simd } from './math'
 
 // Queries that share a kv head are taken four at a time, so that each key and value is loaded once for all four: the
 // query heads of a group, and the rows of a prompt. Query i of a kv head is head kv · group + i mod group of row i / group.
+// A prompt's are taken in units of 64, for which a piece of a cache of halves is made f32 once.
 
-/** Queries of a tile. */
+/** Tiles for which making a piece f32 pays. */
 // @ts-ignore: decorator
 @inline
-const QUERIES = 4
-// Parts of SCRATCH_ATTENTION: the queries side by side (headDim, QUERIES), scores (QUERIES, PIECE), two sets of states.
-// @ts-ignore: decorator
-@inline
-const SCORES: usize = SCRATCH_ATTENTION + MAX_HEAD_DIM * QUERIES * 4
-// @ts-ignore: decorator
-@inline
-const STATES: usize = SCORES + PIECE * QUERIES * 4
-// @ts-ignore: decorator
-@inline
-const NEXT_STATES: usize = STATES + QUERIES * MAX_STATE_BYTES
+const WIDEN_TILES = 3
 
 /** What SIMD kernels want queries and softmax weights multiplied by (attend_float/simd.ts). */
 // @ts-ignore: decorator
@@ -56,28 +52,21 @@ function factorOf(kind: i32): f32 {
   return ASC_FEATURE_SIMD && kind == KV_F16 ? F16_BIAS_RATIO : 1
 }
 
-/** Scores s f32[count] → exp(s − max) · factor in place, with zeros up to `end`; max and sum → state. */
+/**
+ * Scores s f32[count] → exp(s − max) · factor in place, with zeros up to `end`; max and the sum of exp(s − max) → state. The
+ * sum has four parts, by position mod 4. Scores are finite, or the sum is NaN.
+ */
 function softmaxPiece(s: usize, count: i32, end: i32, factor: f32, state: usize): void {
-  const whole = s + ((<usize>(count & ~3)) << 2)
+  if (ASC_FEATURE_SIMD) softmax_simd(s, count, end, factor, state)
+  else softmax_scalar(s, count, end, factor, state)
+}
+
+function softmax_scalar(s: usize, count: i32, end: i32, factor: f32, state: usize): void {
   const last = s + ((<usize>count) << 2)
   let most = load<f32>(s)
-  if (ASC_FEATURE_SIMD) {
-    let m = f32x4.splat(most)
-    for (let p = s; p < whole; p += 16) m = f32x4.max(m, v128.load(p))
-    most = max(
-      max(f32x4.extract_lane(m, 0), f32x4.extract_lane(m, 1)),
-      max(f32x4.extract_lane(m, 2), f32x4.extract_lane(m, 3)),
-    )
-    for (let p = whole; p < last; p += 4) most = max(most, load<f32>(p))
-    const shift = f32x4.splat(most)
-    for (let p = s; p < whole; p += 16) v128.store(p, exp_simd(f32x4.sub(v128.load(p), shift)))
-    for (let p = whole; p < last; p += 4) store<f32>(p, exp_scalar(load<f32>(p) - most))
-  } else {
-    for (let p = s; p < last; p += 4) most = max(most, load<f32>(p))
-    for (let p = s; p < last; p += 4) store<f32>(p, exp_scalar(load<f32>(p) - most))
-  }
+  for (let p = s; p < last; p += 4) most = max(most, load<f32>(p))
+  for (let p = s; p < last; p += 4) store<f32>(p, exp_scalar(load<f32>(p) - most))
   for (let p = last; p < s + ((<usize>((end + 3) & ~3)) << 2); p += 4) store<f32>(p, 0)
-  // Four partial sums, position mod 4; zeros beyond `count` change none.
   let s0: f32 = 0
   let s1: f32 = 0
   let s2: f32 = 0
@@ -90,8 +79,34 @@ function softmaxPiece(s: usize, count: i32, end: i32, factor: f32, state: usize)
   }
   store<f32>(state, most)
   store<f32>(state, s0 + s2 + (s1 + s3), 4)
-  if (factor == 1) return
   for (let p = s; p < last; p += 4) store<f32>(p, load<f32>(p) * factor)
+}
+
+/** Whole vectors; of the last one, lanes beyond `count` are made the first score, and then zero. */
+function softmax_simd(s: usize, count: i32, end: i32, factor: f32, state: usize): void {
+  const whole = s + ((<usize>(count & ~3)) << 2)
+  const within = i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(count & 3))
+  const first = v128.load32_splat(s)
+  const tail = v128.bitselect(v128.load(whole), first, within)
+  let m = f32x4.pmax(first, tail)
+  for (let p = s; p < whole; p += 16) m = f32x4.pmax(m, v128.load(p))
+  const most = max(
+    max(f32x4.extract_lane(m, 0), f32x4.extract_lane(m, 1)),
+    max(f32x4.extract_lane(m, 2), f32x4.extract_lane(m, 3)),
+  )
+  const shift = f32x4.splat(most)
+  const factors = f32x4.splat(factor)
+  let sum = expSum_simd(s, whole, shift, factors)
+  if (count & 3) {
+    const e = v128.and(exp_simd(f32x4.sub(tail, shift)), within)
+    sum = f32x4.add(sum, e)
+    v128.store(whole, f32x4.mul(e, factors))
+  }
+  for (let p = s + ((<usize>((count + 3) & ~3)) << 2); p < s + ((<usize>end) << 2); p += 16)
+    v128.store(p, f32x4.splat(0))
+  store<f32>(state, most)
+  const halves = f32x4.add(sum, v128.shuffle<i32>(sum, sum, 2, 3, 2, 3))
+  store<f32>(state, f32x4.extract_lane(halves, 0) + f32x4.extract_lane(halves, 1), 4)
 }
 
 /** Positions of piece `piece` that a query at `position` sees. */
@@ -101,9 +116,39 @@ function countOf(position: i32, piece: i32): i32 {
   return max(min(position + 1 - piece * PIECE, PIECE), 0)
 }
 
+/** Keys (or values) of kv head `kv` in the page of positions `j`… of a piece, whose page table begins at `pages`. */
+// @ts-ignore: decorator
+@inline
+function pageAt(cache: usize, headBytes: usize, kvHeads: i32, kv: i32, pages: usize, j: i32): usize {
+  return cache + (<usize>load<u32>(pages + <usize>(j / PAGE) * 4) * kvHeads + kv) * headBytes
+}
+
+/** The page table of piece `piece` of row `row`'s sequence. */
+// @ts-ignore: decorator
+@inline
+function piecePages(model: usize, row: i32, piece: i32): usize {
+  return <usize>i32Of(pointerAt(model, MODEL_TABLES), row) + <usize>piece * ((PIECE / PAGE) * 4)
+}
+
+/** The first `count` positions of a piece → f32, page by page: keys at `keys`, values behind all keys. */
+function widenPiece(model: usize, layer: usize, kv: i32, pages: usize, count: i32, keys: usize): void {
+  const headDim = i32At(model, MODEL_HEAD_DIM)
+  const kvHeads = i32At(model, MODEL_KV_HEADS)
+  const kind = i32At(model, MODEL_KV_TYPE)
+  const width = padded(headDim)
+  const values = keys + kHeadBytes(headDim, KV_F32) * (PIECE / PAGE)
+  for (let j = 0; j < count; j += PAGE) {
+    const k = pageAt(pointerAt(layer, LAYER_K_CACHE), kHeadBytes(headDim, kind), kvHeads, kv, pages, j)
+    const v = pageAt(pointerAt(layer, LAYER_V_CACHE), vHeadBytes(headDim, kind), kvHeads, kv, pages, j)
+    widen(k, headDim * PAGE, keys + ((<usize>(j * headDim)) << 2))
+    widen(v, width * PAGE, values + ((<usize>(j * width)) << 2))
+  }
+}
+
 /**
- * States of `queries` queries from query `first` of kv head `kv` over piece `piece` → `states` (scratch). All of them
- * belong to rows of one sequence, in order of position. Queries that see nothing of the piece leave no state.
+ * States of a tile of `queries` queries from query `first` of kv head `kv` over piece `piece` → `states`. All of them
+ * belong to rows of one sequence, in order of position. Queries that see nothing of the piece leave no state. q: the
+ * tile's queries; `wide`: the piece as f32, or 0 to read the cache itself.
  */
 function pieceStates(
   model: usize,
@@ -112,6 +157,8 @@ function pieceStates(
   first: i32,
   queries: i32,
   piece: i32,
+  q: usize,
+  wide: usize,
   states: usize,
   scratch: usize,
 ): void {
@@ -119,34 +166,36 @@ function pieceStates(
   const kvHeads = i32At(model, MODEL_KV_HEADS)
   const group = i32At(model, MODEL_HEADS) / kvHeads
   const scale = f32At(model, MODEL_ATTN_SCALE)
-  const kind = i32At(model, MODEL_KV_TYPE)
+  const stored = i32At(model, MODEL_KV_TYPE)
+  const kind = wide ? KV_F32 : stored
   const width = padded(headDim)
-  const q = scratch + SCRATCH_ATTENTION
-  const s = scratch + SCORES
+  const s = scratch + SCRATCH_ATTENTION
   const lastRow = (first + queries - 1) / group
   const most = countOf(positionOf(model, lastRow), piece)
-  const pages = pagesOf(model, lastRow) + <usize>piece * ((PIECE / PAGE) * 4)
+  if (most == 0) return
+  const pages = piecePages(model, lastRow, piece)
+  const kBytes = kHeadBytes(headDim, kind)
   for (let j = 0; j < most; j += PAGE) {
-    const page = <usize>load<u32>(pages + <usize>(j / PAGE) * 4)
-    const k = pointerAt(layer, LAYER_K_CACHE) + (page * kvHeads + kv) * kHeadBytes(headDim, kind)
-    const n = min(most - j, PAGE)
-    pageScores(kind, queries, q, k, n, headDim, scale, s + ((<usize>j) << 2))
+    const k = wide
+      ? wide + <usize>(j / PAGE) * kBytes
+      : pageAt(pointerAt(layer, LAYER_K_CACHE), kBytes, kvHeads, kv, pages, j)
+    pageScores(kind, queries, q, k, min(most - j, PAGE), headDim, scale, s + ((<usize>j) << 2))
   }
   for (let t = 0; t < queries; t++) {
     const state = states + <usize>t * MAX_STATE_BYTES
     const count = countOf(positionOf(model, (first + t) / group), piece)
-    if (count > 0) softmaxPiece(s + <usize>t * (PIECE * 4), count, most, factorOf(kind), state)
+    if (count > 0) softmaxPiece(s + <usize>t * (PIECE * 4), count, most, factorOf(stored), state)
     else memory.fill(s + <usize>t * (PIECE * 4), 0, PIECE * 4)
-  }
-  for (let t: usize = 0; t < <usize>queries; t++) {
-    memory.fill(states + t * MAX_STATE_BYTES + STATE_HEAD * 4, 0, (<usize>width) << 2)
+    memory.fill(state + STATE_HEAD * 4, 0, (<usize>width) << 2)
   }
   const acc = states + STATE_HEAD * 4
+  const vBytes = vHeadBytes(headDim, kind)
+  const values = wide + kBytes * (PIECE / PAGE)
   for (let j = 0; j < most; j += PAGE) {
-    const page = <usize>load<u32>(pages + <usize>(j / PAGE) * 4)
-    const v = pointerAt(layer, LAYER_V_CACHE) + (page * kvHeads + kv) * vHeadBytes(headDim, kind)
-    const n = min(most - j, PAGE)
-    pageValues(kind, queries, s + ((<usize>j) << 2), v, n, headDim, width, acc)
+    const v = wide
+      ? values + <usize>(j / PAGE) * vBytes
+      : pageAt(pointerAt(layer, LAYER_V_CACHE), vBytes, kvHeads, kv, pages, j)
+    pageValues(kind, queries, s + ((<usize>j) << 2), v, min(most - j, PAGE), headDim, width, acc)
   }
 }
 
@@ -156,7 +205,7 @@ function gatherQueries(model: usize, kv: i32, first: i32, queries: i32, dst: usi
   const kind = i32At(model, MODEL_KV_TYPE)
   const factor = factorOf(kind)
   if (kind == KV_Q8_0) memory.fill(dst, 0, <usize>(headDim >> 5) * Q_BLOCK)
-  for (let t = 0; t < QUERIES; t++) {
+  for (let t = 0; t < QUERY_TILE; t++) {
     const q = headAt(model, pointerAt(model, MODEL_QB), kv, first + t)
     const at = dst + ((<usize>t) << 2)
     if (kind == KV_Q8_0) {
@@ -208,12 +257,6 @@ function positionOf(model: usize, row: i32): i32 {
   return i32Of(pointerAt(model, MODEL_POSITIONS), row)
 }
 
-// @ts-ignore: decorator
-@inline
-function pagesOf(model: usize, row: i32): usize {
-  return <usize>i32Of(pointerAt(model, MODEL_TABLES), row)
-}
-
 /** Query heads that share a kv head. */
 // @ts-ignore: decorator
 @inline
@@ -221,9 +264,13 @@ function groupOf(model: usize): i32 {
   return i32At(model, MODEL_HEADS) / i32At(model, MODEL_KV_HEADS)
 }
 
-/** Tiles of queries of one kv head, over n rows. */
-export function queryTiles(model: usize, n: i32): i32 {
-  return (n * groupOf(model) + QUERIES - 1) / QUERIES
+/** Tiles of queries of one kv head in one row, and units of them over n rows. */
+export function queryTiles(model: usize): i32 {
+  return (groupOf(model) + QUERY_TILE - 1) / QUERY_TILE
+}
+
+export function queryUnits(model: usize, n: i32): i32 {
+  return (n * groupOf(model) + QUERY_UNIT - 1) / QUERY_UNIT
 }
 
 /** Where query `query` of kv head `kv` has its f32[headDim] in an array like MODEL_QB or MODEL_ATTN. */
@@ -235,26 +282,59 @@ function headAt(model: usize, array: usize, kv: i32, query: i32): usize {
   return f32Of(array, head * i32At(model, MODEL_HEAD_DIM))
 }
 
-/** All pieces of one tile of queries, merged in order → MODEL_ATTN. */
-export function attend(model: usize, layer: usize, n: i32, kv: i32, tile: i32, scratch: usize): void {
+/** All pieces of one unit of queries, merged in order → MODEL_ATTN. */
+export function attend(model: usize, layer: usize, n: i32, kv: i32, unit: i32, scratch: usize): void {
   const group = groupOf(model)
   const headDim = i32At(model, MODEL_HEAD_DIM)
-  const first = tile * QUERIES
-  const queries = min(n * group - first, QUERIES)
-  const pieces = piecesOf(positionOf(model, (first + queries - 1) / group))
-  gatherQueries(model, kv, first, queries, scratch + SCRATCH_ATTENTION)
+  const first = unit * QUERY_UNIT
+  const queries = min(n * group - first, QUERY_UNIT)
+  const tiles = (queries + QUERY_TILE - 1) / QUERY_TILE
+  const lastRow = (first + queries - 1) / group
+  const last = positionOf(model, lastRow)
+  const pieces = piecesOf(last)
+  const q = scratch + SCRATCH_QUERIES
+  const tileBytes = (<usize>(headDim * QUERY_TILE)) << 2
+  const wide =
+    widens(i32At(model, MODEL_KV_TYPE)) && tiles >= WIDEN_TILES ? q + <usize>(QUERY_UNIT / QUERY_TILE) * tileBytes : 0
+  for (let t = 0; t < tiles; t++) {
+    const from = t * QUERY_TILE
+    gatherQueries(model, kv, first + from, min(queries - from, QUERY_TILE), q + <usize>t * tileBytes)
+  }
   for (let piece = 0; piece < pieces; piece++) {
-    const states = scratch + (piece == 0 ? STATES : NEXT_STATES)
-    pieceStates(model, layer, kv, first, queries, piece, states, scratch)
-    if (piece == 0) continue
-    for (let t = 0; t < queries; t++) {
-      if (countOf(positionOf(model, (first + t) / group), piece) == 0) continue
-      merge(scratch + STATES + <usize>t * MAX_STATE_BYTES, states + <usize>t * MAX_STATE_BYTES, padded(headDim))
+    if (wide) widenPiece(model, layer, kv, piecePages(model, lastRow, piece), countOf(last, piece), wide)
+    for (let t = 0; t < tiles; t++) {
+      attendTile(model, layer, kv, first, t * QUERY_TILE, queries, piece, q + <usize>t * tileBytes, wide, scratch)
     }
   }
   for (let t = 0; t < queries; t++) {
-    const state = scratch + STATES + <usize>t * MAX_STATE_BYTES
+    const state = scratch + SCRATCH_STATES + <usize>t * MAX_STATE_BYTES
     finish(state, headDim, headAt(model, pointerAt(model, MODEL_ATTN), kv, first + t))
+  }
+}
+
+/** One piece of the tile that begins with query `from` of a unit, merged into the states of the pieces before. */
+function attendTile(
+  model: usize,
+  layer: usize,
+  kv: i32,
+  first: i32,
+  from: i32,
+  queries: i32,
+  piece: i32,
+  q: usize,
+  wide: usize,
+  scratch: usize,
+): void {
+  const group = groupOf(model)
+  const count = min(queries - from, QUERY_TILE)
+  const before = scratch + SCRATCH_STATES + <usize>from * MAX_STATE_BYTES
+  const states = piece == 0 ? before : scratch + SCRATCH_NEXT_STATES
+  pieceStates(model, layer, kv, first + from, count, piece, q, wide, states, scratch)
+  if (piece == 0) return
+  const width = padded(i32At(model, MODEL_HEAD_DIM))
+  for (let t = 0; t < count; t++) {
+    if (countOf(positionOf(model, (first + from + t) / group), piece) == 0) continue
+    merge(before + <usize>t * MAX_STATE_BYTES, states + <usize>t * MAX_STATE_BYTES, width)
   }
 }
 
@@ -269,13 +349,15 @@ export function attendPiece(model: usize, layer: usize, kv: i32, tile: i32, piec
   const group = groupOf(model)
   const bytes = stateBytes(i32At(model, MODEL_HEAD_DIM))
   const pieces = piecesOf(positionOf(model, 0))
-  const first = tile * QUERIES
-  const queries = min(group - first, QUERIES)
-  gatherQueries(model, kv, first, queries, scratch + SCRATCH_ATTENTION)
-  pieceStates(model, layer, kv, first, queries, piece, scratch + STATES, scratch)
+  const first = tile * QUERY_TILE
+  const queries = min(group - first, QUERY_TILE)
+  const q = scratch + SCRATCH_QUERIES
+  const states = scratch + SCRATCH_STATES
+  gatherQueries(model, kv, first, queries, q)
+  pieceStates(model, layer, kv, first, queries, piece, q, 0, states, scratch)
   for (let t = 0; t < queries; t++) {
     const to = pointerAt(model, MODEL_PARTIALS) + <usize>((kv * group + first + t) * pieces + piece) * bytes
-    memory.copy(to, scratch + STATES + <usize>t * MAX_STATE_BYTES, bytes)
+    memory.copy(to, states + <usize>t * MAX_STATE_BYTES, bytes)
   }
 }
 

@@ -54,7 +54,7 @@ import {
   STATUS_POISONED,
 } from '../layout'
 import { row } from '../repack'
-import { attend, attendPiece, finishPieces, mergePieces, piecesOf, queryTiles } from './attention'
+import { attend, attendPiece, finishPieces, mergePieces, piecesOf, queryTiles, queryUnits } from './attention'
 import { barrier } from './barrier'
 import { f32At, f32Of, i32At, i32Of, pointerAt } from './fields'
 import { ADD, STORE, SWIGLU, arrange, groupsOf, linear, tileOf, weightBytes } from './linear'
@@ -138,11 +138,12 @@ function attention(model: usize, layer: usize, n: i32, thread: i32, threads: i32
     arrangePrivate(model, width, forms, thread)
     return true
   }
-  // Head by head, so that neighbouring rows find the head's keys in the cache.
-  const tiles = queryTiles(model, n)
-  const all = i32At(model, MODEL_KV_HEADS) * tiles
+  // The last rows first: theirs is the most work, and the threads end together.
+  const kvHeads = i32At(model, MODEL_KV_HEADS)
+  const units = queryUnits(model, n)
+  const all = kvHeads * units
   for (let i = claim(control, thread, threads, all); i >= 0; i = claim(control, thread, threads, all)) {
-    attend(model, layer, n, i / tiles, i % tiles, scratch)
+    attend(model, layer, n, i % kvHeads, units - 1 - i / kvHeads, scratch)
   }
   if (!barrier(control, threads)) return false
   const attn = pointerAt(model, MODEL_ATTN)
@@ -158,7 +159,7 @@ function attention(model: usize, layer: usize, n: i32, thread: i32, threads: i32
 /** One row's attention → every thread's private place. It is cut into pieces, so that one kv head keeps all threads busy. */
 function attendOne(model: usize, layer: usize, thread: i32, threads: i32, scratch: usize): bool {
   const control = pointerAt(model, MODEL_CONTROL)
-  const tiles = queryTiles(model, 1)
+  const tiles = queryTiles(model)
   const pieces = piecesOf(i32Of(pointerAt(model, MODEL_POSITIONS), 0))
   const all = i32At(model, MODEL_KV_HEADS) * tiles * pieces
   for (let i = claim(control, thread, threads, all); i >= 0; i = claim(control, thread, threads, all)) {

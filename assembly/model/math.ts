@@ -41,12 +41,18 @@ function horner(p: v128, r: v128, c: f32): v128 {
   return f32x4.add(f32x4.mul(p, r), f32x4.splat(c))
 }
 
+// 1.5 · 2^23: adding it rounds a small float to a whole number, ties to even, which then stands in the low bits.
+// @ts-ignore: decorator
+@inline
+const ROUNDER: f32 = 12582912
+
 /** Four at a time. */
 // @ts-ignore: decorator
 @inline
 export function exp_simd(x: v128): v128 {
   x = f32x4.pmin(f32x4.pmax(x, f32x4.splat(EXP_MIN)), f32x4.splat(EXP_MAX))
-  const n = f32x4.nearest(f32x4.mul(x, f32x4.splat(LOG2E)))
+  const rounded = f32x4.add(f32x4.mul(x, f32x4.splat(LOG2E)), f32x4.splat(ROUNDER))
+  const n = f32x4.sub(rounded, f32x4.splat(ROUNDER))
   const r = f32x4.sub(f32x4.sub(x, f32x4.mul(n, f32x4.splat(LN2_HIGH))), f32x4.mul(n, f32x4.splat(LN2_LOW)))
   let p = f32x4.splat(<f32>(1.0 / 5040))
   p = horner(p, r, <f32>(1.0 / 720))
@@ -56,8 +62,47 @@ export function exp_simd(x: v128): v128 {
   p = horner(p, r, <f32>0.5)
   p = horner(p, r, 1)
   p = horner(p, r, 1)
-  const scale = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23)
-  return f32x4.mul(p, scale)
+  return f32x4.mul(p, i32x4.shl(i32x4.add(rounded, i32x4.splat(127)), 23))
+}
+
+/**
+ * x f32 from p to end, a multiple of 4 → exp(x − shift) · factor in place, as exp_simd gives it; returns the four sums of
+ * exp(x − shift), by position mod 4. The constants are named once, since V8 makes each anew wherever one stands.
+ */
+// @ts-ignore: decorator
+@inline
+export function expSum_simd(p: usize, end: usize, shift: v128, factor: v128): v128 {
+  const least = f32x4.splat(EXP_MIN)
+  const log2e = f32x4.splat(LOG2E)
+  const rounder = f32x4.splat(ROUNDER)
+  const high = f32x4.splat(LN2_HIGH)
+  const low = f32x4.splat(LN2_LOW)
+  const c7 = f32x4.splat(<f32>(1.0 / 5040))
+  const c6 = f32x4.splat(<f32>(1.0 / 720))
+  const c5 = f32x4.splat(<f32>(1.0 / 120))
+  const c4 = f32x4.splat(<f32>(1.0 / 24))
+  const c3 = f32x4.splat(<f32>(1.0 / 6))
+  const c2 = f32x4.splat(<f32>0.5)
+  const one = f32x4.splat(1)
+  const bias = i32x4.splat(127)
+  let sum = f32x4.splat(0)
+  for (; p < end; p += 16) {
+    const x = f32x4.pmax(f32x4.sub(v128.load(p), shift), least)
+    const rounded = f32x4.add(f32x4.mul(x, log2e), rounder)
+    const n = f32x4.sub(rounded, rounder)
+    const r = f32x4.sub(f32x4.sub(x, f32x4.mul(n, high)), f32x4.mul(n, low))
+    let e = f32x4.add(f32x4.mul(c7, r), c6)
+    e = f32x4.add(f32x4.mul(e, r), c5)
+    e = f32x4.add(f32x4.mul(e, r), c4)
+    e = f32x4.add(f32x4.mul(e, r), c3)
+    e = f32x4.add(f32x4.mul(e, r), c2)
+    e = f32x4.add(f32x4.mul(e, r), one)
+    e = f32x4.add(f32x4.mul(e, r), one)
+    e = f32x4.mul(e, i32x4.shl(i32x4.add(rounded, bias), 23))
+    sum = f32x4.add(sum, e)
+    v128.store(p, f32x4.mul(e, factor))
+  }
+  return sum
 }
 
 // sin and cos: k = nearest(x · 2/π), r = x − k · π/2 with π/2 in three parts of 33 bits (fdlibm's), Taylor on |r| ≤ π/4.

@@ -10,8 +10,8 @@ import {
   MODEL_BYTES,
   PAGE,
   PIECE,
-  SCRATCH_ATTENTION,
-  SCRATCH_ATTENTION_BYTES,
+  SCRATCH_DIMENSION_BYTES,
+  SCRATCH_QUERIES,
   SCRATCH_UNPACK,
   STATE_HEAD,
   TILE,
@@ -235,10 +235,12 @@ class Planner {
     // Tiles are filled up with zeros.
     const tokens = Math.ceil(batch / TILE) * TILE
     const rows = (width: number): number => arena.take(batch * width * 4)
-    const state = STATE_HEAD + Math.ceil(headDim / 8) * 8
+    const padded = Math.ceil(headDim / 8) * 8
+    const state = STATE_HEAD + padded
     const int8 = (columns: number): number => arena.take(tokens * Math.ceil(columns / 32) * 80)
     const f32 = (columns: number): number => (floats ? arena.take(tokens * columns * 4) : 0)
-    const scratchBytes = align(Math.max(SCRATCH_UNPACK + unpacked, SCRATCH_ATTENTION + SCRATCH_ATTENTION_BYTES))
+    const attention = SCRATCH_QUERIES + padded * SCRATCH_DIMENSION_BYTES
+    const scratchBytes = align(Math.max(SCRATCH_UNPACK + unpacked, attention))
     const privateActs = align(widest * 4)
     const privateBytes = privateActs + align(Math.ceil(widest / 32) * 80)
     return {
