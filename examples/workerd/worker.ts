@@ -11,11 +11,15 @@ interface Env {
   MODEL_URL?: string
 }
 
+interface Context {
+  waitUntil(work: Promise<unknown>): void
+}
+
 /** Kept for the requests that follow, in the same isolate. */
 let model: Model | undefined
 
 export default {
-  async fetch(request: Request, env: Env): Promise<Response> {
+  async fetch(request: Request, env: Env, context: Context): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url)
     if (pathname === '/capabilities') return Response.json(capabilities())
     if (pathname !== '/') return new Response('Not found\n', { status: 404 })
@@ -29,7 +33,8 @@ export default {
     const maxTokens = Number(searchParams.get('max_tokens') ?? 60)
     const generation = model.generate(prompt, { maxTokens, temperature: 0, signal: gone.signal })
     const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
-    void send(writable, generation, gone)
+    // Also when the client has gone: what its request began would stop half-way, and the next would wait for it.
+    context.waitUntil(send(writable, generation, gone))
     return new Response(readable, { headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' } })
   },
 }

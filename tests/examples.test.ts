@@ -1,0 +1,100 @@
+/** The examples, each as its reader would run it: with the package installed, in its runtime. */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { load } from '../js/index.ts'
+import { STORIES } from './api-helpers.ts'
+import { copyExample, installPackage, run, tool, toolTest } from './package-home.ts'
+import { startServer } from './runtimes/driver.ts'
+import { start } from './runtimes/process.ts'
+
+const installed = installPackage()
+const PROMPT = 'Once upon a time'
+const reference = await load(STORIES, { threads: 1, inProcess: true })
+const { text: story } = await reference.generate(PROMPT, { maxTokens: 60, temperature: 0 }).result()
+await reference.close()
+
+function tells(file: string, args: readonly string[], folder: string): void {
+  const { stdout, stderr } = run(file, args, folder)
+  assert.is(stdout, `${PROMPT}${story}\n`)
+  assert.match(stderr, /The (simd|relaxed) build runs, .* threads?/)
+}
+
+test('Node', () => tells(process.execPath, ['story.mjs'], copyExample(installed, 'node')))
+
+toolTest('Bun', 'bun/bin/bun', () => tells(tool('bun/bin/bun'), ['story.ts'], copyExample(installed, 'bun')))
+
+toolTest('Deno, with an installed folder and with an import map', 'deno/deno', () => {
+  const folder = copyExample(installed, 'deno')
+  tells(tool('deno/deno'), ['run', '--allow-read', 'story.ts'], folder)
+  // Nothing but the map tells where the package is.
+  rmSync(join(folder, 'package.json'))
+  const map = ['--no-config', '--import-map=import_map.json']
+  tells(tool('deno/deno'), ['run', '--allow-read', ...map, 'story.ts'], folder)
+})
+
+/** The text of a response of server-sent events, and how many events it came in. */
+async function events(url: string): Promise<{ text: string; count: number }> {
+  const response = await fetch(url)
+  const body = await response.text()
+  assert.is(response.status, 200, body)
+  assert.is(response.headers.get('content-type'), 'text/event-stream')
+  const data = body
+    .split('\n\n')
+    .filter(Boolean)
+    .map((event) => event.replace(/^data: /, ''))
+  assert.is(data.pop(), '[DONE]')
+  return { text: data.map((json) => JSON.parse(json).text).join(''), count: data.length }
+}
+
+toolTest(
+  'workerd: a model from a binding and from a URL, streamed as server-sent events',
+  'workerd/bin/workerd',
+  async () => {
+    const folder = copyExample(installed, 'workerd')
+    const { scripts } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { scripts: { build: string } }
+    const [program, ...args] = scripts.build.split(' ')
+    assert.is(program, 'esbuild')
+    run(join(process.cwd(), 'node_modules/.bin/esbuild'), [...args, '--log-level=warning'], folder)
+    const config = readFileSync(join(folder, 'config.capnp'), 'utf8').replace('127.0.0.1:8080', '127.0.0.1:0')
+    const server = await startServer()
+    const byUrl = config
+      .replace(/bindings = .*/, `bindings = [(name = "MODEL_URL", text = "${server.url}${STORIES}")],`)
+      .replace('worker = .cria)', 'worker = .cria), (name = "internet", network = (allow = ["local"]))')
+    try {
+      for (const [name, text] of [
+        ['binding', config],
+        ['url', byUrl],
+      ] as const) {
+        writeFileSync(join(folder, `${name}.capnp`), text)
+        const worker = start(tool('workerd/bin/workerd'), ['serve', join(folder, `${name}.capnp`), '--control-fd=1'])
+        try {
+          const [, port] = await worker.said(/"event":"listen".*?"port":(\d+)/)
+          const url = `http://127.0.0.1:${port}/`
+          const told = await (await fetch(`${url}capabilities`)).json()
+          assert.equal([told.runtime.name, told.threads, told.workers, told.isa], ['workerd', 1, false, 'relaxed'])
+          assert.match(told.why, 'one thread, as this runtime has no workers')
+          const answers = await Promise.all([events(url), events(url)])
+          for (const { text, count } of answers) {
+            assert.is(text, story)
+            assert.ok(count > 10, `${count} events`)
+          }
+          // A client that leaves does not keep the worker from the next one.
+          const leaving = new AbortController()
+          const left = await fetch(`${url}?max_tokens=400`, { signal: leaving.signal })
+          await left.body!.getReader().read()
+          leaving.abort()
+          assert.is((await events(url)).text, story)
+          assert.is((await fetch(`${url}nowhere`)).status, 404)
+        } finally {
+          await worker.end()
+        }
+      }
+    } finally {
+      server.close()
+    }
+  },
+)
+
+test.run()
