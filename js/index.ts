@@ -19,6 +19,7 @@ export {
 export type { Gguf, Metadata, MetadataValue, TensorInfo } from './gguf/types.ts'
 export { loadTokenizer, readGguf } from './header.ts'
 export { inspect, load } from './load.ts'
+export { type QuantizeOptions, quantize } from './quantize.ts'
 export type { LogitBias, SamplerOptions } from './sampler/sampler.ts'
 export type { SourceOptions } from './source/source.ts'
 export type { StreamDecoder, StreamOptions, Tokenizer } from './tokenizer/tokenizer.ts'

@@ -1,12 +1,12 @@
 /** `cria convert`: a llama2.c checkpoint becomes a GGUF file. */
-import { access, open, readFile, rename, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { basename, extname } from 'node:path'
 import { convertLlama2c } from '../convert/llama2c.ts'
-import { ArgumentError } from '../errors.ts'
 import { openFile } from '../platform/files-node.ts'
 import type { Command, Context } from './command.ts'
 import { choice, text, toggle, UsageError, type Values } from './flags.ts'
 import { OTHER_FLAGS } from './options.ts'
+import { refuseExisting, writeWhole } from './output.ts'
 import { bytes, say } from './terminal.ts'
 
 const OUTPUT = {
@@ -58,37 +58,4 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
     await checkpoint.close()
   }
   return 0
-}
-
-/** Writes beside `path` and renames when all is on disk; what is left of a failure is removed. */
-async function writeWhole(path: string, chunks: AsyncIterable<Uint8Array>, force: boolean): Promise<number> {
-  const temporary = `${path}.${process.pid}.part`
-  const handle = await open(temporary, 'wx')
-  try {
-    let size = 0
-    try {
-      for await (const chunk of chunks) {
-        await handle.writeFile(chunk)
-        size += chunk.length
-      }
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-    if (!force) await refuseExisting(path)
-    await rename(temporary, path)
-    return size
-  } catch (error) {
-    await rm(temporary, { force: true })
-    throw error
-  }
-}
-
-async function refuseExisting(path: string): Promise<void> {
-  try {
-    await access(path)
-  } catch {
-    return
-  }
-  throw new ArgumentError('FILE_EXISTS', `${path} exists; choose another name, or replace it with --force.`, path)
 }

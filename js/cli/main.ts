@@ -9,6 +9,7 @@ import { convertCommand } from './convert.ts'
 import { parse, UsageError } from './flags.ts'
 import { commandHelp, overview } from './help.ts'
 import { inspectCommand } from './inspect.ts'
+import { quantizeCommand } from './quantize.ts'
 import { runCommand } from './run.ts'
 import { printable, say, write } from './terminal.ts'
 import { tokenizeCommand } from './tokenize.ts'
@@ -19,6 +20,7 @@ const COMMANDS = [
   inspectCommand,
   tokenizeCommand,
   convertCommand,
+  quantizeCommand,
   benchCommand,
   conformanceCommand,
 ] as Command[]

@@ -54,8 +54,8 @@ export async function readStdin(signal: AbortSignal, patience?: number): Promise
   return late ? undefined : Buffer.concat(chunks).toString('utf8')
 }
 
-/** A bar on a terminal for what takes long; `stop` takes it away. */
-export function progressBar(): { update(progress: Progress): void; stop(): void } {
+/** A bar on a terminal for what takes long, which begins with `what` is done; `stop` takes it away. */
+export function progressBar(what = 'loading'): { update(progress: Progress): void; stop(): void } {
   const start = performance.now()
   let bar: Bar | undefined
   return {
@@ -63,7 +63,7 @@ export function progressBar(): { update(progress: Progress): void; stop(): void 
       if (phase !== 'weights' || !process.stderr.isTTY) return
       const last = done >= total
       if (!bar && !last && performance.now() - start > PATIENCE) {
-        bar = new Bar('loading [:bar] :percent of :size, :etas left', { total, width: 40, clear: true })
+        bar = new Bar(`${what} [:bar] :percent of :size, :etas left`, { total, width: 40, clear: true })
       }
       if (bar && !bar.complete) bar.update(done / total, { size: bytes(total) })
     },

@@ -3,7 +3,7 @@ import type { Endpoint } from 'comlink'
 import type { OpenFile } from '../source/source.ts'
 import type { Isa } from '../wasm-build.ts'
 
-export type WorkerKind = 'leader' | 'thread'
+export type WorkerKind = 'leader' | 'thread' | 'quantize'
 
 /** For people to read: `Node 24.1.0`. The version is empty where it cannot be known. */
 export interface RuntimeName {

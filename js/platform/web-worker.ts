@@ -10,6 +10,7 @@ export * from './web-common.ts'
 const WASM: Readonly<Record<string, () => URL>> = {
   simd: () => new URL('../simd.wasm', import.meta.url),
   relaxed: () => new URL('../relaxed.wasm', import.meta.url),
+  quantize: () => new URL('../quantize.wasm', import.meta.url),
 }
 
 /** @throws SourceError where the file cannot be had. */

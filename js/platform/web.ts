@@ -9,6 +9,7 @@ export { breathe, canShare, canSpawn, cores, openFile, parent, runtime, wasm } f
 const START: Readonly<Record<WorkerKind, () => Worker>> = {
   leader: () => new Worker(new URL('../web/leader.js', import.meta.url), { type: 'module', name: 'cria leader' }),
   thread: () => new Worker(new URL('../web/thread.js', import.meta.url), { type: 'module', name: 'cria thread' }),
+  quantize: () => new Worker(new URL('../web/quantize.js', import.meta.url), { type: 'module', name: 'cria quantize' }),
 }
 
 export async function unpack(_isa: Isa, _shared: boolean): Promise<undefined> {}

@@ -1,0 +1,102 @@
+/** `cria quantize`: a model's weights in fewer bits. */
+import { stat } from 'node:fs/promises'
+import { ArgumentError } from '../errors.ts'
+import { FILE_TYPES, findFileType } from '../quantize/file-types.ts'
+import type { QuantizeOptions } from '../quantize/quantize.ts'
+import { quantize } from '../quantize.ts'
+import type { Command, Context } from './command.ts'
+import { integerOrAuto, text, toggle, UsageError, type Values } from './flags.ts'
+import { OTHER_FLAGS, SOURCE_FLAGS, sourceOptions } from './options.ts'
+import { refuseExisting, writeWhole } from './output.ts'
+import { bytes, progressBar, say, sayWarning } from './terminal.ts'
+
+const TYPES = {
+  pure: toggle('--pure', 'all matrices the same type, not the mix that TYPE stands for'),
+  outputTensorType: text('--output-tensor-type', 'TYPE', 'type of output.weight'),
+  tokenEmbeddingType: text('--token-embedding-type', 'TYPE', 'type of token_embd.weight'),
+  leaveOutputTensor: toggle('--leave-output-tensor', 'keep output.weight as it is'),
+  imatrix: text('--imatrix', 'FILE', "importance matrix of llama.cpp's imatrix tool, either format"),
+  allowRequantize: toggle('--allow-requantize', 'quantize again what is quantized already: adds to its error'),
+}
+const OUTPUT = {
+  force: toggle('--force', 'replace the file where it exists'),
+  threads: integerOrAuto('-t --threads', 'workers; default: auto, one a core, at most 16; never changes a bit', 1, 64),
+}
+const { header, sha256, hfToken } = SOURCE_FLAGS
+const SOURCE = { header, sha256, hfToken }
+
+const flags = { ...TYPES, ...OUTPUT, ...SOURCE, ...OTHER_FLAGS }
+
+export const quantizeCommand: Command<typeof flags> = {
+  name: 'quantize',
+  summary: "a model's weights in fewer bits",
+  usage: 'quantize IN.gguf OUT.gguf TYPE [options]',
+  description: [
+    'Writes a GGUF model with its weights in another type, byte for byte as llama-quantize does.',
+    `TYPE: ${FILE_TYPES.map(({ name }) => name).join(', ')}.`,
+    'The file appears under its name only when it is complete. IN may be a URL.',
+  ],
+  groups: [
+    ['Types', TYPES],
+    ['Output', OUTPUT],
+    ['Input', SOURCE],
+    ['Other', OTHER_FLAGS],
+  ],
+  examples: [
+    'cria quantize model-f16.gguf model-Q4_K_M.gguf Q4_K_M',
+    'cria quantize model-f32.gguf model-Q2_K.gguf Q2_K --imatrix model.imatrix.gguf',
+  ],
+  flags,
+  run,
+}
+
+async function run(values: Values<typeof flags>, positionals: readonly string[], context: Context): Promise<number> {
+  const [input, out, type, ...more] = positionals
+  if (input === undefined || out === undefined || type === undefined || more.length > 0) {
+    throw new UsageError(`quantize takes IN.gguf OUT.gguf TYPE, not ${positionals.length} arguments.`)
+  }
+  const file = findFileType(type)
+  const { force = false } = values
+  if (!force) await refuseExisting(out)
+  await refuseSame(input, out)
+  const bar = progressBar('quantizing')
+  let before = 0
+  const options: QuantizeOptions = {
+    ...sourceOptions(values, input),
+    ...quantizeOptions(values),
+    onProgress: (progress) => {
+      before = progress.total
+      bar.update(progress)
+    },
+    onWarning: sayWarning,
+    signal: context.signal,
+  }
+  try {
+    const size = await writeWhole(out, quantize(input, type, options), force)
+    bar.stop()
+    say(`${out}: ${file.name}, ${bytes(size)} of ${bytes(before)}`)
+  } finally {
+    bar.stop()
+  }
+  return 0
+}
+
+function quantizeOptions(values: Values<typeof flags>): QuantizeOptions {
+  const { pure, outputTensorType, tokenEmbeddingType, leaveOutputTensor, imatrix, allowRequantize, threads } = values
+  return {
+    ...(pure && { pure }),
+    ...(outputTensorType !== undefined && { outputTensorType }),
+    ...(tokenEmbeddingType !== undefined && { tokenEmbeddingType }),
+    ...(leaveOutputTensor && { leaveOutputTensor }),
+    ...(imatrix !== undefined && { imatrix }),
+    ...(allowRequantize && { allowRequantize }),
+    ...(threads !== undefined && { threads }),
+  }
+}
+
+/** The file is read until the last of the other is written. */
+async function refuseSame(input: string, out: string): Promise<void> {
+  const [a, b] = await Promise.all([input, out].map((path) => stat(path).catch(() => undefined)))
+  if (!a || !b || a.ino !== b.ino || a.dev !== b.dev) return
+  throw new ArgumentError('SAME_FILE', `${out} is the file that is read; choose another name.`, out)
+}

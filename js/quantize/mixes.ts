@@ -1,0 +1,245 @@
+/**
+ * Which type each tensor of a llama gets. Source: llama.cpp's llama-quant.cpp, as it chooses for the architecture `llama`;
+ * the thresholds are its measurements of where bits matter most.
+ */
+import { ArgumentError, FormatError } from '../errors.ts'
+import { GGML_TYPES } from '../gguf/ggml-types.ts'
+import type { TensorInfo } from '../gguf/types.ts'
+import type { FileType } from './file-types.ts'
+
+/** Sizes of the model that the choice looks at. */
+export interface Shape {
+  layers: number
+  heads: number
+  kvHeads: number
+  /** 0 in a dense model. */
+  experts: number
+}
+
+export interface MixOptions {
+  /** All matrices the same type. */
+  pure: boolean
+  /** ggml's names. */
+  outputTensorType?: string
+  tokenEmbeddingType?: string
+  /** output.weight stays as it is. */
+  leaveOutputTensor: boolean
+  /** Whether there is an importance matrix. */
+  importance: boolean
+}
+
+export interface Choice {
+  type: string
+  /** The type that was meant, where the tensor's columns do not fit it. */
+  instead?: string
+}
+
+/** The part of a llama that a tensor is, as far as types differ. */
+type Part = 'output' | 'token_embd' | 'attn_v' | 'attn_k' | 'attn_output' | 'ffn_down' | 'other'
+
+function partOf(name: string): Part {
+  if (name === 'output.weight') return 'output'
+  if (name === 'token_embd.weight') return 'token_embd'
+  for (const part of ['attn_v', 'attn_k', 'attn_output'] as const) if (name.includes(`${part}.weight`)) return part
+  return name.includes('ffn_down') ? 'ffn_down' : 'other'
+}
+
+/** Norms, vectors and what routes to experts stay as they are. */
+function staysAsIs({ name, dimensions }: TensorInfo, leaveOutputTensor: boolean): boolean {
+  return (
+    !dimensions.slice(1).some((size) => size > 1) ||
+    !name.endsWith('weight') ||
+    name.includes('_norm.weight') ||
+    name.includes('ffn_gate_inp.weight') ||
+    (leaveOutputTensor && name === 'output.weight')
+  )
+}
+
+/**
+ * The type of each tensor, in the order given, which must be the file's to be.
+ * @throws ArgumentError TENSOR_ROWS where a tensor's columns do not fit a type that was asked for by name.
+ */
+export function chooseTypes(
+  tensors: readonly TensorInfo[],
+  shape: Shape,
+  file: FileType,
+  options: MixOptions,
+): Choice[] {
+  const mix = new Mix(tensors, shape, file, options)
+  return tensors.map((tensor) => mix.choose(tensor))
+}
+
+class Mix {
+  /** An output head of its own. */
+  private readonly untied: boolean
+  /** How many tensors attn_v there are, and how many of these and of ffn_down have had their turn. */
+  private readonly attnVs: number
+  private attnV = 0
+  private ffnDown = 0
+
+  constructor(
+    tensors: readonly TensorInfo[],
+    private readonly shape: Shape,
+    private readonly file: FileType,
+    private readonly options: MixOptions,
+  ) {
+    this.untied = tensors.some(({ name }) => partOf(name) === 'output')
+    this.attnVs = tensors.filter(({ name }) => partOf(name) === 'attn_v').length
+  }
+
+  choose(tensor: TensorInfo): Choice {
+    const { file, options } = this
+    if (staysAsIs(tensor, options.leaveOutputTensor)) return { type: tensor.type }
+    const part = partOf(tensor.name)
+    if (part === 'token_embd' && options.tokenEmbeddingType) return given(tensor, options.tokenEmbeddingType)
+    if (part === 'output' && options.outputTensorType) return given(tensor, options.outputTensorType)
+    if (GGML_TYPES.get(file.type)!.blockColumns === 1) return { type: file.type }
+    return fit(tensor, options.pure ? file.type : this.mixed(tensor, part))
+  }
+
+  private mixed(tensor: TensorInfo, part: Part): string {
+    const { file } = this
+    switch (part) {
+      case 'output':
+        return this.output(tensor)
+      case 'token_embd':
+        return this.untied ? file.type : this.output(tensor)
+      case 'attn_v':
+        return this.valueType(this.attnV++)
+      case 'attn_k':
+        return this.shape.experts === 8 ? 'Q8_0' : file.type
+      case 'attn_output':
+        return this.attnOutput()
+      case 'ffn_down':
+        return this.down(this.layerOf(tensor.name, this.ffnDown++))
+      default:
+        return file.type
+    }
+  }
+
+  /** The output head, or the embedding that serves as one. */
+  private output({ dimensions }: TensorInfo): string {
+    const { type } = this.file
+    if (this.options.outputTensorType) return this.options.outputTensorType
+    return type === 'Q8_0' || dimensions[0]! % GGML_TYPES.get(type)!.blockColumns !== 0 ? 'Q8_0' : 'Q6_K'
+  }
+
+  /** attn_v, the i-th of them: the smaller it is beside attn_q, the cheaper its bits. */
+  private valueType(i: number): string {
+    const { layers, heads, kvHeads, experts } = this.shape
+    if (experts === 8) return 'Q8_0'
+    const type = this.valueMix(i, kvHeads > 0 && Math.floor(heads / kvHeads) >= 4)
+    // Llama 2 and 3 of 70B.
+    const largest = layers === 80 && heads !== kvHeads
+    return largest && (type === 'Q3_K' || type === 'Q4_K') ? 'Q5_K' : type
+  }
+
+  private valueMix(i: number, grouped: boolean): string {
+    const { name, type } = this.file
+    switch (name) {
+      case 'Q2_K':
+        return grouped ? 'Q4_K' : 'Q3_K'
+      case 'Q2_K_S':
+        return grouped ? 'Q4_K' : type
+      case 'Q3_K_M':
+        return i < 2 ? 'Q5_K' : 'Q4_K'
+      case 'Q3_K_L':
+        return 'Q5_K'
+      case 'IQ4_NL':
+      case 'IQ4_XS':
+        return grouped ? 'Q5_K' : type
+      case 'Q4_K_S':
+        return i < 4 ? 'Q5_K' : type
+      case 'Q4_K_M':
+      case 'Q5_K_M':
+        return matters(i, this.attnVs) ? 'Q6_K' : type
+      default:
+        return type
+    }
+  }
+
+  private attnOutput(): string {
+    const { name, type } = this.file
+    if (this.shape.experts === 8) return EIGHT_EXPERTS_OUTPUT.includes(name) ? 'Q5_K' : type
+    if (name === 'Q2_K') return 'Q3_K'
+    if (name === 'Q3_K_M') return 'Q4_K'
+    return name === 'Q3_K_L' ? 'Q5_K' : type
+  }
+
+  private down(layer: number): string {
+    const { name, type } = this.file
+    const { layers } = this.shape
+    const early = layer < Math.floor(layers / 8)
+    switch (name) {
+      case 'Q2_K':
+        return 'Q3_K'
+      case 'Q2_K_S':
+        return early ? 'Q4_K' : type
+      case 'Q3_K_M':
+        return layer < Math.floor(layers / 16) ? 'Q5_K' : 'Q4_K'
+      case 'Q3_K_L':
+        return 'Q5_K'
+      case 'Q4_K_M':
+      case 'Q5_K_M':
+        return matters(layer, layers) ? 'Q6_K' : type
+      case 'Q4_K_S':
+        return early ? 'Q5_K' : type
+      case 'IQ4_NL':
+      case 'IQ4_XS':
+        return early && !this.options.importance ? 'Q5_K' : type
+      case 'Q4_0':
+        return early && this.options.importance ? 'Q4_1' : type
+      case 'Q5_0':
+        return early && this.options.importance ? 'Q5_1' : type
+      default:
+        return type
+    }
+  }
+
+  /** Experts come in no order, so that there the name counts. */
+  private layerOf(name: string, turn: number): number {
+    const { experts, layers } = this.shape
+    if (experts < 2) return turn
+    const layer = Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? Number.NaN)
+    if (layer < layers) return layer
+    throw new FormatError('TENSOR_NAME', `The tensor ${name} belongs to none of the ${layers} layers.`, name)
+  }
+}
+
+/** File types of which attn_output has more bits where there are 8 experts: it is a small part then. */
+const EIGHT_EXPERTS_OUTPUT = ['Q2_K', 'Q3_K_S', 'Q3_K_M', 'IQ4_NL', 'IQ4_XS', 'Q4_K_S', 'Q4_K_M']
+
+/** The first and last eighths of the layers, and every third between. */
+function matters(layer: number, layers: number): boolean {
+  const eighth = Math.floor(layers / 8)
+  return layer < eighth || layer >= Math.floor((7 * layers) / 8) || (layer - eighth) % 3 === 2
+}
+
+function fits({ dimensions }: TensorInfo, type: string): boolean {
+  return dimensions[0]! % GGML_TYPES.get(type)!.blockColumns === 0
+}
+
+/** A type that was asked for by name is that or an error. */
+function given(tensor: TensorInfo, type: string): Choice {
+  if (fits(tensor, type)) return { type }
+  const [columns] = tensor.dimensions
+  const { blockColumns } = GGML_TYPES.get(type)!
+  const message = `The tensor ${tensor.name} has rows of ${columns} columns, but ${type} takes whole blocks of ${blockColumns}: choose another type for it.`
+  throw new ArgumentError('TENSOR_ROWS', message, columns)
+}
+
+/** What takes the place of a type of 256-column blocks where the columns are only a multiple of 32. */
+const SMALLER: Readonly<Record<string, string>> = {
+  Q2_K: 'Q4_0',
+  Q3_K: 'Q4_0',
+  Q4_K: 'Q5_0',
+  Q5_K: 'Q5_1',
+  Q6_K: 'Q8_0',
+  IQ4_XS: 'IQ4_NL',
+}
+
+function fit(tensor: TensorInfo, type: string): Choice {
+  if (fits(tensor, type)) return { type }
+  const smaller = SMALLER[type]
+  return { type: smaller !== undefined && fits(tensor, smaller) ? smaller : 'F16', instead: type }
+}

@@ -1,0 +1,190 @@
+/** What a quantized file will hold: its metadata and, tensor by tensor, from which type to which. */
+import { ArgumentError, FormatError, UnsupportedError } from '../errors.ts'
+import { GGML_TYPES } from '../gguf/ggml-types.ts'
+import { getNumber, getNumbers, getString } from '../gguf/metadata.ts'
+import type { Gguf, Metadata, TensorInfo } from '../gguf/types.ts'
+import type { MetadataEntry, RawEntry } from '../gguf/writer.ts'
+import type { Source } from '../source/source.ts'
+import type { FileType } from './file-types.ts'
+import type { Imatrix } from './imatrix.ts'
+import { type Choice, chooseTypes, type MixOptions, type Shape } from './mixes.ts'
+import { RowQuantizer } from './rows.ts'
+
+export interface PlannedTensor extends TensorInfo {
+  /** ggml's name of the type it becomes; the same where it is copied. */
+  readonly to: string
+  /** The type that was meant, where the columns do not fit it. */
+  readonly instead?: string
+  /** f32 [experts, columns]. */
+  readonly importance?: Float32Array
+}
+
+/** GGML_QNT_VERSION of ggml.h. */
+const QUANTIZATION_VERSION = 2
+/** Columns of a row that is held as a whole. */
+const MOST_COLUMNS = 1 << 26
+
+export interface PlanOptions extends Omit<MixOptions, 'importance'> {
+  allowRequantize: boolean
+  imatrix?: Imatrix
+}
+
+/**
+ * The tensors in llama.cpp's order, with the types that they become.
+ * @throws FormatError for tensors that are missing; UnsupportedError for other architectures and types that cannot be
+ *   read; ArgumentError for what the options forbid, or ask for in vain.
+ */
+export function planTensors(gguf: Gguf, file: FileType, options: PlanOptions): PlannedTensor[] {
+  const shape = shapeOf(gguf.metadata)
+  checkComplete(gguf, shape)
+  const { imatrix } = options
+  const tensors = [...gguf.tensors.values()].sort(compare)
+  const choices = chooseTypes(tensors, shape, file, { ...options, importance: imatrix !== undefined })
+  return tensors.map((tensor, i) => planTensor(tensor, choices[i]!, file, options))
+}
+
+function planTensor(tensor: TensorInfo, choice: Choice, file: FileType, options: PlanOptions): PlannedTensor {
+  const { name, type, dimensions } = tensor
+  const trimmed = [...dimensions]
+  while (trimmed.length > 1 && trimmed.at(-1) === 1) trimmed.pop()
+  const plan = { ...tensor, dimensions: trimmed, to: choice.type, ...(choice.instead && { instead: choice.instead }) }
+  if (type === choice.type) return plan
+  if (!RowQuantizer.types.includes(type)) {
+    const message = `The tensor ${name} is of type ${type}, which cria cannot turn into ${choice.type}. Start from a file in F32, F16 or BF16.`
+    throw new UnsupportedError('TENSOR_TYPE', message, type)
+  }
+  if (GGML_TYPES.get(type)!.blockColumns > 1 && !options.allowRequantize) {
+    const message = `The tensor ${name} is quantized already, to ${type}; quantizing it again adds to its error. Start from a file in F32, F16 or BF16, or allow it (allowRequantize, --allow-requantize).`
+    throw new ArgumentError('REQUANTIZE', message, name)
+  }
+  if (dimensions[0]! > MOST_COLUMNS) {
+    const message = `The tensor ${name} has rows of ${dimensions[0]} columns; at most ${MOST_COLUMNS} can be quantized.`
+    throw new UnsupportedError('TENSOR_ROWS', message, dimensions[0])
+  }
+  const importance = importanceOf(tensor, options.imatrix)
+  if (importance) return { ...plan, importance }
+  if (file.name === 'Q2_K_S' && choice.type === 'Q2_K' && name !== 'token_embd.weight' && name !== 'output.weight') {
+    const message = `Q2_K_S needs the importance of ${name}: give an importance matrix that has it (imatrix, --imatrix), or choose Q2_K.`
+    throw new ArgumentError('IMATRIX_NEEDED', message, name)
+  }
+  return plan
+}
+
+/** Absent for tensors that were not measured, and for an embedding of which only the output side was. */
+function importanceOf({ name, dimensions }: TensorInfo, imatrix: Imatrix | undefined): Float32Array | undefined {
+  const values = imatrix?.entries.get(name)
+  if (values === undefined) return undefined
+  const expected = dimensions[0]! * (dimensions[2] ?? 1)
+  if (values.length === expected) return values
+  if (name === 'token_embd.weight') return undefined
+  const message = `The importance matrix has ${values.length} values for ${name}, which takes ${expected}: it was made for another model.`
+  throw new ArgumentError('IMATRIX_SIZE', message, name)
+}
+
+/** Layer by layer after what belongs to none, by name within: the order of llama.cpp's map of weights. */
+function compare(a: TensorInfo, b: TensorInfo): number {
+  return layerOf(a) - layerOf(b) || (a.name < b.name ? -1 : 1)
+}
+
+function layerOf({ name }: TensorInfo): number {
+  return Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? -1)
+}
+
+function shapeOf(metadata: Metadata): Shape {
+  const architecture = getString(metadata, 'general.architecture')
+  if (architecture !== 'llama') {
+    const message = `The architecture is ${architecture}; cria quantizes models of the llama architecture.`
+    throw new UnsupportedError('UNSUPPORTED_ARCHITECTURE', message, architecture)
+  }
+  const heads = firstOf(metadata, 'llama.attention.head_count')
+  return {
+    layers: getNumber(metadata, 'llama.block_count'),
+    heads,
+    kvHeads: firstOf(metadata, 'llama.attention.head_count_kv', heads),
+    experts: getNumber(metadata, 'llama.expert_count', 0),
+  }
+}
+
+/** A number, or the first layer's of a list. */
+function firstOf(metadata: Metadata, key: string, fallback?: number): number {
+  const value = metadata.get(key)
+  const isList = typeof value === 'object'
+  return isList ? (getNumbers(metadata, key)[0] ?? 0) : getNumber(metadata, key, fallback)
+}
+
+/** Tensors of each layer, beside those of its feed-forward network. */
+const LAYER = ['attn_norm', 'attn_q', 'attn_k', 'attn_v', 'attn_output', 'ffn_norm']
+const DENSE = ['ffn_gate', 'ffn_up', 'ffn_down']
+const EXPERTS = ['ffn_gate_inp', 'ffn_gate_exps', 'ffn_up_exps', 'ffn_down_exps']
+
+function checkComplete(gguf: Gguf, { layers, experts }: Shape): void {
+  const parts = gguf.metadata.get('split.count')
+  if (typeof parts === 'number' && parts > 1) {
+    const message = `The file is one of ${parts} parts of a model; merge them into one file first.`
+    throw new UnsupportedError('GGUF_SPLIT', message, parts)
+  }
+  const perLayer = [...LAYER, ...(experts > 0 ? EXPERTS : DENSE)]
+  const names = ['token_embd.weight', 'output_norm.weight']
+  for (const name of names) requireTensor(gguf, name)
+  // A count of layers that lies ends at the first that is not there.
+  for (let i = 0; i < layers; i++) for (const part of perLayer) requireTensor(gguf, `blk.${i}.${part}.weight`)
+}
+
+function requireTensor(gguf: Gguf, name: string): void {
+  if (gguf.tensors.has(name)) return
+  const message = `The file has no tensor ${name}: it is incomplete, or not a whole llama model.`
+  throw new FormatError('TENSOR_MISSING', message, name)
+}
+
+/** Left out: a file that was one of several parts is whole now. */
+const SPLIT_KEYS = ['split.no', 'split.count', 'split.tensors.count']
+const text = (key: string, value: string): MetadataEntry => ({ key, type: 'string', value: cut(value) })
+const uint32 = (key: string, value: number): MetadataEntry => ({ key, type: 'uint32', value })
+
+/** The entries of the source as they stand there, and after them those that tell of the quantization, as in llama.cpp. */
+export async function planMetadata(
+  source: Source,
+  gguf: Gguf,
+  file: FileType,
+  imatrix?: { name: string; imatrix: Imatrix },
+  signal?: AbortSignal,
+): Promise<(MetadataEntry | RawEntry)[]> {
+  const added = [
+    uint32('general.quantization_version', QUANTIZATION_VERSION),
+    uint32('general.file_type', file.id),
+    ...(imatrix ? describeImatrix(imatrix.name, imatrix.imatrix) : []),
+  ]
+  const dropped = new Set([...SPLIT_KEYS, ...added.map(({ key }) => key)])
+  const ranges = [...gguf.entries.values()]
+  const start = ranges[0]?.[0] ?? 0
+  const bytes = new Uint8Array((ranges.at(-1)?.[1] ?? start) - start)
+  await source.read(bytes, start, signal)
+  const kept: (MetadataEntry | RawEntry)[] = []
+  for (const [key, [from, to]] of gguf.entries) {
+    if (dropped.has(key)) continue
+    if (key === 'general.alignment') kept.push(uint32(key, getNumber(gguf.metadata, key)))
+    else kept.push({ key, raw: bytes.subarray(from - start, to - start) })
+  }
+  return [...kept, ...added]
+}
+
+function describeImatrix(name: string, { dataset, entries, chunks }: Imatrix): MetadataEntry[] {
+  return [
+    text('quantize.imatrix.file', name),
+    ...(dataset === undefined ? [] : [text('quantize.imatrix.dataset', dataset)]),
+    uint32('quantize.imatrix.entries_count', entries.size),
+    ...(chunks > 0 ? [uint32('quantize.imatrix.chunks_count', chunks)] : []),
+  ]
+}
+
+/** llama.cpp keeps 127 bytes of such texts; whole characters here. */
+function cut(value: string): string {
+  let bytes = 0
+  let kept = ''
+  for (const character of value) {
+    bytes += new TextEncoder().encode(character).length
+    if (bytes > 127) break
+    kept += character
+  }
+  return kept
+}

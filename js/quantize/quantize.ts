@@ -1,0 +1,229 @@
+/** Quantizes a model: windows of its rows go through the pool, in order, and out as a GGUF file. */
+import * as platform from '#platform'
+import type { CriaWarning, ModelInput, Progress } from '../api.ts'
+import { checkObject, checkTypes, invalid } from '../check.ts'
+import { FormatError, NumericError, throwIfAborted } from '../errors.ts'
+import { GGML_TYPES } from '../gguf/ggml-types.ts'
+import { readGguf } from '../gguf/reader.ts'
+import type { Gguf } from '../gguf/types.ts'
+import { type TensorEntry, writeGguf } from '../gguf/writer.ts'
+import { checkSourceOptions } from '../source/check.ts'
+import { openSource, type Source, type SourceOptions } from '../source/source.ts'
+import { type FileType, findFileType, findTensorType } from './file-types.ts'
+import { type Imatrix, readImatrix } from './imatrix.ts'
+import { inOrder } from './in-order.ts'
+import { type PlannedTensor, planMetadata, planTensors } from './plan.ts'
+import { openPool, type Pool } from './pool.ts'
+import { RowQuantizer, type RowsResult } from './rows.ts'
+
+export interface QuantizeOptions extends SourceOptions {
+  /** All matrices the same type, without the mix that the file type stands for; default false. */
+  pure?: boolean
+  /** ggml's name of the type of output.weight, or of token_embd.weight where it serves as the output. */
+  outputTensorType?: string
+  /** ggml's name of the type of token_embd.weight. */
+  tokenEmbeddingType?: string
+  /** Keep output.weight as it is; default false. */
+  leaveOutputTensor?: boolean
+  /** An importance matrix of llama.cpp's imatrix tool: its GGUF format, or the older one. */
+  imatrix?: ModelInput
+  /** Quantize again what is quantized already; default false. */
+  allowRequantize?: boolean
+  /** Workers; `'auto'` (default): one for each core, at most 16. Never changes a bit of the result. */
+  threads?: 'auto' | number
+  onProgress?: (progress: Progress) => void
+  /** Called for each warning; default: `console.warn`. */
+  onWarning?: (warning: CriaWarning) => void
+  signal?: AbortSignal
+}
+
+/** Elements of a window; a longer row is a window of its own. */
+const WINDOW = 1 << 18
+const MOST_THREADS = 64
+const AUTO_THREADS = 16
+const WHAT = 'Quantizing'
+
+/** See `quantize` in js/quantize.ts. */
+export async function* quantizeGguf(
+  input: ModelInput,
+  type: string,
+  options: QuantizeOptions = {},
+): AsyncGenerator<Uint8Array> {
+  checkOptions(options)
+  const file = findFileType(type)
+  const { signal } = options
+  throwIfAborted(signal, WHAT)
+  const source = await openSource(input, platform.openFile, options)
+  let pool: Pool | undefined
+  try {
+    const gguf = await readGguf(source, signal)
+    const imatrix = options.imatrix === undefined ? undefined : await openImatrix(options.imatrix, options)
+    const tensors = plan(gguf, file, options, imatrix?.imatrix)
+    const metadata = await planMetadata(source, gguf, file, imatrix, signal)
+    pool = await openPool(threadsOf(options))
+    const run = new Run(source, pool, tensors, options)
+    yield* run.chunks(metadata)
+    await source.finish?.(signal)
+  } finally {
+    await pool?.close()
+    await source.close()
+  }
+}
+
+function checkOptions(options: QuantizeOptions): void {
+  checkObject(options)
+  checkSourceOptions(options)
+  checkTypes(options, 'boolean', ['pure', 'leaveOutputTensor', 'allowRequantize'])
+  checkTypes(options, 'function', ['onProgress', 'onWarning'])
+  threadsOf(options)
+}
+
+function threadsOf({ threads = 'auto' }: QuantizeOptions): number {
+  if (threads === 'auto') return Math.min(platform.cores(), AUTO_THREADS)
+  if (Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS) return threads
+  throw invalid('threads', `'auto' or a whole number from 1 to ${MOST_THREADS}`, threads)
+}
+
+async function openImatrix(
+  input: ModelInput,
+  { signal }: QuantizeOptions,
+): Promise<{ name: string; imatrix: Imatrix }> {
+  const source = await openSource(input, platform.openFile, signal ? { signal } : {})
+  try {
+    return { name: source.name, imatrix: await readImatrix(source, signal) }
+  } finally {
+    await source.close()
+  }
+}
+
+/** Plans the tensors, and warns of those that are not what the file type says. */
+function plan(gguf: Gguf, file: FileType, options: QuantizeOptions, imatrix: Imatrix | undefined): PlannedTensor[] {
+  const { pure = false, leaveOutputTensor = false, allowRequantize = false } = options
+  const tensors = planTensors(gguf, file, {
+    pure,
+    leaveOutputTensor,
+    allowRequantize,
+    ...(options.outputTensorType !== undefined && {
+      outputTensorType: findTensorType('outputTensorType', options.outputTensorType),
+    }),
+    ...(options.tokenEmbeddingType !== undefined && {
+      tokenEmbeddingType: findTensorType('tokenEmbeddingType', options.tokenEmbeddingType),
+    }),
+    ...(imatrix && { imatrix }),
+  })
+  const warn = options.onWarning ?? ((warning: CriaWarning) => console.warn(`cria: ${warning.message}`))
+  const unfit = tensors.filter(({ instead }) => instead)
+  if (unfit.length > 0) {
+    const { name, dimensions, instead, to } = unfit[0]!
+    const others = unfit.length > 1 ? ` (and ${unfit.length - 1} more tensors)` : ''
+    const message = `${name} has rows of ${dimensions[0]} columns, which do not fit ${instead}: it becomes ${to}${others}.`
+    warn({ code: 'TENSOR_FALLBACK', message })
+  }
+  const unmeasured = tensors.filter((t) => t.type !== t.to && !t.importance && t.name !== 'token_embd.weight')
+  if (imatrix && unmeasured.length > 0) {
+    const message = `The importance matrix lacks ${unmeasured[0]!.name} (${unmeasured.length} tensors in all): they are quantized without.`
+    warn({ code: 'IMATRIX_PARTIAL', message })
+  }
+  return tensors
+}
+
+/** Rows of one tensor, and of one of its experts. */
+interface Window {
+  tensor: PlannedTensor
+  firstRow: number
+  rows: number
+}
+
+class Run {
+  private done = 0
+  private readonly total: number
+
+  constructor(
+    private readonly source: Source,
+    private readonly pool: Pool,
+    private readonly tensors: readonly PlannedTensor[],
+    private readonly options: QuantizeOptions,
+  ) {
+    this.total = tensors.reduce((sum, { bytes }) => sum + bytes, 0)
+  }
+
+  /** The file: its header, then the tensors' data, windows of which are under way while others are written. */
+  async *chunks(metadata: Parameters<typeof writeGguf>[0]): AsyncGenerator<Uint8Array> {
+    const { onProgress } = this.options
+    onProgress?.({ phase: 'header', done: 0, total: this.total })
+    const results = inOrder(this.windows(), (window) => this.convert(window), this.pool.size + 1)
+    try {
+      const entries = this.tensors.map(
+        (tensor): TensorEntry => ({
+          name: tensor.name,
+          dimensions: tensor.dimensions,
+          type: tensor.to,
+          data: () => this.take(tensor, results),
+        }),
+      )
+      yield* writeGguf(metadata, entries)
+    } finally {
+      await results.return(undefined)
+    }
+    onProgress?.({ phase: 'ready', done: this.total, total: this.total })
+  }
+
+  private *windows(): Generator<Window> {
+    for (const tensor of this.tensors) {
+      const [columns, rowsOfExpert = 1, ...more] = tensor.dimensions
+      const rows = more.reduce((product, size) => product * size, rowsOfExpert)
+      const most = Math.max(1, Math.floor(WINDOW / columns!))
+      for (let first = 0; first < rows; ) {
+        const count = Math.min(most, rowsOfExpert - (first % rowsOfExpert))
+        yield { tensor, firstRow: first, rows: count }
+        first += count
+      }
+    }
+  }
+
+  /** The data of one tensor: as many results as it has windows. */
+  private async *take(
+    tensor: PlannedTensor,
+    results: AsyncIterator<{ window: Window; bytes: Uint8Array }>,
+  ): AsyncGenerator<Uint8Array> {
+    const [, ...rest] = tensor.dimensions
+    const rows = rest.reduce((product, size) => product * size, 1)
+    for (let done = 0; done < rows; ) {
+      const { window, bytes } = (await results.next()).value as { window: Window; bytes: Uint8Array }
+      yield bytes
+      done += window.rows
+      this.done += (tensor.bytes / rows) * window.rows
+      this.options.onProgress?.({ phase: 'weights', done: this.done, total: this.total })
+    }
+  }
+
+  private async convert(window: Window): Promise<{ window: Window; bytes: Uint8Array }> {
+    const { tensor, firstRow, rows } = window
+    const { signal } = this.options
+    throwIfAborted(signal, WHAT)
+    const [columns, rowsOfExpert = 1] = tensor.dimensions
+    const { blockColumns, blockBytes } = GGML_TYPES.get(tensor.type)!
+    const rowBytes = (columns! / blockColumns) * blockBytes
+    const bytes = new Uint8Array(rows * rowBytes)
+    await this.source.read(bytes, tensor.offset + firstRow * rowBytes, signal)
+    // What cannot be read cannot be looked into either.
+    if (!RowQuantizer.types.includes(tensor.type)) return { window, bytes }
+    const expert = Math.floor(firstRow / rowsOfExpert)
+    const importance = tensor.importance?.slice(expert * columns!, (expert + 1) * columns!)
+    const job = { from: tensor.type, to: tensor.to, rows, columns: columns!, bytes }
+    const result = await this.pool.run(importance ? { ...job, importance } : job)
+    throwIfAborted(signal, WHAT)
+    if (result.bytes === undefined) throw unfit(window, result)
+    return { window, bytes: result.bytes }
+  }
+}
+
+function unfit({ tensor, firstRow }: Window, { problem, row, column }: RowsResult): FormatError | NumericError {
+  const place = `row ${firstRow + row!}, column ${column}`
+  if (problem === 'source') {
+    const message = `The tensor ${tensor.name} holds a value that is NaN or infinite (${place}): the file is damaged, or the model was trained to no end. Download or convert it again.`
+    return new FormatError('TENSOR_NOT_FINITE', message, tensor.name)
+  }
+  const message = `The tensor ${tensor.name} holds values beyond the range of ${tensor.to} (${place}): choose another type, F32 or BF16.`
+  return new NumericError('TENSOR_RANGE', message, tensor.name)
+}
