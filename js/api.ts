@@ -46,8 +46,8 @@ export interface LoadOptions extends SourceOptions {
   inProcess?: boolean
   /**
    * The folder that holds the workers, leader.js and thread.js, if it is not the one that cria's module came from: a URL, or
-   * a path relative to the page (in Node, to the working directory). In browsers it is the package's dist/web/, with the
-   * wasm files in the folder above as in dist/; in Node dist/ itself.
+   * a path relative to the page (in Node, to the working directory). In browsers it is the package's dist/web/, in Node
+   * dist/ itself, with the rest of dist/ around it.
    */
   workerUrl?: string | URL
   onProgress?: (progress: Progress) => void

@@ -201,7 +201,8 @@ async function bundle() {
   if (!digest) return
   for (const folder of [DIST, `${DIST}/web`, `${DIST}/chunks`]) sweep(folder, outputs)
   for (const target of targets) packWasm(target)
-  const worker = await build({ ...OPTIONS, entryPoints: ['inline-worker:'], plugins: [entries({})] })
+  const smaller = { minifyIdentifiers: true, keepNames: true }
+  const worker = await build({ ...OPTIONS, ...smaller, entryPoints: ['inline-worker:'], plugins: [entries({})] })
   const inlined = `export const worker = ${deflated(worker.outputFiles[0].contents)}
 export const wasm = { ${['simd', 'relaxed'].map((isa) => `${isa}: ${deflated(readFileSync(`${DIST}/${isa}.wasm`))}`)} }`
   const { outputFiles, metafile } = await build({
