@@ -1,8 +1,9 @@
 /** capabilities(): what it tells, where nothing works too; and that `load` does what it says. */
+import { readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { capabilities } from '../js/capabilities.ts'
-import { load } from '../js/index.ts'
+import { type CriaError, load } from '../js/index.ts'
 import { STORIES } from './api-helpers.ts'
 
 /** Runs with globals replaced (undefined: deleted). */
@@ -71,6 +72,24 @@ test('whatever the engine lacks or refuses, it does not throw', () => {
     },
   }
   assert.is(withGlobals({ WebAssembly: half }, capabilities).maxMemory, 2 ** 30)
+})
+
+test('a module that is given runs with one thread, in a worker or in process', async () => {
+  const wasm = await WebAssembly.compile(readFileSync('dist/simd.wasm'))
+  for (const inProcess of [false, true]) {
+    const model = await load(STORIES, { wasm, inProcess })
+    const { threads, shared, isa } = model.info
+    assert.equal([threads, shared, isa], [1, false, 'simd'])
+    assert.match((await model.generate('', { temperature: 0, maxTokens: 5 }).result()).text, /^Once/)
+    await model.close()
+  }
+  for (const [options, code] of [
+    [{ threads: 2 }, 'NO_SHARED_MEMORY'],
+    [{ isa: 'relaxed' }, 'INVALID_OPTION'],
+  ] as const) {
+    const error = await load(STORIES, { wasm, ...options }).catch((error: Error) => error)
+    assert.is((error as CriaError).code, code)
+  }
 })
 
 test.run()

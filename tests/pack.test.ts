@@ -1,5 +1,7 @@
 /** The package as it is installed: what is in it, and that it works in a folder with nothing else. */
 import { readFileSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
+import { buildSync } from 'esbuild'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { installPackage, run, tool, toolTest } from './package-home.ts'
@@ -20,6 +22,29 @@ test('holds what runs, with types, and nothing of the tests and sources', () => 
     assert.match(path, /^(dist|models)\/|^(LICENSE|README\.md|CHANGELOG\.md|package\.json)$/)
     assert.not.match(path, /test|scalar|\.map$/)
   }
+})
+
+/** What a module of dist/, with all that it imports, takes from elsewhere. */
+function foreign(path: string): string[] {
+  const options = { bundle: true, format: 'esm', platform: 'neutral', packages: 'external', write: false } as const
+  const { metafile } = buildSync({ ...options, entryPoints: [path], metafile: true, logLevel: 'silent' })
+  return Object.values(metafile.inputs).flatMap(({ imports }) =>
+    imports.filter(({ external }) => external).map((imported) => imported.path),
+  )
+}
+
+test('modules import each other and Node alone; those for the web not even Node', () => {
+  const entries = packed.files.map(({ path }) => path).filter((path) => /^dist\/(web\/)?[^/]+\.js$/.test(path))
+  assert.ok(entries.length > 8)
+  for (const entry of entries) {
+    const web = /^dist\/(web\/.*|edge)\.js$/.test(entry)
+    assert.equal(
+      foreign(entry).filter((name) => web || !isBuiltin(name)),
+      [],
+      entry,
+    )
+  }
+  assert.ok(foreign('dist/index.js').includes('node:fs/promises'))
 })
 
 test('needs no other package', () => {
