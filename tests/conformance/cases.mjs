@@ -104,7 +104,8 @@ export async function closed({ model, options }) {
  * @returns what the generation rejects with, and after how many milliseconds
  */
 export async function deadWorker({ model, options, which }) {
-  const { workers } = await watchWorkers()
+  const workers = []
+  await watchWorkers((worker) => workers.push(worker))
   const loaded = await load(model, options)
   const work = errorOf(endless(loaded))
   await sleep(50)
@@ -116,38 +117,37 @@ export async function deadWorker({ model, options, which }) {
   return { ...error, milliseconds, workers: workers.length }
 }
 
-/** Workers that are started from now on, and how many of them nobody has ended. */
-async function watchWorkers() {
-  const workers = []
-  const ended = new Set()
+/** Calls back for each worker that is started from now on, and for each call of its `terminate`. */
+async function watchWorkers(onStart, onEnd = () => {}) {
   const watch = ({ prototype }) => {
     const { terminate } = prototype
     prototype.terminate = function () {
-      ended.add(this)
+      onEnd(this)
       return terminate.call(this)
     }
   }
   // Names of modules that only Node and its kin have stay out of the reach of bundlers and pages.
   const threads = await import(`node:${'worker_threads'}`).catch(() => undefined)
   if (threads?.Worker) {
-    const { Worker } = threads
-    const { unref } = Worker.prototype
+    const { prototype } = threads.Worker
+    const { unref } = prototype
+    const seen = new WeakSet()
     // Each is unref'd once it has been started.
-    Worker.prototype.unref = function () {
-      if (!workers.includes(this)) workers.push(this)
+    prototype.unref = function () {
+      if (!seen.has(this)) onStart(this)
+      seen.add(this)
       return unref.call(this)
     }
-    watch(Worker)
+    watch(threads.Worker)
   } else if (globalThis.Worker) {
     watch(globalThis.Worker)
     globalThis.Worker = class extends Worker {
       constructor(...args) {
         super(...args)
-        workers.push(this)
+        onStart(this)
       }
     }
   }
-  return { workers, alive: () => workers.filter((worker) => !ended.has(worker)).length }
 }
 
 /**
@@ -155,7 +155,14 @@ async function watchWorkers() {
  * @returns what is left after the first and after the last round
  */
 export async function rounds({ model, options, count }) {
-  const { workers, alive } = await watchWorkers()
+  let workers = 0
+  // What has been ended must not be held here.
+  const ended = new WeakSet()
+  const onEnd = (worker) => {
+    if (!ended.has(worker)) workers--
+    ended.add(worker)
+  }
+  await watchWorkers(() => workers++, onEnd)
   const signal = watchedSignal()
   const left = []
   for (let round = 1; round <= count; round++) {
@@ -165,9 +172,9 @@ export async function rounds({ model, options, count }) {
     await loaded.close()
     // Engines would rather grow than clean up; what cannot be cleaned up grows all the same.
     if (round % 10 === 0) collect()
-    if (round === 1 || round === count) left.push({ ...(await remains()), workers: alive(), listeners: signal.count() })
+    if (round === 1 || round === count) left.push({ ...(await remains()), workers, listeners: signal.count() })
   }
-  return { left, workers: workers.length }
+  return left
 }
 
 /** A signal that never fires and counts who listens to it. */

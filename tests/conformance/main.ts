@@ -6,6 +6,7 @@
  *     npm run conformance -- --write       writes docs/CONFORMANCE.md too
  *     npm run conformance -- --update      takes this Node's hashes as those of all: js/conformance/hashes.ts
  */
+import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { all } from '../runtimes/all.ts'
@@ -15,6 +16,7 @@ import { conform } from './run-all.ts'
 import { line } from './suite.ts'
 import { page, table } from './table.ts'
 
+const HASHES = 'js/conformance/hashes.ts'
 const options = { write: { type: 'boolean', default: false }, update: { type: 'boolean', default: false } } as const
 const { values, positionals } = parseArgs({ options, allowPositionals: true })
 
@@ -29,16 +31,15 @@ async function update(): Promise<void> {
   // A case that differs from itself has no hash to take.
   const unsure = cases.filter(({ problem }) => problem && !/^(No hash is known|The hash should be)/.test(problem))
   if (unsure.length > 0) throw new Error(JSON.stringify(unsure, null, 2))
-  // Quoted where a formatter would.
-  const key = (name: string): string => (/^\w+$/.test(name) ? name : `'${name}'`)
-  const lines = cases.flatMap(({ name, hash }) => (hash ? [`  ${key(name)}: '${hash}',`] : []))
+  const lines = cases.flatMap(({ name, hash }) => (hash ? [`  '${name}': '${hash}',`] : []))
   const code = `/** By case, the hash that every runtime gives. Written by \`npm run conformance -- --update\`. */
 export const HASHES: Readonly<Record<string, string>> = {
 ${lines.sort().join('\n')}
 }
 `
-  writeFileSync('js/conformance/hashes.ts', code)
-  console.log(`js/conformance/hashes.ts: ${lines.length} hashes of ${driver.name}`)
+  writeFileSync(HASHES, code)
+  execFileSync(process.execPath, ['node_modules/@biomejs/biome/bin/biome', 'format', '--write', HASHES])
+  console.log(`${HASHES}: ${lines.length} hashes of ${driver.name}`)
 }
 
 async function compare(pattern: RegExp): Promise<void> {

@@ -55,7 +55,8 @@ export const firefox: Driver = {
           close: () => page.close(),
         }
       }),
-      memory: () => residentBytes(browser.process().pid),
+      // Of the processes with pages: the first one keeps a record of what the remote control sees.
+      memory: () => residentBytes(browser.process().pid, /-contentproc/),
       close: () => browser.close(),
     }
   },

@@ -42,7 +42,7 @@ export interface Started {
 export function start(path: string, args: readonly string[], env: Record<string, string> = {}): Started {
   const child = spawn(path, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
   // Whatever ends this process ends that one.
-  const kill = (): void => void child.kill('SIGKILL')
+  const kill = (): void => endFamily(child.pid!)
   process.once('exit', kill)
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (text) => (output += text))
@@ -69,26 +69,45 @@ export function start(path: string, args: readonly string[], env: Record<string,
     },
     async end() {
       process.off('exit', kill)
-      child.kill('SIGKILL')
+      endFamily(child.pid!)
       await ended
     },
   }
 }
 
-/** Bytes of memory that a process and all its descendants have to themselves; shared pages are counted once. */
-export function residentBytes(root: number): number {
+/** A process and all its descendants. */
+function family(root: number): number[] {
   const parents = new Map<number, number>()
   for (const name of readdirSync('/proc')) {
     const parent = /^\d+$/.test(name) && readProc(`/proc/${name}/stat`)?.match(/\) \S (\d+)/)?.[1]
     if (parent) parents.set(Number(name), Number(parent))
   }
   const belongs = (pid: number | undefined): boolean => pid !== undefined && (pid === root || belongs(parents.get(pid)))
+  return [...parents.keys()].filter(belongs)
+}
+
+/**
+ * Bytes of memory that a process and its descendants have to themselves; what they share is counted once. `which`: only
+ * those whose command line matches.
+ */
+export function residentBytes(root: number, which = /^/): number {
   let bytes = 0
-  for (const pid of parents.keys()) {
-    const kibibytes = belongs(pid) && readProc(`/proc/${pid}/smaps_rollup`)?.match(/^Pss:\s+(\d+) kB/m)?.[1]
+  for (const pid of family(root)) {
+    if (!which.test(readProc(`/proc/${pid}/cmdline`) ?? '')) continue
+    const kibibytes = readProc(`/proc/${pid}/smaps_rollup`)?.match(/^Pss:\s+(\d+) kB/m)?.[1]
     if (kibibytes) bytes += Number(kibibytes) * 1024
   }
   return bytes
+}
+
+function endFamily(root: number): void {
+  for (const pid of family(root)) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
 }
 
 /** Undefined for a process that has ended meanwhile. */

@@ -39,9 +39,10 @@ export const webkit: Driver = {
           close: async () => void (await browser.send('POST', 'url', { url: 'about:blank' })),
         }
       }),
-      memory: () => residentBytes(driver.pid),
+      memory: () => residentBytes(driver.pid, /WebKitWebProcess/),
       async close() {
-        await browser.end()
+        // A page that hangs lets the browser hang.
+        await browser.end().catch(() => {})
         await driver.end()
         await display.end()
       },
@@ -52,6 +53,7 @@ export const webkit: Driver = {
 /** A client of WebDriver, https://www.w3.org/TR/webdriver2/, with one session and window. */
 class WebDriver {
   #session = ''
+  #timeout = CASE_TIMEOUT
   constructor(private readonly url: string) {}
 
   /** Starts the browser, as soon as the driver answers; resolves to its version. */
@@ -62,12 +64,13 @@ class WebDriver {
       request<{ sessionId: string; capabilities: { browserVersion: string } }>('POST', `${this.url}/session`, body),
     )
     this.#session = `${this.url}/session/${sessionId}`
+    this.#timeout = timeout
     await this.send('POST', 'timeouts', { script: timeout })
     return capabilities.browserVersion
   }
 
   send<T>(method: string, command: string, body?: unknown): Promise<T> {
-    return request(method, `${this.#session}/${command}`, body)
+    return request(method, `${this.#session}/${command}`, body, this.#timeout)
   }
 
   async evaluate<T>(code: string): Promise<T> {
@@ -78,7 +81,7 @@ class WebDriver {
   }
 
   async end(): Promise<void> {
-    await request('DELETE', this.#session)
+    await request('DELETE', this.#session, undefined, 5000)
   }
 
   async #retry<T>(work: () => Promise<T>): Promise<T> {
@@ -93,8 +96,9 @@ class WebDriver {
   }
 }
 
-async function request<T>(method: string, url: string, body?: unknown): Promise<T> {
-  const response = await fetch(url, { method, ...(body !== undefined && { body: JSON.stringify(body) }) })
+async function request<T>(method: string, url: string, body?: unknown, timeout = CASE_TIMEOUT): Promise<T> {
+  const signal = AbortSignal.timeout(timeout)
+  const response = await fetch(url, { method, signal, ...(body !== undefined && { body: JSON.stringify(body) }) })
   const { value } = (await response.json()) as { value: T & { error?: string; message?: string } }
   if (!response.ok) throw new Error(`${method} ${url}: ${value.error}: ${value.message}`)
   return value

@@ -55,6 +55,7 @@ function config(): string {
   const lines = modules.map(([kind, name, path]) => `    (name = "${name}", ${kind} = embed "../../${path}"),`)
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
+  v8Flags = ["--expose-gc"],
   services = [
     (name = "main", worker = (
       compatibilityDate = "2026-01-01",
