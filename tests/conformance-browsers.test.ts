@@ -1,5 +1,5 @@
-/** The same bits in Chromium, Firefox and WebKit. */
+/** The same bits in Chromium and Firefox. */
 import { conformanceTests } from './conformance/suite.ts'
-import { browsers } from './runtimes/all.ts'
+import { GROUPS } from './runtimes/all.ts'
 
-conformanceTests(browsers)
+conformanceTests(GROUPS.browsers)

@@ -1,5 +1,5 @@
-/** The same bits in Node, Deno, Bun and workerd. */
+/** The same bits in Deno, Bun and workerd. */
 import { conformanceTests } from './conformance/suite.ts'
-import { servers } from './runtimes/all.ts'
+import { GROUPS } from './runtimes/all.ts'
 
-conformanceTests(servers)
+conformanceTests(GROUPS.servers)

@@ -3,7 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { STORIES } from './api-helpers.ts'
 import { runtimeTest } from './conformance/suite.ts'
-import { browsers, servers } from './runtimes/all.ts'
+import { GROUPS } from './runtimes/all.ts'
 import { type Driver, type Session, startServer } from './runtimes/driver.ts'
 
 /** After the first and after the last round; what the runtime does not tell is absent. */
@@ -31,7 +31,7 @@ test.after(() => {
   for (const server of [isolating, plain]) server.close()
 })
 
-for (const driver of [...servers, ...browsers]) {
+for (const driver of [...GROUPS.node, ...GROUPS.servers, ...GROUPS.browsers, ...GROUPS.webkit]) {
   runtimeTest(driver, `${ROUNDS} rounds of load, generate and close leave nothing`, async () => {
     const [first, last] = await left(driver)
     console.log(`  ${driver.name}: ${JSON.stringify(first)} → ${JSON.stringify(last)}`)

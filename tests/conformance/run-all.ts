@@ -3,8 +3,8 @@ import type { Report } from '../../js/conformance/types.ts'
 import { type Driver, startServer } from '../runtimes/driver.ts'
 import { brief, full, servedFiles } from './material.ts'
 
-/** Milliseconds for all cases in one runtime: emulated ones take a minute or two. */
-const TIMEOUT = 280_000
+/** Milliseconds for all cases in one runtime: emulated ones take a minute or two, when nothing else runs. */
+const TIMEOUT = 240_000
 
 export interface Outcome extends Report {
   name: string

@@ -2,12 +2,18 @@
 import { chromium } from './chromium.ts'
 import type { Driver } from './driver.ts'
 import { firefox } from './firefox.ts'
-import { bun, cpus, deno, nodes } from './node.ts'
+import { arm64, bun, cpus, deno, nodes } from './node.ts'
 import { webkit } from './webkit.ts'
 import { workerd } from './workerd.ts'
 
-export { cpus }
+/** In groups that each take a minute or two. */
+export const GROUPS = {
+  node: nodes,
+  servers: [deno, bun, workerd],
+  browsers: [chromium, firefox],
+  webkit: [webkit],
+  cpus,
+  arm64: [arm64],
+} satisfies Record<string, readonly Driver[]>
 
-export const servers: readonly Driver[] = [...nodes, deno, bun, workerd]
-export const browsers: readonly Driver[] = [chromium, firefox, webkit]
-export const all: readonly Driver[] = [...servers, ...browsers, ...cpus]
+export const all: readonly Driver[] = Object.values(GROUPS).flat()
