@@ -3,7 +3,7 @@ import { BLOCK } from './layout'
 import { ACTS_BLOCK } from './kernels/acts'
 import { matmul as matmulTile, matvec as matvecGroup, readsF32, tileBytes, unpack } from './kernels/dispatch'
 import { arrange as arrangeTile } from './model/linear'
-import { exp_scalar, exp_simd } from './model/math'
+import { expSum_simd, exp_scalar } from './model/math'
 
 export { forward, output } from './model/forward'
 export { barrier, command, park } from './model/barrier'
@@ -41,7 +41,8 @@ export function matmul(type: i32, group: usize, columns: i32, acts: usize, n: i3
 /** e^x of n floats, n a multiple of 4. */
 export function expf(x: usize, n: i32, y: usize): void {
   if (ASC_FEATURE_SIMD) {
-    for (let i: usize = 0; i < (<usize>n) << 2; i += 16) v128.store(y + i, exp_simd(v128.load(x + i)))
+    memory.copy(y, x, (<usize>n) << 2)
+    expSum_simd(y, n, f32x4.splat(0), f32x4.splat(1))
   } else {
     for (let i: usize = 0; i < (<usize>n) << 2; i += 4) store<f32>(y + i, exp_scalar(load<f32>(x + i)))
   }

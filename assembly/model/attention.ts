@@ -34,7 +34,7 @@ import { Q_BLOCK, Q_D } from '../kernels/attend_q8/layout'
 import { quantize32 } from '../kernels/attend_q8/quantize'
 import { kHeadBytes, padded, vHeadBytes } from './cache'
 import { f32At, f32Of, i32At, i32Of, pointerAt } from './fields'
-import { expSum_simd, exp_scalar, exp_simd } from './math'
+import { expSum_simd, exp_scalar } from './math'
 
 // Queries that share a kv head are taken four at a time, so that each key and value is loaded once for all four: the
 // query heads of a group, and the rows of a prompt. Query i of a kv head is head kv · group + i mod group of row i / group.
@@ -82,30 +82,20 @@ function softmax_scalar(s: usize, count: i32, end: i32, factor: f32, state: usiz
   for (let p = s; p < last; p += 4) store<f32>(p, load<f32>(p) * factor)
 }
 
-/** Whole vectors; of the last one, lanes beyond `count` are made the first score, and then zero. */
 function softmax_simd(s: usize, count: i32, end: i32, factor: f32, state: usize): void {
   const whole = s + ((<usize>(count & ~3)) << 2)
-  const within = i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(count & 3))
-  const first = v128.load32_splat(s)
-  const tail = v128.bitselect(v128.load(whole), first, within)
-  let m = f32x4.pmax(first, tail)
+  const last = s + ((<usize>count) << 2)
+  let m = v128.load32_splat(s)
   for (let p = s; p < whole; p += 16) m = f32x4.pmax(m, v128.load(p))
-  const most = max(
-    max(f32x4.extract_lane(m, 0), f32x4.extract_lane(m, 1)),
-    max(f32x4.extract_lane(m, 2), f32x4.extract_lane(m, 3)),
-  )
-  const shift = f32x4.splat(most)
-  const factors = f32x4.splat(factor)
-  let sum = expSum_simd(s, whole, shift, factors)
-  if (count & 3) {
-    const e = v128.and(exp_simd(f32x4.sub(tail, shift)), within)
-    sum = f32x4.add(sum, e)
-    v128.store(whole, f32x4.mul(e, factors))
-  }
-  for (let p = s + ((<usize>((count + 3) & ~3)) << 2); p < s + ((<usize>end) << 2); p += 16)
-    v128.store(p, f32x4.splat(0))
-  store<f32>(state, most)
+  for (let p = whole; p < last; p += 4) m = f32x4.pmax(m, v128.load32_splat(p))
+  m = f32x4.pmax(m, v128.shuffle<i32>(m, m, 2, 3, 2, 3))
+  m = f32x4.pmax(m, v128.shuffle<i32>(m, m, 1, 1, 1, 1))
+  const most = f32x4.extract_lane(m, 0)
+  const sum = expSum_simd(s, count, f32x4.splat(most), f32x4.splat(factor))
+  const first = s + ((<usize>((count + 3) & ~3)) << 2)
+  for (let p = first; p < s + ((<usize>end) << 2); p += 16) v128.store(p, f32x4.splat(0))
   const halves = f32x4.add(sum, v128.shuffle<i32>(sum, sum, 2, 3, 2, 3))
+  store<f32>(state, most)
   store<f32>(state, f32x4.extract_lane(halves, 0) + f32x4.extract_lane(halves, 1), 4)
 }
 

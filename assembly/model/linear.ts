@@ -16,7 +16,7 @@ import {
 } from '../layout'
 import { ACTS_BLOCK } from '../kernels/acts'
 import { arrangeBlock, matmul, matvec, readsF32, tileBytes, unpack } from '../kernels/dispatch'
-import { swiglu1, swiglu4 } from './swiglu'
+import { swiglu_scalar, swiglu_simd } from './math'
 
 // What becomes of a result: stored, added to what is there (residual), or silu(there) · result.
 export const STORE = 0
@@ -91,10 +91,8 @@ function epilogue8(result: usize, bias: usize, mode: i32, y: usize): void {
     r0 = f32x4.add(r0, v128.load(bias))
     r1 = f32x4.add(r1, v128.load(bias, 16))
   }
-  if (mode == SWIGLU) {
-    r0 = swiglu4(v128.load(y), r0)
-    r1 = swiglu4(v128.load(y, 16), r1)
-  } else if (mode == ADD) {
+  if (mode == SWIGLU) return swiglu_simd(y, r0, r1)
+  if (mode == ADD) {
     r0 = f32x4.add(v128.load(y), r0)
     r1 = f32x4.add(v128.load(y, 16), r1)
   }
@@ -107,7 +105,7 @@ function epilogueTail(result: usize, bias: usize, mode: i32, y: usize, count: i3
   for (let i: usize = 0; i < (<usize>count) << 2; i += 4) {
     let r = load<f32>(result + i)
     if (bias) r += load<f32>(bias + i)
-    if (mode == SWIGLU) r = swiglu1(load<f32>(y + i), r)
+    if (mode == SWIGLU) r = swiglu_scalar(load<f32>(y + i), r)
     else if (mode == ADD) r = load<f32>(y + i) + r
     store<f32>(y + i, r)
   }

@@ -35,44 +35,88 @@ export function exp_scalar(x: f32): f32 {
   return p * reinterpret<f32>((<i32>n + 127) << 23)
 }
 
-// @ts-ignore: decorator
-@inline
-function horner(p: v128, r: v128, c: f32): v128 {
-  return f32x4.add(f32x4.mul(p, r), f32x4.splat(c))
-}
-
 // 1.5 · 2^23: adding it rounds a small float to a whole number, ties to even, which then stands in the low bits.
 // @ts-ignore: decorator
 @inline
 const ROUNDER: f32 = 12582912
 
-/** Four at a time. */
-// @ts-ignore: decorator
-@inline
-export function exp_simd(x: v128): v128 {
-  x = f32x4.pmin(f32x4.pmax(x, f32x4.splat(EXP_MIN)), f32x4.splat(EXP_MAX))
-  const rounded = f32x4.add(f32x4.mul(x, f32x4.splat(LOG2E)), f32x4.splat(ROUNDER))
-  const n = f32x4.sub(rounded, f32x4.splat(ROUNDER))
-  const r = f32x4.sub(f32x4.sub(x, f32x4.mul(n, f32x4.splat(LN2_HIGH))), f32x4.mul(n, f32x4.splat(LN2_LOW)))
-  let p = f32x4.splat(<f32>(1.0 / 5040))
-  p = horner(p, r, <f32>(1.0 / 720))
-  p = horner(p, r, <f32>(1.0 / 120))
-  p = horner(p, r, <f32>(1.0 / 24))
-  p = horner(p, r, <f32>(1.0 / 6))
-  p = horner(p, r, <f32>0.5)
-  p = horner(p, r, 1)
-  p = horner(p, r, 1)
-  return f32x4.mul(p, i32x4.shl(i32x4.add(rounded, i32x4.splat(127)), 23))
-}
-
 /**
- * x f32 from p to end, a multiple of 4 → exp(x − shift) · factor in place, as exp_simd gives it; returns the four sums of
- * exp(x − shift), by position mod 4. The constants are named once, since V8 makes each anew wherever one stands.
+ * e^x of four floats, clamped. The constants are parameters, named once by what calls it for several vectors: V8
+ * makes a constant anew wherever it stands.
  */
 // @ts-ignore: decorator
 @inline
-export function expSum_simd(p: usize, end: usize, shift: v128, factor: v128): v128 {
+function exp_with(
+  x: v128,
+  least: v128,
+  most: v128,
+  log2e: v128,
+  rounder: v128,
+  high: v128,
+  low: v128,
+  c7: v128,
+  c6: v128,
+  c5: v128,
+  c4: v128,
+  c3: v128,
+  c2: v128,
+  one: v128,
+  bias: v128,
+): v128 {
+  x = f32x4.pmin(f32x4.pmax(x, least), most)
+  const rounded = f32x4.add(f32x4.mul(x, log2e), rounder)
+  const n = f32x4.sub(rounded, rounder)
+  const r = f32x4.sub(f32x4.sub(x, f32x4.mul(n, high)), f32x4.mul(n, low))
+  let p = f32x4.add(f32x4.mul(c7, r), c6)
+  p = f32x4.add(f32x4.mul(p, r), c5)
+  p = f32x4.add(f32x4.mul(p, r), c4)
+  p = f32x4.add(f32x4.mul(p, r), c3)
+  p = f32x4.add(f32x4.mul(p, r), c2)
+  p = f32x4.add(f32x4.mul(p, r), one)
+  p = f32x4.add(f32x4.mul(p, r), one)
+  return f32x4.mul(p, i32x4.shl(i32x4.add(rounded, bias), 23))
+}
+
+/** silu(g) · u (SwiGLU: Shazeer 2020), silu(g) = g / (1 + exp(−g)). */
+export function swiglu_scalar(g: f32, u: f32): f32 {
+  return (g / (1 + exp_scalar(-g))) * u
+}
+
+/** The same for eight: g f32[8] at g → silu(g) · (u0, u1) in place. */
+// @ts-ignore: decorator
+@inline
+export function swiglu_simd(g: usize, u0: v128, u1: v128): void {
   const least = f32x4.splat(EXP_MIN)
+  const most = f32x4.splat(EXP_MAX)
+  const log2e = f32x4.splat(LOG2E)
+  const rounder = f32x4.splat(ROUNDER)
+  const high = f32x4.splat(LN2_HIGH)
+  const low = f32x4.splat(LN2_LOW)
+  const c7 = f32x4.splat(<f32>(1.0 / 5040))
+  const c6 = f32x4.splat(<f32>(1.0 / 720))
+  const c5 = f32x4.splat(<f32>(1.0 / 120))
+  const c4 = f32x4.splat(<f32>(1.0 / 24))
+  const c3 = f32x4.splat(<f32>(1.0 / 6))
+  const c2 = f32x4.splat(<f32>0.5)
+  const one = f32x4.splat(1)
+  const bias = i32x4.splat(127)
+  const g0 = v128.load(g)
+  const g1 = v128.load(g, 16)
+  const e0 = exp_with(f32x4.neg(g0), least, most, log2e, rounder, high, low, c7, c6, c5, c4, c3, c2, one, bias)
+  const e1 = exp_with(f32x4.neg(g1), least, most, log2e, rounder, high, low, c7, c6, c5, c4, c3, c2, one, bias)
+  v128.store(g, f32x4.mul(f32x4.div(g0, f32x4.add(one, e0)), u0))
+  v128.store(g, f32x4.mul(f32x4.div(g1, f32x4.add(one, e1)), u1), 16)
+}
+
+/**
+ * x f32[count] at p → exp(x − shift) · factor in place, with zeros after it up to a whole vector; returns the four sums of
+ * exp(x − shift), by position mod 4.
+ */
+// @ts-ignore: decorator
+@inline
+export function expSum_simd(p: usize, count: i32, shift: v128, factor: v128): v128 {
+  const least = f32x4.splat(EXP_MIN)
+  const most = f32x4.splat(EXP_MAX)
   const log2e = f32x4.splat(LOG2E)
   const rounder = f32x4.splat(ROUNDER)
   const high = f32x4.splat(LN2_HIGH)
@@ -86,19 +130,11 @@ export function expSum_simd(p: usize, end: usize, shift: v128, factor: v128): v1
   const one = f32x4.splat(1)
   const bias = i32x4.splat(127)
   let sum = f32x4.splat(0)
-  for (; p < end; p += 16) {
-    const x = f32x4.pmax(f32x4.sub(v128.load(p), shift), least)
-    const rounded = f32x4.add(f32x4.mul(x, log2e), rounder)
-    const n = f32x4.sub(rounded, rounder)
-    const r = f32x4.sub(f32x4.sub(x, f32x4.mul(n, high)), f32x4.mul(n, low))
-    let e = f32x4.add(f32x4.mul(c7, r), c6)
-    e = f32x4.add(f32x4.mul(e, r), c5)
-    e = f32x4.add(f32x4.mul(e, r), c4)
-    e = f32x4.add(f32x4.mul(e, r), c3)
-    e = f32x4.add(f32x4.mul(e, r), c2)
-    e = f32x4.add(f32x4.mul(e, r), one)
-    e = f32x4.add(f32x4.mul(e, r), one)
-    e = f32x4.mul(e, i32x4.shl(i32x4.add(rounded, bias), 23))
+  let within = i32x4.splat(-1)
+  for (; count > 0; count -= 4, p += 16) {
+    if (count < 4) within = i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(count))
+    const x = f32x4.sub(v128.load(p), shift)
+    const e = v128.and(exp_with(x, least, most, log2e, rounder, high, low, c7, c6, c5, c4, c3, c2, one, bias), within)
     sum = f32x4.add(sum, e)
     v128.store(p, f32x4.mul(e, factor))
   }
