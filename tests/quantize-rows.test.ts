@@ -1,4 +1,5 @@
 /** The quantize target against llama.cpp's own bytes and values, and against itself where they end. */
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -47,6 +48,31 @@ sharedTest("rows become llama.cpp's bytes, byte for byte, in every type", () => 
     assert.equal(quantize(type, rows.data as Float32Array, rows.shape[1]!), bytes, type)
   }
   for (const type of RowQuantizer.types) assert.ok(type === 'F32' || types.has(type), `${type} has no reference`)
+})
+
+/** Of what llama.cpp's quantizers make of the same rows with the importance below: the first 16 digits of the SHA-256. */
+const IMPORTANT: Record<string, string> = {
+  Q4_0: '8920964e0f2173e8',
+  Q4_1: 'efdaf90f929bcd43',
+  Q5_0: '4a1db94b3f691a56',
+  Q5_1: '66315ee561dd772c',
+  Q8_0: '0372998067fdec85',
+  Q2_K: '0a040db0276402e3',
+  Q3_K: '58f5e1490011678a',
+  Q4_K: '4d61951afaa5409b',
+  Q5_K: '7ab2f2b9879400a2',
+  Q6_K: '66ff541e5e130e9d',
+  IQ4_NL: '8cd609f96e3debeb',
+  IQ4_XS: '3a88eab3bcd7d024',
+}
+
+sharedTest("with importance too the bytes are llama.cpp's", () => {
+  for (const { type, rows } of references()) {
+    if (type === 'F16' || type === 'BF16') continue
+    const importance = Float32Array.from({ length: rows.shape[1]! }, (_, i) => ((i * i * 37) % 101) / 8)
+    const bytes = quantize(type, rows.data as Float32Array, rows.shape[1]!, importance)
+    assert.is(createHash('sha256').update(bytes).digest('hex').slice(0, 16), IMPORTANT[type], type)
+  }
 })
 
 sharedTest("bytes become llama.cpp's values, bit for bit, in every type", () => {
