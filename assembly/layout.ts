@@ -62,7 +62,17 @@ export const LAYER_O = 128
 export const LAYER_GATE = 160
 export const LAYER_UP = 192
 export const LAYER_DOWN = 224
-export const LAYER_BYTES = 256
+/** A layer with experts: its router, whose forms join LAYER_FORMS_FFN's, and its experts (0: dense, and GATE, UP, DOWN count). */
+export const LAYER_ROUTER = 256
+export const LAYER_FORMS_ROUTER = 288
+export const LAYER_EXPERTS = 292
+export const LAYER_BYTES = 320
+
+// An expert: its matrices.
+export const EXPERT_GATE = 0
+export const EXPERT_UP = 32
+export const EXPERT_DOWN = 64
+export const EXPERT_BYTES = 96
 
 // Forms of activations, bits: int8 blocks for quantized weights, f32 tiles for F32 and F16 weights.
 export const FORM_Q8 = 1
@@ -119,7 +129,28 @@ export const MODEL_N_OUTPUTS = 156
 export const MODEL_OUTPUTS = 160 // i32 [outputs], rows of x whose logits are wanted
 export const MODEL_EMBEDDING = 192 // TENSOR
 export const MODEL_OUTPUT = 224 // TENSOR
-export const MODEL_BYTES = 256
+// Experts of a layer, and how many of them a token takes; 0 in a dense model. A slot is a token's place with an expert.
+export const MODEL_EXPERTS = 256
+export const MODEL_EXPERTS_USED = 260
+export const MODEL_ROUTER = 264 // f32 [batch, experts], the router's logits
+export const MODEL_ROUTES = 268 // ROUTE [batch, used]
+export const MODEL_SLOTS = 272 // f32 [batch · used, dim]: what experts read, and then what they gave
+export const MODEL_PARTS = 276 // PART [experts]
+export const MODEL_PARTS_USED = 280 // how many of them there are
+export const MODEL_BYTES = 320
+
+// A token's way to one of its experts: its slot (as long as none is given out: the expert), and f32, the weight.
+export const ROUTE_SLOT = 0
+export const ROUTE_WEIGHT = 4
+export const ROUTE_BYTES = 8
+
+// An expert's part of a batch: its tokens have slots of their own, one after the other.
+export const PART_EXPERT = 0 // address of the EXPERT
+export const PART_TOKENS = 4 // how many
+export const PART_SLOT = 8 // the first
+/** Tokens before its first tile, if those of all parts follow each other. */
+export const PART_TILED = 12
+export const PART_BYTES = 16
 
 // Control words, each on a cache line of its own.
 export const CONTROL_ARRIVED = 0

@@ -175,6 +175,8 @@ export interface Inspection {
   /** What is wrong with running it, where cria cannot: then `config` and `memory` are absent. */
   problem?: CriaError
   config?: ModelConfig
+  /** Weights, and those that take part in one token: fewer where there are experts. */
+  parameters?: { total: number; active: number }
   /** Bytes at a context of `context` tokens. `total`: whole wasm pages. */
   memory?: {
     context: number
@@ -193,6 +195,8 @@ export interface InspectOptions extends SourceOptions {
   /** As for `load`, but for `'auto'`: one for each core, at most 16. */
   threads?: 'auto' | number
   batch?: number
+  /** Most bytes of one wasm memory, as for `load`. */
+  maxSegmentBytes?: number
   signal?: AbortSignal
 }
 

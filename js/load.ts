@@ -16,7 +16,7 @@ import { readConfig } from './engine/config.ts'
 import { contextOf } from './engine/context.ts'
 import type { LeaderEvent, Opened, OpenOptions, RemoteReader, SourceSpec } from './engine/leader.ts'
 import { MAX_SEGMENT_BYTES, planMemory } from './engine/plan.ts'
-import { findTensors } from './engine/tensors.ts'
+import { countParameters, findTensors } from './engine/tensors.ts'
 import { AbortError, CriaError, throwIfAborted } from './errors.ts'
 import { readGguf } from './header.ts'
 import { localLeader } from './local.ts'
@@ -165,7 +165,9 @@ export async function inspect(input: ModelInput, options: InspectOptions = {}): 
     const context = contextOf(config.context, asked)
     const tensors = findTensors(gguf, config)
     if (metadata.has('tokenizer.ggml.model')) readVocabulary(metadata)
-    const plan = planMemory(config, tensors, { context, kv, batch, threads, maxSegmentBytes: MAX_SEGMENT_BYTES })
+    const parameters = countParameters(tensors, config)
+    const { maxSegmentBytes = MAX_SEGMENT_BYTES } = options
+    const plan = planMemory(config, tensors, { context, kv, batch, threads, maxSegmentBytes })
     const memory = {
       context,
       kvType: kv,
@@ -175,7 +177,7 @@ export async function inspect(input: ModelInput, options: InspectOptions = {}): 
       total: plan.totalBytes,
       segments: plan.segments.length,
     }
-    return { ...base, config, memory }
+    return { ...base, config, parameters, memory }
   } catch (problem) {
     if (problem instanceof CriaError) return { ...base, problem }
     throw problem

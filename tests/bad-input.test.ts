@@ -132,7 +132,7 @@ const METADATA: Case[] = [
   ['another architecture', { 'general.architecture': 'gpt2' }, UnsupportedError, 'UNSUPPORTED_ARCHITECTURE'],
   ['an architecture that is a number', { 'general.architecture': 5 }, FormatError],
   ['a part of a model', { 'split.count': 2 }, UnsupportedError, 'UNSUPPORTED_SPLIT'],
-  ['experts', { [`${L}expert_count`]: 8 }, UnsupportedError, 'UNSUPPORTED_EXPERTS'],
+  ['experts of which none is used', { [`${L}expert_count`]: 8 }, FormatError, 'METADATA_RANGE'],
   ['attention that is not causal', { [`${L}attention.causal`]: false }, UnsupportedError, 'UNSUPPORTED_ATTENTION'],
   ['more layers than tensors', { [`${L}block_count`]: 6 }, FormatError, 'TENSOR_MISSING'],
   ['fewer layers than tensors', { [`${L}block_count`]: 4 }, UnsupportedError, 'TENSOR_UNKNOWN'],

@@ -61,7 +61,7 @@ function casesOf(path: string, tokens: number, ways: readonly LoadOptions[], isa
 }
 
 /** One of each variant of the architecture. */
-const small = sharedGgufFiles('goldens/tiny')
+const small = [...sharedGgufFiles('goldens/tiny'), ...sharedGgufFiles('goldens/experts')]
 /** The diagonal with one KV type, and a way or two with the other. */
 const someCases = (path: string, tokens: number, isa: 'simd' | 'relaxed'): Case[] => [
   ...casesOf(path, tokens, DIAGONAL, isa).filter(({ options }) => options.kv === 'f16'),

@@ -104,12 +104,12 @@ function checkWeights(engine: Engine): void {
 // Small batches leave little room for staging: fewer slots, windows of few rows.
 const WAYS: Record<string, Partial<EngineOptions>> = {
   'one segment': {},
-  'several segments': { maxSegmentBytes: 700_000 },
+  'several segments': { maxSegmentBytes: 1_200_000 },
   'the least batch': { batch: 1, context: 1 },
   'the least batch, several segments': { batch: 1, context: 1, maxSegmentBytes: 500_000 },
   // Then windows wait in their slots as long as they may.
   'three threads that do not help': { shared: true, threads: 4 },
-  'three threads that do not help, several segments': { shared: true, threads: 4, maxSegmentBytes: 700_000 },
+  'three threads that do not help, several segments': { shared: true, threads: 4, maxSegmentBytes: 1_200_000 },
 }
 for (const [name, options] of Object.entries(WAYS)) {
   test(`${name}: every tensor arrives, read in order of the file, a few reads ahead`, async () => {

@@ -7,14 +7,13 @@ import {
   LAYER_ATTN_NORM,
   LAYER_BYTES,
   LAYER_DOWN,
+  LAYER_EXPERTS,
   LAYER_FFN_NORM,
-  LAYER_FORMS_DOWN,
   LAYER_FORMS_FFN,
   LAYER_FORMS_OUT,
   LAYER_FORMS_QKV,
-  LAYER_GATE,
+  LAYER_FORMS_ROUTER,
   LAYER_O,
-  LAYER_UP,
   MODEL_ACTS,
   MODEL_ACTS_F32,
   MODEL_ATTN,
@@ -22,7 +21,6 @@ import {
   MODEL_DIM,
   MODEL_EMBEDDING,
   MODEL_EPS,
-  MODEL_FFN,
   MODEL_FIRST,
   MODEL_FORMS_OUTPUT,
   MODEL_H,
@@ -54,25 +52,15 @@ import {
   STATUS_POISONED,
 } from '../layout'
 import { row } from '../repack'
+import { experts } from './experts'
+import { gateAndUp, multiply } from './ffn'
 import { attend, attendPiece, finishPieces, mergePieces, piecesOf, queryTiles, queryUnits } from './attention'
 import { barrier } from './barrier'
 import { f32At, f32Of, i32At, i32Of, pointerAt } from './fields'
-import { ADD, STORE, SWIGLU, arrange, groupsOf, linear, tileOf, weightBytes } from './linear'
+import { ADD, STORE, arrange, tileOf, tilesOf } from './linear'
 import { rmsnorm } from './norm'
 import { projectQKV, ropeTable } from './qkv'
-import { chunksOf, claim, share } from './work'
-
-/** Groups of gate and up that make one unit of work: 32 columns of the next matrix. */
-// @ts-ignore: decorator
-@inline
-const UNIT = 4
-
-// @ts-ignore: decorator
-@inline
-function tilesOf(n: i32): i32 {
-  const t = tileOf(n)
-  return (n + t - 1) / t
-}
+import { claim, share } from './work'
 
 // A single token's activations are cheap to make, so every thread makes its own copy and needs no barrier: the f32 values
 // at its private place, and the int8 blocks behind them. A prompt's are made once, shared out by tiles of tokens.
@@ -177,55 +165,6 @@ function attendOne(model: usize, layer: usize, thread: i32, threads: i32, scratc
   return true
 }
 
-/** Rows of one matrix, chunk by chunk. */
-function multiply(
-  model: usize,
-  tensor: usize,
-  n: i32,
-  q8: usize,
-  f32s: usize,
-  mode: i32,
-  y: usize,
-  stride: i32,
-  thread: i32,
-  threads: i32,
-  scratch: usize,
-): void {
-  const control = pointerAt(model, MODEL_CONTROL)
-  const groups = groupsOf(tensor)
-  const chunks = chunksOf(groups, weightBytes(tensor), threads)
-  for (let c = claim(control, thread, threads, chunks); c >= 0; c = claim(control, thread, threads, chunks)) {
-    linear(tensor, share(groups, c, chunks), share(groups, c + 1, chunks), n, q8, f32s, mode, y, stride, scratch)
-  }
-}
-
-/** silu(gate x) · up x, unit by unit, each arranged for the down projection as soon as it is there. */
-function gateAndUp(model: usize, layer: usize, n: i32, thread: i32, threads: i32, scratch: usize): void {
-  const control = pointerAt(model, MODEL_CONTROL)
-  const ffn = i32At(model, MODEL_FFN)
-  const groups = groupsOf(layer + LAYER_GATE)
-  const units = (groups + UNIT - 1) / UNIT
-  const q8 = q8Of(model, n, thread)
-  const f32s = f32sOf(model, n, thread)
-  const h = pointerAt(model, MODEL_H)
-  const hq8 = pointerAt(model, MODEL_H_ACTS)
-  const hf32 = pointerAt(model, MODEL_H_ACTS_F32)
-  const forms = n == 1 ? i32At(layer, LAYER_FORMS_DOWN) & ~FORM_F32 : i32At(layer, LAYER_FORMS_DOWN)
-  const chunks = chunksOf(units, weightBytes(layer + LAYER_GATE) + weightBytes(layer + LAYER_UP), threads)
-  for (let c = claim(control, thread, threads, chunks); c >= 0; c = claim(control, thread, threads, chunks)) {
-    const end = share(units, c + 1, chunks)
-    for (let unit = share(units, c, chunks); unit < end; unit++) {
-      const from = unit * UNIT
-      const to = min(from + UNIT, groups)
-      linear(layer + LAYER_GATE, from, to, n, q8, f32s, STORE, h, ffn, scratch)
-      linear(layer + LAYER_UP, from, to, n, q8, f32s, SWIGLU, h, ffn, scratch)
-      for (let tile = 0; tile < tilesOf(n); tile++) {
-        arrange(h, ffn, n, tile, from * 8, min(to * 8, ffn), forms, hq8, hf32)
-      }
-    }
-  }
-}
-
 /** One layer. False: poisoned. */
 function layerPass(model: usize, layer: usize, n: i32, thread: i32, threads: i32, scratch: usize): bool {
   const control = pointerAt(model, MODEL_CONTROL)
@@ -243,13 +182,18 @@ function layerPass(model: usize, layer: usize, n: i32, thread: i32, threads: i32
   multiply(model, layer + LAYER_O, n, q8, f32s, ADD, x, dim, thread, threads, scratch)
   if (!barrier(control, threads)) return false
 
-  // x += W_down · (silu(W_gate · norm x) · (W_up · norm x))
+  // x += W_down · (silu(W_gate · norm x) · (W_up · norm x)), or the weighted sum of this over some of many experts
   const ffnNorm = pointerAt(layer, LAYER_FFN_NORM)
-  if (!normAndArrange(model, 0, n, ffnNorm, i32At(layer, LAYER_FORMS_FFN), thread, threads)) return false
-  gateAndUp(model, layer, n, thread, threads, scratch)
-  if (!barrier(control, threads)) return false
-  const h = pointerAt(model, n == 1 ? MODEL_H : MODEL_H_ACTS_F32)
-  multiply(model, layer + LAYER_DOWN, n, pointerAt(model, MODEL_H_ACTS), h, ADD, x, dim, thread, threads, scratch)
+  const forms = i32At(layer, LAYER_FORMS_ROUTER) | i32At(layer, LAYER_FORMS_FFN)
+  if (!normAndArrange(model, 0, n, ffnNorm, forms, thread, threads)) return false
+  if (pointerAt(layer, LAYER_EXPERTS)) {
+    if (!experts(model, layer, n, q8, f32s, thread, threads, scratch)) return false
+  } else {
+    gateAndUp(model, layer, n, q8, f32s, thread, threads, scratch)
+    if (!barrier(control, threads)) return false
+    const h = pointerAt(model, n == 1 ? MODEL_H : MODEL_H_ACTS_F32)
+    multiply(model, layer + LAYER_DOWN, n, pointerAt(model, MODEL_H_ACTS), h, ADD, x, dim, thread, threads, scratch)
+  }
   if (thread == 0) agreeOnAbort(control)
   return barrier(control, threads)
 }

@@ -43,6 +43,21 @@ export function tileOf(n: i32): i32 {
   return n == 1 ? 1 : TILE
 }
 
+/** Tiles of n tokens. */
+// @ts-ignore: decorator
+@inline
+export function tilesOf(n: i32): i32 {
+  const t = tileOf(n)
+  return (n + t - 1) / t
+}
+
+/** Where int8 blocks of `columns` columns go on after those of `tokens` tokens. */
+// @ts-ignore: decorator
+@inline
+export function arrangedQ8(q8: usize, columns: i32, tokens: i32): usize {
+  return q8 + <usize>tokens * (<usize>(columns / BLOCK) * ACTS_BLOCK)
+}
+
 /** Arranges columns [from, to) of the tokens of tile `tile` (n in all, `x` f32 rows of `columns`) in the given forms. */
 export function arrange(
   x: usize,

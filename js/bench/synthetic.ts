@@ -124,7 +124,7 @@ export class SyntheticModel {
     return source
   }
 
-  private addTensors({ dim, ffn, layers, heads, kvHeads, tied }: Shape, options: SyntheticOptions): void {
+  private addTensors({ dim, ffn, layers, heads, kvHeads, tied, experts }: Shape, options: SyntheticOptions): void {
     const { type, more } = MIXES[options.type] ?? { type: options.type, more: options.type }
     const headType = options.headType ?? more
     const vocabulary = vocabularySize(this.metadata)
@@ -139,9 +139,11 @@ export class SyntheticModel {
       this.matrix(name('attn_v'), kvDim, dim, sensitive)
       this.matrix(name('attn_output'), dim, dim, type)
       this.norm(name('ffn_norm'), dim)
-      this.matrix(name('ffn_gate'), ffn, dim, type)
-      this.matrix(name('ffn_up'), ffn, dim, type)
-      this.matrix(name('ffn_down'), dim, ffn, sensitive)
+      if (experts) this.matrix(name('ffn_gate_inp'), experts.count, dim, 'f32')
+      const exps = experts ? '_exps' : ''
+      this.matrix(name(`ffn_gate${exps}`), ffn, dim, type, experts?.count)
+      this.matrix(name(`ffn_up${exps}`), ffn, dim, type, experts?.count)
+      this.matrix(name(`ffn_down${exps}`), dim, ffn, sensitive, experts?.count)
     }
     this.norm('output_norm', dim)
     if (!tied) this.matrix('output', vocabulary, dim, headType)
@@ -159,14 +161,15 @@ export class SyntheticModel {
     this.tensors.push({ name: `${name}.weight`, dimensions: [length], type: 'F32', bytes: 4 * length, read })
   }
 
-  private matrix(name: string, rows: number, columns: number, asked: string): void {
+  /** A matrix, or a stack of them. */
+  private matrix(name: string, rows: number, columns: number, asked: string, count?: number): void {
     const wanted = GGML_TYPES.get(asked.toUpperCase())!
     const type = columns % wanted.blockColumns === 0 ? wanted.name : FALLBACKS[wanted.name]!
     const key = `${type} ${columns}`
     const weights = this.weights.get(key) ?? new Weights(type, columns)
     this.weights.set(key, weights)
     const number = this.tensors.length
-    const dimensions = [columns, rows]
+    const dimensions = count === undefined ? [columns, rows] : [columns, rows, count]
     this.tensors.push({
       name: `${name}.weight`,
       dimensions,
@@ -190,7 +193,7 @@ function hasMoreBits(layer: number, layers: number): boolean {
 }
 
 function describeModel({ shape: name, type }: SyntheticOptions, shape: Shape): MetadataEntry[] {
-  const { dim, ffn, layers, heads, kvHeads, context, ropeBase } = shape
+  const { dim, ffn, layers, heads, kvHeads, context, ropeBase, experts } = shape
   const uint32 = (key: string, value: number): MetadataEntry => ({ key, type: 'uint32', value })
   const float32 = (key: string, value: number): MetadataEntry => ({ key, type: 'float32', value })
   const fileType = FILE_TYPES[type]
@@ -203,6 +206,7 @@ function describeModel({ shape: name, type }: SyntheticOptions, shape: Shape): M
     uint32('llama.embedding_length', dim),
     uint32('llama.block_count', layers),
     uint32('llama.feed_forward_length', ffn),
+    ...(experts ? [uint32('llama.expert_count', experts.count), uint32('llama.expert_used_count', experts.used)] : []),
     uint32('llama.rope.dimension_count', dim / heads),
     uint32('llama.attention.head_count', heads),
     uint32('llama.attention.head_count_kv', kvHeads),

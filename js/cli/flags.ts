@@ -57,7 +57,10 @@ export function list<T>(
 }
 
 export function choice<T extends string>(names: string, choices: readonly T[], help: string): Flag<T> {
-  return single(names, choices.join('|'), help, (given, name) => {
+  // Many choices go into the right column, which wraps.
+  const all = choices.join('|')
+  const [takes, more] = all.length > 70 ? ['NAME', `${help}: ${choices.join(', ')}`] : [all, help]
+  return single(names, takes, more, (given, name) => {
     if ((choices as readonly string[]).includes(given)) return given as T
     throw new UsageError(`${name} takes ${choices.join(' or ')}, not ${JSON.stringify(given)}.`)
   })

@@ -1,8 +1,11 @@
 /** `cria inspect`: what a GGUF file holds and the memory it will need. */
 import type { Inspection } from '../api.ts'
+import { fetchFrom, SOURCE_URL } from '../bench/fetch-source.ts'
+import { SHAPES } from '../bench/shapes.ts'
+import { SyntheticModel, TYPE_NAMES } from '../bench/synthetic.ts'
 import { inspect } from '../load.ts'
 import type { Command, Context } from './command.ts'
-import { toggle, UsageError, type Values } from './flags.ts'
+import { choice, toggle, UsageError, type Values } from './flags.ts'
 import { abbreviate, kindOf, plain } from './metadata.ts'
 import { LOAD_FLAGS, locate, OTHER_FLAGS, SOURCE_FLAGS, sourceOptions } from './options.ts'
 import { bytes, printable, write } from './terminal.ts'
@@ -13,7 +16,12 @@ const OUTPUT = {
   full: toggle('--full', 'long arrays and texts of the metadata in full'),
 }
 
-const flags = { ...SOURCE_FLAGS, ...MEMORY, ...OUTPUT, ...OTHER_FLAGS }
+const SHAPE = {
+  shape: choice('--shape', Object.keys(SHAPES), 'a model of this shape, of which there need be no file'),
+  type: choice('--type', TYPE_NAMES, "its matrices' type; default: q4_0"),
+}
+
+const flags = { ...SOURCE_FLAGS, ...SHAPE, ...MEMORY, ...OUTPUT, ...OTHER_FLAGS }
 
 export const inspectCommand: Command<typeof flags> = {
   name: 'inspect',
@@ -25,6 +33,7 @@ export const inspectCommand: Command<typeof flags> = {
   ],
   groups: [
     ['Model', SOURCE_FLAGS],
+    ['Shape', SHAPE],
     ['Memory', MEMORY],
     ['Output', { ...OUTPUT, ...OTHER_FLAGS }],
   ],
@@ -32,6 +41,7 @@ export const inspectCommand: Command<typeof flags> = {
     'cria inspect model.gguf -c 8192',
     'cria inspect model.gguf --json',
     'cria inspect hf:owner/repo/file.gguf --kv f32',
+    'cria inspect --shape llama-2-70b --type q4_k_m -c 4096',
   ],
   flags,
   run,
@@ -39,22 +49,29 @@ export const inspectCommand: Command<typeof flags> = {
 
 async function run(values: Values<typeof flags>, positionals: readonly string[], context: Context): Promise<number> {
   if (positionals.length > 1) throw new UsageError(`inspect takes one FILE, not ${positionals.length}.`)
-  const location = locate(values, positionals[0])
-  const { ctxSize, kv, threads, batchSize, full = false } = values
+  const { shape, ctxSize, kv, threads, batchSize, full = false } = values
+  if (shape !== undefined && positionals.length > 0) throw new UsageError('inspect takes a FILE or --shape, not both.')
+  if (shape === undefined && values.type !== undefined) throw new UsageError('--type belongs to --shape.')
+  const location = shape === undefined ? locate(values, positionals[0]) : SOURCE_URL
   const inspection = await inspect(location, {
-    ...sourceOptions(values, location),
+    ...(shape === undefined ? sourceOptions(values, location) : { fetch: await shapeFetch(shape, values.type) }),
     ...(ctxSize !== undefined && { context: ctxSize || 'trained' }),
     ...(kv && { kv }),
     ...(threads !== undefined && { threads }),
     ...(batchSize !== undefined && { batch: batchSize }),
     signal: context.signal,
   })
-  const file = typeof location === 'string' ? location : 'built-in model'
+  const file = shape ?? (typeof location === 'string' ? location : 'built-in model')
   const shown = values.json
     ? `${JSON.stringify(asJson(inspection, file, full), null, 2)}\n`
     : asText(inspection, file, full)
   await write(shown)
   return 0
+}
+
+/** Of the file that `cria bench --shape` would write, its header is made and read. */
+async function shapeFetch(shape: string, type = 'q4_0'): Promise<typeof fetch> {
+  return fetchFrom(await new SyntheticModel({ shape, type }).source())
 }
 
 interface TypeTotal {
@@ -76,7 +93,7 @@ function totals({ tensors }: Inspection): TypeTotal[] {
 }
 
 function asJson(inspection: Inspection, file: string, full: boolean): unknown {
-  const { version, fileBytes, metadata, tensors, problem, config, memory } = inspection
+  const { version, fileBytes, metadata, tensors, problem, config, parameters, memory } = inspection
   return {
     file,
     version,
@@ -86,12 +103,13 @@ function asJson(inspection: Inspection, file: string, full: boolean): unknown {
     types: totals(inspection),
     ...(problem && { problem: { code: problem.code, message: problem.message } }),
     config,
+    parameters,
     memory,
   }
 }
 
 function asText(inspection: Inspection, file: string, full: boolean): string {
-  const { version, fileBytes, metadata, tensors, problem, memory } = inspection
+  const { version, fileBytes, metadata, tensors, problem, memory, parameters } = inspection
   const sections = [
     `${printable(file)}: GGUF version ${version}, ${sized(fileBytes)}`,
     section(
@@ -115,6 +133,7 @@ function asText(inspection: Inspection, file: string, full: boolean): string {
         ]),
         'lrlr',
       ),
+    parameters && section('Parameters', parameterRows(inspection), 'lr'),
     memory &&
       section(
         `Memory at a context of ${memory.context} tokens, KV cache ${memory.kvType}`,
@@ -129,6 +148,26 @@ function asText(inspection: Inspection, file: string, full: boolean): string {
     problem && `cria cannot run it: ${printable(problem.message)} (${problem.code})`,
   ]
   return `${sections.filter(Boolean).join('\n\n')}\n`
+}
+
+function parameterRows({ parameters, config }: Inspection): string[][] {
+  const { total, active } = parameters!
+  const { experts, expertsUsed } = config!
+  return [
+    ['in all', named(total)],
+    ...(experts > 0
+      ? [
+          ['experts of a layer', `${experts}, ${expertsUsed} used`],
+          ['active for a token', named(active)],
+        ]
+      : []),
+  ]
+}
+
+/** As models are called: `1100048384 (1.1 B)`. */
+function named(count: number): string {
+  if (count < 1e6) return String(count)
+  return `${count} (${count < 1e9 ? `${(count / 1e6).toFixed(1)} M` : `${(count / 1e9).toFixed(1)} B`})`
 }
 
 function sized(count: number): string {

@@ -25,12 +25,20 @@ export interface ModelConfig {
   kvHeads: number
   headDim: number
   vocabulary: number
+  /** Experts of each layer, 0 where the model is dense, and how many of them a token takes. */
+  experts: number
+  expertsUsed: number
   /** Context the model was trained for. */
   context: number
   epsilon: number
   attentionScale: number
   rope: RopeConfig
 }
+
+/** Values of general.architecture. */
+const ARCHITECTURES: readonly string[] = ['llama']
+/** As many as llama.cpp takes. */
+const MOST_EXPERTS = 512
 
 /** Larger sizes than any LLaMA has; products of three of them stay exact in a double. */
 const LARGEST = 2_097_152
@@ -88,14 +96,14 @@ function tokens(metadata: Metadata, key: string, fallback?: number): number {
 export function readConfig(gguf: Gguf): ModelConfig {
   const { metadata } = gguf
   const architecture = getString(metadata, 'general.architecture')
-  if (architecture !== 'llama') {
+  if (!ARCHITECTURES.includes(architecture)) {
     throw new UnsupportedError(
       'UNSUPPORTED_ARCHITECTURE',
-      `The architecture is ${architecture}; cria runs models of the llama architecture.`,
+      `The architecture is ${architecture}; cria runs ${ARCHITECTURES.join(', ')}: LLaMA, Llama, Mistral, Mixtral and what was converted like them (docs/MODELS.md).`,
       architecture,
     )
   }
-  refuseFeatures(metadata)
+  refuseFeatures(gguf)
   const dim = size(metadata, 'llama.embedding_length')
   const heads = layerSize(metadata, 'llama.attention.head_count')
   const kvHeads = layerSize(metadata, 'llama.attention.head_count_kv', heads)
@@ -114,6 +122,7 @@ export function readConfig(gguf: Gguf): ModelConfig {
     kvHeads,
     headDim,
     vocabulary: checkSize('token_embd.weight', vocabulary),
+    ...readExperts(metadata),
     context,
     epsilon: positive(metadata, 'llama.attention.layer_norm_rms_epsilon'),
     attentionScale: readAttentionScale(metadata, headDim),
@@ -128,21 +137,13 @@ function readAttentionScale(metadata: Metadata, headDim: number): number {
   return getNumber(metadata, key, usual) === 0 ? usual : positive(metadata, key, usual)
 }
 
-function refuseFeatures(metadata: Metadata): void {
+function refuseFeatures({ metadata, shards }: Gguf): void {
   const parts = getNumber(metadata, 'split.count', 1)
-  if (parts > 1) {
+  if (parts > 1 && parts !== shards) {
     throw new UnsupportedError(
       'UNSUPPORTED_SPLIT',
-      `The file is one of ${parts} parts of a model; merge them first (llama-gguf-split --merge).`,
+      `The file is one of the ${parts} shards of a model: pass the path or URL of the first, named …-00001-of-${String(parts).padStart(5, '0')}.gguf with the others beside it, or a list of all in their order.`,
       parts,
-    )
-  }
-  const experts = getNumber(metadata, 'llama.expert_count', 0)
-  if (experts > 0) {
-    throw new UnsupportedError(
-      'UNSUPPORTED_EXPERTS',
-      `The model has ${experts} experts; cria runs dense models.`,
-      experts,
     )
   }
   if (!getBoolean(metadata, 'llama.attention.causal', true)) {
@@ -153,6 +154,40 @@ function refuseFeatures(metadata: Metadata): void {
     )
   }
 }
+
+/**
+ * Experts are Mixtral's: softmax over the router's logits, the weights of the chosen made to sum to 1.
+ * @throws FormatError for numbers that cannot be; UnsupportedError for other kinds of experts
+ */
+function readExperts(metadata: Metadata): { experts: number; expertsUsed: number } {
+  const experts = getNumber(metadata, 'llama.expert_count', 0)
+  const expertsUsed = getNumber(metadata, 'llama.expert_used_count', 0)
+  if (experts === 0 && expertsUsed === 0) return { experts, expertsUsed }
+  if (!Number.isInteger(experts) || experts < 1) throw outOfRange('llama.expert_count', experts, MOST_EXPERTS)
+  if (!Number.isInteger(expertsUsed) || expertsUsed < 1 || expertsUsed > experts) {
+    throw outOfRange('llama.expert_used_count', expertsUsed, experts)
+  }
+  if (experts > MOST_EXPERTS) {
+    const message = `The model has ${experts} experts a layer; cria runs models of up to ${MOST_EXPERTS}.`
+    throw new UnsupportedError('UNSUPPORTED_EXPERTS', message, experts)
+  }
+  for (const [key, usual] of EXPERT_KEYS) {
+    const value = metadata.get(`llama.${key}`)
+    if (value === undefined || usual.includes(value)) continue
+    const message = `llama.${key} is ${String(value)}: cria has experts as Mixtral’s only, weighted by a softmax that sums to 1.`
+    throw new UnsupportedError('UNSUPPORTED_EXPERTS', message, value)
+  }
+  return { experts, expertsUsed }
+}
+
+/** What else files say of experts, and the values that mean Mixtral’s. */
+const EXPERT_KEYS: readonly (readonly [key: string, usual: readonly unknown[]])[] = [
+  ['expert_shared_count', [0]],
+  ['expert_weights_scale', [0, 1]],
+  ['expert_weights_norm', [true]],
+  ['expert_gating_func', [0, 1]],
+  ['expert_group_count', [0, 1]],
+]
 
 /** An embedding may have rows to spare, not too few. */
 function checkVocabulary(metadata: Metadata, rows: number): void {

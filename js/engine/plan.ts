@@ -6,10 +6,13 @@
  */
 import {
   CONTROL_BYTES,
+  EXPERT_BYTES,
   LAYER_BYTES,
   MODEL_BYTES,
   PAGE,
+  PART_BYTES,
   PIECE,
+  ROUTE_BYTES,
   SCRATCH_DIMENSION_BYTES,
   SCRATCH_QUERIES,
   SCRATCH_UNPACK,
@@ -65,6 +68,11 @@ export interface Buffers {
   privates: number
   privateBytes: number
   privateActs: number
+  /** Of layers with experts: the router's logits, routes, slots, parts. */
+  router: number
+  routes: number
+  slots: number
+  parts: number
 }
 
 export interface SegmentPlan {
@@ -82,6 +90,8 @@ export interface SegmentPlan {
   staging: { at: number; bytes: number }
   /** Of each layer: addresses of its K and V pages. */
   caches: { k: number; v: number }[]
+  /** Of each layer that has experts: where they are described. */
+  expertTables: number[]
   /** Addresses by tensor name. */
   addresses: Map<string, number>
 }
@@ -180,7 +190,7 @@ class Planner {
   }
 
   private layerBytes(layer: number): number {
-    let bytes = 0
+    let bytes = align(this.config.experts * EXPERT_BYTES)
     for (const { matrix, vector } of layerTensors(this.tensors.layers[layer]!)) {
       bytes += matrix ? align(matrix.packedBytes) + (matrix.bias ? align(matrix.rows * 4) : 0) : align(vector!.bytes)
     }
@@ -194,6 +204,8 @@ class Planner {
     const control = arena.take(CONTROL_BYTES)
     const model = arena.take(MODEL_BYTES)
     const layerTable = arena.take(layers * LAYER_BYTES)
+    const tables = config.experts > 0 ? layers : 0
+    const expertTables = Array.from({ length: tables }, () => arena.take(config.experts * EXPERT_BYTES))
     const ropeFrequencies = arena.take((config.rope.dimensions / 2) * 8)
     const buffers = this.takeBuffers(arena, firstLayer === 0)
     const staging = this.staging(arena, buffers)
@@ -221,6 +233,7 @@ class Planner {
       buffers,
       staging,
       caches,
+      expertTables,
       addresses,
     }
   }
@@ -232,9 +245,13 @@ class Planner {
     const attnDim = heads * headDim
     const widest = Math.max(dim, attnDim)
     const { floats, unpacked } = this.needs()
-    // Tiles are filled up with zeros.
-    const tokens = Math.ceil(batch / TILE) * TILE
-    const rows = (width: number): number => arena.take(batch * width * 4)
+    // A token has a slot with each of its experts. Tiles are filled up with zeros, those of each expert by themselves.
+    const slots = batch * Math.max(1, config.expertsUsed)
+    const tokens = Math.max(
+      Math.ceil(batch / TILE) * TILE,
+      config.experts > 0 ? Math.min(2 * slots, slots + (TILE - 1) * config.experts) : 0,
+    )
+    const rows = (width: number, count = batch): number => arena.take(count * width * 4)
     const padded = Math.ceil(headDim / 8) * 8
     const state = STATE_HEAD + padded
     const int8 = (columns: number): number => arena.take(tokens * Math.ceil(columns / 32) * 80)
@@ -260,7 +277,7 @@ class Planner {
       kb: options.kv === 'q8_0' ? rows(kvHeads * headDim) : 0,
       vb: options.kv === 'q8_0' ? rows(kvHeads * headDim) : 0,
       attn: rows(attnDim),
-      h: rows(ffn),
+      h: rows(ffn, slots),
       rope: rows(rope.dimensions),
       partials: arena.take(heads * Math.ceil(context / PIECE) * state * 4),
       logits: first ? arena.take(OUTPUT_ROWS * vocabulary * 4) : 0,
@@ -269,6 +286,10 @@ class Planner {
       privates: arena.take(threads * privateBytes),
       privateBytes,
       privateActs,
+      router: rows(config.experts),
+      routes: arena.take(config.experts > 0 ? slots * ROUTE_BYTES : 0),
+      slots: config.experts > 0 ? rows(dim, slots) : 0,
+      parts: arena.take(config.experts * PART_BYTES),
     }
   }
 

@@ -4,7 +4,7 @@ import type { KvType } from '../api.ts'
 import type { ModelConfig } from './config.ts'
 import type { MemoryPlan, SegmentPlan } from './plan.ts'
 import type { RopeTable } from './rope.ts'
-import type { LayerTensors, Matrix, ModelTensors } from './tensors.ts'
+import type { Expert, LayerTensors, Matrix, ModelTensors } from './tensors.ts'
 
 const KV_TYPES: Record<KvType, number> = { f32: L.KV_F32, f16: L.KV_F16, q8_0: L.KV_Q8_0 }
 
@@ -101,6 +101,12 @@ function writeModel(
     [L.MODEL_POSITIONS, buffers.positions],
     [L.MODEL_TABLES, buffers.tables],
     [L.MODEL_OUTPUTS, buffers.outputs],
+    [L.MODEL_EXPERTS, config.experts],
+    [L.MODEL_EXPERTS_USED, config.expertsUsed],
+    [L.MODEL_ROUTER, buffers.router],
+    [L.MODEL_ROUTES, buffers.routes],
+    [L.MODEL_SLOTS, buffers.slots],
+    [L.MODEL_PARTS, buffers.parts],
   ]
   for (const [offset, value] of fields) put(model + offset, value)
   view.setFloat32(model + L.MODEL_EPS, config.epsilon, true)
@@ -122,13 +128,27 @@ function writeLayer(
   put(at + L.LAYER_V_CACHE, v)
   put(at + L.LAYER_FORMS_QKV, forms(layer.q, layer.k, layer.v))
   put(at + L.LAYER_FORMS_OUT, forms(layer.o))
-  put(at + L.LAYER_FORMS_FFN, forms(layer.gate, layer.up))
-  put(at + L.LAYER_FORMS_DOWN, forms(layer.down))
+  const experts = layer.experts
+  put(at + L.LAYER_FORMS_FFN, forms(...experts.flatMap(({ gate, up }) => [gate, up])))
+  put(at + L.LAYER_FORMS_DOWN, forms(...experts.map(({ down }) => down)))
   matrix(at + L.LAYER_Q, layer.q)
   matrix(at + L.LAYER_K, layer.k)
   matrix(at + L.LAYER_V, layer.v)
   matrix(at + L.LAYER_O, layer.o)
-  matrix(at + L.LAYER_GATE, layer.gate)
-  matrix(at + L.LAYER_UP, layer.up)
-  matrix(at + L.LAYER_DOWN, layer.down)
+  if (!layer.router) {
+    writeExpert(at + L.LAYER_GATE, experts[0]!, matrix)
+    return
+  }
+  put(at + L.LAYER_FORMS_ROUTER, forms(layer.router))
+  matrix(at + L.LAYER_ROUTER, layer.router)
+  const table = segment.expertTables[index]!
+  put(at + L.LAYER_EXPERTS, table)
+  for (const [i, expert] of experts.entries()) writeExpert(table + i * L.EXPERT_BYTES, expert, matrix)
+}
+
+/** An EXPERT; LAYER_GATE, LAYER_UP and LAYER_DOWN of a dense layer are one too. */
+function writeExpert(at: number, { gate, up, down }: Expert, matrix: (at: number, m: Matrix) => void): void {
+  matrix(at + L.EXPERT_GATE, gate)
+  matrix(at + L.EXPERT_UP, up)
+  matrix(at + L.EXPERT_DOWN, down)
 }

@@ -81,6 +81,14 @@ export interface LayerTensors {
   k: Matrix
   v: Matrix
   o: Matrix
+  /** Of a layer with experts: the matrix whose products with a token say how well each suits it. */
+  router: Matrix | undefined
+  /** The experts, or the one feed-forward network of a dense layer. */
+  experts: Expert[]
+}
+
+/** A feed-forward network. */
+export interface Expert {
   gate: Matrix
   up: Matrix
   down: Matrix
@@ -118,9 +126,8 @@ export function findTensors(gguf: Gguf, config: ModelConfig): ModelTensors {
       k: finder.matrix(name('attn_k'), kvHeads * headDim, dim),
       v: finder.matrix(name('attn_v'), kvHeads * headDim, dim),
       o: finder.matrix(name('attn_output'), dim, heads * headDim),
-      gate: finder.matrix(name('ffn_gate'), ffn, dim),
-      up: finder.matrix(name('ffn_up'), ffn, dim),
-      down: finder.matrix(name('ffn_down'), dim, ffn),
+      router: config.experts > 0 ? finder.lookup(name('ffn_gate_inp'), config.experts, dim) : undefined,
+      experts: config.experts > 0 ? finder.experts(name, config) : [finder.dense(name, ffn, dim)],
     }
   })
   finder.refuseOthers()
@@ -139,12 +146,45 @@ class Finder {
 
   /** NAME.weight [rows, columns], which has no bias. */
   lookup(name: string, rows: number, columns: number): Matrix {
-    const info = this.take(`${name}.weight`, [columns, rows])
+    return this.describe(this.take(`${name}.weight`, [columns, rows]), rows, columns)
+  }
+
+  private describe(info: TensorInfo, rows: number, columns: number): Matrix {
     const type = WEIGHT_TYPES.get(info.type)
     if (!type) throw unsupportedType(info, [...WEIGHT_TYPES.keys()])
     const groupBytes = type.headerBytes + (columns / type.columns) * type.packedBytes
     const packedBytes = Math.ceil(rows / 8) * groupBytes
     return { info, type, rows, columns, groupBytes, packedBytes, bias: undefined }
+  }
+
+  dense(name: (part: string) => string, ffn: number, dim: number): Expert {
+    return {
+      gate: this.matrix(name('ffn_gate'), ffn, dim),
+      up: this.matrix(name('ffn_up'), ffn, dim),
+      down: this.matrix(name('ffn_down'), dim, ffn),
+    }
+  }
+
+  /** All experts of a layer, stacked in three tensors; or three tensors each, as in files from before April 2024. */
+  experts(name: (part: string) => string, { experts, ffn, dim }: ModelConfig): Expert[] {
+    const matrices = (part: string, rows: number, columns: number): Matrix[] =>
+      this.gguf.tensors.has(name(`${part}.0.weight`))
+        ? Array.from({ length: experts }, (_, i) => this.lookup(name(`${part}.${i}`), rows, columns))
+        : this.stack(name(`${part}_exps`), experts, rows, columns)
+    const gates = matrices('ffn_gate', ffn, dim)
+    const ups = matrices('ffn_up', ffn, dim)
+    const downs = matrices('ffn_down', dim, ffn)
+    return gates.map((gate, i) => ({ gate, up: ups[i]!, down: downs[i]! }))
+  }
+
+  /** NAME.weight [count, rows, columns] as matrices, each named as a part of it. */
+  private stack(name: string, count: number, rows: number, columns: number): Matrix[] {
+    const info = this.take(`${name}.weight`, [columns, rows, count])
+    const bytes = info.bytes / count
+    return Array.from({ length: count }, (_, i) => {
+      const part = { ...info, name: `${info.name}[${i}]`, offset: info.offset + i * bytes, bytes }
+      return this.describe({ ...part, dimensions: [columns, rows] }, rows, columns)
+    })
   }
 
   /** An f32 vector: norms are kept as they are. */
@@ -213,7 +253,13 @@ export function* sharedTensors({ embedding, output, outputNorm, ropeFactors }: M
 export function* layerTensors(layer: LayerTensors): Generator<Placed> {
   yield { vector: layer.attnNorm }
   yield { vector: layer.ffnNorm }
-  for (const matrix of [layer.q, layer.k, layer.v, layer.o, layer.gate, layer.up, layer.down]) yield { matrix }
+  for (const matrix of [layer.q, layer.k, layer.v, layer.o]) yield { matrix }
+  if (layer.router) yield { matrix: layer.router }
+  for (const { gate, up, down } of layer.experts) {
+    yield { matrix: gate }
+    yield { matrix: up }
+    yield { matrix: down }
+  }
 }
 
 export function* allTensors(tensors: ModelTensors): Generator<Placed> {
@@ -226,4 +272,14 @@ export function matrixTypes(tensors: ModelTensors): Set<number> {
   const ids = new Set<number>()
   for (const { matrix } of allTensors(tensors)) if (matrix) ids.add(matrix.type.id)
   return ids
+}
+
+/** Weights of the model, and of them those that one token meets: of its experts only. */
+export function countParameters(tensors: ModelTensors, config: ModelConfig): { total: number; active: number } {
+  let total = 0
+  for (const { matrix, vector } of allTensors(tensors)) {
+    total += matrix ? matrix.rows * matrix.columns + (matrix.bias ? matrix.rows : 0) : vector!.dimensions[0]!
+  }
+  const idle = Math.max(0, config.experts - config.expertsUsed)
+  return { total, active: total - config.layers * idle * 3 * config.dim * config.ffn }
 }

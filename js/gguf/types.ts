@@ -42,4 +42,6 @@ export interface Gguf {
   readonly dataOffset: number
   /** Size of the whole file in bytes. */
   readonly fileBytes: number
+  /** Files that the model was put together from, where it is more than one. */
+  readonly shards?: number
 }

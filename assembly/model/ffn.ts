@@ -1,0 +1,106 @@
+// The feed-forward network: silu(W_gate x) · (W_up x), in units that are arranged for the next matrix at once; and W x
+// shared out over all threads, which attention needs too.
+import {
+  FORM_F32,
+  GROUP_ROWS,
+  LAYER_FORMS_DOWN,
+  LAYER_GATE,
+  LAYER_UP,
+  MODEL_CONTROL,
+  MODEL_FFN,
+  MODEL_H,
+  MODEL_H_ACTS,
+  MODEL_H_ACTS_F32,
+} from '../layout'
+import { i32At, pointerAt } from './fields'
+import { STORE, SWIGLU, arrange, groupsOf, linear, tilesOf, weightBytes } from './linear'
+import { chunksOf, claim, share } from './work'
+
+/** Groups of gate and up that make one unit of work: 32 columns of the next matrix. */
+// @ts-ignore: decorator
+@inline
+const UNIT = 4
+
+/** Units of a matrix. */
+// @ts-ignore: decorator
+@inline
+export function unitsOf(tensor: usize): i32 {
+  return (groupsOf(tensor) + UNIT - 1) / UNIT
+}
+
+/** Rows of one matrix, chunk by chunk. */
+export function multiply(
+  model: usize,
+  tensor: usize,
+  n: i32,
+  q8: usize,
+  f32s: usize,
+  mode: i32,
+  y: usize,
+  stride: i32,
+  thread: i32,
+  threads: i32,
+  scratch: usize,
+): void {
+  const control = pointerAt(model, MODEL_CONTROL)
+  const groups = groupsOf(tensor)
+  const chunks = chunksOf(groups, weightBytes(tensor), threads)
+  for (let c = claim(control, thread, threads, chunks); c >= 0; c = claim(control, thread, threads, chunks)) {
+    linear(tensor, share(groups, c, chunks), share(groups, c + 1, chunks), n, q8, f32s, mode, y, stride, scratch)
+  }
+}
+
+/** One unit of silu(gate x) · up x → h f32 [n, ffn], and arranged in the given forms → hq8, hf32. */
+export function gateAndUpUnit(
+  gate: usize,
+  up: usize,
+  unit: i32,
+  n: i32,
+  q8: usize,
+  f32s: usize,
+  ffn: i32,
+  h: usize,
+  forms: i32,
+  hq8: usize,
+  hf32: usize,
+  scratch: usize,
+): void {
+  const from = unit * UNIT
+  const to = min(from + UNIT, groupsOf(gate))
+  linear(gate, from, to, n, q8, f32s, STORE, h, ffn, scratch)
+  linear(up, from, to, n, q8, f32s, SWIGLU, h, ffn, scratch)
+  // A single token's f32 activations need no arranging.
+  if (n == 1) forms &= ~FORM_F32
+  for (let tile = 0; tile < tilesOf(n); tile++) {
+    arrange(h, ffn, n, tile, from * GROUP_ROWS, min(to * GROUP_ROWS, ffn), forms, hq8, hf32)
+  }
+}
+
+/** silu(gate x) · up x of a dense layer, arranged for the down projection as it comes. */
+export function gateAndUp(
+  model: usize,
+  layer: usize,
+  n: i32,
+  q8: usize,
+  f32s: usize,
+  thread: i32,
+  threads: i32,
+  scratch: usize,
+): void {
+  const control = pointerAt(model, MODEL_CONTROL)
+  const ffn = i32At(model, MODEL_FFN)
+  const gate = layer + LAYER_GATE
+  const up = layer + LAYER_UP
+  const h = pointerAt(model, MODEL_H)
+  const hq8 = pointerAt(model, MODEL_H_ACTS)
+  const hf32 = pointerAt(model, MODEL_H_ACTS_F32)
+  const forms = i32At(layer, LAYER_FORMS_DOWN)
+  const units = unitsOf(gate)
+  const chunks = chunksOf(units, weightBytes(gate) + weightBytes(up), threads)
+  for (let c = claim(control, thread, threads, chunks); c >= 0; c = claim(control, thread, threads, chunks)) {
+    const end = share(units, c + 1, chunks)
+    for (let unit = share(units, c, chunks); unit < end; unit++) {
+      gateAndUpUnit(gate, up, unit, n, q8, f32s, ffn, h, forms, hq8, hf32, scratch)
+    }
+  }
+}
