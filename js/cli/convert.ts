@@ -1,58 +1,126 @@
-/** `cria convert`: a llama2.c checkpoint becomes a GGUF file. */
-import { readFile } from 'node:fs/promises'
-import { basename, extname } from 'node:path'
+/** `cria convert`: a Hugging Face folder or a llama2.c checkpoint becomes a GGUF file. */
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { basename, dirname, extname, join, resolve } from 'node:path'
+import type { ModelInput } from '../api.ts'
+import { convertHuggingFace, OUTTYPES } from '../convert/huggingface.ts'
 import { convertLlama2c } from '../convert/llama2c.ts'
+import { SourceError } from '../errors.ts'
 import { openFile } from '../platform/files-node.ts'
 import type { Command, Context } from './command.ts'
 import { choice, text, toggle, UsageError, type Values } from './flags.ts'
 import { OTHER_FLAGS } from './options.ts'
 import { refuseExisting, writeWhole } from './output.ts'
-import { bytes, say } from './terminal.ts'
+import { bytes, progressBar, say, sayWarning } from './terminal.ts'
 
 const OUTPUT = {
-  outtype: choice('--outtype', ['f32', 'f16'], 'type of the matrices; default: f32'),
+  outtype: choice('--outtype', OUTTYPES, 'type of the matrices; default: f16 from a folder, f32 from a checkpoint'),
   force: toggle('--force', 'replace the file where it exists'),
-  name: text('--name', 'TEXT', "general.name; default: the checkpoint's file name"),
+  name: text('--name', 'TEXT', "general.name; default: from the folder's or the checkpoint's name"),
   license: text('--license', 'TEXT', 'general.license: an SPDX name in lower case'),
-  sourceUrl: text('--source-url', 'URL', 'general.source.url: where the checkpoint came from'),
+  sourceUrl: text('--source-url', 'URL', 'general.source.url: where the model came from'),
+  pre: text('--pre', 'NAME', 'tokenizer.ggml.pre, where cria cannot tell it from tokenizer.json'),
 }
 
 const flags = { ...OUTPUT, ...OTHER_FLAGS }
 
 export const convertCommand: Command<typeof flags> = {
   name: 'convert',
-  summary: 'a llama2.c checkpoint as GGUF',
-  usage: 'convert CHECKPOINT.bin TOKENIZER.bin OUT.gguf [options]',
+  summary: 'a Hugging Face folder or a llama2.c checkpoint as GGUF',
+  usage: 'convert DIR OUT.gguf | CHECKPOINT.bin TOKENIZER.bin OUT.gguf [options]',
   description: [
-    'Writes a llama2.c checkpoint (version 0 or 1, f32) and its vocabulary as one GGUF file.',
-    'The file appears under its name only when it is complete.',
+    'DIR (or a file in it) is a Hugging Face folder: config.json of LlamaForCausalLM or MistralForCausalLM,',
+    'safetensors, tokenizer.model or tokenizer.json, tokenizer_config.json. Or a llama2.c checkpoint (version 0, 1 or 2)',
+    'and its vocabulary. The file appears under its name only when it is complete.',
   ],
   groups: [
     ['Output', OUTPUT],
     ['Other', OTHER_FLAGS],
   ],
-  examples: ['cria convert stories15M.bin tokenizer.bin stories15M.gguf --outtype f16'],
+  examples: [
+    'cria convert SmolLM2-135M-Instruct SmolLM2.gguf --outtype bf16',
+    'cria convert stories15M.bin tokenizer.bin stories15M.gguf --outtype f16',
+  ],
   flags,
   run,
 }
 
 async function run(values: Values<typeof flags>, positionals: readonly string[], context: Context): Promise<number> {
-  const [checkpointPath, tokenizerPath, out, ...more] = positionals
-  if (checkpointPath === undefined || tokenizerPath === undefined || out === undefined || more.length > 0) {
-    throw new UsageError(`convert takes CHECKPOINT.bin TOKENIZER.bin OUT.gguf, not ${positionals.length} arguments.`)
+  if (positionals.length === 2) return convertFolder(values, positionals[0]!, positionals[1]!, context)
+  if (positionals.length === 3) return convertCheckpoint(values, positionals as [string, string, string], context)
+  const message = `convert takes DIR OUT.gguf, or CHECKPOINT.bin TOKENIZER.bin OUT.gguf, not ${positionals.length} arguments.`
+  throw new UsageError(message)
+}
+
+async function convertFolder(
+  values: Values<typeof flags>,
+  input: string,
+  out: string,
+  { signal }: Context,
+): Promise<number> {
+  const { name, pre, force = false } = values
+  if (!force) await refuseExisting(out)
+  const folder = await folderOf(input)
+  const bar = progressBar('converting')
+  try {
+    const chunks = convertHuggingFace(await filesOf(folder), {
+      ...shared(values),
+      name: name ?? titleOf(basename(folder)),
+      ...(pre !== undefined && { pre }),
+      onProgress: (progress) => bar.update(progress),
+      onWarning: sayWarning,
+      signal,
+    })
+    const size = await writeWhole(out, chunks, force)
+    bar.stop()
+    say(`${out}: ${bytes(size)}`)
+  } finally {
+    bar.stop()
   }
-  const { outtype = 'f32', name = basename(checkpointPath, extname(checkpointPath)), license, sourceUrl } = values
-  if (!values.force) await refuseExisting(out)
+  return 0
+}
+
+/** The options that both conversions have. */
+function shared({ outtype, license, sourceUrl }: Values<typeof flags>) {
+  return {
+    ...(outtype && { outtype }),
+    ...(license !== undefined && { license }),
+    ...(sourceUrl !== undefined && { source: sourceUrl }),
+  }
+}
+
+/** The folder itself, or the one that holds the file. */
+async function folderOf(path: string): Promise<string> {
+  const kind = await stat(path).catch(() => undefined)
+  if (kind) return resolve(kind.isDirectory() ? path : dirname(path))
+  throw new SourceError('FILE_NOT_FOUND', `There is no folder ${path}; check the path.`, path)
+}
+
+async function filesOf(folder: string): Promise<Map<string, ModelInput>> {
+  return new Map((await readdir(folder)).map((name) => [name, join(folder, name)]))
+}
+
+/** `tiny-llama-v1.1` → `Tiny Llama v1.1`, as llama.cpp has it. */
+function titleOf(folder: string): string {
+  const words = folder.replaceAll('-', ' ').split(/\s+/).filter(Boolean)
+  const title = (word: string) => word.replace(/[a-z]+/g, (letters) => letters[0]!.toUpperCase() + letters.slice(1))
+  return words.map((word) => (/[A-Z]|^v\d+(\.\d+)*$|^\d/.test(word) ? word : title(word))).join(' ')
+}
+
+async function convertCheckpoint(
+  values: Values<typeof flags>,
+  [checkpointPath, tokenizerPath, out]: [string, string, string],
+  { signal }: Context,
+): Promise<number> {
+  const { name = basename(checkpointPath, extname(checkpointPath)), outtype = 'f32', force = false } = values
+  if (outtype !== 'f32' && outtype !== 'f16') {
+    throw new UsageError(`A llama2.c checkpoint becomes f32 or f16, not ${outtype}; cria quantize does the rest.`)
+  }
+  if (values.pre !== undefined) throw new UsageError('--pre is for Hugging Face folders.')
+  if (!force) await refuseExisting(out)
   const checkpoint = await openFile(checkpointPath)
   try {
-    const chunks = convertLlama2c(checkpoint, await readFile(tokenizerPath), {
-      outtype,
-      name,
-      ...(license !== undefined && { license }),
-      ...(sourceUrl !== undefined && { source: sourceUrl }),
-      signal: context.signal,
-    })
-    const size = await writeWhole(out, chunks, values.force ?? false)
+    const options = { ...shared(values), name, outtype, signal }
+    const size = await writeWhole(out, convertLlama2c(checkpoint, await readFile(tokenizerPath), options), force)
     say(`${out}: ${bytes(size)}`)
   } finally {
     await checkpoint.close()

@@ -1,0 +1,234 @@
+/** Hugging Face folders as GGUF. */
+import * as platform from '#platform'
+import type { CriaWarning, ModelInput, Progress } from '../api.ts'
+import { ArgumentError, FormatError, NumericError, throwIfAborted } from '../errors.ts'
+import { GGML_TYPES } from '../gguf/ggml-types.ts'
+import { type MetadataEntry, type TensorEntry, writeGguf } from '../gguf/writer.ts'
+import { findFileType } from '../quantize/file-types.ts'
+import { inOrder } from '../quantize/in-order.ts'
+import { openPool, type Pool } from '../quantize/pool.ts'
+import type { RowsResult } from '../quantize/rows.ts'
+import { checkSignal } from '../source/check.ts'
+import { Folder } from './folder.ts'
+import { describeArchitecture, type HfConfig, readHfConfig, ropeFactors } from './hf-config.ts'
+import { type HfTensor, interleaveHeads, planHfTensors, readParts, sourceRow } from './hf-tensors.ts'
+import { describeVocabulary } from './hf-vocabulary.ts'
+
+export interface HuggingFaceOptions {
+  /** Type of the matrices; what has one dimension is f32. Default f16. */
+  outtype?: Outtype
+  /** Becomes general.name; default `model`. */
+  name?: string
+  /** Becomes general.license: an SPDX name in lower case. */
+  license?: string
+  /** Becomes general.source.url: where the model came from. */
+  source?: string
+  /** Becomes tokenizer.ggml.pre, where tokenizer.json has a pre-tokenizer that cria cannot tell. */
+  pre?: string
+  onProgress?: (progress: Progress) => void
+  /** Called for each warning; default: `console.warn`. */
+  onWarning?: (warning: CriaWarning) => void
+  signal?: AbortSignal
+}
+
+export type Outtype = 'f32' | 'f16' | 'bf16' | 'q8_0'
+export const OUTTYPES: readonly Outtype[] = ['f32', 'f16', 'bf16', 'q8_0']
+
+/** Elements of a window; what must be read together may be more. */
+const WINDOW = 1 << 18
+const AUTO_THREADS = 16
+const QUANTIZATION_VERSION = 2
+const WHAT = 'Converting'
+
+/**
+ * Chunks of a GGUF file with the model in a Hugging Face folder: config.json, the weights as safetensors in one or several
+ * files, tokenizer.model or tokenizer.json, and tokenizer_config.json. The tensors are those that llama.cpp's
+ * convert_hf_to_gguf.py writes. Only a window of the weights is held at a time.
+ *
+ * @param files what is read, by its name in the folder: paths, URLs, Blobs or bytes. Others do no harm
+ * @throws UnsupportedError for other architectures, tokenizers, tensors and types; FormatError for what is missing, of the
+ *   wrong shape, contradictory, or holds NaN or infinities; NumericError for weights beyond the range of the type;
+ *   ArgumentError, SourceError, WorkerError, AbortError
+ */
+export async function* convertHuggingFace(
+  files: ReadonlyMap<string, ModelInput>,
+  options: HuggingFaceOptions = {},
+): AsyncGenerator<Uint8Array> {
+  const { outtype = 'f16', signal } = options
+  checkSignal(signal)
+  if (!OUTTYPES.includes(outtype)) {
+    throw new ArgumentError('OUTTYPE', `outtype must be ${OUTTYPES.join(', ')}, not ${String(outtype)}.`, outtype)
+  }
+  throwIfAborted(signal, WHAT)
+  const warn = options.onWarning ?? ((warning: CriaWarning) => console.warn(`cria: ${warning.message}`))
+  const folder = new Folder(files, signal)
+  let pool: Pool | undefined
+  try {
+    const json = await folder.json('config.json')
+    const config = readHfConfig(json, warn)
+    const tensors = planHfTensors(await readParts(folder, signal), config)
+    const factors = ropeFactors(config)
+    const { pre } = options
+    const vocabulary = await describeVocabulary(folder, json, {
+      vocabulary: config.vocabulary,
+      ...(pre !== undefined && { pre }),
+      warn,
+    })
+    const metadata = [...describeModel(config, tensors, factors, { ...options, outtype }), ...vocabulary]
+    pool = await openPool(Math.min(platform.cores(), AUTO_THREADS))
+    yield* new Run(pool, tensors, factors, { ...options, outtype }).chunks(metadata)
+  } finally {
+    await pool?.close()
+    await folder.close()
+  }
+}
+
+function describeModel(
+  config: HfConfig,
+  tensors: readonly HfTensor[],
+  factors: Float32Array | undefined,
+  { outtype, name, license, source }: HuggingFaceOptions & { outtype: Outtype },
+): MetadataEntry[] {
+  const text = (key: string, value: string): MetadataEntry => ({ key, type: 'string', value })
+  const parameters = tensors.reduce((sum, { rows, columns }) => sum + rows * columns, factors?.length ?? 0)
+  return [
+    text('general.architecture', 'llama'),
+    text('general.type', 'model'),
+    text('general.name', name ?? 'model'),
+    text('general.size_label', sizeLabel(parameters)),
+    ...(license === undefined ? [] : [text('general.license', license)]),
+    ...(source === undefined ? [] : [text('general.source.url', source)]),
+    ...describeArchitecture(config, findFileType(outtype).id),
+    { key: 'general.quantization_version', type: 'uint32', value: QUANTIZATION_VERSION },
+  ]
+}
+
+/** `1.1B`, `135M`: at least two digits. Source: llama.cpp's gguf-py, utility.py. */
+export function sizeLabel(parameters: number): string {
+  const units = [
+    [1e12, 'T'],
+    [1e9, 'B'],
+    [1e6, 'M'],
+    [1e3, 'K'],
+  ] as const
+  const [unit, letter] = units.find(([size]) => parameters > size) ?? units[3]
+  const scaled = parameters / unit
+  const digits = String(Math.round(scaled)).replace(/^0+/, '').length
+  return `${scaled.toFixed(Math.max(2 - digits, 0))}${letter}`
+}
+
+/** Rows of one tensor. */
+interface Window {
+  tensor: HfTensor
+  to: string
+  firstRow: number
+  rows: number
+}
+
+class Run {
+  private done = 0
+  private readonly total: number
+
+  constructor(
+    private readonly pool: Pool,
+    private readonly tensors: readonly HfTensor[],
+    private readonly factors: Float32Array | undefined,
+    private readonly options: HuggingFaceOptions & { outtype: Outtype },
+  ) {
+    this.total = tensors.reduce((sum, { from }) => sum + from.bytes, 0)
+  }
+
+  /** The file: its header, then the tensors' data, windows of which are under way while others are written. */
+  async *chunks(metadata: readonly MetadataEntry[]): AsyncGenerator<Uint8Array> {
+    const { onProgress } = this.options
+    const { factors } = this
+    onProgress?.({ phase: 'header', done: 0, total: this.total })
+    const results = inOrder(this.windows(), (window) => this.convert(window), this.pool.size + 1)
+    const rope: TensorEntry[] = factors
+      ? [{ name: 'rope_freqs.weight', dimensions: [factors.length], type: 'F32', data: () => [floatBytes(factors)] }]
+      : []
+    const entries = this.tensors.map((tensor): TensorEntry => {
+      const { name, rows, columns, from } = tensor
+      const dimensions = isVector(tensor) ? [rows] : [columns, rows]
+      return { name, dimensions, type: this.typeOf(tensor), data: () => this.take(rows, from.bytes / rows, results) }
+    })
+    try {
+      yield* writeGguf(metadata, [...rope, ...entries])
+    } finally {
+      await results.return(undefined)
+    }
+    onProgress?.({ phase: 'ready', done: this.total, total: this.total })
+  }
+
+  /** ggml's name of what the tensor becomes. Rows that are no whole number of blocks stay F16, as in llama.cpp. */
+  private typeOf(tensor: HfTensor): string {
+    if (isVector(tensor)) return 'F32'
+    const type = this.options.outtype.toUpperCase()
+    return tensor.columns % GGML_TYPES.get(type)!.blockColumns === 0 ? type : 'F16'
+  }
+
+  private *windows(): Generator<Window> {
+    for (const tensor of this.tensors) {
+      const { rows, columns, headRows = 1 } = tensor
+      const heads = Math.max(1, Math.floor(WINDOW / (columns * headRows)))
+      const most = isVector(tensor) ? rows : heads * headRows
+      const to = this.typeOf(tensor)
+      for (let firstRow = 0; firstRow < rows; firstRow += most) {
+        yield { tensor, to, firstRow, rows: Math.min(most, rows - firstRow) }
+      }
+    }
+  }
+
+  /** The data of one tensor: as many results as it has windows. */
+  private async *take(
+    rows: number,
+    rowBytes: number,
+    results: AsyncIterator<{ window: Window; bytes: Uint8Array }>,
+  ): AsyncGenerator<Uint8Array> {
+    for (let taken = 0; taken < rows; ) {
+      const { window, bytes } = (await results.next()).value as { window: Window; bytes: Uint8Array }
+      yield bytes
+      taken += window.rows
+      this.done += window.rows * rowBytes
+      this.options.onProgress?.({ phase: 'weights', done: this.done, total: this.total })
+    }
+  }
+
+  private async convert(window: Window): Promise<{ window: Window; bytes: Uint8Array }> {
+    const { tensor, to, firstRow, rows } = window
+    const { from, headRows, columns } = tensor
+    const { signal } = this.options
+    throwIfAborted(signal, WHAT)
+    const rowBytes = from.bytes / tensor.rows
+    const read = new Uint8Array(rows * rowBytes)
+    await from.source.read(read, from.offset + firstRow * rowBytes, signal)
+    const bytes = headRows === undefined ? read : interleaveHeads(read, rowBytes, headRows)
+    const shape = isVector(tensor) ? { rows: 1, columns: rows } : { rows, columns }
+    const result = await this.pool.run({ from: from.dtype, to, ...shape, bytes })
+    throwIfAborted(signal, WHAT)
+    if (result.bytes === undefined) throw unfit(window, result)
+    return { window, bytes: result.bytes }
+  }
+}
+
+function isVector({ from }: HfTensor): boolean {
+  return from.shape.length === 1
+}
+
+function floatBytes(values: Float32Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+}
+
+function unfit({ tensor, to, firstRow }: Window, { problem, row, column }: RowsResult): FormatError | NumericError {
+  const { headRows = 1, from } = tensor
+  const { name } = from
+  // Of a vector each element is a row.
+  const at = sourceRow(firstRow + (isVector(tensor) ? column! : row!), headRows)
+  const place = isVector(tensor) ? `element ${at}` : `row ${at}, column ${column}`
+  if (problem === 'source') {
+    const message = `The tensor ${name} holds a value that is NaN or infinite (${place}): the file is damaged, or the model was trained to no end. Download it again.`
+    return new FormatError('TENSOR_NOT_FINITE', message, name)
+  }
+  const message = `The tensor ${name} holds values beyond the range of ${to} (${place}): convert to f32 or bf16.`
+  return new NumericError('TENSOR_RANGE', message, name)
+}
