@@ -33,7 +33,10 @@ export interface LoadOptions extends SourceOptions {
   kv?: KvType
   /** Tokens computed at once while a prompt is read; default 64. Never changes a bit of the result. */
   batch?: number
-  /** Most bytes of one wasm memory; a larger model is spread over several. Default 4 GiB, the most there can be. */
+  /**
+   * Most bytes of one wasm memory; a larger model is spread over several. The first is larger where the embedding and the
+   * output head, which it holds, are. Default 4 GiB, the most there can be.
+   */
   maxSegmentBytes?: number
   /** Which wasm build to use; default `'auto'`: relaxed where the engine has it. Never changes a bit of the result. */
   isa?: 'auto' | 'simd' | 'relaxed'

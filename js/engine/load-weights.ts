@@ -71,8 +71,8 @@ export async function loadWeights(
 
 function listItems({ plan, tensors }: Destination): Item[] {
   const items: Item[] = []
-  for (const [segment, { firstLayer, layers }] of plan.segments.entries()) {
-    for (const { matrix, vector } of segmentTensors(tensors, firstLayer, layers)) {
+  for (const [segment, held] of plan.segments.entries()) {
+    for (const { matrix, vector } of segmentTensors(tensors, held)) {
       if (vector) items.push({ segment, info: vector })
       if (!matrix) continue
       items.push({ segment, info: matrix.info, matrix })

@@ -83,6 +83,8 @@ export interface SegmentPlan {
   model: number
   layerTable: number
   ropeFrequencies: number
+  /** Whether it holds the embedding and the output head. */
+  first: boolean
   firstLayer: number
   layers: number
   buffers: Buffers
@@ -133,7 +135,7 @@ function cacheBytes(config: ModelConfig, kv: KvType, pages: number): { k: number
 
 /**
  * Lays a model out.
- * @throws UnsupportedError where the cache type does not fit the heads; MemoryError where a single layer (or what segment 0 must hold) exceeds a segment.
+ * @throws UnsupportedError where the cache type does not fit the heads; MemoryError where a single layer exceeds a segment, or what segment 0 must hold a memory.
  */
 export function planMemory(config: ModelConfig, tensors: ModelTensors, options: PlanOptions): MemoryPlan {
   if (options.kv === 'q8_0' && config.headDim % 32 !== 0) {
@@ -145,9 +147,9 @@ export function planMemory(config: ModelConfig, tensors: ModelTensors, options: 
   }
   const kvPages = Math.ceil(options.context / PAGE)
   const planner = new Planner(config, tensors, options, kvPages)
-  const segments: SegmentPlan[] = []
-  for (let layer = 0; layer < config.layers; ) {
-    const segment = planner.segment(layer)
+  const segments = [planner.first()]
+  for (let layer = segments[0]!.layers; layer < config.layers; ) {
+    const segment = planner.next(layer)
     segments.push(segment)
     layer += segment.layers
   }
@@ -167,26 +169,35 @@ class Planner {
     private readonly kvPages: number,
   ) {}
 
-  /** The segment that begins with layer `firstLayer`: as many layers as fit. */
-  segment(firstLayer: number): SegmentPlan {
+  /**
+   * The embedding, the output head, and as many layers as fit beside them. It has no layers, and is larger than asked for,
+   * where those two alone are as large.
+   */
+  first(): SegmentPlan {
+    const { bytes } = this.lay(0, 0, true)
+    if (bytes > MAX_SEGMENT_BYTES) {
+      throw tooSmall('The embedding and the output head need', bytes, MAX_SEGMENT_BYTES)
+    }
+    return this.lay(0, this.fitting(0, bytes).layers, true)
+  }
+
+  /** As many layers as fit, from `firstLayer` on: one at least. */
+  next(firstLayer: number): SegmentPlan {
+    const { layers, bytes } = this.fitting(firstLayer, this.lay(firstLayer, 0, false).bytes)
+    if (layers > 0) return this.lay(firstLayer, layers, false)
+    throw tooSmall(`Layer ${firstLayer} needs`, bytes, this.options.maxSegmentBytes)
+  }
+
+  /** Layers that fit beside `bytes` bytes, and the bytes that one more would make it. */
+  private fitting(firstLayer: number, bytes: number): { layers: number; bytes: number } {
     const { config, options } = this
-    const fixed = this.lay(firstLayer, 0).bytes
     const cache = cacheBytes(config, options.kv, this.kvPages)
-    let bytes = fixed
     let layers = 0
-    while (firstLayer + layers < config.layers) {
+    for (; firstLayer + layers < config.layers; layers++) {
       bytes += LAYER_BYTES + align(cache.k) + align(cache.v) + this.layerBytes(firstLayer + layers)
       if (bytes > options.maxSegmentBytes) break
-      layers++
     }
-    if (layers === 0) {
-      throw new MemoryError(
-        'SEGMENT_TOO_SMALL',
-        `Layer ${firstLayer} needs ${bytes} bytes with its buffers and cache, more than one memory may have (${options.maxSegmentBytes}). Use a shorter context or a smaller quantization.`,
-        bytes,
-      )
-    }
-    return this.lay(firstLayer, layers)
+    return { layers, bytes }
   }
 
   private layerBytes(layer: number): number {
@@ -197,7 +208,7 @@ class Planner {
     return bytes
   }
 
-  private lay(firstLayer: number, layers: number): SegmentPlan {
+  private lay(firstLayer: number, layers: number, first: boolean): SegmentPlan {
     const { config, tensors } = this
     const arena = new Arena()
     const addresses = new Map<string, number>()
@@ -207,13 +218,13 @@ class Planner {
     const tables = config.experts > 0 ? layers : 0
     const expertTables = Array.from({ length: tables }, () => arena.take(config.experts * EXPERT_BYTES))
     const ropeFrequencies = arena.take((config.rope.dimensions / 2) * 8)
-    const buffers = this.takeBuffers(arena, firstLayer === 0)
+    const buffers = this.takeBuffers(arena, first)
     const staging = this.staging(arena, buffers)
     const caches = Array.from({ length: layers }, () => {
       const cache = cacheBytes(config, this.options.kv, this.kvPages)
       return { k: arena.take(cache.k), v: arena.take(cache.v) }
     })
-    for (const { matrix, vector } of segmentTensors(tensors, firstLayer, layers)) {
+    for (const { matrix, vector } of segmentTensors(tensors, { first, firstLayer, layers })) {
       if (vector) addresses.set(vector.name, arena.take(vector.bytes))
       if (!matrix) continue
       addresses.set(matrix.info.name, arena.take(matrix.packedBytes))
@@ -228,6 +239,7 @@ class Planner {
       model,
       layerTable,
       ropeFrequencies,
+      first,
       firstLayer,
       layers,
       buffers,
@@ -327,7 +339,18 @@ export function fileRowBytes(matrix: Matrix): number {
 }
 
 /** The tensors of a segment; the first also holds those outside all layers. */
-export function* segmentTensors(tensors: ModelTensors, firstLayer: number, layers: number): Generator<Placed> {
-  if (firstLayer === 0) yield* sharedTensors(tensors)
+export function* segmentTensors(
+  tensors: ModelTensors,
+  { first, firstLayer, layers }: Pick<SegmentPlan, 'first' | 'firstLayer' | 'layers'>,
+): Generator<Placed> {
+  if (first) yield* sharedTensors(tensors)
   for (let i = 0; i < layers; i++) yield* layerTensors(tensors.layers[firstLayer + i]!)
+}
+
+function tooSmall(what: string, bytes: number, most: number): MemoryError {
+  return new MemoryError(
+    'SEGMENT_TOO_SMALL',
+    `${what} ${bytes} bytes with their buffers and cache, more than one memory may have (${most}). Use a shorter context or a smaller quantization.`,
+    bytes,
+  )
 }

@@ -37,7 +37,7 @@ export function writeSegment(
     put(at + L.TENSOR_GROUP_BYTES, m.groupBytes)
   }
   writeModel(segment, config, kv, put, view)
-  if (segment.firstLayer === 0) {
+  if (segment.first) {
     put(segment.model + L.MODEL_FIRST, 1)
     put(segment.model + L.MODEL_FORMS_OUTPUT, forms(tensors.output))
     put(segment.model + L.MODEL_OUTPUT_NORM, segment.addresses.get(tensors.outputNorm.name)!)
