@@ -1,19 +1,24 @@
 /** Files that commands write: whole under their name, or not at all. */
 import { access, open, rename, rm } from 'node:fs/promises'
-import { ArgumentError } from '../errors.ts'
+import { ArgumentError, CriaError } from '../errors.ts'
 
 /**
  * Writes beside `path` and renames when all is on disk; what is left of a failure is removed. Returns the bytes written.
- * @throws ArgumentError FILE_EXISTS where the file has come up meanwhile and may not be replaced
+ * @throws ArgumentError FILE_EXISTS where the file has come up meanwhile and may not be replaced; CriaError FILE_WRITE
+ *   where the disk is full, or does not take it for another reason
  */
 export async function writeWhole(path: string, chunks: AsyncIterable<Uint8Array>, force: boolean): Promise<number> {
   const temporary = `${path}.${process.pid}.part`
-  const handle = await open(temporary, 'wx')
+  const handle = await open(temporary, 'wx').catch((cause) => {
+    throw unwritable(path, cause)
+  })
   try {
     let size = 0
     try {
       for await (const chunk of chunks) {
-        await handle.writeFile(chunk)
+        await handle.writeFile(chunk).catch((cause) => {
+          throw unwritable(path, cause)
+        })
         size += chunk.length
       }
       await handle.sync()
@@ -27,6 +32,11 @@ export async function writeWhole(path: string, chunks: AsyncIterable<Uint8Array>
     await rm(temporary, { force: true })
     throw error
   }
+}
+
+function unwritable(path: string, cause: unknown): CriaError {
+  const message = `${path} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}. Nothing is left of it.`
+  return new CriaError('FILE_WRITE', message, path, { cause })
 }
 
 export async function refuseExisting(path: string): Promise<void> {
