@@ -7,6 +7,8 @@ export class CriaError extends Error {
   readonly code: string
   /** What was at fault: a key, a type name, a number, a path. */
   readonly value: unknown
+  /** Stated, because the code in dist/ has its own names cut short. */
+  static override readonly name: string = 'CriaError'
   constructor(code: string, message: string, value?: unknown, options?: ErrorOptions) {
     super(message, options)
     this.code = code
@@ -16,27 +18,48 @@ export class CriaError extends Error {
 }
 
 /** The bytes are not a sound GGUF file (or llama2.c checkpoint): cut short, overlapping, out of range, malformed. */
-export class FormatError extends CriaError {}
+export class FormatError extends CriaError {
+  static override readonly name = 'FormatError'
+}
 /** The file is sound but asks for something cria does not have: a version, architecture, tensor type, tokenizer. */
-export class UnsupportedError extends CriaError {}
+export class UnsupportedError extends CriaError {
+  static override readonly name = 'UnsupportedError'
+}
 /** The bytes could not be had: no such file, an HTTP status, a broken connection, a wrong checksum. */
-export class SourceError extends CriaError {}
+export class SourceError extends CriaError {
+  static override readonly name = 'SourceError'
+}
 /** An argument or option is of the wrong kind or out of range. */
-export class ArgumentError extends CriaError {}
+export class ArgumentError extends CriaError {
+  static override readonly name = 'ArgumentError'
+}
 /** The prompt does not fit the context. */
-export class ContextError extends CriaError {}
+export class ContextError extends CriaError {
+  static override readonly name = 'ContextError'
+}
 /** The memory that the model needs cannot be had. */
-export class MemoryError extends CriaError {}
+export class MemoryError extends CriaError {
+  static override readonly name = 'MemoryError'
+}
 /** A worker died or trapped; the model must be loaded again. */
-export class WorkerError extends CriaError {}
+export class WorkerError extends CriaError {
+  static override readonly name = 'WorkerError'
+}
 /** The model computed something that is not a number. */
-export class NumericError extends CriaError {}
+export class NumericError extends CriaError {
+  static override readonly name = 'NumericError'
+}
 /** The chat template failed to render. */
-export class TemplateError extends CriaError {}
+export class TemplateError extends CriaError {
+  static override readonly name = 'TemplateError'
+}
 /** The model was used after `close()`. */
-export class ClosedError extends CriaError {}
+export class ClosedError extends CriaError {
+  static override readonly name = 'ClosedError'
+}
 /** An `AbortSignal` fired; `cause` is its reason. */
 export class AbortError extends CriaError {
+  static override readonly name = 'AbortError'
   constructor(what: string, reason?: unknown) {
     super('ABORTED', `${what} was aborted.`, undefined, { cause: reason })
   }

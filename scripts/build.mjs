@@ -51,9 +51,8 @@ const OPTIONS = {
   // Without a target esbuild may emit what Node 20 lacks.
   target: 'es2022',
   external: ['node:*'],
-  // Names stay: errors are known by those of their classes.
-  minifyWhitespace: true,
-  minifySyntax: true,
+  // Errors, which are known by the names of their classes, state them.
+  minify: true,
   write: false,
   logLevel: 'warning',
 }
@@ -201,8 +200,7 @@ async function bundle() {
   if (!digest) return
   for (const folder of [DIST, `${DIST}/web`, `${DIST}/chunks`]) sweep(folder, outputs)
   for (const target of targets) packWasm(target)
-  const smaller = { minifyIdentifiers: true, keepNames: true }
-  const worker = await build({ ...OPTIONS, ...smaller, entryPoints: ['inline-worker:'], plugins: [entries({})] })
+  const worker = await build({ ...OPTIONS, entryPoints: ['inline-worker:'], plugins: [entries({})] })
   const inlined = `export const worker = ${deflated(worker.outputFiles[0].contents)}
 export const wasm = { ${['simd', 'relaxed'].map((isa) => `${isa}: ${deflated(readFileSync(`${DIST}/${isa}.wasm`))}`)} }`
   const { outputFiles, metafile } = await build({
