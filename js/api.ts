@@ -72,11 +72,32 @@ export interface GenerateOptions extends SamplerOptions {
   ignoreEos?: boolean
   /** Write special tokens (`<tool_call>` …) into the text, but for the one that ends generation; default false. */
   showSpecial?: boolean
+  /** Tell how probable each token was: `logprobs` of the result and of `onToken`; default false. */
+  logprobs?: boolean
+  /** With `logprobs`: the most probable tokens to tell of at each place, 0 (default) to 20. */
+  topLogprobs?: number
   /** Called for each token as it is sampled, before its text is out. */
-  onToken?: (token: { id: number; text: string }) => void
+  onToken?: (token: { id: number; text: string; logprobs?: SampledLogprobs }) => void
   /** Called as the prompt is read: tokens done (with those found in the cache) and in all. */
   onPrompt?: (progress: { done: number; total: number }) => void
   signal?: AbortSignal
+}
+
+/**
+ * A token that could stand at a place. `logprob`: the natural logarithm of its probability as the model has it, before
+ * bias, penalties, cuts and temperature. `bytes`: what it adds to the text; they may end within a character.
+ */
+export interface TokenLogprob {
+  id: number
+  /** Special tokens are written out; bytes that are no whole character become U+FFFD. */
+  text: string
+  bytes: Uint8Array
+  logprob: number
+}
+
+/** The token that was chosen, and the most probable ones at its place, the best first. */
+export interface SampledLogprobs extends TokenLogprob {
+  top: TokenLogprob[]
 }
 
 /** `stop`: an end-of-generation token or a stop text. `length`: `maxTokens` or the end of the context. */
@@ -86,6 +107,8 @@ export interface GenerateResult {
   text: string
   /** The ids generated, the end-of-generation token included. */
   ids: number[]
+  /** One for each of `ids`, where `logprobs` asked for them. */
+  logprobs?: SampledLogprobs[]
   finishReason: FinishReason
   /** The stop text that was met. */
   stop?: string

@@ -166,8 +166,9 @@ export class CriaModel implements Model {
       try {
         if (event.event === 'prompt') options.onPrompt?.({ done: event.done, total: event.total })
         if (event.event !== 'token') return
-        if (event.id >= 0) options.onToken?.({ id: event.id, text: event.text })
-        onText(event.text)
+        const { id, text, logprobs } = event
+        if (id >= 0) options.onToken?.({ id, text, ...(logprobs && { logprobs }) })
+        onText(text)
       } catch (error) {
         failure = { error }
         stopped.abort()

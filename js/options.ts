@@ -14,6 +14,8 @@ export const DEFAULT_BATCH = 64
 const MOST_THREADS = 64
 /** Larger batches gain nothing and cost memory. */
 const MOST_BATCH = 512
+/** As many as OpenAI's API tells. */
+const MOST_LOGPROBS = 20
 
 /** A whole number in a range, or the fallback where it is undefined. */
 function whole(name: string, value: unknown, least: number, most: number, fallback: number): number {
@@ -67,14 +69,15 @@ export type SettledGenerate = Omit<GenerateOptions, keyof SamplerOptions | 'onTo
 /** @throws ArgumentError INVALID_OPTION with the value at fault */
 export function settleGenerate(options: GenerateOptions, vocabularySize: number): SettledGenerate {
   checkObject(options)
-  const { maxTokens, stop, special, bos, ignoreEos, showSpecial, signal } = options
-  checkTypes(options, 'boolean', ['special', 'bos', 'ignoreEos', 'showSpecial'])
+  const { maxTokens, stop, special, bos, ignoreEos, showSpecial, logprobs, topLogprobs, signal } = options
+  checkTypes(options, 'boolean', ['special', 'bos', 'ignoreEos', 'showSpecial', 'logprobs'])
   checkTypes(options, 'function', ['onToken', 'onPrompt'])
   checkSignal(signal)
   if (maxTokens !== undefined && !(Number.isInteger(maxTokens) && maxTokens >= 0)) {
     throw invalid('maxTokens', 'a whole number of at least 0', maxTokens)
   }
   if (stop !== undefined) new StopMatcher(typeof stop === 'string' ? [stop] : stop)
+  whole('topLogprobs', topLogprobs, 0, MOST_LOGPROBS, 0)
   const sampler: Record<string, unknown> = {}
   for (const name of Object.keys(SAMPLER_OPTIONS) as (keyof SamplerOptions)[]) {
     if (options[name] !== undefined) sampler[name] = options[name]
@@ -88,6 +91,8 @@ export function settleGenerate(options: GenerateOptions, vocabularySize: number)
     ...(bos !== undefined && { bos }),
     ...(ignoreEos !== undefined && { ignoreEos }),
     ...(showSpecial !== undefined && { showSpecial }),
+    ...(logprobs !== undefined && { logprobs }),
+    ...(topLogprobs !== undefined && { topLogprobs }),
   }
 }
 

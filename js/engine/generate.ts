@@ -1,6 +1,7 @@
 /** Prompt in, tokens out: the loop around the engine that one generation is. */
-import type { FinishReason, GenerateResult } from '../api.ts'
+import type { FinishReason, GenerateResult, SampledLogprobs, TokenLogprob } from '../api.ts'
 import { UnsupportedError } from '../errors.ts'
+import { logprobsOf } from '../sampler/logprobs.ts'
 import { Sampler, type SamplerOptions } from '../sampler/sampler.ts'
 import { StopMatcher } from '../sampler/stop.ts'
 import type { StreamDecoder, Tokenizer } from '../tokenizer/tokenizer.ts'
@@ -18,11 +19,13 @@ export interface GenerateRequest {
   bos?: boolean
   ignoreEos?: boolean
   showSpecial?: boolean
+  logprobs?: boolean
+  topLogprobs?: number
 }
 
 export interface GenerateEvents {
   onPrompt(done: number, total: number): void
-  onToken(id: number, text: string): void
+  onToken(id: number, text: string, logprobs?: SampledLogprobs): void
 }
 
 export type InternalResult = GenerateResult & { promptIds: number[] }
@@ -48,7 +51,7 @@ export async function generate(
   events: GenerateEvents,
   breathe?: Breathe,
 ): Promise<InternalResult> {
-  const { showSpecial = false } = request
+  const { showSpecial = false, topLogprobs = 0 } = request
   const ids = promptIds(tokenizer, request)
   const vocabulary = Math.min(engine.config.vocabulary, tokenizer?.vocabularySize ?? engine.config.vocabulary)
   const sampler = new Sampler(request.sampler, vocabulary)
@@ -63,14 +66,17 @@ export async function generate(
   const prompted = performance.now()
 
   const out: number[] = []
+  const told: SampledLogprobs[] | undefined = request.logprobs ? [] : undefined
   const most = request.maxTokens ?? Number.POSITIVE_INFINITY
   let finishReason: FinishReason = 'length'
   while (out.length < most) {
-    const id = sampler.sample(engine.logits(rows - 1, 1).subarray(0, vocabulary))
+    const logits = engine.logits(rows - 1, 1).subarray(0, vocabulary)
+    const id = sampler.sample(logits)
     out.push(id)
+    told?.push(describe(tokenizer, logprobsOf(logits, id, topLogprobs)))
     sampler.accept(id)
     const ended = !request.ignoreEos && tokenizer?.isEndOfGeneration(id) === true
-    events.onToken(id, ended ? '' : text.push(id))
+    events.onToken(id, ended ? '' : text.push(id), told?.at(-1))
     if (ended || text.stopped !== undefined) {
       finishReason = 'stop'
       break
@@ -85,6 +91,7 @@ export async function generate(
   return {
     text: text.all,
     ids: out,
+    ...(told && { logprobs: told }),
     finishReason,
     ...(text.stopped !== undefined && { stop: text.stopped }),
     promptTokens: ids.length,
@@ -94,6 +101,18 @@ export async function generate(
     timings: timingsOf(prompted - start, performance.now() - prompted, ids.length - cachedTokens, out.length),
     promptIds: ids,
   }
+}
+
+/** Ids and their logprobs, the chosen one first, with their texts. */
+function describe(
+  tokenizer: Tokenizer | undefined,
+  logprobs: readonly [id: number, logprob: number][],
+): SampledLogprobs {
+  const [chosen, ...top] = logprobs.map(([id, logprob]): TokenLogprob => {
+    const bytes = tokenizer?.tokenBytes(id, { special: true }) ?? new Uint8Array()
+    return { id, text: new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes), bytes, logprob }
+  })
+  return { ...chosen!, top }
 }
 
 /** From milliseconds and tokens, of the prompt and of what was generated. */

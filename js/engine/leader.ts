@@ -4,7 +4,7 @@
  */
 import { type Remote, releaseProxy } from 'comlink'
 import * as platform from '#platform'
-import type { KvType } from '../api.ts'
+import type { KvType, SampledLogprobs } from '../api.ts'
 import { ArgumentError, throwIfAborted, UnsupportedError } from '../errors.ts'
 import { readGguf } from '../gguf/reader.ts'
 import type { Gguf, MetadataValue } from '../gguf/types.ts'
@@ -62,7 +62,7 @@ export interface Opened {
 export type LeaderEvent =
   | { event: 'header' | 'weights'; done: number; total: number }
   | { event: 'prompt'; done: number; total: number }
-  | { event: 'token'; id: number; text: string }
+  | { event: 'token'; id: number; text: string; logprobs?: SampledLogprobs }
 
 export class Leader {
   private source: Source | undefined
@@ -115,7 +115,8 @@ export class Leader {
     const { engine } = this.opened()
     const events = {
       onPrompt: (done: number, total: number) => this.emit({ event: 'prompt', done, total }),
-      onToken: (id: number, text: string) => this.emit({ event: 'token', id, text }),
+      onToken: (id: number, text: string, logprobs?: SampledLogprobs) =>
+        this.emit({ event: 'token', id, text, ...(logprobs && { logprobs }) }),
     }
     return generate(engine, this.tokenizer, request, events, this.breathe)
   }
