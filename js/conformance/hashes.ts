@@ -1,5 +1,7 @@
 /** By case, the hash that every runtime gives. Written by `npm run conformance -- --update`. */
 export const HASHES: Readonly<Record<string, string>> = {
+  chat: '215122d73b3cbe8016f0c096e5d9d1e12ea99334b36a13dbbb48b5e6fc5f6d40',
+  sampler: '48fa5f34ba46990264a30247663f2aa8243d874ab6322e45b71ceae7cbabfdab',
   'stories260K f16': '39e16b551f2f0bb386bb80df62a3f9ab462ae42142a54998811951dde0ab046e',
   'stories260K f32': '347b927ee798c1e002093e3fe95410e9d5c8d0c31c8594820bf2244badc97313',
   'template deepseek-ai-DeepSeek-R1-Distill-Llama-8B':
@@ -34,6 +36,4 @@ export const HASHES: Readonly<Record<string, string>> = {
   'types/Q6_K': '5c3c38959675cc489f3dba73367f2fc810fce518dbf06a33658f1b7ea735af8e',
   'types/Q8_0 q8_0': '3cd838668766bd0e25a75427fbf2cac94627b86665c539c4669c36f62c1736de',
   'types/Q8_0': 'ace5fceab818c94c7af8cbd96a55eb6ddbe37c32e83dcfca724926c8276d015e',
-  chat: '215122d73b3cbe8016f0c096e5d9d1e12ea99334b36a13dbbb48b5e6fc5f6d40',
-  sampler: '48fa5f34ba46990264a30247663f2aa8243d874ab6322e45b71ceae7cbabfdab',
 }
