@@ -17,9 +17,10 @@ export const conformanceCommand: Command<typeof flags> = {
   summary: 'whether this machine gives the same bits as all others',
   usage: 'conformance [--json]',
   description: [
-    'Computes with the built-in model in every way that this engine has: wasm builds, numbers of threads, sizes of a',
-    "prompt's pieces, types of the KV cache; tokenizes, samples and chats; and compares with the hashes that every runtime",
-    'gives. Checks errors, aborts and closing too. The exit code is 1 where anything differs.',
+    'Computes with the built-in model in every way that this engine has (builds, numbers of threads,',
+    "sizes of a prompt's pieces, types of the KV cache), tokenizes, samples and chats, and compares with",
+    'the hashes that every runtime gives. Checks errors, aborts and closing too.',
+    'The exit code is 1 where anything differs.',
   ],
   groups: [['Output', flags]],
   examples: ['cria conformance', 'cria conformance --json > report.json'],
