@@ -5,8 +5,14 @@ import type { Metadata, TensorInfo } from './gguf/types.ts'
 import type { SamplerOptions } from './sampler/sampler.ts'
 import type { SourceOptions } from './source/source.ts'
 
-/** Where a model's bytes come from: a file path, a `file:`/`http(s):`/`hf:` URL, a Blob or File, or bytes. */
-export type ModelInput = string | URL | Blob | ArrayBuffer | ArrayBufferView
+/** Where a file's bytes come from: a file path, a `file:`/`http(s):`/`hf:` URL, a Blob or File, or bytes. */
+export type ModelPart = string | URL | Blob | ArrayBuffer | ArrayBufferView
+
+/**
+ * A model's file. Of a model in several shards: the path or URL of the first, `…-00001-of-0000N.gguf`, whose others lie
+ * beside it; or a list of all in their order.
+ */
+export type ModelInput = ModelPart | readonly ModelPart[]
 
 export type KvType = 'f32' | 'f16' | 'q8_0'
 

@@ -1,10 +1,11 @@
 /** What a file's header alone gives: its metadata and tensors, its tokenizer. */
 import * as platform from '#platform'
 import type { ModelInput } from './api.ts'
-import { readGguf as readHeader } from './gguf/reader.ts'
+import { readModel } from './gguf/shards.ts'
 import type { Gguf } from './gguf/types.ts'
 import { checkSourceOptions } from './source/check.ts'
-import { openSource, type SourceOptions } from './source/source.ts'
+import { openModel } from './source/shards.ts'
+import type { SourceOptions } from './source/source.ts'
 import { createTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts'
 
 /**
@@ -16,9 +17,9 @@ export async function readGguf(
   options: SourceOptions & { signal?: AbortSignal } = {},
 ): Promise<Gguf> {
   checkSourceOptions(options)
-  const source = await openSource(input, platform.openFile, options)
+  const source = await openModel(input, platform.openFile, options)
   try {
-    return await readHeader(source, options.signal)
+    return await readModel(source, options.signal)
   } finally {
     await source.close()
   }

@@ -14,7 +14,7 @@ import { place } from './capabilities.ts'
 import { Crew } from './crew.ts'
 import { readConfig } from './engine/config.ts'
 import { contextOf } from './engine/context.ts'
-import type { LeaderEvent, Opened, OpenOptions, RemoteReader, SourceSpec } from './engine/leader.ts'
+import type { LeaderEvent, Opened, OpenOptions, Place, RemoteReader, SourceSpec } from './engine/leader.ts'
 import { MAX_SEGMENT_BYTES, planMemory } from './engine/plan.ts'
 import { countParameters, findTensors } from './engine/tensors.ts'
 import { AbortError, CriaError, throwIfAborted } from './errors.ts'
@@ -23,13 +23,15 @@ import { localLeader } from './local.ts'
 import { CriaModel } from './model.ts'
 import { checkLoadOptions, type Settled, settle, settlePlan } from './options.ts'
 import { checkSourceOptions } from './source/check.ts'
-import { openSource, type Source, type SourceOptions } from './source/source.ts'
+import { openModel } from './source/shards.ts'
+import type { Source, SourceOptions } from './source/source.ts'
 import { readVocabulary } from './tokenizer/vocabulary.ts'
 
 /**
  * Loads a model: reads its header, creates exactly the memory it needs, and streams its weights in.
  *
- * @param input a path, a `file:`, `http(s):` or `hf:owner/repo/file.gguf` URL, a Blob or File, or bytes
+ * @param input a path, a `file:`, `http(s):` or `hf:owner/repo/file.gguf` URL, a Blob or File, or bytes; of shards the
+ *   first's path or URL, or a list of all
  * @throws ArgumentError, SourceError, FormatError, UnsupportedError, MemoryError, AbortError
  */
 export async function load(input: ModelInput, options: LoadOptions = {}): Promise<Model> {
@@ -83,18 +85,23 @@ async function sourceSpec(input: ModelInput, options: LoadOptions): Promise<{ sp
   }
   // Headers lose all they hold on their way to a worker.
   if (kept.headers instanceof Headers) kept.headers = Object.fromEntries(kept.headers)
-  const url = input instanceof URL
-  if ((url || typeof input === 'string') && !options.fetch) {
-    return { spec: { location: String(input), url, options: kept } }
-  }
-  if (typeof Blob === 'function' && input instanceof Blob) return { spec: { blob: input, options: kept } }
+  const places = (Array.isArray(input) ? input : [input]).map((part) => placeOf(part, options))
+  if (places.length > 0 && places.every((place) => place !== undefined)) return { spec: { places, options: kept } }
   const { signal, fetch } = options
-  const source = await openSource(input, platform.openFile, {
+  const source = await openModel(input, platform.openFile, {
     ...kept,
     ...(fetch && { fetch }),
     ...(signal && { signal }),
   })
-  return { spec: { name: source.name, size: source.size }, source }
+  const { name, size, parts } = source
+  return { spec: { name, size, ...(parts && { parts }) }, source }
+}
+
+/** What the leader can open itself. */
+function placeOf(part: unknown, { fetch }: LoadOptions): Place | undefined {
+  const url = part instanceof URL
+  if ((url || typeof part === 'string') && !fetch) return { location: String(part), url }
+  return typeof Blob === 'function' && part instanceof Blob ? { blob: part } : undefined
 }
 
 function readerOf(source: Source, signal: AbortSignal | undefined): RemoteReader {

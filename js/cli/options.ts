@@ -23,7 +23,7 @@ export const SOURCE_FLAGS = {
   hfFile: text('-hff --hf-file', 'FILE', 'the file of --hf-repo'),
   hfToken: text('-hft --hf-token', 'TOKEN', 'access token for the hub; default: the variable HF_TOKEN'),
   header: list('--header', "'NAME: VALUE'", 'HTTP header to send along; may be repeated', readHeader),
-  sha256: text('--sha256', 'HEX', 'refuse the file unless it has this SHA-256'),
+  sha256: text('--sha256', 'HEX[,HEX…]', 'refuse the file unless it has this SHA-256; of shards, one each'),
 }
 
 export const CONTEXT_FLAGS = {
@@ -103,7 +103,7 @@ export function sourceOptions(values: Values<typeof SOURCE_FLAGS>, location: str
   return {
     ...(header && { headers: Object.fromEntries(header) }),
     ...(hub && token && { token }),
-    ...(sha256 !== undefined && { sha256 }),
+    ...(sha256 !== undefined && { sha256: sha256.includes(',') ? sha256.split(',') : sha256 }),
   }
 }
 

@@ -6,9 +6,10 @@ import { type Remote, releaseProxy } from 'comlink'
 import * as platform from '#platform'
 import type { KvType, SampledLogprobs } from '../api.ts'
 import { ArgumentError, throwIfAborted, UnsupportedError } from '../errors.ts'
-import { readGguf } from '../gguf/reader.ts'
+import { readModel } from '../gguf/shards.ts'
 import type { Gguf, MetadataValue } from '../gguf/types.ts'
-import { openSource, type Source, type SourceOptions } from '../source/source.ts'
+import { openModel } from '../source/shards.ts'
+import type { Part, Source, SourceOptions } from '../source/source.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
 import { compileBuild } from '../wasm-build.ts'
 import { contextOf, DEFAULT_CONTEXT } from './context.ts'
@@ -25,11 +26,12 @@ export interface RemoteReader {
   finish(): Promise<void>
 }
 
-/** Where the leader finds the bytes: a place it can open itself, a Blob, or somebody to ask. */
+/** Where the leader finds the bytes: places it can open itself and Blobs, one a shard, or somebody to ask. */
 export type SourceSpec =
-  | { location: string; url: boolean; options: SourceOptions }
-  | { blob: Blob; options: SourceOptions }
-  | { name: string; size: number }
+  | { places: readonly Place[]; options: SourceOptions }
+  | { name: string; size: number; parts?: readonly Part[] }
+
+export type Place = { location: string; url: boolean } | { blob: Blob }
 
 export interface OpenOptions {
   /** 0: min(trained, 4096); TRAINED_CONTEXT: the trained one. */
@@ -79,7 +81,7 @@ export class Leader {
     try {
       this.source = await openSpec(spec, reader, signal)
       this.emit({ event: 'header', done: 0, total: this.source.size })
-      const gguf = await readGguf(this.source, signal)
+      const gguf = await readModel(this.source, signal)
       this.tokenizer = gguf.metadata.has('tokenizer.ggml.model') ? createTokenizer(gguf.metadata) : undefined
       const { breathe, isa, wasm, ...rest } = options
       this.breathe = breathe ? platform.breathe : undefined
@@ -158,16 +160,19 @@ function trainedContext(gguf: Gguf): number {
 }
 
 async function openSpec(spec: SourceSpec, reader: RemoteReader | undefined, signal: AbortSignal): Promise<Source> {
-  if ('location' in spec) {
-    const input = spec.url ? new URL(spec.location) : spec.location
-    return openSource(input, platform.openFile, { ...spec.options, signal })
+  if ('places' in spec) {
+    const inputs = spec.places.map((place) => {
+      if ('blob' in place) return place.blob
+      return place.url ? new URL(place.location) : place.location
+    })
+    return openModel(inputs.length === 1 ? inputs[0]! : inputs, platform.openFile, { ...spec.options, signal })
   }
-  if ('blob' in spec) return openSource(spec.blob, platform.openFile, { ...spec.options, signal })
   if (!reader) throw new ArgumentError('INPUT_KIND', 'A reader is needed for bytes that are elsewhere.')
-  const { name, size } = spec
+  const { name, size, parts } = spec
   return {
     name,
     size,
+    ...(parts && { parts }),
     async read(target, offset, abort) {
       throwIfAborted(abort, `Reading ${name}`)
       target.set(await reader.read(offset, target.length))

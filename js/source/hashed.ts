@@ -9,7 +9,7 @@ import type { Sha256, Source } from './source.ts'
 const PIECE = 256 * 1024
 
 /** @throws ArgumentError for what is no SHA-256 in hexadecimal. */
-export function checkSha256(sha256: string): void {
+export function checkSha256(sha256: unknown): asserts sha256 is string {
   if (typeof sha256 === 'string' && /^[0-9a-f]{64}$/i.test(sha256)) return
   throw new ArgumentError('SHA256', 'sha256 must be a string of 64 hexadecimal digits.', sha256)
 }
@@ -85,6 +85,10 @@ class HashedSource implements Source {
         this.#digest,
       )
     })
+  }
+
+  async pause(): Promise<void> {
+    await this.#queue.run(async () => this.#source.pause?.())
   }
 
   close(): Promise<void> {

@@ -79,6 +79,10 @@ class HttpSource implements Source {
     })
   }
 
+  pause(): Promise<void> {
+    return this.#queue.run(async () => this.#drop())
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     this.#drop()

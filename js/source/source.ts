@@ -17,9 +17,20 @@ export interface Source {
   read(target: Uint8Array, offset: number, signal?: AbortSignal): Promise<void>
   /** Present where a checksum was promised: reads on to the end and rejects with SourceError SHA256_MISMATCH. */
   finish?(signal?: AbortSignal): Promise<void>
+  /** Lets go of what waits for the next read, once reads under way are done: a connection that is idle. */
+  pause?(): Promise<void>
+  /** Of a model in several files: where each begins. */
+  readonly parts?: readonly Part[]
   /** Present where the platform that reads the bytes also hashes them faster than JavaScript can. */
   sha256?(): Promise<Sha256>
   close(): Promise<void>
+}
+
+/** One file of several that are read as one. */
+export interface Part {
+  readonly name: string
+  readonly offset: number
+  readonly size: number
 }
 
 /** A SHA-256 under way. */
@@ -36,8 +47,8 @@ export interface SourceOptions {
   token?: string
   /** Replaces the global `fetch`. */
   fetch?: typeof globalThis.fetch
-  /** The SHA-256 the bytes must have, in hexadecimal; checked by {@link Source.finish}. */
-  sha256?: string
+  /** The SHA-256 the bytes must have, in hexadecimal, or of each shard its own; checked by {@link Source.finish}. */
+  sha256?: string | readonly string[]
   /** How often in a row a failed HTTP request is tried again; default 4. */
   retries?: number
   /** Milliseconds before the first new try, doubled for each further one; default 500. */
@@ -56,7 +67,8 @@ export async function openSource(
   openFile: OpenFile,
   options: SourceOptions & { signal?: AbortSignal } = {},
 ): Promise<Source> {
-  const { sha256, signal } = options
+  const { signal } = options
+  const sha256 = Array.isArray(options.sha256) && options.sha256.length === 1 ? options.sha256[0] : options.sha256
   if (sha256 !== undefined) checkSha256(sha256)
   throwIfAborted(signal, 'Opening the model')
   const source = await open(input, openFile, options)
