@@ -274,9 +274,9 @@ export function matrixTypes(tensors: ModelTensors): Set<number> {
   return ids
 }
 
-/** Weights of the model, and of them those that one token meets: of its experts only. */
+/** Weights of the model, and of them those that one token meets: of its experts only. Rotary tables are no weights. */
 export function countParameters(tensors: ModelTensors, config: ModelConfig): { total: number; active: number } {
-  let total = 0
+  let total = tensors.ropeFactors ? -tensors.ropeFactors.dimensions[0]! : 0
   for (const { matrix, vector } of allTensors(tensors)) {
     total += matrix ? matrix.rows * matrix.columns + (matrix.bias ? matrix.rows : 0) : vector!.dimensions[0]!
   }
