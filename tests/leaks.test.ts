@@ -51,14 +51,18 @@ async function left(driver: Driver): Promise<[Left, Left]> {
   const model = driver.files ? STORIES : url + STORIES
   const run = (session: Session, count: number) => session.run<Left[]>('rounds', { model, options: {}, count })
   try {
-    const { memory } = runtime
+    const { memory, collect } = runtime
     if (!memory || !runtime.open) {
       const ends = await run(runtime, ROUNDS)
       return [ends.at(0)!, ends.at(-1)!]
     }
     const page = await runtime.open()
-    const first = { ...(await run(page, 1)).at(-1)!, memory: memory() }
-    const last = { ...(await run(page, ROUNDS - 1)).at(-1)!, memory: await settled(memory, limitOf(first.memory)) }
+    const [once] = await run(page, 1)
+    await collect?.()
+    const first = { ...once!, memory: memory() }
+    const rest = await run(page, ROUNDS - 1)
+    await collect?.()
+    const last = { ...rest.at(-1)!, memory: await settled(memory, limitOf(first.memory)) }
     await page.close()
     return [first, last]
   } finally {

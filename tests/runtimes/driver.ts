@@ -39,6 +39,8 @@ export interface Runtime extends Session {
   open?(): Promise<Session>
   /** Bytes of memory that the runtime takes, where it cannot tell itself. */
   memory?(): number
+  /** Has the runtime clean up, where that can be asked for from outside. */
+  collect?(): Promise<void>
 }
 
 export const CASE_TIMEOUT = 30_000
