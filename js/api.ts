@@ -232,6 +232,26 @@ export interface InspectOptions extends SourceOptions {
   signal?: AbortSignal
 }
 
+export interface PerplexityOptions {
+  /** Tokens of a chunk; default min(512, the model's context). */
+  context?: number
+  /** Most chunks; default: all that are whole. */
+  chunks?: number
+  /** Called after each chunk with the estimate from all so far. */
+  onChunk?: (chunk: { index: number; total: number; perplexity: number }) => void
+  signal?: AbortSignal
+}
+
+export interface PerplexityResult {
+  /** exp of the mean negative log-likelihood, and its standard error. */
+  perplexity: number
+  uncertainty: number
+  /** Tokens that were foretold: the later half of each chunk but its first. */
+  tokens: number
+  /** The estimate after each chunk. */
+  estimates: number[]
+}
+
 export interface Model extends AsyncDisposable {
   readonly info: ModelInfo
   /** Starts at position 0 with the prompt (text, or token ids as they are), reusing the longest cached prefix. */
@@ -243,11 +263,13 @@ export interface Model extends AsyncDisposable {
   applyTemplate(messages: readonly ChatMessage[], options?: ChatOptions): string
   tokenize(text: string, options?: TokenizeOptions): number[]
   detokenize(ids: readonly number[], options?: DetokenizeOptions): string
-  /** Logits after each token: `data` is [n, vocab], row by row. */
+  /** Logits after each token, or after those at `from` and later: `data` is [n - from, vocab], row by row. */
   logits(
     tokens: readonly number[],
-    options?: { signal?: AbortSignal },
+    options?: { from?: number; signal?: AbortSignal },
   ): Promise<{ data: Float32Array; shape: [number, number] }>
+  /** How well the model foretells a text, by llama-perplexity's protocol: the mean over the later half of each chunk. */
+  perplexity(text: string | readonly number[], options?: PerplexityOptions): Promise<PerplexityResult>
   /** Drops the cached prefix. */
   reset(): Promise<void>
   /** Ends the workers and frees the memory; pending calls reject with ClosedError. Safe to call twice. */

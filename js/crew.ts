@@ -72,8 +72,8 @@ export class Crew {
     return this.call(async () => this.leader.generate(request))
   }
 
-  logits(ids: number[]): Promise<Float32Array> {
-    return this.call(async () => this.leader.logits(ids))
+  logits(ids: number[], first: number): Promise<Float32Array> {
+    return this.call(async () => this.leader.logits(ids, first))
   }
 
   reset(): Promise<void> {

@@ -9,11 +9,13 @@ import type {
   Generation,
   Model,
   ModelInfo,
+  PerplexityOptions,
+  PerplexityResult,
   TokenizeOptions,
 } from './api.ts'
 import { beginsWithBos, chooseTemplate, renderChat } from './chat/template.ts'
 import { ModelChat } from './chat-session.ts'
-import { checkObject } from './check.ts'
+import { checkObject, invalid } from './check.ts'
 import type { Crew } from './crew.ts'
 import type { GenerateRequest, InternalResult, Prompt } from './engine/generate.ts'
 import type { LeaderEvent } from './engine/leader.ts'
@@ -21,6 +23,7 @@ import { AbortError, ArgumentError, ClosedError, throwIfAborted, UnsupportedErro
 import { RunningGeneration } from './generation.ts'
 import type { Metadata } from './gguf/types.ts'
 import { type SettledGenerate, settleGenerate } from './options.ts'
+import { measurePerplexity } from './perplexity/perplexity.ts'
 import { underAny } from './signals.ts'
 import { untilAborted } from './source/async.ts'
 import { checkSignal } from './source/check.ts'
@@ -109,13 +112,22 @@ export class CriaModel implements Model {
 
   async logits(
     tokens: readonly number[],
-    options: { signal?: AbortSignal } = {},
+    options: { from?: number; signal?: AbortSignal } = {},
   ): Promise<{ data: Float32Array; shape: [number, number] }> {
     checkObject(options)
     checkSignal(options.signal)
+    const { from = 0 } = options
     const ids = idsOf(tokens)
-    const data = await this.exclusive('Computing logits', options.signal, () => this.crew.logits(ids))
-    return { data, shape: [ids.length, this.info.vocabularySize] }
+    if (!Number.isInteger(from) || from < 0 || from > ids.length) {
+      throw invalid('from', `a whole number from 0 to ${ids.length}`, from)
+    }
+    const data = await this.exclusive('Computing logits', options.signal, () => this.crew.logits(ids, from))
+    return { data, shape: [ids.length - from, this.info.vocabularySize] }
+  }
+
+  async perplexity(text: string | readonly number[], options: PerplexityOptions = {}): Promise<PerplexityResult> {
+    checkObject(options)
+    return measurePerplexity(this, text, options)
   }
 
   async reset(): Promise<void> {

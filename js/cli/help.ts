@@ -23,7 +23,7 @@ export function overview(commands: readonly Command[], version: string): string 
 Usage: cria [command] [options]
 
 Commands:
-${commands.map(({ name, summary }) => row(name, summary, 10)).join('\n')}
+${commands.map(({ name, summary }) => row(name, summary, 13)).join('\n')}
 
 Without a command cria is \`cria run\`; without a model it tells a story with the built-in one.
 Text goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.

@@ -9,6 +9,7 @@ import { convertCommand } from './convert.ts'
 import { parse, UsageError } from './flags.ts'
 import { commandHelp, overview } from './help.ts'
 import { inspectCommand } from './inspect.ts'
+import { perplexityCommand } from './perplexity.ts'
 import { quantizeCommand } from './quantize.ts'
 import { runCommand } from './run.ts'
 import { printable, say, write } from './terminal.ts'
@@ -21,6 +22,7 @@ const COMMANDS = [
   tokenizeCommand,
   convertCommand,
   quantizeCommand,
+  perplexityCommand,
   benchCommand,
   conformanceCommand,
 ] as Command[]

@@ -242,22 +242,22 @@ export class Engine {
   }
 
   /**
-   * Logits after every token: [n, vocabulary]. Leaves the tokens in the cache.
+   * Logits after every token from the one at `first` on: [n - first, vocabulary]. Leaves the tokens in the cache.
    * @throws NumericError where a logit is not finite
    */
-  async allLogits(ids: readonly number[]): Promise<Float32Array> {
+  async allLogits(ids: readonly number[], first = 0): Promise<Float32Array> {
     this.checkTokens(ids)
     this.reset()
     const { vocabulary } = this.config
-    const all = allocateLogits(ids.length, vocabulary)
+    const all = allocateLogits(ids.length - first, vocabulary)
     let before = 0
     await this.feed(ids, async (done) => {
-      for (let row = 0; row < done - before; row += OUTPUT_ROWS) {
+      for (let row = Math.max(0, first - before); row < done - before; row += OUTPUT_ROWS) {
         const count = Math.min(OUTPUT_ROWS, done - before - row)
         const logits = this.logits(row, count)
         const wrong = logits.find((logit) => !Number.isFinite(logit))
         if (wrong !== undefined) throw notFinite(wrong)
-        all.set(logits, (before + row) * vocabulary)
+        all.set(logits, (before + row - first) * vocabulary)
         await this.breathe?.()
         this.throwIfAborted()
       }

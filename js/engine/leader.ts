@@ -123,9 +123,9 @@ export class Leader {
     return generate(engine, this.tokenizer, request, events, this.breathe)
   }
 
-  /** Logits after each token, [n, vocabulary]. */
-  async logits(ids: number[]): Promise<Float32Array> {
-    return this.opened().engine.allLogits(ids)
+  /** Logits after each token from the one at `first` on, [n - first, vocabulary]. */
+  async logits(ids: number[], first: number): Promise<Float32Array> {
+    return this.opened().engine.allLogits(ids, first)
   }
 
   reset(): void {
