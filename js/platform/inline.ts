@@ -17,8 +17,20 @@ export async function unpack(isa: Isa, shared: boolean): Promise<WebAssembly.Mod
   return compileBuild(await wasm(isa), shared)
 }
 
-export function wasm(name: string): Promise<Uint8Array<ArrayBuffer>> {
-  return inflate(inlined.wasm[name]!)
+export async function wasm(name: string): Promise<Uint8Array<ArrayBuffer>> {
+  const { pieces, sizes } = inlined
+  const all = await inflate(inlined.wasm)
+  const bytes = new Uint8Array(sizes[name]!)
+  let offset = 0
+  for (let i = 0; i < pieces; i++) {
+    for (const [other, size] of Object.entries(sizes)) {
+      const from = Math.floor((size * i) / pieces)
+      const length = Math.floor((size * (i + 1)) / pieces) - from
+      if (other === name) bytes.set(all.subarray(offset, offset + length), from)
+      offset += length
+    }
+  }
+  return bytes
 }
 
 export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void, folder?: string | URL): WorkerHandle {

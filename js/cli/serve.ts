@@ -1,0 +1,122 @@
+/** `cria serve`: OpenAI's API over HTTP. */
+import type { RequestLog } from '../server/call.ts'
+import { createHandler } from '../server/handler.ts'
+import type { Command, Context } from './command.ts'
+import { integer, text, texts, UsageError, type Values } from './flags.ts'
+import { listen } from './http.ts'
+import { loadModel } from './model.ts'
+import { CHAT_FLAGS, LOAD_FLAGS, OTHER_FLAGS, SOURCE_FLAGS } from './options.ts'
+import { printable, say, write } from './terminal.ts'
+
+const SERVER = {
+  alias: text('-a --alias', 'NAME', "the model's name for clients; default: the one in the file"),
+  host: text('--host', 'ADDRESS', 'address to listen on; default: 127.0.0.1, this machine alone'),
+  port: integer('--port', 'port to listen on; 0: any free one; default: 8080', 0, 65535),
+  apiKey: texts('--api-key', 'KEY', 'key that clients must send; may be repeated; default: none'),
+  cors: texts(
+    '--cors-origin',
+    'ORIGIN',
+    "pages of this origin may use it, '*': of any; may be repeated; default: none",
+  ),
+  parallel: integer('-np --parallel', 'requests that generate at once; default: 4', 1, 1024),
+  queue: integer('--queue', 'requests that may wait for their turn; more get 429; default: 64', 0),
+  timeout: integer('-to --timeout', 'seconds that a request may take; default: 600', 1, 2147483),
+  predict: integer('-n --predict --n-predict', 'most tokens of an answer, unless a request says; default: -1', -1),
+  chatTemplate: CHAT_FLAGS.chatTemplate,
+}
+
+const flags = { ...SERVER, ...SOURCE_FLAGS, ...LOAD_FLAGS, ...OTHER_FLAGS }
+
+export const serveCommand: Command<typeof flags> = {
+  name: 'serve',
+  summary: "serve a model by OpenAI's API",
+  usage: 'serve -m FILE [options]',
+  description: [
+    "Answers OpenAI's API over HTTP: /v1/chat/completions, /v1/completions, /v1/models; and llama-server's /health, /props,",
+    '/tokenize, /detokenize, /apply-template, /metrics. The address goes to stdout when it is ready, a line for each',
+    'request to stderr. Ctrl-C (or SIGTERM) ends it when the answers under way are done, a second time at once.',
+  ],
+  groups: [
+    ['Server', SERVER],
+    ['Model', SOURCE_FLAGS],
+    ['Engine', LOAD_FLAGS],
+    ['Other', OTHER_FLAGS],
+  ],
+  examples: [
+    'cria serve -m model.gguf --port 8080',
+    'cria serve -m model.gguf --host 0.0.0.0 --api-key "$KEY"',
+    'curl http://127.0.0.1:8080/v1/completions -d \'{"prompt": "Once", "max_tokens": 20}\'',
+  ],
+  flags,
+  run,
+}
+
+async function run(values: Values<typeof flags>, positionals: readonly string[], context: Context): Promise<number> {
+  if (positionals.length > 0) {
+    throw new UsageError(`serve takes no argument: ${JSON.stringify(positionals[0])}; a model goes after -m.`)
+  }
+  const keys = (values.apiKey ?? []).flatMap((key) => key.split(',')).filter(Boolean)
+  const { host = '127.0.0.1', port = 8080, cors, parallel, queue, timeout, predict = -1, chatTemplate } = values
+  const model = await loadModel(values, context.signal)
+  try {
+    const name = values.alias ?? (model.info.name || 'model')
+    const handler = createHandler(
+      { [name]: model },
+      {
+        onRequest: (request) => say(lineOf(request)),
+        onError: (error) => say(`cria: ${printable(String((error as Error)?.stack ?? error))}`),
+        ...(keys.length > 0 && { apiKeys: keys }),
+        ...(cors && { cors }),
+        ...(parallel !== undefined && { parallel }),
+        ...(queue !== undefined && { queue }),
+        ...(timeout !== undefined && { timeout: timeout * 1000 }),
+        ...(predict >= 0 && { maxTokens: predict }),
+        ...(chatTemplate !== undefined && { template: chatTemplate }),
+      },
+    )
+    const { url, drain } = await listen(handler, { host, port })
+    await write(`cria: ${printable(name)} at ${url}/v1\n`)
+    if (keys.length === 0 && !isLoopback(host))
+      say('cria: warning: whoever reaches this address may use it: see --api-key.')
+    await asked(context)
+    say('cria: ending when the answers under way are done')
+    await drain()
+    return 0
+  } finally {
+    await model.close()
+  }
+}
+
+/** Resolves at the first Ctrl-C or SIGTERM; the second one ends the process. */
+function asked({ onInterrupt }: Context): Promise<void> {
+  return new Promise((resolve) => {
+    let before = false
+    const end = (code: number) => () => {
+      if (before) process.exit(code)
+      before = true
+      resolve()
+    }
+    onInterrupt(end(130))
+    process.on('SIGTERM', end(143))
+  })
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
+}
+
+function lineOf({
+  method,
+  path,
+  status,
+  milliseconds,
+  promptTokens,
+  cachedTokens,
+  completionTokens,
+}: RequestLog): string {
+  const tokens =
+    completionTokens === undefined
+      ? ''
+      : `, ${promptTokens} prompt tokens (${cachedTokens} cached), ${completionTokens} generated`
+  return `${new Date().toISOString()} ${printable(method)} ${printable(path)} ${status} ${milliseconds.toFixed(0)} ms${tokens}`
+}

@@ -1,0 +1,57 @@
+/** Bodies of requests: their bytes, within a limit, as JSON that fits an endpoint. */
+import { ApiError, badRequest } from './errors.ts'
+import { check, type Rule } from './rules.ts'
+import { UNSUPPORTED } from './schemas.ts'
+
+/** @throws ApiError 413 beyond `limit` bytes, 400 for what is no JSON or does not fit, with the field's name */
+export async function readBody<T>(request: Request, schema: Rule<T>, limit: number): Promise<T> {
+  const bytes = await readBytes(request, limit)
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw badRequest('body', 'The body must be JSON in UTF-8; it has bytes that are no UTF-8.')
+  }
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (error) {
+    throw badRequest('body', `The body must be a JSON object: ${(error as Error).message}.`)
+  }
+  const result = check(schema, json)
+  if ('value' in result) return result.value
+  const { path, message, kind, value } = result.problem
+  if (path === '') throw badRequest('body', `The body ${message}.`, value)
+  if (kind === 'missing') throw badRequest(path, `${path} is missing.`, value, 'missing_required_parameter')
+  if (kind === 'unknown')
+    throw badRequest(path, `${path} is no parameter of this endpoint.`, value, 'unknown_parameter')
+  const code = message.startsWith(UNSUPPORTED) ? 'unsupported_parameter' : 'invalid_value'
+  throw badRequest(path, `${path} ${message}.`, value, code)
+}
+
+async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
+  const tooLarge = (): ApiError =>
+    new ApiError(413, 'body_too_large', `The body must have at most ${limit} bytes.`, 'body', limit)
+  if (Number(request.headers.get('content-length')) > limit) throw tooLarge()
+  if (!request.body) return new Uint8Array()
+  const reader = (request.body as ReadableStream<Uint8Array>).getReader()
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) break
+    length += value.length
+    if (length > limit) {
+      void reader.cancel().catch(() => {})
+      throw tooLarge()
+    }
+    chunks.push(value)
+  }
+  const bytes = new Uint8Array(length)
+  let offset = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset)
+    offset += chunk.length
+  }
+  return bytes
+}

@@ -1,0 +1,69 @@
+/** One request from its arrival to the end of its answer. */
+import type { GenerateResult } from '../api.ts'
+import { ApiError } from './errors.ts'
+
+/** What a log may say of a request. */
+export interface RequestLog {
+  method: string
+  path: string
+  /** 499 where the client left before the end. */
+  status: number
+  milliseconds: number
+  model?: string
+  promptTokens?: number
+  cachedTokens?: number
+  completionTokens?: number
+}
+
+export class Call {
+  readonly path: string
+  /** Fires when the client has gone, or the time is up. */
+  readonly signal: AbortSignal
+  model: string | undefined
+  /** The field that holds the prompt. */
+  prompt = 'body'
+  results: readonly GenerateResult[] = []
+  /** Of a stream: resolves at its end. */
+  streaming: Promise<ApiError | undefined> | undefined
+  gone = false
+  private readonly controller = new AbortController()
+  private readonly start = performance.now()
+  private readonly timer: ReturnType<typeof setTimeout>
+  readonly leave = (): void => {
+    if (this.signal.aborted) return
+    this.gone = true
+    this.controller.abort(new ApiError(499, 'client_gone', 'The client has gone.'))
+  }
+
+  /** @param timeout milliseconds */
+  constructor(
+    private readonly request: Request,
+    timeout: number,
+  ) {
+    this.path = new URL(request.url).pathname
+    this.signal = this.controller.signal
+    const late = new ApiError(504, 'timeout', `The request took more than ${timeout} ms.`, null, timeout)
+    this.timer = setTimeout(() => this.controller.abort(late), timeout)
+    request.signal.addEventListener('abort', this.leave, { once: true })
+  }
+
+  /** @param status as it is logged */
+  end(status: number): RequestLog {
+    clearTimeout(this.timer)
+    this.request.signal.removeEventListener('abort', this.leave)
+    const sum = (key: 'promptTokens' | 'cachedTokens' | 'completionTokens'): number =>
+      this.results.reduce((total, result) => total + result[key], 0)
+    return {
+      method: this.request.method,
+      path: this.path,
+      status,
+      milliseconds: performance.now() - this.start,
+      ...(this.model !== undefined && { model: this.model }),
+      ...(this.results.length > 0 && {
+        promptTokens: sum('promptTokens'),
+        cachedTokens: sum('cachedTokens'),
+        completionTokens: sum('completionTokens'),
+      }),
+    }
+  }
+}

@@ -1,0 +1,89 @@
+/** What clients are told of what went wrong: a status and OpenAI's `{ error: { message, type, param, code } }`. */
+import {
+  AbortError,
+  ArgumentError,
+  ClosedError,
+  ContextError,
+  CriaError,
+  MemoryError,
+  TemplateError,
+  UnsupportedError,
+  WorkerError,
+} from '../errors.ts'
+
+export class ApiError extends CriaError {
+  static override readonly name: string = 'ApiError'
+  /**
+   * @param param the field at fault, as a path: `messages[0].role`; `body` for the body as a whole
+   * @param retryAfter seconds after which another attempt makes sense
+   */
+  constructor(
+    readonly status: number,
+    code: string,
+    message: string,
+    readonly param: string | null = null,
+    value?: unknown,
+    readonly retryAfter?: number,
+  ) {
+    super(code, message, value)
+  }
+}
+
+/** Of a field that is wrong: 400. */
+export function badRequest(param: string, message: string, value?: unknown, code = 'invalid_value'): ApiError {
+  return new ApiError(400, code, message, param, value)
+}
+
+/** Seconds that a client is told to wait where nothing better is known. */
+export const RETRY_AFTER = 1
+
+/**
+ * Any error as one for clients. `prompt`: the field that held the prompt. What is no error of cria's keeps its details to
+ * itself.
+ */
+export function apiError(error: unknown, prompt: string): ApiError {
+  if (error instanceof ApiError) return error
+  if (!(error instanceof CriaError))
+    return new ApiError(500, 'internal_error', 'The server failed; its log may say why.')
+  const { message, value } = error
+  const code = error.code.toLowerCase()
+  if (error instanceof ContextError) return badRequest(prompt, message, value, 'context_length_exceeded')
+  if (error instanceof ArgumentError)
+    return badRequest(code === 'no_token_left' ? 'logit_bias' : prompt, message, value)
+  if (error instanceof TemplateError || error instanceof UnsupportedError)
+    return badRequest(prompt, message, value, code)
+  if (error instanceof AbortError) return new ApiError(499, 'aborted', 'The request was aborted.')
+  if (error instanceof WorkerError || error instanceof ClosedError || error instanceof MemoryError) {
+    return new ApiError(503, code, message, null, undefined, RETRY_AFTER)
+  }
+  return new ApiError(500, code, message)
+}
+
+const TYPES: Record<number, string> = {
+  401: 'authentication_error',
+  403: 'permission_error',
+  404: 'not_found_error',
+  429: 'rate_limit_error',
+  501: 'not_supported_error',
+  503: 'unavailable_error',
+  504: 'timeout_error',
+}
+
+/** The body that an error is told in. */
+export function errorBody({ status, message, param, code }: ApiError): { error: object } {
+  return {
+    error: {
+      message,
+      type: TYPES[status] ?? (status < 500 ? 'invalid_request_error' : 'server_error'),
+      param,
+      code,
+    },
+  }
+}
+
+export function errorResponse(error: ApiError): Response {
+  const headers = new Headers()
+  if (error.retryAfter !== undefined) headers.set('retry-after', String(error.retryAfter))
+  if (error.status === 401) headers.set('www-authenticate', 'Bearer')
+  return Response.json(errorBody(error), { status: error.status, headers })
+}

@@ -1,0 +1,270 @@
+/** OpenAI's API, and llama-server's, as a function from a Request to a Response. */
+
+import type { Context } from 'hono'
+import { cors } from 'hono/cors'
+import { Hono } from 'hono/tiny'
+import { timingSafeEqual } from 'hono/utils/buffer'
+import type { GenerateResult, Model } from '../api.ts'
+import { invalid } from '../check.ts'
+import { readBody } from './body.ts'
+import { Call, type RequestLog } from './call.ts'
+import { messagesOf, serveChat, templateOptions } from './chat.ts'
+import { serveCompletions } from './completions.ts'
+import { ApiError, apiError, errorResponse } from './errors.ts'
+import { Gate } from './gate.ts'
+import { Metrics } from './metrics.ts'
+import { modelEntry, propsOf, tokenize } from './native.ts'
+import { checkToken } from './options.ts'
+import { EMBEDDINGS, ENDPOINTS, type Endpoint, type GenerationBody } from './schemas.ts'
+import { answerStream, answerWhole, type Served } from './serve.ts'
+import { now } from './usage.ts'
+
+export interface HandlerOptions {
+  /** Keys of which requests must bring one, as `Authorization: Bearer KEY`; `/health` needs none. Default: none. */
+  apiKeys?: readonly string[]
+  /** Origins whose pages may use it, `'*'` for all; default: none, and requests of pages from elsewhere are refused. */
+  cors?: string | readonly string[]
+  /** Most bytes of a request's body; default 4 MiB. */
+  bodyLimit?: number
+  /** Requests that generate at once; default 4. */
+  parallel?: number
+  /** Requests that may wait for their turn; more are answered 429. Default 64. */
+  queue?: number
+  /** Milliseconds that a request may take, waiting included; then it ends with 504. Default 600000. */
+  timeout?: number
+  /** Most tokens of an answer where a request does not say; default: to the end of the context. */
+  maxTokens?: number
+  /** Chat template in Jinja, or the name of a built-in one; default: the model's. */
+  template?: string
+  /** Called when a request has been answered to its end. */
+  onRequest?: (request: RequestLog) => void
+  /** Called with errors that clients are told nothing of; default: `console.error`. */
+  onError?: (error: unknown) => void
+}
+
+/** What edge runtimes pass beside a request. */
+export interface HandlerContext {
+  /** Keeps the runtime from stopping work when the client has gone: it ends by itself then, and frees the model. */
+  waitUntil?(work: Promise<unknown>): void
+}
+
+export type Handler = (request: Request, context?: HandlerContext) => Promise<Response>
+
+interface Env {
+  Bindings: { call: Call }
+}
+
+const DEFAULTS = { bodyLimit: 4194304, parallel: 4, queue: 64, timeout: 600_000 }
+
+/**
+ * Serves models by OpenAI's API: chat, completions, models, and llama-server's health, props, tokenize, detokenize,
+ * apply-template, metrics. docs/SERVER.md lists endpoints and parameters.
+ *
+ * @param models a model, which goes by its own name, or several by names of yours
+ * @throws ArgumentError INVALID_OPTION for an option that is wrong
+ */
+export function createHandler(models: Model | Readonly<Record<string, Model>>, options: HandlerOptions = {}): Handler {
+  const server = new Server(modelsByName(models), checked(options))
+  return (request, context) => server.handle(request, context)
+}
+
+function modelsByName(models: Model | Readonly<Record<string, Model>>): Map<string, Model> {
+  if (typeof models !== 'object' || models === null) throw invalid('models', 'a model, or models by name', models)
+  const single = typeof models.generate === 'function'
+  const model = models as Model
+  const map = new Map(single ? [[model.info.name || 'model', model]] : Object.entries(models as Record<string, Model>))
+  for (const one of map.values()) {
+    if (typeof one?.generate !== 'function') throw invalid('models', 'a model, or models by name', one)
+  }
+  if (map.size === 0) throw invalid('models', 'at least one model', models)
+  return map
+}
+
+function checked(options: HandlerOptions): HandlerOptions & typeof DEFAULTS {
+  if (typeof options !== 'object' || options === null) throw invalid('The options', 'an object', options)
+  const settled = { ...DEFAULTS, ...options }
+  for (const [name, least] of [
+    ['bodyLimit', 1],
+    ['parallel', 1],
+    ['queue', 0],
+    ['timeout', 1],
+    ['maxTokens', 0],
+  ] as const) {
+    const value = settled[name]
+    const whole = Number.isInteger(value) && value! >= least && value! <= 2147483647
+    if (value !== undefined && !whole) throw invalid(name, `a whole number from ${least} to 2147483647`, value)
+  }
+  const { apiKeys } = options
+  if (apiKeys !== undefined && !(Array.isArray(apiKeys) && apiKeys.every((key) => typeof key === 'string' && key))) {
+    throw invalid('apiKeys', 'a list of texts that are not empty', apiKeys)
+  }
+  return settled
+}
+
+class Server {
+  private readonly app = new Hono<Env>()
+  private readonly gate: Gate
+  private readonly metrics = new Metrics()
+  private readonly started = now()
+  private readonly paths = new Set<string>()
+
+  constructor(
+    private readonly models: ReadonlyMap<string, Model>,
+    private readonly options: HandlerOptions & typeof DEFAULTS,
+  ) {
+    this.gate = new Gate(options.parallel, options.queue)
+    this.guard()
+    this.tell()
+    this.serve()
+    this.app.notFound((c) => {
+      throw new ApiError(404, 'unknown_url', `There is no ${c.req.method} ${c.req.path}.`, null, c.req.path)
+    })
+    this.app.onError((error, c) => errorResponse(this.told(error, c.env.call)))
+  }
+
+  async handle(request: Request, context: HandlerContext = {}): Promise<Response> {
+    const call = new Call(request, this.options.timeout)
+    const work = async (): Promise<Response> => this.app.fetch(request, { call })
+    const answered = work()
+    const end = async (): Promise<void> => {
+      const response = await answered
+      const failure = await call.streaming
+      const status = failure?.status ?? (call.gone ? 499 : response.status)
+      this.metrics.answered(this.paths.has(call.path) ? call.path : 'other', status)
+      this.options.onRequest?.(call.end(status))
+    }
+    const ended = end()
+    context.waitUntil?.(ended)
+    ended.catch((error) => this.report(error))
+    return answered
+  }
+
+  /** Who may ask: pages of origins that are allowed, whoever has a key. */
+  private guard(): void {
+    const { cors: allowed = [], apiKeys } = this.options
+    const origins = typeof allowed === 'string' ? [allowed] : [...allowed]
+    if (origins.length > 0) this.app.use(cors({ origin: origins.includes('*') ? '*' : origins }))
+    this.app.use(async (c, next) => {
+      const origin = c.req.header('origin')
+      // Any page can send requests to a server on its reader's machine, if it cannot read the answers.
+      if (origin !== undefined && !origins.includes('*') && !origins.includes(origin) && !sameHost(origin, c.req.url)) {
+        throw new ApiError(403, 'origin_not_allowed', `Pages of ${origin} may not use this server.`, null, origin)
+      }
+      if (apiKeys?.length && c.req.path !== '/health') await checkKey(c.req.header('authorization'), apiKeys)
+      await next()
+    })
+  }
+
+  private tell(): void {
+    const { models, options, app } = this
+    const get = (path: string, answer: (c: Context<Env>) => Response): void => {
+      this.paths.add(path)
+      app.get(path, answer)
+    }
+    get('/health', (c) => c.json({ status: 'ok' }))
+    get('/v1/models', (c) =>
+      c.json({ object: 'list', data: [...models].map(([name, model]) => modelEntry(name, model, this.started)) }),
+    )
+    app.get('/v1/models/:name{.+}', (c) => {
+      const [name, model] = this.model(c.req.param('name'))
+      return c.json(modelEntry(name, model, this.started))
+    })
+    get('/props', (c) => c.json(propsOf(...this.model(c.req.query('model')), options.parallel, options.template)))
+    get('/metrics', (c) => c.text(this.metrics.text(this.gate)))
+  }
+
+  private serve(): void {
+    const { chat, completions, tokenize: tokens, detokenize, applyTemplate } = ENDPOINTS
+    this.post(chat, (body, c) => this.generate(c, body, (name, model) => serveChat(body, name, model, this.options)))
+    this.post(completions, (body, c) =>
+      this.generate(c, body, (name, model) => serveCompletions(body, name, model, this.options)),
+    )
+    this.post(tokens, async (body) => Response.json(tokenize(this.model()[1], body)))
+    this.post(detokenize, async ({ tokens: ids }) => {
+      const [, model] = this.model()
+      for (const id of ids) checkToken(id, model, 'tokens')
+      return Response.json({ content: model.detokenize(ids, { special: true }) })
+    })
+    this.post(applyTemplate, async (body) => {
+      const prompt = this.model()[1].applyTemplate(messagesOf(body.messages), templateOptions(body, this.options))
+      return Response.json({ prompt })
+    })
+    this.paths.add(EMBEDDINGS)
+    this.app.post(EMBEDDINGS, () => {
+      throw new ApiError(501, 'not_implemented', 'Embeddings are not supported yet.')
+    })
+  }
+
+  private post<T>(endpoint: Endpoint<T>, answer: (body: T, c: Context<Env>) => Promise<Response>): void {
+    this.paths.add(endpoint.path)
+    this.app.post(endpoint.path, async (c) => {
+      c.env.call.prompt = endpoint.required[0]!
+      return answer(await readBody(c.req.raw, endpoint.body, this.options.bodyLimit), c)
+    })
+  }
+
+  private async generate(
+    c: Context<Env>,
+    body: GenerationBody,
+    plan: (name: string, model: Model) => Served,
+  ): Promise<Response> {
+    const { call } = c.env
+    const [name, model] = this.model(body.model)
+    call.model = name
+    const served = plan(name, model)
+    const onResults = (results: GenerateResult[]): void => {
+      for (const result of results) this.metrics.generated(result)
+      call.results = results
+    }
+    if (!body.stream) {
+      const { answer, results } = await this.gate.run(call.signal, () => answerWhole(served, call.signal))
+      onResults(results)
+      return c.json(answer)
+    }
+    const { response, finished } = await answerStream(served, {
+      signal: call.signal,
+      includeUsage: body.stream_options?.include_usage ?? false,
+      enter: (work) => this.gate.run(call.signal, work),
+      onResults,
+      left: () => call.leave(),
+      told: (error) => this.told(error, call),
+    })
+    call.streaming = finished
+    return response
+  }
+
+  /** The model of that name; without one, the first. */
+  private model(name?: string): [string, Model] {
+    const [first] = this.models
+    if (name === undefined) return first!
+    const model = this.models.get(name)
+    if (model) return [name, model]
+    const names = [...this.models.keys()].join(', ')
+    throw new ApiError(404, 'model_not_found', `There is no model ${name} here; there is ${names}.`, 'model', name)
+  }
+
+  private told(error: unknown, call: Call): ApiError {
+    // Whatever an abort made of it: it was the time, or the client.
+    const told = apiError(call.signal.aborted ? call.signal.reason : error, call.prompt)
+    if (told.status >= 500 && told.status !== 501 && !(error instanceof ApiError)) this.report(error)
+    return told
+  }
+
+  private report(error: unknown): void {
+    const { onError = console.error } = this.options
+    onError(error)
+  }
+}
+
+function sameHost(origin: string, url: string): boolean {
+  return URL.canParse(origin) && new URL(origin).host === new URL(url).host
+}
+
+/** @throws ApiError 401. Takes the same time for every wrong key. */
+async function checkKey(authorization: string | undefined, keys: readonly string[]): Promise<void> {
+  const given = /^Bearer +(.+)$/i.exec(authorization ?? '')?.[1] ?? ''
+  const matches = await Promise.all(keys.map((key) => timingSafeEqual(key, given)))
+  if (matches.includes(true)) return
+  const message = 'The API key is missing or wrong: send it as Authorization: Bearer KEY.'
+  throw new ApiError(401, 'invalid_api_key', message, null, undefined)
+}

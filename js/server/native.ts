@@ -1,0 +1,46 @@
+/** Endpoints that tell of models and their texts, in the shapes of OpenAI and llama-server. */
+import type { Model } from '../api.ts'
+
+/** An entry of `/v1/models`. */
+export function modelEntry(name: string, { info }: Model, created: number): object {
+  return {
+    id: name,
+    object: 'model',
+    created,
+    owned_by: 'cria',
+    meta: {
+      n_vocab: info.vocabularySize,
+      n_ctx: info.context,
+      n_ctx_train: info.trainedContext,
+      n_embd: info.embeddingLength,
+      n_params: info.parameters,
+      size: info.fileBytes,
+    },
+  }
+}
+
+/** `/props`, as far as it says something here. */
+export function propsOf(name: string, { info }: Model, slots: number, template: string | undefined): object {
+  return {
+    default_generation_settings: { n_ctx: info.context },
+    total_slots: slots,
+    model_alias: name,
+    chat_template: template ?? info.chatTemplate ?? '',
+    modalities: { vision: false, audio: false },
+    build_info: 'cria',
+  }
+}
+
+export interface TokenizeBody {
+  content: string
+  add_special?: boolean
+  parse_special?: boolean
+  with_pieces?: boolean
+}
+
+export function tokenize(model: Model, body: TokenizeBody): object {
+  const { content, add_special: addSpecial = false, parse_special: special = true, with_pieces: pieces } = body
+  const tokens = model.tokenize(content, { special, ...(!addSpecial && { bos: false }) })
+  if (!pieces) return { tokens }
+  return { tokens: tokens.map((id) => ({ id, piece: model.detokenize([id], { special: true }) })) }
+}

@@ -1,0 +1,119 @@
+/**
+ * Schemas of fields, each with its rule in words: errors say it, and so does docs/SERVER.md. A field that is null counts as
+ * absent, as in OpenAI's API.
+ */
+import * as v from 'valibot'
+
+/** Any schema of a field. */
+export type Rule<T = unknown> = v.GenericSchema<unknown, T>
+
+/** What a rule says after "must be", by its schema. */
+const WORDS = new WeakMap<object, string>()
+
+/** The rule in words: `a number from 0 to 2`. */
+export function wordsOf(rule: Rule): string {
+  return WORDS.get(rule) ?? ''
+}
+
+function worded<T>(words: string, rule: Rule<T>): Rule<T> {
+  WORDS.set(rule, words)
+  return rule
+}
+
+function rule<T>(words: string, holds: (value: unknown) => boolean): Rule<T> {
+  return worded(words, v.custom<T>(holds, `must be ${words}`))
+}
+
+export function number(low: number, high: number): Rule<number> {
+  return rule(`a number from ${low} to ${high}`, (x) => typeof x === 'number' && x >= low && x <= high)
+}
+
+export function integer(low: number, high: number): Rule<number> {
+  return rule(`a whole number from ${low} to ${high}`, (x) => Number.isInteger(x) && within(x as number, low, high))
+}
+
+function within(x: number, low: number, high: number): boolean {
+  return x >= low && x <= high
+}
+
+/** A text of at most `most` characters. */
+export function text(most?: number, least = 0): Rule<string> {
+  const from = least > 0 ? ` of at least ${least}` : ''
+  const upTo = most === undefined ? '' : `${from ? ' and' : ' of'} at most ${most}`
+  const words = `a text${from}${upTo}${from || upTo ? ' characters' : ''}`
+  return rule(words, (x) => typeof x === 'string' && within(x.length, least, most ?? Infinity))
+}
+
+export const boolean: Rule<boolean> = rule('true or false', (x) => typeof x === 'boolean')
+
+export const object: Rule<Record<string, unknown>> = rule('an object', isObject)
+
+export function isObject(x: unknown): x is Record<string, unknown> {
+  return typeof x === 'object' && x !== null && !Array.isArray(x)
+}
+
+/** One of a few values: what else there is in OpenAI's API would change the output. */
+export function only<T extends string | number | boolean>(...values: T[]): Rule<T> {
+  return rule(values.map((value) => JSON.stringify(value)).join(' or '), (x) => values.includes(x as T))
+}
+
+/** A list; what is wrong with an item is told of the item. */
+export function list<T>(items: Rule<T>, least: number, most: number): Rule<T[]> {
+  const words = `a list of ${least} to ${most} items`
+  const holds = (x: unknown): boolean => Array.isArray(x) && within(x.length, least, most)
+  const checked = v.pipe(v.custom<unknown[]>(holds, `must be ${words}`), v.array(items))
+  return worded(`${words}, each ${wordsOf(items)}`, checked as Rule<T[]>)
+}
+
+/** A list with one rule for it as a whole, where items are many and their places tell nothing. */
+export function listOf<T>(words: string, most: number, holds: (item: unknown) => boolean): Rule<T[]> {
+  const fits = (x: unknown): boolean => Array.isArray(x) && x.length <= most && x.every(holds)
+  return rule(`a list of at most ${most} ${words}`, fits)
+}
+
+/** The first rule that the value's kind asks for. `when`: whether it is of the first one's kind. */
+export function either<A, B>(when: (value: unknown) => boolean, first: Rule<A>, second: Rule<B>): Rule<A | B> {
+  const schema = v.lazy<Rule<A | B>>((value) => (when(value) ? first : second))
+  return worded(`${wordsOf(first)}, or ${wordsOf(second)}`, schema as Rule<A | B>)
+}
+
+/** An object with these fields and no others. A rule in `required` is that of a field that must be there. */
+export function fields<T>(words: string, entries: Record<string, Rule>, required: readonly string[] = []): Rule<T> {
+  const nullish = Object.entries(entries).map(([name, entry]) => [
+    name,
+    required.includes(name) ? entry : v.nullish(entry),
+  ])
+  const schema = v.pipe(
+    v.custom<Record<string, unknown>>(isObject, `must be ${words}`),
+    v.strictObject(Object.fromEntries(nullish) as Record<string, Rule>),
+    v.transform(withoutNulls),
+  )
+  return worded(words, schema as unknown as Rule<T>)
+}
+
+function withoutNulls(value: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== null && field !== undefined))
+}
+
+export interface Problem {
+  /** The field: `messages[0].role`; empty for the whole value. */
+  path: string
+  /** What follows the field's name in a sentence. */
+  message: string
+  kind: 'missing' | 'unknown' | 'invalid'
+  value: unknown
+}
+
+/** The value that fits, or the first thing that is wrong with it. */
+export function check<T>(schema: Rule<T>, value: unknown): { value: T } | { problem: Problem } {
+  const result = v.safeParse(schema, value, { abortEarly: true, abortPipeEarly: true })
+  if (result.success) return { value: result.output }
+  const [issue] = result.issues
+  const path = (issue.path ?? []).reduce((all, { key }) => {
+    if (typeof key === 'number') return `${all}[${key}]`
+    return all === '' ? String(key) : `${all}.${String(key)}`
+  }, '')
+  // What valibot says of an object's keys.
+  const kind = issue.type !== 'strict_object' ? 'invalid' : issue.expected === 'never' ? 'unknown' : 'missing'
+  return { problem: { path, message: issue.message, kind, value: issue.input } }
+}

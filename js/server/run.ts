@@ -1,0 +1,76 @@
+/** The generations behind one request: several choices of one or more prompts, side by side. */
+import type { GenerateOptions, GenerateResult, Generation, SampledLogprobs } from '../api.ts'
+
+/** What a model is asked for one choice. */
+export interface Choice {
+  start(options: GenerateOptions): Generation
+  options: GenerateOptions
+}
+
+export interface Piece {
+  index: number
+  text: string
+  /** Of the tokens since the last piece, where they were asked for. */
+  logprobs: SampledLogprobs[]
+  /** With the last piece, whose text is empty. */
+  result?: GenerateResult
+}
+
+/**
+ * Runs all choices; `onPiece` gets their pieces as they come, and is waited for. When one fails the others are aborted.
+ * Resolves to the results, in order.
+ */
+export async function runChoices(
+  choices: readonly Choice[],
+  signal: AbortSignal,
+  onPiece: (piece: Piece) => Promise<void>,
+): Promise<GenerateResult[]> {
+  const failed = new AbortController()
+  const abort = (): void => failed.abort(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  if (signal.aborted) abort()
+  try {
+    const running = choices.map((choice, index) => runChoice(choice, index, failed.signal, onPiece))
+    for (const one of running) one.catch((error: unknown) => failed.abort(error))
+    const settled = await Promise.allSettled(running)
+    // The first that failed was the reason for the others to end.
+    if (failed.signal.aborted) throw failed.signal.reason
+    return settled.map((one) => (one as PromiseFulfilledResult<GenerateResult>).value)
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+async function runChoice(
+  { start, options }: Choice,
+  index: number,
+  signal: AbortSignal,
+  onPiece: (piece: Piece) => Promise<void>,
+): Promise<GenerateResult> {
+  let heard: SampledLogprobs[] = []
+  const take = (): SampledLogprobs[] => {
+    const taken = heard
+    heard = []
+    return taken
+  }
+  const onToken: GenerateOptions['onToken'] = ({ logprobs }) => {
+    if (logprobs) heard.push(logprobs)
+  }
+  const generation = start({ ...options, signal, onToken })
+  for await (const text of generation) await onPiece({ index, text, logprobs: take() })
+  const result = await generation.result()
+  const rest = take()
+  // The token that ended generation is no part of the text.
+  if (endsByToken(result)) rest.pop()
+  await onPiece({ index, text: '', logprobs: rest, result })
+  return result
+}
+
+function endsByToken({ finishReason, stop }: GenerateResult): boolean {
+  return finishReason === 'stop' && stop === undefined
+}
+
+/** The logprobs of the tokens that the text is made of. */
+export function textLogprobs(result: GenerateResult): SampledLogprobs[] {
+  return (result.logprobs ?? []).slice(0, endsByToken(result) ? -1 : undefined)
+}

@@ -1,0 +1,263 @@
+/**
+ * What clients may send, endpoint by endpoint. Nothing reaches a model unchecked, and no field is passed over in silence: what
+ * is not named here is refused as unknown, what would change the output and is not supported, by its name.
+ */
+import * as v from 'valibot'
+import {
+  boolean,
+  either,
+  fields,
+  integer,
+  isObject,
+  list,
+  listOf,
+  number,
+  object,
+  only,
+  type Rule,
+  text,
+} from './rules.ts'
+
+const MOST = 2147483647
+
+export interface Endpoint<T = unknown> {
+  method: 'GET' | 'POST'
+  path: string
+  /** What it takes in its body, and what it does with each. */
+  takes: Record<string, Rule>
+  required: readonly string[]
+  /** Accepted, and without any effect here. */
+  idle: Record<string, Rule>
+  /** Not supported; only values that ask for nothing are let through. */
+  refused: Record<string, Rule>
+  /** All of these. */
+  body: Rule<T>
+}
+
+function endpoint<T>(
+  path: string,
+  parts: Partial<Pick<Endpoint, 'takes' | 'required' | 'idle' | 'refused'>>,
+): Endpoint<T> {
+  const { takes = {}, required = [], idle = {}, refused = {} } = parts
+  const body = fields<T>('a JSON object', { ...takes, ...idle, ...refused }, required)
+  return { method: 'POST', path, takes, required, idle, refused, body }
+}
+
+export const UNSUPPORTED = 'is not supported'
+
+/** A field of OpenAI's or llama-server's that is not supported, and the values of it that ask for nothing. */
+function unsupported(...nothing: (string | number | boolean)[]): Rule {
+  const words = nothing.map((value) => JSON.stringify(value)).join(' or ')
+  const empty = (x: unknown): boolean =>
+    nothing.includes(x as string) || (typeof x === 'object' && x !== null && Object.keys(x).length === 0)
+  return v.custom(empty, `${UNSUPPORTED}${words ? `, but for ${words}` : ''}`)
+}
+
+const tokenIds = listOf<number>('token ids', MOST, (id) => Number.isInteger(id) && (id as number) >= 0)
+
+const bias = (x: unknown): boolean => typeof x === 'number' && x >= -100 && x <= 100
+const logitBias: Rule<Record<string, number>> = v.custom<Record<string, number>>(
+  (x) => isObject(x) && Object.entries(x).every(([id, value]) => /^\d{1,7}$/.test(id) && bias(value)),
+  'must be an object of token ids and numbers from -100 to 100',
+)
+
+const stop = text(1000, 1)
+
+const streamOptions = fields<{ include_usage?: boolean }>('an object with include_usage', {
+  include_usage: boolean,
+  include_obfuscation: boolean,
+})
+
+/** How tokens are chosen: OpenAI's names, and llama-server's for the rest. */
+const SAMPLING = {
+  temperature: number(0, 2),
+  top_p: number(0, 1),
+  top_k: integer(-1, MOST),
+  min_p: number(0, 1),
+  typical_p: number(0, 1),
+  top_n_sigma: number(-1, 100),
+  min_keep: integer(0, MOST),
+  repeat_penalty: number(0.01, 100),
+  repeat_last_n: integer(-1, MOST),
+  frequency_penalty: number(-2, 2),
+  presence_penalty: number(-2, 2),
+  dynatemp_range: number(0, 100),
+  dynatemp_exponent: number(0, 100),
+  logit_bias: logitBias,
+  seed: integer(-1, 4294967295),
+}
+
+const GENERATION = {
+  model: text(),
+  stream: boolean,
+  stream_options: streamOptions,
+  n: integer(1, 16),
+  max_tokens: integer(0, MOST),
+  stop: either((x) => Array.isArray(x), list(stop, 0, 16), stop),
+  ignore_eos: boolean,
+  ...SAMPLING,
+}
+
+/** Of the client's own bookkeeping, or of a service's. */
+const IDLE = {
+  user: text(),
+  metadata: object,
+  store: boolean,
+  service_tier: text(),
+  safety_identifier: text(),
+  prompt_cache_key: text(),
+  prompt_cache_retention: text(),
+  cache_prompt: boolean,
+}
+
+const UNSUPPORTED_SAMPLING = {
+  grammar: unsupported(''),
+  json_schema: unsupported(),
+  samplers: unsupported(),
+  mirostat: unsupported(0),
+  xtc_probability: unsupported(0),
+  dry_multiplier: unsupported(0),
+  n_probs: unsupported(0),
+  min_tokens: unsupported(0),
+  lora: unsupported(),
+}
+
+const textPart = fields<{ type: 'text'; text: string }>(
+  'a part { type: "text", text }',
+  { type: only('text'), text: text() },
+  ['type', 'text'],
+)
+
+const message = fields<ApiMessage>(
+  'a message { role, content }',
+  {
+    role: only('system', 'developer', 'user', 'assistant'),
+    content: either((x) => Array.isArray(x), list(textPart, 1, 1000), text()),
+    name: text(64, 1),
+    reasoning_content: text(),
+    refusal: unsupported(''),
+    annotations: unsupported(),
+    audio: unsupported(),
+    tool_calls: unsupported(),
+    tool_call_id: unsupported(),
+    function_call: unsupported(),
+  },
+  ['role', 'content'],
+)
+
+export interface ApiMessage {
+  role: string
+  content: string | { type: 'text'; text: string }[]
+  [name: string]: unknown
+}
+
+const CHAT = { messages: list(message, 1, 4096), chat_template_kwargs: object }
+
+/** What both generating endpoints take, as it is when it has been checked. */
+export interface GenerationBody {
+  model?: string
+  stream?: boolean
+  stream_options?: { include_usage?: boolean }
+  n?: number
+  max_tokens?: number
+  stop?: string | string[]
+  ignore_eos?: boolean
+  temperature?: number
+  top_p?: number
+  top_k?: number
+  min_p?: number
+  typical_p?: number
+  top_n_sigma?: number
+  min_keep?: number
+  repeat_penalty?: number
+  repeat_last_n?: number
+  frequency_penalty?: number
+  presence_penalty?: number
+  dynatemp_range?: number
+  dynatemp_exponent?: number
+  logit_bias?: Record<string, number>
+  seed?: number
+}
+
+export interface ChatBody extends GenerationBody {
+  messages: ApiMessage[]
+  chat_template_kwargs?: Record<string, unknown>
+  max_completion_tokens?: number
+  logprobs?: boolean
+  top_logprobs?: number
+}
+
+export type ApiPrompt = string | number[] | (string | number[])[]
+
+export interface CompletionBody extends GenerationBody {
+  prompt: ApiPrompt
+  echo?: boolean
+  logprobs?: number
+}
+
+function isPrompt(x: unknown): boolean {
+  return typeof x === 'string' || (isTokenIds(x) && (x as unknown[]).length > 0)
+}
+
+function isTokenIds(x: unknown): boolean {
+  return v.is(tokenIds, x)
+}
+
+const prompt: Rule<ApiPrompt> = v.custom<ApiPrompt>(
+  (x) => isPrompt(x) || (Array.isArray(x) && x.length > 0 && x.length <= 64 && x.every(isPrompt)),
+  'must be a text, a list of token ids, or a list of 1 to 64 of them',
+)
+
+export const ENDPOINTS = {
+  chat: endpoint<ChatBody>('/v1/chat/completions', {
+    takes: {
+      ...CHAT,
+      ...GENERATION,
+      max_completion_tokens: integer(0, MOST),
+      logprobs: boolean,
+      top_logprobs: integer(0, 20),
+    },
+    required: ['messages'],
+    idle: { ...IDLE, prediction: object, parallel_tool_calls: boolean },
+    refused: {
+      ...UNSUPPORTED_SAMPLING,
+      tools: unsupported(),
+      tool_choice: unsupported('none', 'auto'),
+      functions: unsupported(),
+      function_call: unsupported('none', 'auto'),
+      response_format: v.custom(
+        (x) => isObject(x) && x.type === 'text' && Object.keys(x).length === 1,
+        `${UNSUPPORTED}, but for {"type":"text"}`,
+      ),
+      modalities: v.custom(
+        (x) => Array.isArray(x) && x.length === 1 && x[0] === 'text',
+        `${UNSUPPORTED}, but for ["text"]`,
+      ),
+      audio: unsupported(),
+      reasoning_effort: unsupported('none'),
+      verbosity: unsupported(),
+      web_search_options: unsupported(),
+    },
+  }),
+  completions: endpoint<CompletionBody>('/v1/completions', {
+    takes: { prompt, ...GENERATION, echo: boolean, logprobs: integer(0, 20) },
+    required: ['prompt'],
+    idle: IDLE,
+    refused: { ...UNSUPPORTED_SAMPLING, suffix: unsupported(''), best_of: unsupported(1) },
+  }),
+  tokenize: endpoint<{ content: string; add_special?: boolean; parse_special?: boolean; with_pieces?: boolean }>(
+    '/tokenize',
+    {
+      takes: { content: text(), add_special: boolean, parse_special: boolean, with_pieces: boolean },
+      required: ['content'],
+    },
+  ),
+  detokenize: endpoint<{ tokens: number[] }>('/detokenize', { takes: { tokens: tokenIds }, required: ['tokens'] }),
+  applyTemplate: endpoint<Pick<ChatBody, 'messages' | 'chat_template_kwargs'>>('/apply-template', {
+    takes: CHAT,
+    required: ['messages'],
+    refused: { tools: unsupported() },
+  }),
+} satisfies Record<string, Endpoint>
+
+export const EMBEDDINGS = '/v1/embeddings'

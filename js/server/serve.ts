@@ -1,0 +1,54 @@
+/** Answers of both generating endpoints: whole, or as a stream of chunks. */
+import type { GenerateResult } from '../api.ts'
+import type { ApiError } from './errors.ts'
+import { type EventStream, eventStream } from './events.ts'
+import { type Choice, type Piece, runChoices } from './run.ts'
+
+/** What to run for a request, and how its endpoint tells of it. */
+export interface Served {
+  choices: Choice[]
+  /** Of a stream: what comes before the first piece of a choice. */
+  opening(index: number): object[]
+  piece(piece: Piece): object[]
+  chunk(choices: object[], rest?: object): object
+  whole(results: GenerateResult[]): object
+  usage(results: GenerateResult[]): object
+}
+
+export async function answerWhole(
+  served: Served,
+  signal: AbortSignal,
+): Promise<{ answer: object; results: GenerateResult[] }> {
+  const results = await runChoices(served.choices, signal, async () => {})
+  return { answer: served.whole(results), results }
+}
+
+export interface StreamOptions {
+  signal: AbortSignal
+  includeUsage: boolean
+  /** Runs the work when its turn comes. */
+  enter(work: () => Promise<void>): Promise<void>
+  onResults(results: GenerateResult[]): void
+  left(): void
+  told(error: unknown): ApiError
+}
+
+export function answerStream(served: Served, options: StreamOptions): Promise<EventStream> {
+  const { signal, includeUsage, enter, onResults, left, told } = options
+  // Where usage comes at the end, all other chunks have it as null.
+  const rest = includeUsage ? { usage: null } : {}
+  return eventStream(
+    (send) =>
+      enter(async () => {
+        const opened = new Set<number>()
+        const results = await runChoices(served.choices, signal, async (piece) => {
+          const choices = opened.has(piece.index) ? [] : served.opening(piece.index)
+          opened.add(piece.index)
+          for (const choice of [...choices, ...served.piece(piece)]) await send(served.chunk([choice], rest))
+        })
+        if (includeUsage) await send(served.chunk([], { usage: served.usage(results) }))
+        onResults(results)
+      }),
+    { left, told },
+  )
+}

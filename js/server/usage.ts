@@ -1,0 +1,47 @@
+/** What requests have in common in their answers. */
+import type { GenerateResult, SampledLogprobs, TokenLogprob } from '../api.ts'
+
+/** @param n choices of each prompt: a prompt is counted once */
+export function usageOf(results: readonly GenerateResult[], n: number): object {
+  const sum = (values: number[]): number => values.reduce((a, b) => a + b, 0)
+  const prompts = results.filter((_, i) => i % n === 0)
+  const prompt = sum(prompts.map(({ promptTokens }) => promptTokens))
+  const completion = sum(results.map(({ completionTokens }) => completionTokens))
+  return {
+    prompt_tokens: prompt,
+    completion_tokens: completion,
+    total_tokens: prompt + completion,
+    prompt_tokens_details: { cached_tokens: sum(prompts.map(({ cachedTokens }) => cachedTokens)) },
+  }
+}
+
+/** An id that no other answer has: `chatcmpl-…`. */
+export function newId(prefix: string): string {
+  return `${prefix}-${crypto.randomUUID().replaceAll('-', '')}`
+}
+
+/** Now, in seconds. */
+export function now(): number {
+  return Math.floor(Date.now() / 1000)
+}
+
+/** OpenAI's form of logprobs in chats. */
+export function chatLogprobs(tokens: readonly SampledLogprobs[]): object {
+  const told = ({ text, logprob, bytes }: TokenLogprob) => ({ token: text, logprob, bytes: Array.from(bytes) })
+  return { content: tokens.map((token) => ({ ...told(token), top_logprobs: token.top.map(told) })), refusal: null }
+}
+
+/** The form of `/v1/completions`. `offset`: characters of text before the first token. */
+export function completionLogprobs(tokens: readonly SampledLogprobs[], offset: number): object {
+  let end = offset
+  const offsets = tokens.map(({ text }) => {
+    end += text.length
+    return end - text.length
+  })
+  return {
+    tokens: tokens.map(({ text }) => text),
+    token_logprobs: tokens.map(({ logprob }) => logprob),
+    top_logprobs: tokens.map(({ top }) => Object.fromEntries(top.map(({ text, logprob }) => [text, logprob]))),
+    text_offset: offsets,
+  }
+}
