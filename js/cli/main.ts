@@ -12,12 +12,14 @@ import { inspectCommand } from './inspect.ts'
 import { perplexityCommand } from './perplexity.ts'
 import { quantizeCommand } from './quantize.ts'
 import { runCommand } from './run.ts'
+import { serveCommand } from './serve.ts'
 import { printable, say, write } from './terminal.ts'
 import { tokenizeCommand } from './tokenize.ts'
 
 const COMMANDS = [
   runCommand(false),
   chatCommand,
+  serveCommand,
   inspectCommand,
   tokenizeCommand,
   convertCommand,
