@@ -2,7 +2,7 @@ import { ACTS_BLOCK, ACTS_DA } from '../acts'
 import { F16_MASK } from '../../quant/f16'
 import { GROUP_HEADER, RATIO_D } from '../../quant/scales'
 import { PACKED_Q4_0 } from '../../quant/q4_0'
-import { addDot8, dot8, splat0, splat1, splat2, splat3, stepF16 } from '../steps'
+import { addDot8, dot8, splat0, splat1, stepF16 } from '../steps'
 
 /** 8 rows of a group · one token → f32[8] at out. */
 export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void {
@@ -14,38 +14,36 @@ export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void
   let w = group + GROUP_HEADER
   for (const end = w + <usize>blocks * PACKED_Q4_0; w < end; w += PACKED_Q4_0, acts += ACTS_BLOCK) {
     // i16 lanes sum the eight quads: at most 8 · 2 · 15 · 127 = 30,480.
-    const a = v128.load(acts)
-    const b = v128.load(acts, 16)
     let v = v128.load(w)
     let u = v128.load(w, 16)
-    let x = splat0(a)
+    let x = v128.load32_splat(acts)
     let s0 = dot8(x, v128.and(v, low))
     let s1 = dot8(x, v128.and(u, low))
-    x = splat0(b)
+    x = v128.load32_splat(acts, 16)
     s0 = addDot8(s0, x, v128.and(i16x8.shr_u(v, 4), low))
     s1 = addDot8(s1, x, v128.and(i16x8.shr_u(u, 4), low))
     v = v128.load(w, 32)
     u = v128.load(w, 48)
-    x = splat1(a)
+    x = v128.load32_splat(acts, 4)
     s0 = addDot8(s0, x, v128.and(v, low))
     s1 = addDot8(s1, x, v128.and(u, low))
-    x = splat1(b)
+    x = v128.load32_splat(acts, 20)
     s0 = addDot8(s0, x, v128.and(i16x8.shr_u(v, 4), low))
     s1 = addDot8(s1, x, v128.and(i16x8.shr_u(u, 4), low))
     v = v128.load(w, 64)
     u = v128.load(w, 80)
-    x = splat2(a)
+    x = v128.load32_splat(acts, 8)
     s0 = addDot8(s0, x, v128.and(v, low))
     s1 = addDot8(s1, x, v128.and(u, low))
-    x = splat2(b)
+    x = v128.load32_splat(acts, 24)
     s0 = addDot8(s0, x, v128.and(i16x8.shr_u(v, 4), low))
     s1 = addDot8(s1, x, v128.and(i16x8.shr_u(u, 4), low))
     v = v128.load(w, 96)
     u = v128.load(w, 112)
-    x = splat3(a)
+    x = v128.load32_splat(acts, 12)
     s0 = addDot8(s0, x, v128.and(v, low))
     s1 = addDot8(s1, x, v128.and(u, low))
-    x = splat3(b)
+    x = v128.load32_splat(acts, 28)
     s0 = addDot8(s0, x, v128.and(i16x8.shr_u(v, 4), low))
     s1 = addDot8(s1, x, v128.and(i16x8.shr_u(u, 4), low))
     const tail = v128.load(acts, ACTS_DA)

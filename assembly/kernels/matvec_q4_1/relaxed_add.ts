@@ -2,7 +2,7 @@ import { ACTS_BLOCK, ACTS_DA } from '../acts'
 import { F16_MASK, shiftF16x4 } from '../../quant/f16'
 import { GROUP_HEADER, RATIO_D, RATIO_M } from '../../quant/scales'
 import { PACKED_Q4_1 } from '../../quant/q4_1'
-import { dotAdd, splat0, splat1, splat2, splat3, stepF16, stepMin } from '../steps'
+import { dotAdd, splat0, splat3, stepF16, stepMin } from '../steps'
 
 /** 8 rows of a group · one token → f32[8] at out, with dots that add to i32. */
 export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void {
@@ -10,51 +10,52 @@ export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void
   const ratioM = v128.load32_splat(group, RATIO_M)
   const low = i8x16.splat(15)
   const mask = i32x4.splat(F16_MASK)
+  const zero = i32x4.splat(0)
   let f0 = f32x4.splat(0)
   let f1 = f32x4.splat(0)
   let w = group + GROUP_HEADER
   for (const end = w + <usize>blocks * PACKED_Q4_1; w < end; w += PACKED_Q4_1, acts += ACTS_BLOCK) {
-    const a = v128.load(acts)
-    const b = v128.load(acts, 16)
     const tail = v128.load(acts, ACTS_DA)
     let c0 = i32x4.splat(0)
     let c1 = c0
+    let e0 = zero
+    let e1 = zero
     let v = v128.load(w)
     let u = v128.load(w, 16)
-    let x = splat0(a)
-    let y = splat0(b)
+    let x = v128.load32_splat(acts)
+    let y = v128.load32_splat(acts, 16)
     c0 = dotAdd(c0, x, v128.and(v, low))
     c1 = dotAdd(c1, x, v128.and(u, low))
-    c0 = dotAdd(c0, y, v128.and(i16x8.shr_u(v, 4), low))
-    c1 = dotAdd(c1, y, v128.and(i16x8.shr_u(u, 4), low))
+    e0 = dotAdd(e0, y, v128.and(i16x8.shr_u(v, 4), low))
+    e1 = dotAdd(e1, y, v128.and(i16x8.shr_u(u, 4), low))
     v = v128.load(w, 32)
     u = v128.load(w, 48)
-    x = splat1(a)
-    y = splat1(b)
+    x = v128.load32_splat(acts, 4)
+    y = v128.load32_splat(acts, 20)
     c0 = dotAdd(c0, x, v128.and(v, low))
     c1 = dotAdd(c1, x, v128.and(u, low))
-    c0 = dotAdd(c0, y, v128.and(i16x8.shr_u(v, 4), low))
-    c1 = dotAdd(c1, y, v128.and(i16x8.shr_u(u, 4), low))
+    e0 = dotAdd(e0, y, v128.and(i16x8.shr_u(v, 4), low))
+    e1 = dotAdd(e1, y, v128.and(i16x8.shr_u(u, 4), low))
     v = v128.load(w, 64)
     u = v128.load(w, 80)
-    x = splat2(a)
-    y = splat2(b)
+    x = v128.load32_splat(acts, 8)
+    y = v128.load32_splat(acts, 24)
     c0 = dotAdd(c0, x, v128.and(v, low))
     c1 = dotAdd(c1, x, v128.and(u, low))
-    c0 = dotAdd(c0, y, v128.and(i16x8.shr_u(v, 4), low))
-    c1 = dotAdd(c1, y, v128.and(i16x8.shr_u(u, 4), low))
+    e0 = dotAdd(e0, y, v128.and(i16x8.shr_u(v, 4), low))
+    e1 = dotAdd(e1, y, v128.and(i16x8.shr_u(u, 4), low))
     v = v128.load(w, 96)
     u = v128.load(w, 112)
-    x = splat3(a)
-    y = splat3(b)
+    x = v128.load32_splat(acts, 12)
+    y = v128.load32_splat(acts, 28)
     c0 = dotAdd(c0, x, v128.and(v, low))
     c1 = dotAdd(c1, x, v128.and(u, low))
-    c0 = dotAdd(c0, y, v128.and(i16x8.shr_u(v, 4), low))
-    c1 = dotAdd(c1, y, v128.and(i16x8.shr_u(u, 4), low))
+    e0 = dotAdd(e0, y, v128.and(i16x8.shr_u(v, 4), low))
+    e1 = dotAdd(e1, y, v128.and(i16x8.shr_u(u, 4), low))
     const da = f32x4.mul(splat0(tail), ratioD)
     const sa = f32x4.mul(splat3(tail), ratioM)
-    f0 = stepMin(stepF16(f0, c0, w + 128, mask, da), shiftF16x4(w + 144, mask), sa)
-    f1 = stepMin(stepF16(f1, c1, w + 136, mask, da), shiftF16x4(w + 152, mask), sa)
+    f0 = stepMin(stepF16(f0, i32x4.add(c0, e0), w + 128, mask, da), shiftF16x4(w + 144, mask), sa)
+    f1 = stepMin(stepF16(f1, i32x4.add(c1, e1), w + 136, mask, da), shiftF16x4(w + 152, mask), sa)
   }
   v128.store(out, f0)
   v128.store(out, f1, 16)
