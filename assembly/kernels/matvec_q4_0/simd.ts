@@ -2,7 +2,7 @@ import { ACTS_BLOCK, ACTS_DA } from '../acts'
 import { F16_MASK } from '../../quant/f16'
 import { GROUP_HEADER, RATIO_D } from '../../quant/scales'
 import { PACKED_Q4_0 } from '../../quant/q4_0'
-import { dot16, splat0, splat1, splat2, splat3, stepF16 } from '../steps'
+import { dot16, splat0, splat1, stepF16 } from '../steps'
 
 /**
  * Adds vector j (quads j and j + 4) of four rows. i16 lanes: bytes (0, 2) of a row after & 15, (1, 3) after >> 8; a0, a1
@@ -29,32 +29,28 @@ export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void
     const tail = v128.load(acts, ACTS_DA)
     let c0 = splat1(tail)
     let c1 = c0
-    let a = v128.load(acts)
-    let b = v128.load(acts, 32)
-    let a0 = splat0(a)
-    let a1 = splat1(a)
-    let b0 = splat0(b)
-    let b1 = splat1(b)
+    let a0 = v128.load32_splat(acts)
+    let a1 = v128.load32_splat(acts, 4)
+    let b0 = v128.load32_splat(acts, 32)
+    let b1 = v128.load32_splat(acts, 36)
     c0 = dotNibbles(c0, v128.load(w), low, a0, a1, b0, b1)
     c1 = dotNibbles(c1, v128.load(w, 16), low, a0, a1, b0, b1)
-    a0 = splat2(a)
-    a1 = splat3(a)
-    b0 = splat2(b)
-    b1 = splat3(b)
+    a0 = v128.load32_splat(acts, 8)
+    a1 = v128.load32_splat(acts, 12)
+    b0 = v128.load32_splat(acts, 40)
+    b1 = v128.load32_splat(acts, 44)
     c0 = dotNibbles(c0, v128.load(w, 32), low, a0, a1, b0, b1)
     c1 = dotNibbles(c1, v128.load(w, 48), low, a0, a1, b0, b1)
-    a = v128.load(acts, 16)
-    b = v128.load(acts, 48)
-    a0 = splat0(a)
-    a1 = splat1(a)
-    b0 = splat0(b)
-    b1 = splat1(b)
+    a0 = v128.load32_splat(acts, 16)
+    a1 = v128.load32_splat(acts, 20)
+    b0 = v128.load32_splat(acts, 48)
+    b1 = v128.load32_splat(acts, 52)
     c0 = dotNibbles(c0, v128.load(w, 64), low, a0, a1, b0, b1)
     c1 = dotNibbles(c1, v128.load(w, 80), low, a0, a1, b0, b1)
-    a0 = splat2(a)
-    a1 = splat3(a)
-    b0 = splat2(b)
-    b1 = splat3(b)
+    a0 = v128.load32_splat(acts, 24)
+    a1 = v128.load32_splat(acts, 28)
+    b0 = v128.load32_splat(acts, 56)
+    b1 = v128.load32_splat(acts, 60)
     c0 = dotNibbles(c0, v128.load(w, 96), low, a0, a1, b0, b1)
     c1 = dotNibbles(c1, v128.load(w, 112), low, a0, a1, b0, b1)
     const da = f32x4.mul(splat0(tail), ratio)

@@ -3,7 +3,7 @@ import { F16_MASK, shiftF16x4 } from '../../quant/f16'
 import { GROUP_HEADER, RATIO_D, RATIO_M } from '../../quant/scales'
 import { PACKED_Q4_1 } from '../../quant/q4_1'
 import { dotNibbles } from '../matvec_q4_0/simd'
-import { splat0, splat1, splat2, splat3, stepF16, stepMin } from '../steps'
+import { splat0, splat3, stepF16, stepMin } from '../steps'
 
 /** 8 rows of a group · one token → f32[8] at out. */
 export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void {
@@ -17,32 +17,28 @@ export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void
   for (const end = w + <usize>blocks * PACKED_Q4_1; w < end; w += PACKED_Q4_1, acts += ACTS_BLOCK) {
     let c0 = i32x4.splat(0)
     let c1 = c0
-    let a = v128.load(acts)
-    let b = v128.load(acts, 32)
-    let a0 = splat0(a)
-    let a1 = splat1(a)
-    let b0 = splat0(b)
-    let b1 = splat1(b)
+    let a0 = v128.load32_splat(acts)
+    let a1 = v128.load32_splat(acts, 4)
+    let b0 = v128.load32_splat(acts, 32)
+    let b1 = v128.load32_splat(acts, 36)
     c0 = dotNibbles(c0, v128.load(w), low, a0, a1, b0, b1)
     c1 = dotNibbles(c1, v128.load(w, 16), low, a0, a1, b0, b1)
-    a0 = splat2(a)
-    a1 = splat3(a)
-    b0 = splat2(b)
-    b1 = splat3(b)
+    a0 = v128.load32_splat(acts, 8)
+    a1 = v128.load32_splat(acts, 12)
+    b0 = v128.load32_splat(acts, 40)
+    b1 = v128.load32_splat(acts, 44)
     c0 = dotNibbles(c0, v128.load(w, 32), low, a0, a1, b0, b1)
     c1 = dotNibbles(c1, v128.load(w, 48), low, a0, a1, b0, b1)
-    a = v128.load(acts, 16)
-    b = v128.load(acts, 48)
-    a0 = splat0(a)
-    a1 = splat1(a)
-    b0 = splat0(b)
-    b1 = splat1(b)
+    a0 = v128.load32_splat(acts, 16)
+    a1 = v128.load32_splat(acts, 20)
+    b0 = v128.load32_splat(acts, 48)
+    b1 = v128.load32_splat(acts, 52)
     c0 = dotNibbles(c0, v128.load(w, 64), low, a0, a1, b0, b1)
     c1 = dotNibbles(c1, v128.load(w, 80), low, a0, a1, b0, b1)
-    a0 = splat2(a)
-    a1 = splat3(a)
-    b0 = splat2(b)
-    b1 = splat3(b)
+    a0 = v128.load32_splat(acts, 24)
+    a1 = v128.load32_splat(acts, 28)
+    b0 = v128.load32_splat(acts, 56)
+    b1 = v128.load32_splat(acts, 60)
     c0 = dotNibbles(c0, v128.load(w, 96), low, a0, a1, b0, b1)
     c1 = dotNibbles(c1, v128.load(w, 112), low, a0, a1, b0, b1)
     const tail = v128.load(acts, ACTS_DA)
