@@ -69,6 +69,34 @@ export async function makeModel(spec: ModelSpec = {}): Promise<Uint8Array> {
   return concat(writeGguf([...entries.filter(({ key }) => !given.has(key)), ...metadata], tensors))
 }
 
+/** The model in two shards, as llama-gguf-split makes them. */
+export async function splitModel(file: Uint8Array): Promise<Uint8Array[]> {
+  const { entries, tensors } = await header(file)
+  const all = [...tensors.values()]
+  const kept = [...entries].filter(([key]) => !key.startsWith('split.') && key !== 'general.alignment')
+  const raw = kept.map(([key, [start, end]]) => ({ key, raw: file.subarray(start, end) }))
+  const halves = [all.slice(0, 5), all.slice(5)]
+  return Promise.all(
+    halves.map((half, i) => {
+      const split: MetadataEntry[] = [
+        uint32('general.alignment', 32),
+        { key: 'split.no', type: 'uint16', value: i },
+        { key: 'split.count', type: 'uint16', value: halves.length },
+        { key: 'split.tensors.count', type: 'int32', value: all.length },
+      ]
+      const entriesOf = half.map(
+        ({ name, type, dimensions, offset, bytes }): TensorEntry => ({
+          name,
+          type,
+          dimensions,
+          data: () => [file.subarray(offset, offset + bytes)],
+        }),
+      )
+      return concat(writeGguf([...raw, ...split], entriesOf))
+    }),
+  )
+}
+
 export function header(file: Uint8Array): Promise<Gguf> {
   return readGguf(bytesSource(file))
 }

@@ -18,7 +18,15 @@ import { FILE_TYPES } from '../js/quantize/file-types.ts'
 import { RowQuantizer } from '../js/quantize/rows.ts'
 import { fails } from './api-helpers.ts'
 import { concat } from './gguf-helpers.ts'
-import { header, type Importance, makeImatrix, makeLegacyImatrix, makeModel, tensorBytes } from './quantize-helpers.ts'
+import {
+  header,
+  type Importance,
+  makeImatrix,
+  makeLegacyImatrix,
+  makeModel,
+  splitModel,
+  tensorBytes,
+} from './quantize-helpers.ts'
 import { shared, sharedTest } from './shared.ts'
 
 type Given = Parameters<typeof quantize>[0]
@@ -104,6 +112,17 @@ test('tensors come layer by layer, by name within', async () => {
     layers,
     [...layers].sort((a, b) => a - b),
   )
+})
+
+test('shards become one file, as the whole does', async () => {
+  const model = await makeModel({ layers: 2 })
+  const shards = await splitModel(model)
+  const [made, whole] = await Promise.all([run(shards, 'Q4_K_M'), run(model, 'Q4_K_M')])
+  const [a, b] = [await header(made), await header(whole)]
+  assert.equal([...a.metadata.keys()].sort(), [...b.metadata.keys()].sort())
+  assert.equal([...a.tensors.keys()], [...b.tensors.keys()])
+  assert.ok(same(made.subarray(a.dataOffset), whole.subarray(b.dataOffset)))
+  await fails(run(shards[0]!, 'Q4_K_M'), UnsupportedError, 'GGUF_SPLIT')
 })
 
 test('experts are quantized each with its own importance', async () => {

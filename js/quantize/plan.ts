@@ -119,8 +119,8 @@ const EXPERTS = ['ffn_gate_inp', 'ffn_gate_exps', 'ffn_up_exps', 'ffn_down_exps'
 
 function checkComplete(gguf: Gguf, { layers, experts }: Shape): void {
   const parts = gguf.metadata.get('split.count')
-  if (typeof parts === 'number' && parts > 1) {
-    const message = `The file is one of ${parts} parts of a model; merge them into one file first.`
+  if (typeof parts === 'number' && parts > 1 && gguf.shards === undefined) {
+    const message = `The file is one of ${parts} shards of a model; pass the first under its name (-00001-of-…), or all in a list.`
     throw new UnsupportedError('GGUF_SPLIT', message, parts)
   }
   const perLayer = [...LAYER, ...(experts > 0 ? EXPERTS : DENSE)]
@@ -136,7 +136,7 @@ function requireTensor(gguf: Gguf, name: string): void {
   throw new FormatError('TENSOR_MISSING', message, name)
 }
 
-/** Left out: a file that was one of several parts is whole now. */
+/** Left out: a model that was in shards is one file now. */
 const SPLIT_KEYS = ['split.no', 'split.count', 'split.tensors.count']
 const text = (key: string, value: string): MetadataEntry => ({ key, type: 'string', value: cut(value) })
 const uint32 = (key: string, value: number): MetadataEntry => ({ key, type: 'uint32', value })

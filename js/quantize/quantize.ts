@@ -1,13 +1,14 @@
 /** Quantizes a model: windows of its rows go through the pool, in order, and out as a GGUF file. */
 import * as platform from '#platform'
-import type { CriaWarning, ModelInput, Progress } from '../api.ts'
+import type { CriaWarning, ModelInput, ModelPart, Progress } from '../api.ts'
 import { checkObject, checkTypes, invalid } from '../check.ts'
 import { FormatError, NumericError, throwIfAborted } from '../errors.ts'
 import { GGML_TYPES } from '../gguf/ggml-types.ts'
-import { readGguf } from '../gguf/reader.ts'
+import { readModel } from '../gguf/shards.ts'
 import type { Gguf } from '../gguf/types.ts'
 import { type TensorEntry, writeGguf } from '../gguf/writer.ts'
 import { checkSourceOptions } from '../source/check.ts'
+import { openModel } from '../source/shards.ts'
 import { openSource, type Source, type SourceOptions } from '../source/source.ts'
 import { type FileType, findFileType, findTensorType } from './file-types.ts'
 import { type Imatrix, readImatrix } from './imatrix.ts'
@@ -26,7 +27,7 @@ export interface QuantizeOptions extends SourceOptions {
   /** Keep output.weight as it is; default false. */
   leaveOutputTensor?: boolean
   /** An importance matrix of llama.cpp's imatrix tool: its GGUF format, or the older one. */
-  imatrix?: ModelInput
+  imatrix?: ModelPart
   /** Quantize again what is quantized already; default false. */
   allowRequantize?: boolean
   /** Workers; `'auto'` (default): one for each core, at most 16. Never changes a bit of the result. */
@@ -53,10 +54,10 @@ export async function* quantizeGguf(
   const file = findFileType(type)
   const { signal } = options
   throwIfAborted(signal, WHAT)
-  const source = await openSource(input, platform.openFile, options)
+  const source = await openModel(input, platform.openFile, options)
   let pool: Pool | undefined
   try {
-    const gguf = await readGguf(source, signal)
+    const gguf = await readModel(source, signal)
     const imatrix = options.imatrix === undefined ? undefined : await openImatrix(options.imatrix, options)
     const tensors = plan(gguf, file, options, imatrix?.imatrix)
     const metadata = await planMetadata(source, gguf, file, imatrix, signal)
@@ -84,10 +85,7 @@ function threadsOf({ threads = 'auto' }: QuantizeOptions): number {
   throw invalid('threads', `'auto' or a whole number from 1 to ${MOST_THREADS}`, threads)
 }
 
-async function openImatrix(
-  input: ModelInput,
-  { signal }: QuantizeOptions,
-): Promise<{ name: string; imatrix: Imatrix }> {
+async function openImatrix(input: ModelPart, { signal }: QuantizeOptions): Promise<{ name: string; imatrix: Imatrix }> {
   const source = await openSource(input, platform.openFile, signal ? { signal } : {})
   try {
     return { name: source.name, imatrix: await readImatrix(source, signal) }
