@@ -13,6 +13,7 @@ import { readGguf } from '../js/gguf/reader.ts'
 import type { Gguf, MetadataValue, TensorInfo } from '../js/gguf/types.ts'
 import { writeGguf } from '../js/gguf/writer.ts'
 import { bytesSource } from '../js/source/memory.ts'
+import { cria } from './cli-helpers.ts'
 import { openEngine } from './engine-harness.ts'
 import { concat } from './gguf-helpers.ts'
 import { hasRelaxedSimd } from './kernel-harness.ts'
@@ -148,6 +149,16 @@ async function header(metadata: Record<string, MetadataValue>, tensors: Record<s
   }
   return { ...gguf, metadata: new Map([...gguf.metadata, ...Object.entries(metadata)]), tensors: others }
 }
+
+test('inspect tells experts and the parameters that are active for a token', async () => {
+  const { code, stdout } = await cria(['inspect', '--shape', 'toy-experts'])
+  assert.is(code, 0)
+  assert.match(stdout, /experts of a layer +6, 2 used/)
+  const { parameters } = JSON.parse((await cria(['inspect', '--shape', 'toy-experts', '--json'])).stdout)
+  assert.is(parameters.total - parameters.active, 2 * (6 - 2) * 3 * 256 * 512)
+  assert.is((await cria(['inspect', '--shape', 'toy-experts', 'model.gguf'])).code, 2)
+  assert.is((await cria(['inspect', '--type', 'q4_0'])).code, 2)
+})
 
 const COUNT = 'llama.expert_count'
 const USED = 'llama.expert_used_count'
