@@ -8,7 +8,7 @@ import type { Command, Context } from './command.ts'
 import { choice, toggle, UsageError, type Values } from './flags.ts'
 import { abbreviate, kindOf, plain } from './metadata.ts'
 import { LOAD_FLAGS, locate, OTHER_FLAGS, SOURCE_FLAGS, sourceOptions } from './options.ts'
-import { bytes, printable, write } from './terminal.ts'
+import { bytes, printable, table, write } from './terminal.ts'
 
 const { isa: _, ...MEMORY } = LOAD_FLAGS
 const OUTPUT = {
@@ -176,10 +176,5 @@ function sized(count: number): string {
 
 /** A title and rows in columns, each `l`eft or `r`ight aligned. */
 function section(title: string, rows: string[][], alignment: string): string {
-  const widths = rows.reduce<number[]>((most, row) => row.map((cell, i) => Math.max(most[i] ?? 0, cell.length)), [])
-  const lines = rows.map((row) => {
-    const cells = row.map((cell, i) => (alignment[i] === 'r' ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
-    return `  ${cells.join('  ')}`.trimEnd()
-  })
-  return [title, ...lines].join('\n')
+  return [title, ...table(rows, alignment)].join('\n')
 }

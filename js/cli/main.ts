@@ -7,6 +7,7 @@ import type { Command, Context } from './command.ts'
 import { conformanceCommand } from './conformance.ts'
 import { convertCommand } from './convert.ts'
 import { parse, UsageError } from './flags.ts'
+import { ggufCommand } from './gguf.ts'
 import { commandHelp, overview } from './help.ts'
 import { inspectCommand } from './inspect.ts'
 import { perplexityCommand } from './perplexity.ts'
@@ -25,6 +26,7 @@ const COMMANDS = [
   convertCommand,
   quantizeCommand,
   perplexityCommand,
+  ggufCommand,
   benchCommand,
   conformanceCommand,
 ] as Command[]

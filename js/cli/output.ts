@@ -1,5 +1,5 @@
 /** Files that commands write: whole under their name, or not at all. */
-import { access, open, rename, rm } from 'node:fs/promises'
+import { access, open, rename, rm, stat } from 'node:fs/promises'
 import { ArgumentError, CriaError } from '../errors.ts'
 
 /**
@@ -46,4 +46,11 @@ export async function refuseExisting(path: string): Promise<void> {
     return
   }
   throw new ArgumentError('FILE_EXISTS', `${path} exists; choose another name, or replace it with --force.`, path)
+}
+
+/** The file is read until the last of the other is written. */
+export async function refuseSame(input: string, out: string): Promise<void> {
+  const [a, b] = await Promise.all([input, out].map((path) => stat(path).catch(() => undefined)))
+  if (!a || !b || a.ino !== b.ino || a.dev !== b.dev) return
+  throw new ArgumentError('SAME_FILE', `${out} is the file that is read; choose another name.`, out)
 }

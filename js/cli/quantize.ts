@@ -1,13 +1,11 @@
 /** `cria quantize`: a model's weights in fewer bits. */
-import { stat } from 'node:fs/promises'
-import { ArgumentError } from '../errors.ts'
 import { FILE_TYPES, findFileType } from '../quantize/file-types.ts'
 import type { QuantizeOptions } from '../quantize/quantize.ts'
 import { quantize } from '../quantize.ts'
 import type { Command, Context } from './command.ts'
 import { integerOrAuto, text, toggle, UsageError, type Values } from './flags.ts'
 import { OTHER_FLAGS, SOURCE_FLAGS, sourceOptions } from './options.ts'
-import { refuseExisting, writeWhole } from './output.ts'
+import { refuseExisting, refuseSame, writeWhole } from './output.ts'
 import { bytes, progressBar, say, sayWarning } from './terminal.ts'
 
 const TYPES = {
@@ -92,11 +90,4 @@ function quantizeOptions(values: Values<typeof flags>): QuantizeOptions {
     ...(allowRequantize && { allowRequantize }),
     ...(threads !== undefined && { threads }),
   }
-}
-
-/** The file is read until the last of the other is written. */
-async function refuseSame(input: string, out: string): Promise<void> {
-  const [a, b] = await Promise.all([input, out].map((path) => stat(path).catch(() => undefined)))
-  if (!a || !b || a.ino !== b.ino || a.dev !== b.dev) return
-  throw new ArgumentError('SAME_FILE', `${out} is the file that is read; choose another name.`, out)
 }

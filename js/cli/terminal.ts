@@ -92,3 +92,12 @@ export function printable(text: string): string {
     return character === '\n' ? '\\n' : character === '\t' ? '\\t' : `\\u${code.toString(16).padStart(4, '0')}`
   })
 }
+
+/** Rows in columns, each `l`eft or `r`ight aligned. */
+export function table(rows: string[][], alignment: string): string[] {
+  const widths = rows.reduce<number[]>((most, row) => row.map((cell, i) => Math.max(most[i] ?? 0, cell.length)), [])
+  return rows.map((row) => {
+    const cells = row.map((cell, i) => (alignment[i] === 'r' ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
+    return `  ${cells.join('  ')}`.trimEnd()
+  })
+}
