@@ -2,7 +2,7 @@
 import type { ModelConfig } from './engine/config.ts'
 import type { CriaError } from './errors.ts'
 import type { Metadata, TensorInfo } from './gguf/types.ts'
-import type { SamplerOptions } from './sampler/sampler.ts'
+import type { SamplerOptions } from './sampler/types.ts'
 import type { SourceOptions } from './source/source.ts'
 
 /** Where a file's bytes come from: a file path, a `file:`/`http(s):`/`hf:` URL, a Blob or File, or bytes. */

@@ -2,12 +2,13 @@
 import { ArgumentError } from '../errors.ts'
 import { bestOf, Candidates } from './candidates.ts'
 import { runChain, weights } from './chain.ts'
-import { type SamplerOptions, type SamplerSettings, settle } from './options.ts'
+import { type SamplerSettings, settle } from './options.ts'
 import { Random, randomSeed } from './random.ts'
+import type { SamplerOptions } from './types.ts'
 
 export { applyChain, type ChainStep } from './chain.ts'
-export type { LogitBias, SamplerOptions } from './options.ts'
 export { Random, randomSeed } from './random.ts'
+export type { LogitBias, SamplerOptions } from './types.ts'
 
 /**
  * Chooses tokens as llama.cpp's default chain does: logit bias, penalties, top-n-sigma, top-k, typical, top-p, min-p,
