@@ -7,7 +7,7 @@ import { CLI, command, cria } from './cli-helpers.ts'
 import { shared, sharedTest } from './shared.ts'
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
-const COMMANDS = ['run', 'chat', 'inspect', 'tokenize', 'convert']
+const COMMANDS = ['run', 'chat', 'inspect', 'tokenize', 'convert', 'quantize', 'perplexity', 'gguf']
 const GREEDY = ['--temp', '0']
 /** Longer than any test lasts. */
 const ENDLESS = ['--ignore-eos', '-c', '20000', '-n', '-1']
@@ -53,8 +53,8 @@ test('wrong usage: exit code 2, one line that names the fault and help, nothing 
     [['--hf-token', 'x', '-m', 'https://example.com/a.gguf', '-p', ''], /--hf-token.*hub/],
     [['inspect', 'a', 'b'], /one FILE/],
     [['tokenize', '-p', 'a', '--stdin'], /--prompt.*--stdin/],
-    [['convert', 'a', 'b'], /CHECKPOINT\.bin TOKENIZER\.bin OUT\.gguf/],
-    [['convert', 'a', 'b', 'c', '--outtype', 'q8_0'], /--outtype takes f32 or f16, not "q8_0"/],
+    [['convert', 'a'], /CHECKPOINT\.bin TOKENIZER\.bin OUT\.gguf/],
+    [['convert', 'a', 'b', 'c', '--outtype', 'q8_0'], /f32 or f16, not q8_0/],
   ]
   for (const [args, fault] of wrong) {
     const { code, stdout, stderr } = await cria(args)

@@ -161,6 +161,66 @@ test('versions 0 and 1, tied and not, f32 and f16: the same weights under their 
   }
 })
 
+/** A checkpoint of version 2, written from export.py, and the values it stands for. */
+function quantizedCheckpoint(
+  tied: boolean,
+  groupSize: number,
+): { bytes: Uint8Array; weights: Map<string, Float32Array> } {
+  const { weights } = checkpoint(1, tied)
+  const next = random(2)
+  const header = Buffer.alloc(256)
+  const { dim, hidden, layers, heads, kvHeads, vocab, context } = SHAPE
+  for (const [i, field] of [0x616b3432, 2, dim, hidden, layers, heads, kvHeads, vocab, context].entries()) {
+    header.writeInt32LE(field, 4 * i)
+  }
+  header[36] = Number(tied)
+  header.writeInt32LE(groupSize, 37)
+  const parts: Buffer[] = [header]
+  const order = ['attn_norm', 'ffn_norm', 'output_norm', 'token_embd', 'attn_q', 'attn_k', 'attn_v', 'attn_output']
+  for (const part of [...order, 'ffn_gate', 'ffn_down', 'ffn_up', 'output.']) {
+    for (const [name, values] of weights) {
+      if (!new RegExp(`(^|\\.)${part.replace(/\.$/, '')}\\.weight$`).test(name)) continue
+      if (part.includes('norm')) {
+        parts.push(Buffer.from(values.buffer))
+        continue
+      }
+      const quants = Int8Array.from(values, () => next() & 255)
+      const scales = Float32Array.from({ length: values.length / groupSize }, () => next() / 2 ** 40)
+      parts.push(Buffer.from(quants.buffer), Buffer.from(scales.buffer))
+      weights.set(
+        name,
+        Float32Array.from(quants, (quant, i) => quant * scales[Math.floor(i / groupSize)]!),
+      )
+    }
+  }
+  return { bytes: new Uint8Array(Buffer.concat(parts)), weights }
+}
+
+test('version 2: values times the scale of their group', async () => {
+  for (const tied of [true, false]) {
+    for (const groupSize of [1, 2, 4, 8]) {
+      const { bytes, weights } = quantizedCheckpoint(tied, groupSize)
+      for (const outtype of ['f32', 'f16'] as const) {
+        const file = await convert(bytes, { outtype })
+        const { tensors } = await read(file)
+        assert.equal([...tensors.keys()].sort(), [...weights.keys()].sort())
+        for (const [name, values] of weights) {
+          const { type, offset, bytes: size } = tensors.get(name)!
+          const data = file.slice(offset, offset + size)
+          if (type === 'F32') assert.equal(new Float32Array(data.buffer), values, name)
+          else assert.equal([...new Uint16Array(data.buffer)], [...values].map(half), name)
+        }
+      }
+      await rejects(convert(bytes.subarray(0, bytes.length - 1)), FormatError, 'LLAMA2C_TRUNCATED')
+    }
+    for (const groupSize of [0, -1, 3, 7]) {
+      const { bytes } = quantizedCheckpoint(tied, 1)
+      new DataView(bytes.buffer).setInt32(37, groupSize, true)
+      await rejects(convert(bytes), FormatError, 'LLAMA2C_HEADER')
+    }
+  }
+})
+
 test('dimensions are columns first', async () => {
   const { tensors } = await read(await convert(checkpoint(0, true).bytes))
   assert.equal(tensors.get('token_embd.weight')!.dimensions, [8, 5])
@@ -213,7 +273,7 @@ test('refuses checkpoints that are cut short, too long or absurd', async () => {
     await rejects(convert(damaged), FormatError, 'LLAMA2C_HEADER')
   }
   const quantized = checkpoint(1, true).bytes
-  quantized[4] = 2
+  quantized[4] = 3
   await rejects(convert(quantized), UnsupportedError, 'LLAMA2C_VERSION')
 })
 

@@ -28,9 +28,10 @@ export const convertCommand: Command<typeof flags> = {
   summary: 'a Hugging Face folder or a llama2.c checkpoint as GGUF',
   usage: 'convert DIR OUT.gguf | CHECKPOINT.bin TOKENIZER.bin OUT.gguf [options]',
   description: [
-    'DIR (or a file in it) is a Hugging Face folder: config.json of LlamaForCausalLM or MistralForCausalLM,',
-    'safetensors, tokenizer.model or tokenizer.json, tokenizer_config.json. Or a llama2.c checkpoint (version 0, 1 or 2)',
-    'and its vocabulary. The file appears under its name only when it is complete.',
+    'DIR (or a file in it) is a Hugging Face folder of LlamaForCausalLM or MistralForCausalLM:',
+    'config.json, safetensors, tokenizer.model or tokenizer.json, tokenizer_config.json.',
+    'Or a llama2.c checkpoint (version 0, 1 or 2) and its vocabulary.',
+    'The file appears under its name only when it is complete.',
   ],
   groups: [
     ['Output', OUTPUT],

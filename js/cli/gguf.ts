@@ -56,9 +56,10 @@ export const ggufCommand: Command<typeof flags> = {
   usage: 'gguf split | merge | set | dump … [options]',
   description: [
     ...Object.entries(ACTIONS).map(([name, { takes }]) => `  cria gguf ${[name, ...takes].join(' ')}`),
-    'split writes PREFIX-00001-of-0000N.gguf and so on, as llama-gguf-split does; merge makes one file of them. set changes',
-    'one metadata value, which keeps its type, in OUT or (with --force) in FILE itself. dump shows what a file holds,',
-    'with the types as they stand there. Files appear under their names only when they are complete.',
+    'split writes PREFIX-00001-of-0000N.gguf and so on, as llama-gguf-split does; merge makes one',
+    'file of them. set changes one metadata value, which keeps its type, in OUT or (with --force)',
+    'in FILE itself. dump shows what a file holds, with the types as they stand there.',
+    'Files appear under their names only when they are complete.',
   ],
   groups: [
     ['split', SPLIT],

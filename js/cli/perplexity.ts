@@ -35,9 +35,10 @@ export const perplexityCommand: Command<typeof flags> = {
   summary: 'how well a model foretells a text',
   usage: 'perplexity -m FILE -f TEXT [options]',
   description: [
-    "llama-perplexity's protocol: chunks of the text, each by itself with BOS first; the later half of each counts.",
-    'With --kl-divergence-base the log-probabilities are written to a file; another model is then compared with it',
-    '(--kl-divergence). The estimates and tables are those of llama-perplexity.',
+    "llama-perplexity's protocol: chunks of the text, each by itself with BOS first; of each the",
+    'later half counts. With --kl-divergence-base the log-probabilities are written to a file;',
+    'another model is then compared with it (--kl-divergence). The estimates, the tables and the',
+    'file are those of llama-perplexity.',
   ],
   groups: [
     ['Text', TEXT],

@@ -5,6 +5,8 @@
  *     i32 dim, hidden_dim, n_layers, n_heads, n_kv_heads, vocab_size, seq_len | f32 weights
  * Version 1, padded to 256 bytes:
  *     u32 'ak42', i32 1, the seven numbers, u8 shared_classifier | f32 weights
+ * Version 2, padded likewise: norms in f32, and after them each matrix as i8 values and an f32 scale a group of them
+ *     u32 'ak42', i32 2, the seven numbers, u8 shared_classifier, i32 group_size | f32 norms | i8 [n], f32 [n / group_size] …
  * Attention weights have interleaved rotary pairs, as GGUF's llama architecture has them.
  */
 import { ArgumentError, FormatError, UnsupportedError } from '../errors.ts'
@@ -27,7 +29,7 @@ export interface ConvertOptions {
 }
 
 interface Config {
-  version: 0 | 1
+  version: 0 | 1 | 2
   dim: number
   hiddenDim: number
   layers: number
@@ -37,6 +39,8 @@ interface Config {
   seqLen: number
   /** The output head is the embedding. */
   tied: boolean
+  /** Of version 2: values that share a scale. */
+  groupSize: number
 }
 
 /** A matrix or vector of the checkpoint; `dimensions` fastest first, as in GGUF. */
@@ -45,6 +49,8 @@ interface Weight {
   dimensions: number[]
   /** Bytes from the start of the checkpoint. */
   offset: number
+  /** Of version 2's matrices: values that share a scale. The scales follow the values. */
+  groupSize?: number
 }
 
 const MAGIC = 0x616b3432
@@ -57,7 +63,7 @@ const PIECE = 1024 * 1024
  * Chunks of a GGUF file with the checkpoint's weights and the vocabulary of its `tokenizer.bin`.
  * A head tied to the embedding is not written again.
  * @throws FormatError for a checkpoint or vocabulary that is cut short or absurd, and for weights beyond f16's range;
- *   UnsupportedError for quantized checkpoints; ArgumentError for another outtype.
+ *   UnsupportedError for other versions; ArgumentError for another outtype.
  */
 export async function* convertLlama2c(
   checkpoint: Source | Uint8Array,
@@ -70,7 +76,7 @@ export async function* convertLlama2c(
   }
   const source = checkpoint instanceof Uint8Array ? bytesSource(checkpoint, 'The checkpoint') : checkpoint
   const config = await readConfig(source, signal)
-  const weights = config.version === 0 ? layoutVersion0(config, source) : layoutVersion1(config, source)
+  const weights = [layoutVersion0, layoutVersion1, layoutVersion2][config.version]!(config, source)
   const tensors = weights.map((weight): TensorEntry => {
     const half = outtype === 'f16' && weight.dimensions.length > 1
     return {
@@ -91,10 +97,10 @@ async function readConfig(source: Source, signal: AbortSignal | undefined): Prom
   const versioned = header.getUint32(0, true) === MAGIC
   if (versioned && available < V1_HEADER) throw truncated(source, V1_HEADER)
   const version = versioned ? header.getInt32(4, true) : 0
-  if (version !== 0 && version !== 1) {
+  if (version !== 0 && version !== 1 && version !== 2) {
     throw new UnsupportedError(
       'LLAMA2C_VERSION',
-      `${source.name} is a llama2.c checkpoint of version ${version}; export the model as version 0 or 1 (f32).`,
+      `${source.name} is a llama2.c checkpoint of version ${version}; export the model as version 0, 1 or 2.`,
       version,
     )
   }
@@ -111,12 +117,15 @@ async function readConfig(source: Source, signal: AbortSignal | undefined): Prom
   ]
   const tied = versioned ? header.getUint8(start + 28) === 1 : vocab > 0
   const vocabSize = versioned ? vocab : Math.abs(vocab)
+  const groupSize = version === 2 ? header.getInt32(start + 29, true) : 1
   const sizes = [dim, hiddenDim, layers, heads, kvHeads, vocabSize, seqLen]
   const sound =
     sizes.every((size) => size > 0 && size <= 1 << 24) &&
     layers <= 4096 &&
     dim % (2 * heads) === 0 &&
-    heads % kvHeads === 0
+    heads % kvHeads === 0 &&
+    groupSize >= 1 &&
+    [dim * vocabSize, dim * dim, (dim / heads) * kvHeads * dim, dim * hiddenDim].every((n) => n % groupSize === 0)
   if (!sound) {
     throw new FormatError(
       'LLAMA2C_HEADER',
@@ -125,7 +134,7 @@ async function readConfig(source: Source, signal: AbortSignal | undefined): Prom
       fields,
     )
   }
-  return { version, dim, hiddenDim, layers, heads, kvHeads, vocabSize, seqLen, tied }
+  return { version, dim, hiddenDim, layers, heads, kvHeads, vocabSize, seqLen, tied, groupSize }
 }
 
 function truncated(source: Source, needed: number): FormatError {
@@ -141,16 +150,21 @@ function truncated(source: Source, needed: number): FormatError {
 class Layout {
   readonly weights = new Map<string, Weight>()
   #offset: number
+  readonly #groupSize: number | undefined
 
-  constructor(offset: number) {
+  /** With a group size matrices are quantized. */
+  constructor(offset: number, groupSize?: number) {
     this.#offset = offset
+    this.#groupSize = groupSize
   }
 
   /** One weight: rows × columns, or a vector of columns where rows is undefined. */
   add(name: string, columns: number, rows?: number): void {
     const dimensions = rows === undefined ? [columns] : [columns, rows]
-    this.weights.set(name, { name, dimensions, offset: this.#offset })
-    this.skip(columns * (rows ?? 1))
+    const groupSize = rows === undefined ? undefined : this.#groupSize
+    this.weights.set(name, { name, dimensions, offset: this.#offset, ...(groupSize && { groupSize }) })
+    const count = columns * (rows ?? 1)
+    this.#offset += groupSize ? count + 4 * (count / groupSize) : 4 * count
   }
 
   /** The same weight of each layer, layer after layer. */
@@ -208,6 +222,19 @@ function layoutVersion1(config: Config, source: Source): Weight[] {
   return layout.finish(source, layers)
 }
 
+function layoutVersion2(config: Config, source: Source): Weight[] {
+  const { dim, layers, hiddenDim, vocabSize, tied, groupSize } = config
+  const layout = new Layout(V1_HEADER, groupSize)
+  layout.addLayers(layers, 'attn_norm', dim)
+  layout.addLayers(layers, 'ffn_norm', dim)
+  layout.add('output_norm.weight', dim)
+  layout.add('token_embd.weight', dim, vocabSize)
+  addAttention(layout, config)
+  addFeedForward(layout, layers, dim, hiddenDim)
+  if (!tied) layout.add('output.weight', dim, vocabSize)
+  return layout.finish(source, layers)
+}
+
 /** wq, wk, wv, wo. */
 function addAttention(layout: Layout, { dim, layers, heads, kvHeads }: Config): void {
   const kvDim = (dim / heads) * kvHeads
@@ -226,17 +253,44 @@ function addFeedForward(layout: Layout, layers: number, dim: number, hiddenDim: 
 
 async function* readWeight(
   source: Source,
-  { name, dimensions, offset }: Weight,
+  weight: Weight,
   half: boolean,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
-  const bytes = 4 * dimensions.reduce((product, dimension) => product * dimension, 1)
-  for (let done = 0; done < bytes; done += PIECE) {
-    const piece = new Uint8Array(Math.min(PIECE, bytes - done))
-    await source.read(piece, offset + done, signal)
+  const { name, dimensions, groupSize = 1 } = weight
+  const count = dimensions.reduce((product, dimension) => product * dimension, 1)
+  const most = Math.max(1, Math.floor(PIECE / 4 / groupSize)) * groupSize
+  for (let done = 0; done < count; done += most) {
+    const piece = await readFloats(source, weight, count, done, Math.min(most, count - done), signal)
     checkFinite(name, piece, half)
     yield half ? halvesFromFloats(piece) : piece
   }
+}
+
+/** Values from `start` on, as f32; those of version 2 begin with a group. */
+async function readFloats(
+  source: Source,
+  { offset, groupSize }: Weight,
+  count: number,
+  start: number,
+  length: number,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  const floats = new Uint8Array(4 * length)
+  if (groupSize === undefined) {
+    await source.read(floats, offset + 4 * start, signal)
+    return floats
+  }
+  const values = new Int8Array(length)
+  await source.read(new Uint8Array(values.buffer), offset + start, signal)
+  const scales = new Uint8Array((4 * length) / groupSize)
+  await source.read(scales, offset + count + (4 * start) / groupSize, signal)
+  const scale = new DataView(scales.buffer)
+  const out = new DataView(floats.buffer)
+  for (let i = 0; i < length; i++) {
+    out.setFloat32(4 * i, values[i]! * scale.getFloat32(4 * Math.floor(i / groupSize), true), true)
+  }
+  return floats
 }
 
 /** Refuses values that are not finite, or would not be as halves. */
