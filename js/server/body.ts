@@ -21,10 +21,12 @@ export async function readBody<T>(request: Request, schema: Rule<T>, limit: numb
   const result = check(schema, json)
   if ('value' in result) return result.value
   const { path, message, kind, value } = result.problem
-  if (path === '') throw badRequest('body', `The body ${message}.`, value)
   if (kind === 'missing') throw badRequest(path, `${path} is missing.`, value, 'missing_required_parameter')
-  if (kind === 'unknown')
-    throw badRequest(path, `${path} is no parameter of this endpoint.`, value, 'unknown_parameter')
+  if (kind === 'unknown') {
+    const message = `${path || 'A field without a name'} is no parameter of this endpoint.`
+    throw badRequest(path || 'body', message, value, 'unknown_parameter')
+  }
+  if (path === '') throw badRequest('body', `The body ${message}.`, value)
   const code = message.startsWith(UNSUPPORTED) ? 'unsupported_parameter' : 'invalid_value'
   throw badRequest(path, `${path} ${message}.`, value, code)
 }

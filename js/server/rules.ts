@@ -7,12 +7,13 @@ import * as v from 'valibot'
 /** Any schema of a field. */
 export type Rule<T = unknown> = v.GenericSchema<unknown, T>
 
-/** What a rule says after "must be", by its schema. */
+/** Of schemas made of several, what they say together. */
 const WORDS = new WeakMap<object, string>()
 
 /** The rule in words: `a number from 0 to 2`. */
 export function wordsOf(rule: Rule): string {
-  return WORDS.get(rule) ?? ''
+  const { message = '' } = rule as { message?: string }
+  return WORDS.get(rule) ?? message.replace('must be ', '')
 }
 
 function worded<T>(words: string, rule: Rule<T>): Rule<T> {
@@ -21,7 +22,7 @@ function worded<T>(words: string, rule: Rule<T>): Rule<T> {
 }
 
 function rule<T>(words: string, holds: (value: unknown) => boolean): Rule<T> {
-  return worded(words, v.custom<T>(holds, `must be ${words}`))
+  return v.custom<T>(holds, `must be ${words}`)
 }
 
 export function number(low: number, high: number): Rule<number> {

@@ -25,16 +25,22 @@ export async function runChoices(
   signal: AbortSignal,
   onPiece: (piece: Piece) => Promise<void>,
 ): Promise<GenerateResult[]> {
-  const failed = new AbortController()
-  const abort = (): void => failed.abort(signal.reason)
+  // A signal for each: one for all would have more listeners than Node takes for no leak.
+  const controllers = choices.map(() => new AbortController())
+  let failure: { reason: unknown } | undefined
+  const end = (reason: unknown): void => {
+    failure ??= { reason }
+    for (const controller of controllers) controller.abort(reason)
+  }
+  const abort = (): void => end(signal.reason)
   signal.addEventListener('abort', abort, { once: true })
   if (signal.aborted) abort()
   try {
-    const running = choices.map((choice, index) => runChoice(choice, index, failed.signal, onPiece))
-    for (const one of running) one.catch((error: unknown) => failed.abort(error))
+    const running = choices.map((choice, index) => runChoice(choice, index, controllers[index]!.signal, onPiece))
+    for (const one of running) one.catch(end)
     const settled = await Promise.allSettled(running)
-    // The first that failed was the reason for the others to end.
-    if (failed.signal.aborted) throw failed.signal.reason
+    // What failed first was the reason for the others to end.
+    if (failure) throw (failure as { reason: unknown }).reason
     return settled.map((one) => (one as PromiseFulfilledResult<GenerateResult>).value)
   } finally {
     signal.removeEventListener('abort', abort)

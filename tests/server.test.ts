@@ -1,0 +1,369 @@
+/** The handler by itself: what it answers, who may ask, what it does under load and when clients leave; and `cria serve`. */
+import { spawn } from 'node:child_process'
+import { request as httpRequest } from 'node:http'
+import { ArgumentError, load, type Model } from 'cria'
+import { createHandler, type Handler, type HandlerOptions, type RequestLog } from 'cria/server'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { fails, STORIES } from './api-helpers.ts'
+import { CLI, cria } from './cli-helpers.ts'
+import { start } from './runtimes/process.ts'
+
+const model = await load(STORIES, { threads: 2, onWarning: () => {} })
+test.after(() => model.close())
+
+const GREEDY = { temperature: 0, max_tokens: 12 }
+/** Longer than any test waits. */
+const ENDLESS = { prompt: 'Once', ignore_eos: true, n: 16, stream: true }
+
+function post(path: string, body: unknown, init: RequestInit = {}): Request {
+  return new Request(`http://localhost${path}`, { method: 'POST', body: JSON.stringify(body), ...init })
+}
+
+const get = (path: string, headers: Record<string, string> = {}) => new Request(`http://localhost${path}`, { headers })
+
+interface Answer {
+  status: number
+  headers: Headers
+  // biome-ignore lint/suspicious/noExplicitAny: any JSON
+  body: any
+}
+
+async function ask(handler: Handler, request: Request): Promise<Answer> {
+  const response = await handler(request)
+  return { status: response.status, headers: response.headers, body: await response.json() }
+}
+
+/** A handler and what it logs. */
+function logged(options: HandlerOptions = {}): { handler: Handler; log: RequestLog[]; next(): Promise<RequestLog> } {
+  const log: RequestLog[] = []
+  let wake = () => {}
+  const onRequest = (entry: RequestLog): void => {
+    log.push(entry)
+    wake()
+  }
+  const next = async (): Promise<RequestLog> => {
+    if (log.length === 0) await new Promise<void>((resolve) => (wake = resolve))
+    return log.shift()!
+  }
+  return { handler: createHandler({ stories: model }, { ...options, onRequest }), log, next }
+}
+
+const first = async (response: Response): Promise<ReadableStreamDefaultReader<Uint8Array>> => {
+  const reader = response.body!.getReader()
+  assert.not((await reader.read()).done)
+  return reader
+}
+
+test('what llama-server tells: health, models, props, tokens, templates', async () => {
+  const handler = createHandler(model)
+  assert.equal((await ask(handler, get('/health'))).body, { status: 'ok' })
+  const { body: models } = await ask(handler, get('/v1/models'))
+  assert.equal([models.object, models.data[0].id, models.data[0].meta.n_vocab], ['list', model.info.name, 512])
+  assert.is((await ask(handler, get('/v1/models/stories260K'))).body.object, 'model')
+  const { body: props } = await ask(handler, get('/props'))
+  assert.equal([props.default_generation_settings.n_ctx, props.total_slots], [model.info.context, 4])
+  const content = 'Once upon <s> a time 🦙'
+  const { tokens } = (await ask(handler, post('/tokenize', { content, add_special: true }))).body
+  assert.equal(tokens, model.tokenize(content))
+  const plain = await ask(handler, post('/tokenize', { content, parse_special: false, with_pieces: true }))
+  assert.equal(
+    plain.body.tokens.map(({ id }: { id: number }) => id),
+    model.tokenize(content, { special: false, bos: false }),
+  )
+  assert.is(
+    (await ask(handler, post('/detokenize', { tokens }))).body.content,
+    model.detokenize(tokens, { special: true }),
+  )
+  const messages = [
+    { role: 'developer', content: 'Be terse.' },
+    { role: 'user', content: [{ type: 'text', text: 'Hi' }] },
+  ]
+  const system = [
+    { role: 'system', content: 'Be terse.' },
+    { role: 'user', content: 'Hi' },
+  ]
+  assert.is((await ask(handler, post('/apply-template', { messages }))).body.prompt, model.applyTemplate(system))
+  const chatml = createHandler(model, { template: 'chatml' })
+  assert.match((await ask(chatml, post('/apply-template', { messages }))).body.prompt, '<|im_start|>user')
+})
+
+test('fields reach the sampler; a seed gives each choice its own', async () => {
+  const handler = createHandler(model)
+  const text = async (fields: object): Promise<string[]> => {
+    const { body } = await ask(handler, post('/v1/completions', { prompt: 'Once', max_tokens: 12, ...fields }))
+    return body.choices.map((choice: { text: string }) => choice.text)
+  }
+  const generated = async (options: object): Promise<string> =>
+    (await model.generate('Once', { maxTokens: 12, ...options }).result()).text
+  assert.equal(await text({ temperature: 0 }), [await generated({ temperature: 0 })])
+  assert.equal(await text({ seed: 4294967295, n: 2, temperature: 1.5 }), [
+    await generated({ seed: 4294967295, temperature: 1.5 }),
+    await generated({ seed: 0, temperature: 1.5 }),
+  ])
+  assert.equal(await text({ temperature: 0, logit_bias: { 403: 100 } }), [
+    await generated({ temperature: 0, logitBias: { 403: 100 } }),
+  ])
+  assert.equal(await text({ temperature: 0, repeat_penalty: 2, top_k: null, user: 'me' }), [
+    await generated({ temperature: 0, repeatPenalty: 2 }),
+  ])
+  const stopped = await ask(
+    handler,
+    post('/v1/completions', { prompt: ['Once', [1, 403]], ...GREEDY, stop: [' time'] }),
+  )
+  assert.equal(
+    stopped.body.choices.map((choice: object) => ({ ...choice, logprobs: 0 })),
+    [0, 1].map((index) => ({ text: ' upon a', index, logprobs: 0, finish_reason: 'stop' })),
+  )
+  assert.is(stopped.body.usage.prompt_tokens, 4)
+  const limited = createHandler(model, { maxTokens: 3 })
+  assert.is((await ask(limited, post('/v1/completions', { prompt: 'Once' }))).body.usage.completion_tokens, 3)
+})
+
+test('logprobs of /v1/completions are those of its tokens, whole and streamed', async () => {
+  const handler = createHandler(model)
+  const body = { prompt: 'Once', ...GREEDY, logprobs: 2 }
+  const { choices } = (await ask(handler, post('/v1/completions', body))).body
+  const { tokens, token_logprobs: logprobs, text_offset: offsets } = choices[0].logprobs
+  assert.is(tokens.join(''), choices[0].text)
+  for (const [i, offset] of offsets.entries()) assert.ok(choices[0].text.slice(offset).startsWith(tokens[i]))
+  const stream = await (await handler(post('/v1/completions', { ...body, stream: true }))).text()
+  const events = stream.split('\n\n').filter(Boolean)
+  assert.is(events.pop(), 'data: [DONE]')
+  const parts = events.map((event) => JSON.parse(event.slice('data: '.length)).choices[0].logprobs).filter(Boolean)
+  assert.equal(
+    parts.flatMap((part) => part.token_logprobs),
+    logprobs,
+  )
+  assert.equal(
+    parts.flatMap((part) => part.text_offset),
+    offsets,
+  )
+})
+
+test('fields that contradict each other or the model are named', async () => {
+  const handler = createHandler(model)
+  const cases: [string, string, object][] = [
+    ['/v1/chat/completions', 'top_logprobs', { messages: [{ role: 'user', content: '' }], top_logprobs: 1 }],
+    ['/v1/completions', 'stream_options', { prompt: '', stream_options: {} }],
+    ['/v1/completions', 'logprobs', { prompt: '', echo: true, logprobs: 1 }],
+    ['/v1/completions', 'prompt', { prompt: [1, 512] }],
+    ['/v1/completions', 'prompt', { prompt: 'a '.repeat(2000), stream: true }],
+    ['/v1/completions', 'logit_bias', { prompt: '', logit_bias: { 512: 1 } }],
+    [
+      '/v1/chat/completions',
+      'messages',
+      { messages: [{ role: 'assistant', content: '' }], chat_template_kwargs: { messages: 5 } },
+    ],
+  ]
+  for (const [path, param, fields] of cases.slice(0, -1)) {
+    const { status, body } = await ask(handler, post(path, fields))
+    assert.equal([status, body.error.param], [400, param], JSON.stringify(body))
+  }
+  const raises = createHandler(model, { template: "{{ raise_exception('no') }}" })
+  const { status, body } = await ask(raises, post('/apply-template', cases.at(-1)![2]))
+  assert.equal([status, body.error.param, body.error.code], [400, 'messages', 'template_raised'])
+})
+
+test('unknown addresses and models: 404; embeddings: 501', async () => {
+  const handler = createHandler({ a: model, b: model })
+  for (const request of [get('/'), post('/health', {}), get('/v1/models/c'), get('/v1/chat/completions')]) {
+    const { status, body } = await ask(handler, request)
+    assert.is(status, 404, request.url)
+    assert.is(body.error.type, 'not_found_error')
+  }
+  const other = await ask(handler, post('/v1/completions', { model: 'c', prompt: 'x' }))
+  assert.equal([other.status, other.body.error.param], [404, 'model'])
+  assert.match(other.body.error.message, 'a, b')
+  assert.is((await ask(handler, post('/v1/completions', { model: 'b', prompt: 'x', max_tokens: 1 }))).body.model, 'b')
+  assert.is((await ask(handler, post('/v1/embeddings', { input: 'x' }))).status, 501)
+})
+
+test('keys: without the right one only /health answers', async () => {
+  const handler = createHandler(model, { apiKeys: ['secret', 'other'] })
+  const status = async (path: string, authorization?: string) =>
+    (await handler(get(path, authorization === undefined ? {} : { authorization }))).status
+  assert.is(await status('/health'), 200)
+  for (const wrong of [undefined, '', 'secret', 'Bearer', 'Bearer secre', 'Bearer secrets', 'Basic secret']) {
+    assert.is(await status('/v1/models', wrong), 401, wrong)
+    assert.is(await status('/metrics', wrong), 401, wrong)
+    assert.is(await status('/nowhere', wrong), 401, wrong)
+  }
+  assert.is(await status('/v1/models', 'Bearer secret'), 200)
+  assert.is(await status('/v1/models', 'bearer other'), 200)
+})
+
+test('pages: of its own origin, and of those that are allowed', async () => {
+  const page = (origin: string) => get('/v1/models', { origin })
+  const closed = createHandler(model)
+  assert.is((await closed(page('http://localhost'))).status, 200)
+  const refused = await ask(closed, page('http://evil.example'))
+  assert.equal([refused.status, refused.body.error.code], [403, 'origin_not_allowed'])
+  assert.is(refused.headers.get('access-control-allow-origin'), null)
+  const open = createHandler(model, { cors: ['http://good.example'], apiKeys: ['secret'] })
+  const preflight = await open(
+    new Request('http://localhost/v1/models', {
+      method: 'OPTIONS',
+      headers: { origin: 'http://good.example', 'access-control-request-headers': 'authorization' },
+    }),
+  )
+  assert.is(preflight.status, 204)
+  assert.is(preflight.headers.get('access-control-allow-origin'), 'http://good.example')
+  assert.match(preflight.headers.get('access-control-allow-headers')!, 'authorization')
+  assert.is((await open(page('http://good.example'))).headers.get('access-control-allow-origin'), 'http://good.example')
+  assert.is((await open(page('http://evil.example'))).status, 403)
+  const all = createHandler(model, { cors: '*' })
+  assert.is((await all(page('http://any.example'))).headers.get('access-control-allow-origin'), '*')
+})
+
+test('a body beyond the limit is not read to its end', async () => {
+  const handler = createHandler(model, { bodyLimit: 1000 })
+  let pulled = 0
+  const body = new ReadableStream<Uint8Array>({
+    pull: (controller) => {
+      pulled++
+      controller.enqueue(new Uint8Array(400))
+    },
+  })
+  const init = { method: 'POST', body, duplex: 'half' } as RequestInit
+  const { status } = await ask(handler, new Request('http://localhost/v1/completions', init))
+  assert.is(status, 413)
+  assert.ok(pulled < 10, `${pulled} pieces`)
+})
+
+test('more than may wait are told to come back; a place that a client leaves is free again', async () => {
+  const { handler, next } = logged({ parallel: 1, queue: 1 })
+  const running = await first(await handler(post('/v1/completions', ENDLESS)))
+  const leaving = new AbortController()
+  const waits = handler(post('/v1/completions', { prompt: 'x', max_tokens: 1 }, { signal: leaving.signal }))
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  const full = await ask(handler, post('/v1/completions', { prompt: 'x', max_tokens: 1 }))
+  assert.equal([full.status, full.headers.get('retry-after'), full.body.error.code], [429, '1', 'queue_full'])
+  assert.match(await (await handler(get('/metrics'))).text(), /requests_processing 1\n.*requests_deferred 1\n/s)
+  leaving.abort()
+  assert.is((await waits).status, 499)
+  const second = handler(post('/v1/completions', { prompt: 'Once', ...GREEDY }))
+  await running.cancel()
+  assert.is((await second).status, 200)
+  const logs = [await next(), await next(), await next(), await next(), await next()]
+  assert.equal(logs.map(({ status }) => status).sort(), [200, 200, 429, 499, 499])
+})
+
+test('a client that goes stops its generation, whole or streamed', async () => {
+  const { handler, next } = logged()
+  const leaving = new AbortController()
+  const { stream: _, ...whole } = ENDLESS
+  const answer = handler(post('/v1/completions', whole, { signal: leaving.signal }))
+  setTimeout(() => leaving.abort(), 50)
+  assert.is((await answer).status, 499)
+  assert.is((await next()).status, 499)
+  const reader = await first(await handler(post('/v1/completions', ENDLESS)))
+  await reader.cancel()
+  assert.is((await next()).status, 499)
+  assert.is((await ask(handler, post('/v1/completions', { prompt: 'Once', ...GREEDY }))).status, 200)
+})
+
+test('what takes too long ends: 504, or an event in a stream that has begun', async () => {
+  const handler = createHandler(model, { timeout: 100 })
+  const { stream: _, ...whole } = ENDLESS
+  const { status, body } = await ask(handler, post('/v1/completions', whole))
+  assert.equal([status, body.error.type], [504, 'timeout_error'])
+  const events = (await (await handler(post('/v1/completions', ENDLESS))).text()).split('\n\n').filter(Boolean)
+  assert.is(JSON.parse(events.at(-1)!.slice('data: '.length)).error.code, 'timeout')
+})
+
+test('a model that is closed: 503 with Retry-After; a failure nobody foresaw: 500, its details to the log alone', async () => {
+  const closed = await load(STORIES, { threads: 1 })
+  await closed.close()
+  const errors: unknown[] = []
+  const options = { onError: (error: unknown) => errors.push(error) }
+  const gone = await ask(createHandler(closed, options), post('/v1/completions', { prompt: 'x' }))
+  assert.equal([gone.status, gone.headers.get('retry-after'), gone.body.error.code], [503, '1', 'closed'])
+  const broken = { info: model.info, generate: () => assert.unreachable('a secret') } as unknown as Model
+  const failed = await ask(createHandler(broken, options), post('/v1/completions', { prompt: 'x' }))
+  assert.is(failed.status, 500)
+  assert.not.match(JSON.stringify(failed.body), 'secret')
+  assert.is(errors.length, 2)
+})
+
+test('options that are wrong are refused', async () => {
+  for (const options of [
+    { parallel: 0 },
+    { queue: -1 },
+    { timeout: 1.5 },
+    { bodyLimit: '1' },
+    { apiKeys: [''] },
+    5,
+    null,
+  ]) {
+    await fails(() => createHandler(model, options as never), ArgumentError, 'INVALID_OPTION')
+  }
+  for (const models of [{}, { a: 5 }, null, 'x']) {
+    await fails(() => createHandler(models as never), ArgumentError, 'INVALID_OPTION')
+  }
+})
+
+/** `cria serve` on a free port: its address, what it says and how it ends. */
+async function serve(...args: string[]) {
+  const child = spawn(process.execPath, [CLI, 'serve', '--port', '0', ...args])
+  process.once('exit', () => child.kill('SIGKILL'))
+  let output = ''
+  child.stderr.setEncoding('utf8').on('data', (text) => (output += text))
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+  let stdout = ''
+  await new Promise<void>((resolve) =>
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      stdout += text
+      resolve()
+    }),
+  )
+  const [, url] = /^cria: .* at (http:\/\/127\.0\.0\.1:\d+)\/v1\n$/.exec(stdout)!
+  return { url: url!, child, ended, stderr: () => output }
+}
+
+test('cria serve lets answers end at the first signal, and ends at once at the second', async () => {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    const { url, child, ended, stderr } = await serve()
+    const body = JSON.stringify({ prompt: 'Once', ignore_eos: true, n: 2, stream: true })
+    const response = await fetch(`${url}/v1/completions`, { method: 'POST', body })
+    const reader = await first(response)
+    child.kill(signal)
+    let text = ''
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      text += Buffer.from(part.value).toString()
+    }
+    assert.match(text, /\[DONE\]/)
+    assert.is(await ended, 0, stderr())
+    assert.match(stderr(), /POST \/v1\/completions 200 \d+ ms, \d+ prompt tokens \(\d+ cached\), \d+ generated\n/)
+  }
+  const { url, child, ended } = await serve()
+  const body = JSON.stringify({ ...ENDLESS, prompt: Array(64).fill('Once') })
+  await first(await fetch(`${url}/v1/completions`, { method: 'POST', body }))
+  child.kill('SIGTERM')
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  child.kill('SIGTERM')
+  assert.is(await ended, 143)
+})
+
+test('cria serve answers what is no proper request, and listens on loopback alone', async () => {
+  const server = start(process.execPath, [CLI, 'serve', '--port', '0', '--alias', 'x'])
+  try {
+    const [, port] = (await server.said(/at http:\/\/127\.0\.0\.1:(\d+)\/v1\n/)) as unknown as [string, string]
+    const status = (options: object): Promise<number | undefined> =>
+      new Promise((resolve, reject) => {
+        httpRequest({ host: '127.0.0.1', port, ...options }, (response) => resolve(response.resume().statusCode))
+          .once('error', reject)
+          .end()
+      })
+    assert.is(await status({ path: '/v1/models' }), 200)
+    assert.is(await status({ path: '/v1/models', method: 'TRACE' }), 400)
+    assert.is(await status({ path: '/v1/models', headers: { host: 'not a host' } }), 400)
+    const taken = await cria(['serve', '--port', port])
+    assert.is(taken.code, 1)
+    assert.match(taken.stderr, /EADDRINUSE/)
+  } finally {
+    await server.end()
+  }
+})
+
+test.run()
