@@ -23,6 +23,8 @@ const OUTPUT = {
 const { header, sha256, hfToken } = SOURCE_FLAGS
 const SOURCE = { header, sha256, hfToken }
 
+const NAMES = FILE_TYPES.map(({ name }) => name)
+
 const flags = { ...TYPES, ...OUTPUT, ...SOURCE, ...OTHER_FLAGS }
 
 export const quantizeCommand: Command<typeof flags> = {
@@ -31,7 +33,8 @@ export const quantizeCommand: Command<typeof flags> = {
   usage: 'quantize IN.gguf OUT.gguf TYPE [options]',
   description: [
     'Writes a GGUF model with its weights in another type, byte for byte as llama-quantize does.',
-    `TYPE: ${FILE_TYPES.map(({ name }) => name).join(', ')}.`,
+    `TYPE: ${NAMES.slice(0, 13).join(', ')},`,
+    `${NAMES.slice(13).join(', ')}.`,
     'The file appears under its name only when it is complete. IN may be a URL.',
   ],
   groups: [

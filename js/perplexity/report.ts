@@ -63,45 +63,47 @@ function perplexityTable(found: Divergence): string[] {
   ]
 }
 
+/** Rows of both tables of quantiles; those of the second alone. */
+const SHARES: readonly [name: string, share: number][] = [
+  ['Maximum', 1],
+  ['99.9%', 0.999],
+  ['99.0%', 0.99],
+  ['95.0%', 0.95],
+  ['90.0%', 0.9],
+  ['75.0%', 0.75],
+  ['Median', 0.5],
+  ['25.0%', 0.25],
+  ['10.0%', 0.1],
+  [' 5.0%', 0.05],
+  [' 1.0%', 0.01],
+  [' 0.1%', 0.001],
+  ['Minimum', 0],
+]
+const QUARTERS = [0.25, 0.75]
+
+function quantiles(
+  values: readonly number[],
+  line: (name: string, value: number) => string,
+  without: readonly number[] = [],
+): string[] {
+  const sorted = Float32Array.from(values).sort()
+  const shown = SHARES.filter(([, share]) => !without.includes(share))
+  return shown.map(([name, share]) => line(name.padEnd(7), quantile(sorted, share)))
+}
+
 function divergenceTable({ divergence, divergences }: Divergence): string[] {
-  const sorted = Float32Array.from(divergences).sort()
-  const row = (name: string, share: number) => `${name} KLD: ${fixed(quantile(sorted, share), 10, 6)}`
   return [
     '====== KL divergence statistics ======',
     `Mean    KLD: ${both(divergence, 10, 6)}`,
-    row('Maximum', 1),
-    row('99.9%  ', 0.999),
-    row('99.0%  ', 0.99),
-    row('95.0%  ', 0.95),
-    row('90.0%  ', 0.9),
-    row('Median ', 0.5),
-    row('10.0%  ', 0.1),
-    row(' 5.0%  ', 0.05),
-    row(' 1.0%  ', 0.01),
-    row(' 0.1%  ', 0.001),
-    row('Minimum', 0),
+    ...quantiles(divergences, (name, value) => `${name} KLD: ${fixed(value, 10, 6)}`, QUARTERS),
   ]
 }
 
 function shiftTable({ meanShift, rootShift, sameTop, shifts }: Divergence): string[] {
-  const sorted = Float32Array.from(shifts).sort()
-  const row = (name: string, share: number) => `${name} Δp: ${fixed(100 * quantile(sorted, share), 6, 3)}%`
   return [
     '====== Token probability statistics ======',
     `Mean    Δp: ${both(percent(meanShift), 6, 3, 5)} %`,
-    row('Maximum', 1),
-    row('99.9%  ', 0.999),
-    row('99.0%  ', 0.99),
-    row('95.0%  ', 0.95),
-    row('90.0%  ', 0.9),
-    row('75.0%  ', 0.75),
-    row('Median ', 0.5),
-    row('25.0%  ', 0.25),
-    row('10.0%  ', 0.1),
-    row(' 5.0%  ', 0.05),
-    row(' 1.0%  ', 0.01),
-    row(' 0.1%  ', 0.001),
-    row('Minimum', 0),
+    ...quantiles(shifts, (name, value) => `${name} Δp: ${fixed(100 * value, 6, 3)}%`),
     `RMS Δp    : ${both(percent(rootShift), 6, 3, 5)} %`,
     `Same top p: ${both(percent(sameTop), 6, 3, 5)} %`,
   ]
