@@ -334,7 +334,7 @@ test('close ends what is pending, may be called twice, and ends all use', async 
 test('the module exports its functions and every error class, and nothing else', () => {
   const classes = Object.entries(errors).filter(([name]) => name.endsWith('Error') && /^[A-Z]/.test(name))
   assert.ok(classes.length > 0)
-  const calls = ['capabilities', 'convertLlama2c', 'inspect', 'load', 'loadTokenizer', 'readGguf']
+  const calls = ['capabilities', 'convertLlama2c', 'inspect', 'load', 'loadTokenizer', 'quantize', 'readGguf']
   const names = [...classes.map(([name]) => name), ...calls]
   assert.equal(Object.keys(cria).sort(), names.sort())
 })
