@@ -15,11 +15,11 @@ test('holds what runs, with types, and nothing of the tests and sources', () => 
     assert.ok(paths.includes(`dist/${path}`), path)
   }
   for (const isa of ['simd', 'relaxed']) assert.ok(paths.includes(`dist/${isa}.wasm`), isa)
-  for (const path of ['LICENSE', 'README.md', 'CHANGELOG.md', 'package.json', 'models/stories260K.gguf']) {
+  for (const path of ['LICENSE', 'README.md', 'package.json', 'models/stories260K.gguf']) {
     assert.ok(paths.includes(path), path)
   }
   for (const path of paths) {
-    assert.match(path, /^(dist|models)\/|^(LICENSE|README\.md|CHANGELOG\.md|package\.json)$/)
+    assert.match(path, /^(dist|models)\/|^(LICENSE|README\.md|package\.json)$/)
     assert.not.match(path, /test|scalar|\.map$/)
   }
 })
