@@ -88,6 +88,9 @@ async function pour(body: ReadableStream<Uint8Array>, outgoing: ServerResponse, 
   for (;;) {
     const { done, value } = await reader.read()
     if (done || gone.aborted) return
-    if (!outgoing.write(value)) await Promise.race([once(outgoing, 'drain'), once(gone, 'abort')])
+    if (outgoing.write(value)) continue
+    await once(outgoing, 'drain', { signal: gone }).catch((error) => {
+      if (!gone.aborted) throw error
+    })
   }
 }

@@ -44,8 +44,6 @@ export class Call {
     this.signal = this.controller.signal
     const late = new ApiError(504, 'timeout', `The request took more than ${timeout} ms.`, null, timeout)
     this.timer = setTimeout(() => this.controller.abort(late), timeout)
-    // A timeout keeps no process alive, where there are processes.
-    ;(this.timer as { unref?(): void }).unref?.()
     request.signal.addEventListener('abort', this.leave, { once: true })
   }
 

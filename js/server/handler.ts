@@ -131,7 +131,8 @@ class Server {
       const failure = await call.streaming
       const status = failure?.status ?? (call.gone ? 499 : response.status)
       this.metrics.answered(this.paths.has(call.path) ? call.path : 'other', status)
-      this.options.onRequest?.(call.end(status))
+      const log = call.end(status)
+      this.options.onRequest?.(log)
     }
     const ended = end()
     context.waitUntil?.(ended)
