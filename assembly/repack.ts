@@ -36,63 +36,59 @@ import * as q5_1 from './quant/q5_1'
 import * as q6_k from './quant/q6_k'
 import * as q8_0 from './quant/q8_0'
 
-function packGroup(type: i32, src: usize, rows: i32, columns: i32, dst: usize): bool {
+/** A group; 0 or a REPACK_ code. */
+function packGroup(type: i32, src: usize, rows: i32, columns: i32, dst: usize): i32 {
+  let finite: bool
   switch (type) {
     case TYPE_F32:
-      return packF32(src, rows, columns, dst)
+      finite = packF32(src, rows, columns, dst)
+      break
     case TYPE_F16:
-      return packF16(src, rows, columns, dst)
+      finite = packF16(src, rows, columns, dst)
+      break
     case TYPE_BF16:
-      return packBF16(src, rows, columns, dst)
+      finite = packBF16(src, rows, columns, dst)
+      break
     case TYPE_Q4_0:
-      return q4_0.pack(src, rows, columns, dst)
+      finite = q4_0.pack(src, rows, columns, dst)
+      break
     case TYPE_Q4_1:
-      return q4_1.pack(src, rows, columns, dst)
+      finite = q4_1.pack(src, rows, columns, dst)
+      break
     case TYPE_Q8_0:
-      return q8_0.pack(src, rows, columns, dst)
+      finite = q8_0.pack(src, rows, columns, dst)
+      break
     case TYPE_Q5_0:
-      return q5_0.pack(src, rows, columns, dst)
+      finite = q5_0.pack(src, rows, columns, dst)
+      break
     case TYPE_Q5_1:
-      return q5_1.pack(src, rows, columns, dst)
+      finite = q5_1.pack(src, rows, columns, dst)
+      break
     case TYPE_Q4_K:
-      return q4_k.packQ4_K(src, rows, columns, dst)
+      finite = q4_k.packQ4_K(src, rows, columns, dst)
+      break
     case TYPE_Q5_K:
-      return q4_k.packQ5_K(src, rows, columns, dst)
+      finite = q4_k.packQ5_K(src, rows, columns, dst)
+      break
     case TYPE_Q2_K:
-      return q2_k.pack(src, rows, columns, dst)
+      finite = q2_k.pack(src, rows, columns, dst)
+      break
     case TYPE_Q3_K:
-      return q3_k.pack(src, rows, columns, dst)
+      finite = q3_k.pack(src, rows, columns, dst)
+      break
     case TYPE_IQ4_NL:
-      return iq4.packIQ4_NL(src, rows, columns, dst)
+      finite = iq4.packIQ4_NL(src, rows, columns, dst)
+      break
     case TYPE_IQ4_XS:
-      return iq4.packIQ4_XS(src, rows, columns, dst)
-    default:
-      return q6_k.pack(src, rows, columns, dst)
-  }
-}
-
-/** Whether repack knows a ggml type. */
-export function knows(type: i32): bool {
-  switch (type) {
-    case TYPE_F32:
-    case TYPE_F16:
-    case TYPE_BF16:
-    case TYPE_Q4_0:
-    case TYPE_Q4_1:
-    case TYPE_Q5_0:
-    case TYPE_Q5_1:
-    case TYPE_Q8_0:
-    case TYPE_Q2_K:
-    case TYPE_Q3_K:
-    case TYPE_Q4_K:
-    case TYPE_Q5_K:
+      finite = iq4.packIQ4_XS(src, rows, columns, dst)
+      break
     case TYPE_Q6_K:
-    case TYPE_IQ4_NL:
-    case TYPE_IQ4_XS:
-      return true
+      finite = q6_k.pack(src, rows, columns, dst)
+      break
     default:
-      return false
+      return REPACK_UNKNOWN_TYPE
   }
+  return finite ? 0 : REPACK_NOT_FINITE
 }
 
 /**
@@ -108,9 +104,9 @@ export function repack(
   dst: usize,
   groupBytes: usize,
 ): i32 {
-  if (!knows(type)) return REPACK_UNKNOWN_TYPE
   for (let r = 0; r < rows; r += GROUP_ROWS) {
-    if (!packGroup(type, src, min(rows - r, GROUP_ROWS), columns, dst)) return REPACK_NOT_FINITE
+    const status = packGroup(type, src, min(rows - r, GROUP_ROWS), columns, dst)
+    if (status != 0) return status
     src += rowBytes * GROUP_ROWS
     dst += groupBytes
   }

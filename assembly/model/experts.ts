@@ -45,9 +45,9 @@ import {
   ROUTE_WEIGHT,
 } from '../layout'
 import { barrier } from './barrier'
-import { gateAndUpUnit, multiply, unitsOf } from './ffn'
+import { gateAndUpUnit, multiply } from './ffn'
 import { f32Of, i32At, pointerAt } from './fields'
-import { STORE, arrange, arrangedQ8, groupsOf, linear, tileOf, tilesOf, weightBytes } from './linear'
+import { STORE, arrange, arrangedQ8, groupsOf, linear, tileOf, tilesOf, unitsOf, weightBytes } from './linear'
 import { exp_scalar } from './math'
 import { chunksOf, claim, share } from './work'
 

@@ -13,20 +13,8 @@ import {
   MODEL_H_ACTS_F32,
 } from '../layout'
 import { i32At, pointerAt } from './fields'
-import { STORE, SWIGLU, arrange, groupsOf, linear, tilesOf, weightBytes } from './linear'
+import { STORE, SWIGLU, UNIT, arrange, groupsOf, linear, tilesOf, unitsOf, weightBytes } from './linear'
 import { chunksOf, claim, share } from './work'
-
-/** Groups of gate and up that make one unit of work: 32 columns of the next matrix. */
-// @ts-ignore: decorator
-@inline
-const UNIT = 4
-
-/** Units of a matrix. */
-// @ts-ignore: decorator
-@inline
-export function unitsOf(tensor: usize): i32 {
-  return (groupsOf(tensor) + UNIT - 1) / UNIT
-}
 
 /** Rows of one matrix, chunk by chunk. */
 export function multiply(

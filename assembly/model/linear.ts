@@ -29,6 +29,18 @@ export function groupsOf(tensor: usize): i32 {
   return (load<i32>(tensor, TENSOR_ROWS) + GROUP_ROWS - 1) / GROUP_ROWS
 }
 
+/** Groups that make a unit of work: 32 rows, a block of columns for what reads the result. */
+// @ts-ignore: decorator
+@inline
+export const UNIT = BLOCK / GROUP_ROWS
+
+/** Units of a matrix. */
+// @ts-ignore: decorator
+@inline
+export function unitsOf(tensor: usize): i32 {
+  return (groupsOf(tensor) + UNIT - 1) / UNIT
+}
+
 /** Bytes of a matrix's packed weights. */
 // @ts-ignore: decorator
 @inline

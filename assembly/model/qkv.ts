@@ -30,7 +30,7 @@ import {
 import { readsF32, tileBytes } from '../kernels/dispatch'
 import { keyOf, putBlock, putKey, putValue, valueOf } from './cache'
 import { f32At, f32Of, i32At, i32Of, pointerAt } from './fields'
-import { groupsOf, multiplyTile, readyGroup, tileOf, weightBytes } from './linear'
+import { UNIT, groupsOf, multiplyTile, readyGroup, tileOf, unitsOf, weightBytes } from './linear'
 import { storeCosSin } from './math'
 import { chunksOf, claim, share } from './work'
 
@@ -107,17 +107,6 @@ function headAt(model: usize, layer: usize, kind: i32, row: i32, head: i32): usi
   if (kind == KEY) return keyOf(model, layer, row, head)
   if (kind == VALUE) return valueOf(model, layer, row, head)
   return f32Of(pointerAt(model, MODEL_QB), (row * i32At(model, MODEL_HEADS) + head) * i32At(model, MODEL_HEAD_DIM))
-}
-
-/** Groups of a unit of work: 32 rows. */
-// @ts-ignore: decorator
-@inline
-const UNIT = BLOCK / GROUP_ROWS
-
-// @ts-ignore: decorator
-@inline
-function unitsOf(tensor: usize): i32 {
-  return (groupsOf(tensor) + UNIT - 1) / UNIT
 }
 
 /** Units [firstUnit, lastUnit) of one projection for n tokens. */
