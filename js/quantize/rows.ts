@@ -1,21 +1,4 @@
 /** The quantize wasm on a memory of its own: rows of one type become rows of another. */
-import {
-  TYPE_BF16,
-  TYPE_F16,
-  TYPE_F32,
-  TYPE_IQ4_NL,
-  TYPE_IQ4_XS,
-  TYPE_Q2_K,
-  TYPE_Q3_K,
-  TYPE_Q4_0,
-  TYPE_Q4_1,
-  TYPE_Q4_K,
-  TYPE_Q5_0,
-  TYPE_Q5_1,
-  TYPE_Q5_K,
-  TYPE_Q6_K,
-  TYPE_Q8_0,
-} from '../../assembly/layout.ts'
 import { GGML_TYPES } from '../gguf/ggml-types.ts'
 
 /** The exports of assembly/quantize/index.ts. Pointers are byte addresses. */
@@ -26,24 +9,8 @@ interface Exports {
   quantize(type: number, x: number, columns: number, importance: number, dst: number, scratch: number): number
 }
 
-/** Types that can be read and written, by ggml's name. */
-const TYPES: Readonly<Record<string, number>> = {
-  F32: TYPE_F32,
-  F16: TYPE_F16,
-  BF16: TYPE_BF16,
-  Q4_0: TYPE_Q4_0,
-  Q4_1: TYPE_Q4_1,
-  Q5_0: TYPE_Q5_0,
-  Q5_1: TYPE_Q5_1,
-  Q8_0: TYPE_Q8_0,
-  Q2_K: TYPE_Q2_K,
-  Q3_K: TYPE_Q3_K,
-  Q4_K: TYPE_Q4_K,
-  Q5_K: TYPE_Q5_K,
-  Q6_K: TYPE_Q6_K,
-  IQ4_NL: TYPE_IQ4_NL,
-  IQ4_XS: TYPE_IQ4_XS,
-}
+/** Types that can be read and written: those that assembly/quantize has. */
+const TYPES = 'F32 F16 BF16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS'.split(' ')
 
 /** Whole rows to be converted. */
 export interface RowsJob {
@@ -67,7 +34,7 @@ const PAGE = 65536
 const START = 64
 
 export class RowQuantizer {
-  static readonly types: readonly string[] = Object.keys(TYPES)
+  static readonly types: readonly string[] = TYPES
 
   private constructor(
     private readonly exports: Exports,
@@ -83,7 +50,8 @@ export class RowQuantizer {
   convert({ from, to, rows, columns, bytes, importance }: RowsJob): RowsResult {
     const { exports } = this
     const fromBytes = bytes.length / rows
-    const { blockColumns, blockBytes } = GGML_TYPES.get(to)!
+    const source = GGML_TYPES.get(from)!.id
+    const { id: target, blockColumns, blockBytes } = GGML_TYPES.get(to)!
     const toBytes = (columns / blockColumns) * blockBytes
     const scratch = START
     const x = alignUp(scratch + exports.scratchBytes())
@@ -94,14 +62,14 @@ export class RowQuantizer {
     new Uint8Array(this.memory.buffer, src).set(bytes)
     if (importance) new Float32Array(this.memory.buffer, weights).set(importance)
     for (let row = 0; row < rows; row++) {
-      exports.dequantize(TYPES[from]!, src + row * fromBytes, columns, x, scratch)
+      exports.dequantize(source, src + row * fromBytes, columns, x, scratch)
       const column = exports.firstNotFinite(x, columns)
       if (column >= 0) return { problem: 'source', row, column }
       if (from === to) continue
       const at = dst + row * toBytes
-      exports.quantize(TYPES[to]!, x, columns, importance ? weights : 0, at, scratch)
+      exports.quantize(target, x, columns, importance ? weights : 0, at, scratch)
       // What has become too large for a half shows as a value that is not finite.
-      exports.dequantize(TYPES[to]!, at, columns, x, scratch)
+      exports.dequantize(target, at, columns, x, scratch)
       const overflow = exports.firstNotFinite(x, columns)
       if (overflow >= 0) return { problem: 'target', row, column: overflow }
     }
