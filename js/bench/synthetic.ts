@@ -3,6 +3,8 @@ import { WEIGHT_TYPES } from '../engine/tensors.ts'
 import { ArgumentError, throwIfAborted } from '../errors.ts'
 import { GGML_TYPES, tensorBytes } from '../gguf/ggml-types.ts'
 import { type MetadataEntry, type TensorEntry, writeGguf } from '../gguf/writer.ts'
+import { FILE_TYPES, type FileType } from '../quantize/file-types.ts'
+import { matters, SMALLER } from '../quantize/mixes.ts'
 import { checkRange } from '../source/range.ts'
 import type { Source } from '../source/source.ts'
 import { SHAPES, type Shape } from './shapes.ts'
@@ -36,35 +38,6 @@ export interface SyntheticOptions {
 const ALIGNMENT = 32
 /** Bytes of a tensor that are made at once when the whole file is written. */
 const PIECE = 1024 * 1024
-/** llama.cpp's general.file_type. */
-const FILE_TYPES: Readonly<Record<string, number>> = {
-  f32: 0,
-  f16: 1,
-  q4_0: 2,
-  q4_1: 3,
-  q8_0: 7,
-  q5_0: 8,
-  q5_1: 9,
-  q2_k: 10,
-  q3_k: 11,
-  q4_k: 14,
-  q4_k_m: 15,
-  q5_k: 16,
-  q5_k_m: 17,
-  q6_k: 18,
-  iq4_nl: 25,
-  iq4_xs: 30,
-  bf16: 32,
-}
-/** What llama.cpp's quantizer takes instead where rows are no whole number of blocks. */
-const FALLBACKS: Readonly<Record<string, string>> = {
-  Q2_K: 'IQ4_NL',
-  Q3_K: 'IQ4_NL',
-  IQ4_XS: 'IQ4_NL',
-  Q4_K: 'Q5_0',
-  Q5_K: 'Q5_1',
-  Q6_K: 'Q8_0',
-}
 
 /** A tensor whose bytes can be had anywhere. */
 interface Tensor {
@@ -132,7 +105,7 @@ export class SyntheticModel {
     this.matrix('token_embd', vocabulary, dim, tied ? headType : type)
     for (let layer = 0; layer < layers; layer++) {
       const name = (part: string): string => `blk.${layer}.${part}`
-      const sensitive = hasMoreBits(layer, layers) ? more : type
+      const sensitive = matters(layer, layers) ? more : type
       this.norm(name('attn_norm'), dim)
       this.matrix(name('attn_q'), dim, dim, type)
       this.matrix(name('attn_k'), kvDim, dim, type)
@@ -164,7 +137,7 @@ export class SyntheticModel {
   /** A matrix, or a stack of them. */
   private matrix(name: string, rows: number, columns: number, asked: string, count?: number): void {
     const wanted = GGML_TYPES.get(asked.toUpperCase())!
-    const type = columns % wanted.blockColumns === 0 ? wanted.name : FALLBACKS[wanted.name]!
+    const type = columns % wanted.blockColumns === 0 ? wanted.name : SMALLER[wanted.name]!
     const key = `${type} ${columns}`
     const weights = this.weights.get(key) ?? new Weights(type, columns)
     this.weights.set(key, weights)
@@ -186,22 +159,22 @@ function shapeOf({ shape: name }: SyntheticOptions): Shape {
   throw new ArgumentError('SHAPE', `There is no shape ${name}; there are ${Object.keys(SHAPES).join(', ')}.`, name)
 }
 
-/** The first and the last eighth of the layers, and every third between. */
-function hasMoreBits(layer: number, layers: number): boolean {
-  const eighth = Math.floor(layers / 8)
-  return layer < eighth || layer >= Math.floor((7 * layers) / 8) || (layer - eighth) % 3 === 2
+/** llama.cpp's general.file_type. A plain K-quant has none of its own, but the mix with the least of other types. */
+function fileTypeId(type: string): number {
+  const name = type.toUpperCase()
+  const named = (wanted: string): FileType | undefined => FILE_TYPES.find((file) => file.name === wanted)
+  return (named(name) ?? named(`${name}_S`))!.id
 }
 
 function describeModel({ shape: name, type }: SyntheticOptions, shape: Shape): MetadataEntry[] {
   const { dim, ffn, layers, heads, kvHeads, context, ropeBase, experts } = shape
   const uint32 = (key: string, value: number): MetadataEntry => ({ key, type: 'uint32', value })
   const float32 = (key: string, value: number): MetadataEntry => ({ key, type: 'float32', value })
-  const fileType = FILE_TYPES[type]
   return [
     { key: 'general.architecture', type: 'string', value: 'llama' },
     { key: 'general.name', type: 'string', value: `${name}, random weights` },
     uint32('general.alignment', ALIGNMENT),
-    ...(fileType === undefined ? [] : [uint32('general.file_type', fileType)]),
+    uint32('general.file_type', fileTypeId(type)),
     uint32('llama.context_length', context),
     uint32('llama.embedding_length', dim),
     uint32('llama.block_count', layers),

@@ -209,8 +209,8 @@ class Mix {
 /** File types of which attn_output has more bits where there are 8 experts: it is a small part then. */
 const EIGHT_EXPERTS_OUTPUT = ['Q2_K', 'Q3_K_S', 'Q3_K_M', 'IQ4_NL', 'IQ4_XS', 'Q4_K_S', 'Q4_K_M']
 
-/** The first and last eighths of the layers, and every third between. */
-function matters(layer: number, layers: number): boolean {
+/** Whether a layer is among those that get more bits: the first and last eighths, and every third between. */
+export function matters(layer: number, layers: number): boolean {
   const eighth = Math.floor(layers / 8)
   return layer < eighth || layer >= Math.floor((7 * layers) / 8) || (layer - eighth) % 3 === 2
 }
@@ -229,7 +229,7 @@ function given(tensor: TensorInfo, type: string): Choice {
 }
 
 /** What takes the place of a type of 256-column blocks where the columns are only a multiple of 32. */
-const SMALLER: Readonly<Record<string, string>> = {
+export const SMALLER: Readonly<Record<string, string>> = {
   Q2_K: 'Q4_0',
   Q3_K: 'Q4_0',
   Q4_K: 'Q5_0',
