@@ -3,11 +3,11 @@ import * as platform from '#platform'
 import type { CriaWarning, ModelInput, Progress } from '../api.ts'
 import { ArgumentError, FormatError, NumericError, throwIfAborted } from '../errors.ts'
 import { GGML_TYPES } from '../gguf/ggml-types.ts'
-import { type MetadataEntry, type TensorEntry, writeGguf } from '../gguf/writer.ts'
+import type { MetadataEntry, TensorEntry } from '../gguf/writer.ts'
 import { findFileType } from '../quantize/file-types.ts'
-import { inOrder } from '../quantize/in-order.ts'
 import { openPool, type Pool } from '../quantize/pool.ts'
 import type { RowsResult } from '../quantize/rows.ts'
+import { writeConverted } from '../quantize/windows.ts'
 import { checkSignal } from '../source/check.ts'
 import { Folder } from './folder.ts'
 import { describeArchitecture, type HfConfig, readHfConfig, ropeFactors } from './hf-config.ts'
@@ -126,38 +126,30 @@ interface Window {
 }
 
 class Run {
-  private done = 0
-  private readonly total: number
-
   constructor(
     private readonly pool: Pool,
     private readonly tensors: readonly HfTensor[],
     private readonly factors: Float32Array | undefined,
     private readonly options: HuggingFaceOptions & { outtype: Outtype },
-  ) {
-    this.total = tensors.reduce((sum, { from }) => sum + from.bytes, 0)
-  }
+  ) {}
 
-  /** The file: its header, then the tensors' data, windows of which are under way while others are written. */
-  async *chunks(metadata: readonly MetadataEntry[]): AsyncGenerator<Uint8Array> {
-    const { onProgress } = this.options
+  chunks(metadata: readonly MetadataEntry[]): AsyncGenerator<Uint8Array> {
     const { factors } = this
-    onProgress?.({ phase: 'header', done: 0, total: this.total })
-    const results = inOrder(this.windows(), (window) => this.convert(window), this.pool.size + 1)
     const rope: TensorEntry[] = factors
       ? [{ name: 'rope_freqs.weight', dimensions: [factors.length], type: 'F32', data: () => [floatBytes(factors)] }]
       : []
-    const entries = this.tensors.map((tensor): TensorEntry => {
-      const { name, rows, columns, from } = tensor
-      const dimensions = isVector(tensor) ? [rows] : [columns, rows]
-      return { name, dimensions, type: this.typeOf(tensor), data: () => this.take(rows, from.bytes / rows, results) }
+    return writeConverted(metadata, {
+      before: rope,
+      tensors: this.tensors.map((tensor) => {
+        const { name, rows, columns, from } = tensor
+        const dimensions = isVector(tensor) ? [rows] : [columns, rows]
+        return { name, dimensions, type: this.typeOf(tensor), rows, sourceBytes: from.bytes }
+      }),
+      windows: this.windows(),
+      convert: (window) => this.convert(window),
+      ahead: this.pool.size + 1,
+      onProgress: this.options.onProgress,
     })
-    try {
-      yield* writeGguf(metadata, [...rope, ...entries])
-    } finally {
-      await results.return(undefined)
-    }
-    onProgress?.({ phase: 'ready', done: this.total, total: this.total })
   }
 
   /** ggml's name of what the tensor becomes. Rows that are no whole number of blocks stay F16, as in llama.cpp. */
@@ -179,22 +171,7 @@ class Run {
     }
   }
 
-  /** The data of one tensor: as many results as it has windows. */
-  private async *take(
-    rows: number,
-    rowBytes: number,
-    results: AsyncIterator<{ window: Window; bytes: Uint8Array }>,
-  ): AsyncGenerator<Uint8Array> {
-    for (let taken = 0; taken < rows; ) {
-      const { window, bytes } = (await results.next()).value as { window: Window; bytes: Uint8Array }
-      yield bytes
-      taken += window.rows
-      this.done += window.rows * rowBytes
-      this.options.onProgress?.({ phase: 'weights', done: this.done, total: this.total })
-    }
-  }
-
-  private async convert(window: Window): Promise<{ window: Window; bytes: Uint8Array }> {
+  private async convert(window: Window): Promise<Uint8Array> {
     const { tensor, to, firstRow, rows } = window
     const { from, headRows, columns } = tensor
     const { signal } = this.options
@@ -207,7 +184,7 @@ class Run {
     const result = await this.pool.run({ from: from.dtype, to, ...shape, bytes })
     throwIfAborted(signal, WHAT)
     if (result.bytes === undefined) throw unfit(window, result)
-    return { window, bytes: result.bytes }
+    return result.bytes
   }
 }
 

@@ -6,16 +6,15 @@ import { FormatError, NumericError, throwIfAborted } from '../errors.ts'
 import { GGML_TYPES } from '../gguf/ggml-types.ts'
 import { readModel } from '../gguf/shards.ts'
 import type { Gguf } from '../gguf/types.ts'
-import { type TensorEntry, writeGguf } from '../gguf/writer.ts'
 import { checkSourceOptions } from '../source/check.ts'
 import { openModel } from '../source/shards.ts'
 import { openSource, type Source, type SourceOptions } from '../source/source.ts'
 import { type FileType, findFileType, findTensorType } from './file-types.ts'
 import { type Imatrix, readImatrix } from './imatrix.ts'
-import { inOrder } from './in-order.ts'
 import { type PlannedTensor, planMetadata, planTensors } from './plan.ts'
 import { openPool, type Pool } from './pool.ts'
 import { RowQuantizer, type RowsResult } from './rows.ts'
+import { writeConverted } from './windows.ts'
 
 export interface QuantizeOptions extends SourceOptions {
   /** All matrices the same type, without the mix that the file type stands for; default false. */
@@ -133,37 +132,24 @@ interface Window {
 }
 
 class Run {
-  private done = 0
-  private readonly total: number
-
   constructor(
     private readonly source: Source,
     private readonly pool: Pool,
     private readonly tensors: readonly PlannedTensor[],
     private readonly options: QuantizeOptions,
-  ) {
-    this.total = tensors.reduce((sum, { bytes }) => sum + bytes, 0)
-  }
+  ) {}
 
-  /** The file: its header, then the tensors' data, windows of which are under way while others are written. */
-  async *chunks(metadata: Parameters<typeof writeGguf>[0]): AsyncGenerator<Uint8Array> {
-    const { onProgress } = this.options
-    onProgress?.({ phase: 'header', done: 0, total: this.total })
-    const results = inOrder(this.windows(), (window) => this.convert(window), this.pool.size + 1)
-    try {
-      const entries = this.tensors.map(
-        (tensor): TensorEntry => ({
-          name: tensor.name,
-          dimensions: tensor.dimensions,
-          type: tensor.to,
-          data: () => this.take(tensor, results),
-        }),
-      )
-      yield* writeGguf(metadata, entries)
-    } finally {
-      await results.return(undefined)
-    }
-    onProgress?.({ phase: 'ready', done: this.total, total: this.total })
+  chunks(metadata: Parameters<typeof writeConverted>[0]): AsyncGenerator<Uint8Array> {
+    return writeConverted(metadata, {
+      tensors: this.tensors.map(({ name, dimensions, to, bytes }) => {
+        const rows = dimensions.slice(1).reduce((product, size) => product * size, 1)
+        return { name, dimensions, type: to, rows, sourceBytes: bytes }
+      }),
+      windows: this.windows(),
+      convert: (window) => this.convert(window),
+      ahead: this.pool.size + 1,
+      onProgress: this.options.onProgress,
+    })
   }
 
   private *windows(): Generator<Window> {
@@ -179,23 +165,7 @@ class Run {
     }
   }
 
-  /** The data of one tensor: as many results as it has windows. */
-  private async *take(
-    tensor: PlannedTensor,
-    results: AsyncIterator<{ window: Window; bytes: Uint8Array }>,
-  ): AsyncGenerator<Uint8Array> {
-    const [, ...rest] = tensor.dimensions
-    const rows = rest.reduce((product, size) => product * size, 1)
-    for (let done = 0; done < rows; ) {
-      const { window, bytes } = (await results.next()).value as { window: Window; bytes: Uint8Array }
-      yield bytes
-      done += window.rows
-      this.done += (tensor.bytes / rows) * window.rows
-      this.options.onProgress?.({ phase: 'weights', done: this.done, total: this.total })
-    }
-  }
-
-  private async convert(window: Window): Promise<{ window: Window; bytes: Uint8Array }> {
+  private async convert(window: Window): Promise<Uint8Array> {
     const { tensor, firstRow, rows } = window
     const { signal } = this.options
     throwIfAborted(signal, WHAT)
@@ -205,14 +175,14 @@ class Run {
     const bytes = new Uint8Array(rows * rowBytes)
     await this.source.read(bytes, tensor.offset + firstRow * rowBytes, signal)
     // What cannot be read cannot be looked into either.
-    if (!RowQuantizer.types.includes(tensor.type)) return { window, bytes }
+    if (!RowQuantizer.types.includes(tensor.type)) return bytes
     const expert = Math.floor(firstRow / rowsOfExpert)
     const importance = tensor.importance?.slice(expert * columns!, (expert + 1) * columns!)
     const job = { from: tensor.type, to: tensor.to, rows, columns: columns!, bytes }
     const result = await this.pool.run(importance ? { ...job, importance } : job)
     throwIfAborted(signal, WHAT)
     if (result.bytes === undefined) throw unfit(window, result)
-    return { window, bytes: result.bytes }
+    return result.bytes
   }
 }
 
