@@ -1,7 +1,7 @@
 /** Chromium from the system's packages, driven by playwright-core (installed in this folder). */
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { CASE_TIMEOUT, call, type Driver, ofPages, PAGE, withinTime } from './driver.ts'
+import { CASE_TIMEOUT, type Driver, inPages, PAGE } from './driver.ts'
 
 const PATH = process.env.CRIA_CHROMIUM ?? '/usr/bin/chromium'
 const PLAYWRIGHT = new URL('./node_modules/playwright-core/index.mjs', import.meta.url)
@@ -51,15 +51,7 @@ export const chromium: Driver = {
     const browser = await openChromium(args)
     return {
       version: browser.version(),
-      ...ofPages(async () => {
-        const page = await browser.newPage()
-        await page.goto(url + path)
-        return {
-          run: <T>(name: string, argument: unknown) =>
-            withinTime(timeout, page.evaluate<T>(call(name, argument)), name),
-          close: () => page.close(),
-        }
-      }),
+      ...inPages(() => browser.newPage(), url + path, timeout),
       close: () => browser.close(),
     }
   },

@@ -61,6 +61,29 @@ export function ofPages(open: () => Promise<Session>): Pick<Runtime, 'run' | 'op
   }
 }
 
+/** A browser's page, as playwright-core and puppeteer-core have it. */
+interface BrowserPage {
+  goto(url: string): Promise<unknown>
+  evaluate<T>(run: string): Promise<T>
+  close(): Promise<void>
+}
+
+/** Runs cases in pages of a browser at one address. */
+export function inPages(
+  newPage: () => Promise<BrowserPage>,
+  address: string,
+  timeout: number,
+): ReturnType<typeof ofPages> {
+  return ofPages(async () => {
+    const page = await newPage()
+    await page.goto(address)
+    return {
+      run: <T>(name: string, argument: unknown) => withinTime(timeout, page.evaluate<T>(call(name, argument)), name),
+      close: () => page.close(),
+    }
+  })
+}
+
 /** What a page evaluates to run a case. */
 export function call(name: string, argument: unknown): string {
   return `cases.then((cases) => cases[${JSON.stringify(name)}](${JSON.stringify(argument)}))`

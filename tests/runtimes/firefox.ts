@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { CASE_TIMEOUT, call, type Driver, ofPages, PAGE, withinTime } from './driver.ts'
+import { CASE_TIMEOUT, type Driver, inPages, PAGE, withinTime } from './driver.ts'
 import { residentBytes } from './process.ts'
 
 const PATH = process.env.CRIA_FIREFOX ?? '/usr/bin/firefox-esr'
@@ -58,15 +58,7 @@ export const firefox: Driver = {
     })
     return {
       version: (await browser.version()).replace(/^\D+/, ''),
-      ...ofPages(async () => {
-        const page = await browser.newPage()
-        await page.goto(url + path)
-        return {
-          run: <T>(name: string, argument: unknown) =>
-            withinTime(timeout, page.evaluate<T>(call(name, argument)), name),
-          close: () => page.close(),
-        }
-      }),
+      ...inPages(() => browser.newPage(), url + path, timeout),
       // Of the processes with pages: the first one keeps a record of what the remote control sees.
       memory: () => residentBytes(browser.process().pid, /-contentproc/),
       async collect() {
