@@ -26,6 +26,7 @@ import { checkSourceOptions } from './source/check.ts'
 import { openModel } from './source/shards.ts'
 import type { Source, SourceOptions } from './source/source.ts'
 import { readVocabulary } from './tokenizer/vocabulary.ts'
+import { warnBy } from './warn.ts'
 
 /**
  * Loads a model: reads its header, creates exactly the memory it needs, and streams its weights in.
@@ -60,7 +61,7 @@ export async function load(input: ModelInput, options: LoadOptions = {}): Promis
       { ...openOptions(settled), ...(wasm && { wasm }) },
       source && readerOf(source, options.signal),
     )
-    const onWarning = options.onWarning ?? ((warning: CriaWarning) => console.warn(`cria: ${warning.message}`))
+    const onWarning = warnBy(options.onWarning)
     warnOfContext(opened, onWarning)
     await crew.load()
     if (failure) throw failure.error

@@ -1,6 +1,7 @@
 /** Hugging Face folders as GGUF. */
 import * as platform from '#platform'
 import type { CriaWarning, ModelInput, Progress } from '../api.ts'
+import { autoThreads } from '../capabilities.ts'
 import { ArgumentError, FormatError, NumericError, throwIfAborted } from '../errors.ts'
 import { GGML_TYPES } from '../gguf/ggml-types.ts'
 import type { MetadataEntry, TensorEntry } from '../gguf/writer.ts'
@@ -9,6 +10,7 @@ import { openPool, type Pool } from '../quantize/pool.ts'
 import type { RowsResult } from '../quantize/rows.ts'
 import { writeConverted } from '../quantize/windows.ts'
 import { checkSignal } from '../source/check.ts'
+import { warnBy } from '../warn.ts'
 import { Folder } from './folder.ts'
 import { describeArchitecture, type HfConfig, readHfConfig, ropeFactors } from './hf-config.ts'
 import { type HfTensor, interleaveHeads, planHfTensors, readParts, sourceRow } from './hf-tensors.ts'
@@ -36,7 +38,6 @@ export const OUTTYPES: readonly Outtype[] = ['f32', 'f16', 'bf16', 'q8_0']
 
 /** Elements of a window; what must be read together may be more. */
 const WINDOW = 1 << 18
-const AUTO_THREADS = 16
 const QUANTIZATION_VERSION = 2
 const WHAT = 'Converting'
 
@@ -60,7 +61,7 @@ export async function* convertHuggingFace(
     throw new ArgumentError('OUTTYPE', `outtype must be ${OUTTYPES.join(', ')}, not ${String(outtype)}.`, outtype)
   }
   throwIfAborted(signal, WHAT)
-  const warn = options.onWarning ?? ((warning: CriaWarning) => console.warn(`cria: ${warning.message}`))
+  const warn = warnBy(options.onWarning)
   const folder = new Folder(files, signal)
   let pool: Pool | undefined
   try {
@@ -75,7 +76,7 @@ export async function* convertHuggingFace(
       warn,
     })
     const metadata = [...describeModel(config, tensors, factors, { ...options, outtype }), ...vocabulary]
-    pool = await openPool(Math.min(platform.cores(), AUTO_THREADS))
+    pool = await openPool(autoThreads(platform.cores(), true))
     yield* new Run(pool, tensors, factors, { ...options, outtype }).chunks(metadata)
   } finally {
     await pool?.close()

@@ -1,6 +1,7 @@
 /** Quantizes a model: windows of its rows go through the pool, in order, and out as a GGUF file. */
 import * as platform from '#platform'
 import type { CriaWarning, ModelInput, ModelPart, Progress } from '../api.ts'
+import { autoThreads } from '../capabilities.ts'
 import { checkObject, checkTypes, invalid } from '../check.ts'
 import { FormatError, NumericError, throwIfAborted } from '../errors.ts'
 import { GGML_TYPES } from '../gguf/ggml-types.ts'
@@ -9,6 +10,7 @@ import type { Gguf } from '../gguf/types.ts'
 import { checkSourceOptions } from '../source/check.ts'
 import { openModel } from '../source/shards.ts'
 import { openSource, type Source, type SourceOptions } from '../source/source.ts'
+import { warnBy } from '../warn.ts'
 import { type FileType, findFileType, findTensorType } from './file-types.ts'
 import { type Imatrix, readImatrix } from './imatrix.ts'
 import { type PlannedTensor, planMetadata, planTensors } from './plan.ts'
@@ -40,7 +42,6 @@ export interface QuantizeOptions extends SourceOptions {
 /** Elements of a window; a longer row is a window of its own. */
 const WINDOW = 1 << 18
 const MOST_THREADS = 64
-const AUTO_THREADS = 16
 const WHAT = 'Quantizing'
 
 /** See `quantize` in js/quantize.ts. */
@@ -79,7 +80,7 @@ function checkOptions(options: QuantizeOptions): void {
 }
 
 function threadsOf({ threads = 'auto' }: QuantizeOptions): number {
-  if (threads === 'auto') return Math.min(platform.cores(), AUTO_THREADS)
+  if (threads === 'auto') return autoThreads(platform.cores(), true)
   if (Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS) return threads
   throw invalid('threads', `'auto' or a whole number from 1 to ${MOST_THREADS}`, threads)
 }
@@ -108,7 +109,7 @@ function plan(gguf: Gguf, file: FileType, options: QuantizeOptions, imatrix: Ima
     }),
     ...(imatrix && { imatrix }),
   })
-  const warn = options.onWarning ?? ((warning: CriaWarning) => console.warn(`cria: ${warning.message}`))
+  const warn = warnBy(options.onWarning)
   const unfit = tensors.filter(({ instead }) => instead)
   if (unfit.length > 0) {
     const { name, dimensions, instead, to } = unfit[0]!
