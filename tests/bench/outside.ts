@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import asc from 'assemblyscript/asc'
-import { CONTROL_BYTES } from '../../assembly/layout.ts'
+import { CONTROL_BYTES, PIECE } from '../../assembly/layout.ts'
 import type { Model } from '../../js/api.ts'
 import { hasRelaxedSimd } from '../kernel-harness.ts'
 import { shared } from '../shared.ts'
@@ -88,8 +88,11 @@ async function profile(file: string, wasm: WebAssembly.Module): Promise<void> {
   for (const [part, time] of times) {
     console.log(`| ${part} | ${((token * time) / total).toFixed(0)} | ${((100 * time) / total).toFixed(1)} % |`)
   }
-  const layers = model.info.layers
-  console.log(`\n${layers} layers: ${5 * layers + 3} barriers a token`)
+  // In a dense layer after the projections, the pieces of attention and their merging, the output, gate and up, down; and
+  // one before all layers, one after the output head.
+  const { layers } = model.info
+  const each = DEPTH + GENERATE < PIECE ? 5 : 6
+  console.log(`\n${layers} layers: ${each * layers + 2} barriers a token`)
 }
 
 /** Milliseconds of the tokens generated after `deep`. The first token differs from run to run: only the depth is cached. */
