@@ -1,8 +1,8 @@
 #!/bin/sh
-# Builds llama.cpp's own llama-bench, natively for this machine, from the sources that the Python package
-# llama-cpp-python carries. Needs pip, cmake and a C++ compiler; takes some ten minutes of one core.
+# Builds llama.cpp's own llama-bench and llama-server, natively for this machine, from the sources that the Python package
+# llama-cpp-python carries. Needs pip, cmake and a C++ compiler; takes some fifteen minutes of one core.
 #
-#     sh tests/bench/peers/build-llama-bench.sh     → $CRIA_PEERS/llama-bench (default: ~/.cache/cria-peers)
+#     sh tests/bench/peers/build-llama-bench.sh     → $CRIA_PEERS/llama-bench, …/llama-server (default: ~/.cache/cria-peers)
 set -eu
 
 version=0.3.36
@@ -19,9 +19,11 @@ test -d "$source" || tar -xzf "$archive" -C "$root"
 
 cmake -S "$source" -B "$build" \
   -DCMAKE_BUILD_TYPE=Release -DGGML_NATIVE=ON -DBUILD_SHARED_LIBS=OFF -DGGML_OPENMP=ON \
-  -DLLAMA_CURL=OFF -DLLAMA_OPENSSL=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_SERVER=OFF \
+  -DLLAMA_CURL=OFF -DLLAMA_OPENSSL=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_SERVER=ON \
   -DLLAMA_BUILD_TOOLS=ON -DLLAMA_BUILD_UI=OFF
-nice -n 19 cmake --build "$build" --target llama-bench --parallel 1
-cp "$build/bin/llama-bench" "$root/llama-bench"
-"$root/llama-bench" --help > /dev/null
-echo "$root/llama-bench"
+nice -n 19 cmake --build "$build" --target llama-bench llama-server --parallel 1
+for program in llama-bench llama-server; do
+  cp "$build/bin/$program" "$root/$program"
+  "$root/$program" --help > /dev/null
+  echo "$root/$program"
+done
