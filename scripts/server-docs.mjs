@@ -12,6 +12,8 @@ import { ENDPOINTS } from '../js/server/schemas.ts'
 const TITLES = {
   chat: 'An answer to a conversation, through the model’s chat template.',
   completions: 'Text that goes on from a prompt.',
+  embeddings:
+    'A vector for each input: the mean of the hidden states of its tokens after the last norm, of length 1. In one’s own process `model.embed` can pool otherwise.',
   tokenize: 'A text’s tokens.',
   detokenize: 'The text of tokens, special ones written out.',
   applyTemplate: 'The text that a conversation becomes for the model.',
@@ -50,6 +52,8 @@ const DOES = {
   top_logprobs: 'The most probable tokens at each place; needs `logprobs`',
   chat_template_kwargs: 'Variables for the template',
   echo: 'Begin the text with the prompt',
+  input: 'What to embed: a text, token ids, or several of either',
+  encoding_format: 'Default `float`; `base64`: the bytes of little-endian 32-bit floats',
   content: 'The text',
   add_special: 'Add BOS and EOS as the model’s file says; default false',
   parse_special: 'Read special tokens in the text as such; default true',

@@ -1,5 +1,4 @@
 /** One request from its arrival to the end of its answer. */
-import type { GenerateResult } from '../api.ts'
 import { ApiError } from './errors.ts'
 
 /** What a log may say of a request. */
@@ -15,6 +14,13 @@ export interface RequestLog {
   completionTokens?: number
 }
 
+/** Tokens that an answer took. */
+export interface Tokens {
+  promptTokens: number
+  cachedTokens: number
+  completionTokens: number
+}
+
 export class Call {
   readonly path: string
   /** Fires when the client has gone, or the time is up. */
@@ -22,7 +28,7 @@ export class Call {
   model: string | undefined
   /** The field that holds the prompt. */
   prompt = 'body'
-  results: readonly GenerateResult[] = []
+  results: readonly Tokens[] = []
   /** Of a stream: resolves at its end. */
   streaming: Promise<ApiError | undefined> | undefined
   gone = false
@@ -51,8 +57,7 @@ export class Call {
   end(status: number): RequestLog {
     clearTimeout(this.timer)
     this.request.signal.removeEventListener('abort', this.leave)
-    const sum = (key: 'promptTokens' | 'cachedTokens' | 'completionTokens'): number =>
-      this.results.reduce((total, result) => total + result[key], 0)
+    const sum = (key: keyof Tokens): number => this.results.reduce((total, result) => total + result[key], 0)
     return {
       method: this.request.method,
       path: this.path,

@@ -21,7 +21,7 @@ export function serveCompletions(body: CompletionBody, name: string, model: Mode
     ...generateOptions(body, model, defaults.maxTokens),
     ...(logprobs !== undefined && { logprobs: true, topLogprobs: logprobs }),
   }
-  const prompts = promptsOf(body.prompt, model)
+  const prompts = promptsOf(body.prompt, model, 'prompt')
   const head = { id: newId('cmpl'), object: 'text_completion', created: now(), model: name }
   const echoed = (index: number): string => {
     const prompt = prompts[Math.floor(index / n)]!

@@ -10,12 +10,13 @@ import { readBody } from './body.ts'
 import { Call, type RequestLog } from './call.ts'
 import { messagesOf, serveChat, templateOptions } from './chat.ts'
 import { serveCompletions } from './completions.ts'
+import { serveEmbeddings } from './embeddings.ts'
 import { ApiError, apiError, errorResponse } from './errors.ts'
 import { Gate } from './gate.ts'
 import { Metrics } from './metrics.ts'
 import { modelEntry, propsOf, tokenize } from './native.ts'
 import { checkToken } from './options.ts'
-import { EMBEDDINGS, ENDPOINTS, type Endpoint, type GenerationBody } from './schemas.ts'
+import { type EmbeddingsBody, ENDPOINTS, type Endpoint, type GenerationBody } from './schemas.ts'
 import { answerStream, answerWhole, type Served } from './serve.ts'
 import { now } from './usage.ts'
 
@@ -175,11 +176,12 @@ class Server {
   }
 
   private serve(): void {
-    const { chat, completions, tokenize: tokens, detokenize, applyTemplate } = ENDPOINTS
+    const { chat, completions, embeddings, tokenize: tokens, detokenize, applyTemplate } = ENDPOINTS
     this.post(chat, (body, c) => this.generate(c, body, (name, model) => serveChat(body, name, model, this.options)))
     this.post(completions, (body, c) =>
       this.generate(c, body, (name, model) => serveCompletions(body, name, model, this.options)),
     )
+    this.post(embeddings, (body, c) => this.embed(c, body))
     this.post(tokens, async (body) => Response.json(tokenize(this.model()[1], body)))
     this.post(detokenize, async ({ tokens: ids }) => {
       const [, model] = this.model()
@@ -189,10 +191,6 @@ class Server {
     this.post(applyTemplate, async (body) => {
       const prompt = this.model()[1].applyTemplate(messagesOf(body.messages), templateOptions(body, this.options))
       return Response.json({ prompt })
-    })
-    this.paths.add(EMBEDDINGS)
-    this.app.post(EMBEDDINGS, () => {
-      throw new ApiError(501, 'not_implemented', 'Embeddings are not supported yet.')
     })
   }
 
@@ -232,6 +230,15 @@ class Server {
     })
     call.streaming = finished
     return response
+  }
+
+  private async embed(c: Context<Env>, body: EmbeddingsBody): Promise<Response> {
+    const { call } = c.env
+    const [name, model] = this.model(body.model)
+    call.model = name
+    const { answer, tokens } = await this.gate.run(call.signal, () => serveEmbeddings(body, name, model, call.signal))
+    call.results = [{ promptTokens: tokens, cachedTokens: 0, completionTokens: 0 }]
+    return c.json(answer)
   }
 
   /** The model of that name; without one, the first. */

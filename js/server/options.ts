@@ -38,11 +38,11 @@ export function choiceOptions(options: GenerateOptions, i: number): GenerateOpti
   return options.seed === undefined ? options : { ...options, seed: (options.seed + i) % 4294967296 }
 }
 
-/** The prompts of a completion: one text or list of ids each. */
-export function promptsOf(prompt: ApiPrompt, model: Model): (string | number[])[] {
+/** One text or list of ids each. `param`: the field that holds them. */
+export function promptsOf(prompt: ApiPrompt, model: Model, param: string): (string | number[])[] {
   const single = typeof prompt === 'string' || typeof prompt[0] === 'number'
   const prompts = (single ? [prompt] : prompt) as (string | number[])[]
-  for (const ids of prompts) if (typeof ids !== 'string') for (const id of ids) checkToken(id, model, 'prompt')
+  for (const ids of prompts) if (typeof ids !== 'string') for (const id of ids) checkToken(id, model, param)
   return prompts
 }
 

@@ -187,12 +187,19 @@ export interface ChatBody extends GenerationBody {
   top_logprobs?: number
 }
 
+/** One text or list of token ids, or several. */
 export type ApiPrompt = string | number[] | (string | number[])[]
 
 export interface CompletionBody extends GenerationBody {
   prompt: ApiPrompt
   echo?: boolean
   logprobs?: number
+}
+
+export interface EmbeddingsBody {
+  input: ApiPrompt
+  model?: string
+  encoding_format?: 'float' | 'base64'
 }
 
 function isPrompt(x: unknown): boolean {
@@ -203,10 +210,12 @@ function isTokenIds(x: unknown): boolean {
   return v.is(tokenIds, x)
 }
 
-const prompt: Rule<ApiPrompt> = v.custom<ApiPrompt>(
-  (x) => isPrompt(x) || (Array.isArray(x) && x.length > 0 && x.length <= 64 && x.every(isPrompt)),
-  'must be a text, a list of token ids, or a list of 1 to 64 of them',
-)
+function prompts(most: number): Rule<ApiPrompt> {
+  return v.custom<ApiPrompt>(
+    (x) => isPrompt(x) || (Array.isArray(x) && x.length > 0 && x.length <= most && x.every(isPrompt)),
+    `must be a text, a list of token ids, or a list of 1 to ${most} of them`,
+  )
+}
 
 export const ENDPOINTS = {
   chat: endpoint<ChatBody>('/v1/chat/completions', {
@@ -240,10 +249,16 @@ export const ENDPOINTS = {
     },
   }),
   completions: endpoint<CompletionBody>('/v1/completions', {
-    takes: { prompt, ...GENERATION, echo: boolean, logprobs: integer(0, 20) },
+    takes: { prompt: prompts(64), ...GENERATION, echo: boolean, logprobs: integer(0, 20) },
     required: ['prompt'],
     idle: IDLE,
     refused: { ...UNSUPPORTED_SAMPLING, suffix: unsupported(''), best_of: unsupported(1) },
+  }),
+  embeddings: endpoint<EmbeddingsBody>('/v1/embeddings', {
+    takes: { input: prompts(2048), model: text(), encoding_format: only('float', 'base64') },
+    required: ['input'],
+    idle: { user: text() },
+    refused: { dimensions: unsupported() },
   }),
   tokenize: endpoint<{ content: string; add_special?: boolean; parse_special?: boolean; with_pieces?: boolean }>(
     '/tokenize',
@@ -259,5 +274,3 @@ export const ENDPOINTS = {
     refused: { tools: unsupported() },
   }),
 } satisfies Record<string, Endpoint>
-
-export const EMBEDDINGS = '/v1/embeddings'

@@ -1,0 +1,41 @@
+/** `/v1/embeddings`. */
+import type { Model } from '../api.ts'
+import { ApiError } from './errors.ts'
+import { promptsOf } from './options.ts'
+import type { EmbeddingsBody } from './schemas.ts'
+
+interface Embedder {
+  embed(
+    inputs: readonly (string | readonly number[])[],
+    options: { signal: AbortSignal },
+  ): Promise<{ embeddings: Float32Array[]; tokens: number[] }>
+}
+
+/** @returns the answer, and how many tokens were read for it */
+export async function serveEmbeddings(
+  body: EmbeddingsBody,
+  name: string,
+  model: Model,
+  signal: AbortSignal,
+): Promise<{ answer: object; tokens: number }> {
+  const inputs = promptsOf(body.input, model, 'input')
+  const embedder = model as Model & Partial<Embedder>
+  if (!embedder.embed) throw new ApiError(501, 'not_implemented', 'Embeddings are not supported yet.')
+  const { embeddings, tokens: counts } = await embedder.embed(inputs, { signal })
+  const tokens = counts.reduce((sum, count) => sum + count, 0)
+  const written = body.encoding_format === 'base64' ? base64 : (floats: Float32Array) => Array.from(floats)
+  const data = embeddings.map((floats, index) => ({ object: 'embedding', index, embedding: written(floats) }))
+  return {
+    answer: { object: 'list', data, model: name, usage: { prompt_tokens: tokens, total_tokens: tokens } },
+    tokens,
+  }
+}
+
+/** The floats' bytes, little-endian. */
+function base64(floats: Float32Array): string {
+  const bytes = new DataView(new ArrayBuffer(floats.length * 4))
+  floats.forEach((float, i) => {
+    bytes.setFloat32(4 * i, float, true)
+  })
+  return btoa(Array.from(new Uint8Array(bytes.buffer), (byte) => String.fromCharCode(byte)).join(''))
+}
