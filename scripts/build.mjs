@@ -7,12 +7,14 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import { deflateSync } from 'node:zlib'
 import { build } from 'esbuild'
+import { compress } from 'lzma1'
+import { minify } from 'terser'
 import { problems, readModules } from './check-wasm.mjs'
 
 /** What a module for users gives, beside its platform's workings. */
@@ -57,6 +59,9 @@ const OPTIONS = {
   write: false,
   logLevel: 'warning',
 }
+/** For modules. What bundlers go by, `@__PURE__`, stays. */
+const TERSER = { module: true, ecma: 2022, format: { preserve_annotations: true } }
+const TERSER_VERSION = JSON.stringify(TERSER) + createRequire(import.meta.url)('terser/package.json').version
 /**
  * Targets that stay out of dist/: for tests, and those without shared memory. The -threads targets serve for both, as the
  * files simd.wasm and relaxed.wasm: what differs is a flag (js/wasm-build.ts), which is not set in the files.
@@ -67,6 +72,7 @@ const WASM = 'build/wasm'
 const DIST = 'dist'
 const TYPES = 'dist/types'
 const STAMPS = 'build/stamps.json'
+const SHRUNK = 'build/shrunk'
 /** A change of the build itself or of a tool's version makes every step stale. */
 const TOOLS = ['scripts/build.mjs', 'scripts/compile.mjs', 'package-lock.json']
 
@@ -201,9 +207,9 @@ async function bundle() {
   if (!digest) return
   for (const folder of [DIST, `${DIST}/web`, `${DIST}/chunks`]) sweep(folder, outputs)
   for (const target of targets) packWasm(target)
+  const shrunk = []
   const worker = await build({ ...OPTIONS, entryPoints: ['inline-worker:'], plugins: [entries({})] })
-  const inlined = `export const worker = ${deflated(worker.outputFiles[0].contents)}
-${inlinedWasm(['relaxed', 'simd'])}`
+  const inlined = inlinedModule(await shrink(worker.outputFiles[0].text, shrunk))
   const { outputFiles, metafile } = await build({
     ...OPTIONS,
     entryPoints: Object.fromEntries(Object.keys(ENTRIES).map((name) => [name, `entry:${name}`])),
@@ -223,8 +229,9 @@ ${inlinedWasm(['relaxed', 'simd'])}`
     )
     const out = rename(path, names)
     mkdirSync(dirname(out), { recursive: true })
-    writeFileSync(out, rename(code, names))
+    writeFileSync(out, await shrink(rename(code, names), shrunk))
   }
+  sweep(SHRUNK, shrunk)
   makeExecutable(`${DIST}/cli.js`)
   stamp('dist', digest)
   say(
@@ -257,22 +264,32 @@ function entries({ inlined }) {
   return { name: 'entries', setup }
 }
 
-/** Wasm files as js/platform/inlined.d.ts has them: 31 kB by turns, 45 kB one after the other. */
-function inlinedWasm(names) {
-  const pieces = 12
+/** The module that js/platform/inlined.d.ts declares. */
+function inlinedModule(worker) {
+  const names = ['relaxed', 'simd']
   const files = names.map((name) => readFileSync(`${DIST}/${name}.wasm`))
-  const cut = ({ length }, i) => Math.floor((length * i) / pieces)
-  const turns = Array.from({ length: pieces }, (_, i) =>
-    files.map((file) => file.subarray(cut(file, i), cut(file, i + 1))),
-  )
-  return `export const wasm = ${deflated(Buffer.concat(turns.flat()))}
-export const pieces = ${pieces}
+  return `export const worker = ${packed(Buffer.from(worker))}
+export const wasm = ${packed(Buffer.concat(files))}
 export const sizes = { ${names.map((name, i) => `${name}: ${files[i].length}`)} }`
 }
 
-/** Bytes as a literal: base64 of a zlib stream. */
-function deflated(bytes) {
-  return JSON.stringify(deflateSync(bytes, { level: 9, memLevel: 9 }).toString('base64'))
+/** Bytes as a literal, for js/platform/lzma.ts: a sixth less than zlib makes of them. */
+function packed(bytes) {
+  return JSON.stringify(Buffer.from(compress(bytes, 9)).toString('base64'))
+}
+
+/**
+ * What terser makes of esbuild's code: 3% less. It takes a while, and so what it makes of each module is kept in a folder
+ * until the module is another; `used` gets its path.
+ */
+async function shrink(code, used) {
+  const path = `${SHRUNK}/${createHash('sha256').update(TERSER_VERSION).update(code).digest('hex')}.js`
+  used.push(path)
+  if (existsSync(path)) return readFileSync(path, 'utf8')
+  const { code: small } = await minify(code, TERSER)
+  mkdirSync(SHRUNK, { recursive: true })
+  writeFileSync(path, small)
+  return small
 }
 
 /** esbuild's names of chunks → names that last: that of the largest source in each, our own before others'. */

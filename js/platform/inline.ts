@@ -1,8 +1,9 @@
 /** Browsers, with the workers and the wasm within the code: nothing but the code itself is loaded. */
 import * as inlined from 'inlined'
 import { compileBuild, type Isa } from '../wasm-build.ts'
+import { unpackLzma } from './lzma.ts'
 import type { WorkerHandle, WorkerKind } from './types.ts'
-import { canSpawn, folderUrl, handleOf, start } from './web-common.ts'
+import { breathe, canSpawn, folderUrl, handleOf, start } from './web-common.ts'
 
 export { breathe, canShare, canSpawn, cores, openFile, parent, runtime } from './web-common.ts'
 
@@ -11,26 +12,20 @@ let script: string | undefined
 
 export async function unpack(isa: Isa, shared: boolean): Promise<WebAssembly.Module> {
   if (canSpawn() && script === undefined) {
-    const text = await inflate(inlined.worker)
+    const text = await unpackText(inlined.worker)
     script ??= URL.createObjectURL(new Blob([text], { type: 'text/javascript' }))
   }
   return compileBuild(await wasm(isa), shared)
 }
 
 export async function wasm(name: string): Promise<Uint8Array<ArrayBuffer>> {
-  const { pieces, sizes } = inlined
-  const all = await inflate(inlined.wasm)
-  const bytes = new Uint8Array(sizes[name]!)
-  let offset = 0
-  for (let i = 0; i < pieces; i++) {
-    for (const [other, size] of Object.entries(sizes)) {
-      const from = Math.floor((size * i) / pieces)
-      const length = Math.floor((size * (i + 1)) / pieces) - from
-      if (other === name) bytes.set(all.subarray(offset, offset + length), from)
-      offset += length
-    }
+  const all = await unpackText(inlined.wasm)
+  let start = 0
+  for (const [other, size] of Object.entries(inlined.sizes)) {
+    if (other === name) return all.slice(start, start + size)
+    start += size
   }
-  return bytes
+  throw new RangeError(`no ${name}.wasm`)
 }
 
 export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void, folder?: string | URL): WorkerHandle {
@@ -39,9 +34,9 @@ export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void, fold
   return handleOf(given || new Worker(script!, { type: 'module', name }), onDeath)
 }
 
-/** Base64 of a zlib stream → bytes. */
-async function inflate(base64: string): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'))
-  return new Uint8Array(await new Response(stream).arrayBuffer())
+function unpackText(base64: string): Promise<Uint8Array<ArrayBuffer>> {
+  return unpackLzma(
+    Uint8Array.from(atob(base64), (character) => character.charCodeAt(0)),
+    breathe,
+  )
 }

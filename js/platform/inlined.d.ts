@@ -1,13 +1,9 @@
-/** Made by scripts/build.mjs. Texts are base64 of zlib streams. */
+/** Made by scripts/build.mjs. Texts are base64 of what LZMA packed. */
 declare module 'inlined' {
   /** The workers' script. */
   export const worker: string
-  /**
-   * The wasm files of dist/, each cut in as many `pieces` of equal size (to a byte), theirs by turns: the builds are much
-   * alike, and so what is alike lies near enough for zlib to find it.
-   */
+  /** The wasm files of dist/, one after the other: the builds are much alike, and LZMA finds what is. */
   export const wasm: string
-  export const pieces: number
-  /** Bytes of each file, by name, in the order of their turns. */
+  /** Bytes of each file, by name, in their order. */
   export const sizes: Record<string, number>
 }
