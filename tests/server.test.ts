@@ -1,6 +1,6 @@
 /** The handler by itself: what it answers, who may ask, what it does under load and when clients leave; and `cria serve`. */
-import { spawn } from 'node:child_process'
 import { request as httpRequest } from 'node:http'
+import { connect } from 'node:net'
 import { ArgumentError, load, type Model } from 'cria'
 import { createHandler, type Handler, type HandlerOptions, type RequestLog } from 'cria/server'
 import { test } from 'uvu'
@@ -8,6 +8,7 @@ import * as assert from 'uvu/assert'
 import { fails, STORIES } from './api-helpers.ts'
 import { CLI, cria } from './cli-helpers.ts'
 import { start } from './runtimes/process.ts'
+import { serve } from './server-helpers.ts'
 
 const model = await load(STORIES, { threads: 2, onWarning: () => {} })
 test.after(() => model.close())
@@ -62,7 +63,7 @@ test('what llama-server tells: health, models, props, tokens, templates', async 
   assert.equal([models.object, models.data[0].id, models.data[0].meta.n_vocab], ['list', model.info.name, 512])
   assert.is((await ask(handler, get('/v1/models/stories260K'))).body.object, 'model')
   const { body: props } = await ask(handler, get('/props'))
-  assert.equal([props.default_generation_settings.n_ctx, props.total_slots], [model.info.context, 4])
+  assert.equal([props.default_generation_settings.n_ctx, props.total_slots], [model.info.context, 16])
   const content = 'Once upon <s> a time 🦙'
   const { tokens } = (await ask(handler, post('/tokenize', { content, add_special: true }))).body
   assert.equal(tokens, model.tokenize(content))
@@ -303,24 +304,6 @@ test('options that are wrong are refused', async () => {
   }
 })
 
-/** `cria serve` on a free port: its address, what it says and how it ends. */
-async function serve(...args: string[]) {
-  const child = spawn(process.execPath, [CLI, 'serve', '--port', '0', ...args])
-  process.once('exit', () => child.kill('SIGKILL'))
-  let output = ''
-  child.stderr.setEncoding('utf8').on('data', (text) => (output += text))
-  const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
-  let stdout = ''
-  await new Promise<void>((resolve) =>
-    child.stdout.setEncoding('utf8').on('data', (text) => {
-      stdout += text
-      resolve()
-    }),
-  )
-  const [, url] = /^cria: .* at (http:\/\/127\.0\.0\.1:\d+)\/v1\n$/.exec(stdout)!
-  return { url: url!, child, ended, stderr: () => output }
-}
-
 test('cria serve lets answers end at the first signal, and ends at once at the second', async () => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     const { url, child, ended, stderr } = await serve()
@@ -343,6 +326,25 @@ test('cria serve lets answers end at the first signal, and ends at once at the s
   await new Promise((resolve) => setTimeout(resolve, 100))
   child.kill('SIGTERM')
   assert.is(await ended, 143)
+})
+
+test('cria serve answers 503 to who asks on an old connection while it ends', async () => {
+  const { url, child, ended, stderr } = await serve()
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  const answered = new Promise<void>((resolve) => socket.once('data', () => resolve()))
+  let answers = ''
+  socket.setEncoding('utf8').on('data', (text) => (answers += text))
+  const body = JSON.stringify({ prompt: 'Once', ignore_eos: true, stream: true })
+  const head = `POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${body.length}`
+  socket.write(`${head}\r\n\r\n${body}`)
+  await answered
+  child.kill('SIGTERM')
+  while (!stderr().includes('ending')) await new Promise((resolve) => setTimeout(resolve, 5))
+  socket.write('GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n')
+  assert.is(await ended, 0)
+  const [first, second] = answers.split(/(?=HTTP\/1\.1 503)/)
+  assert.match(first!, /^HTTP\/1\.1 200 .*\[DONE\]/s)
+  assert.match(second ?? '', /^HTTP\/1\.1 503 .*retry-after: 1\r\n.*"ending"/is)
 })
 
 test('cria serve answers what is no proper request, and listens on loopback alone', async () => {

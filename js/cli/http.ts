@@ -6,11 +6,12 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
+import { ApiError, errorResponse, RETRY_AFTER } from '../server/errors.ts'
 
 export interface Listening {
   /** Of the server's root, without a slash at the end. */
   url: string
-  /** Takes no more connections, and resolves when all answers under way have ended. */
+  /** Takes no more connections, answers 503 on those there are, and resolves when all answers under way have ended. */
   drain(): Promise<void>
 }
 
@@ -24,12 +25,12 @@ export async function listen(
   let drained: () => void = () => {}
   const server = createServer((incoming, outgoing) => {
     active++
-    // Who keeps a connection shall ask elsewhere next time.
-    if (draining) outgoing.shouldKeepAlive = false
     outgoing.once('close', () => {
       if (--active === 0 && draining) drained()
     })
-    void answer(handle, incoming, outgoing).catch(() => outgoing.destroy())
+    // Who keeps a connection shall ask elsewhere next time.
+    if (draining) outgoing.shouldKeepAlive = false
+    void answer(draining ? refuse : handle, incoming, outgoing).catch(() => outgoing.destroy())
   })
   server.listen(port, host)
   await once(server, 'listening')
@@ -44,6 +45,10 @@ export async function listen(
         if (active === 0) resolve()
       }),
   }
+}
+
+async function refuse(): Promise<Response> {
+  return errorResponse(new ApiError(503, 'ending', 'The server is ending.', null, undefined, RETRY_AFTER))
 }
 
 async function answer(

@@ -18,7 +18,7 @@ const SERVER = {
     'ORIGIN',
     "pages of this origin may use it, '*': of any; may be repeated; default: none",
   ),
-  parallel: integer('-np --parallel', 'requests that generate at once; default: 4', 1, 1024),
+  parallel: integer('-np --parallel', 'requests that generate at once; default: 16', 1, 1024),
   queue: integer('--queue', 'requests that may wait for their turn; more get 429; default: 64', 0),
   timeout: integer('-to --timeout', 'seconds that a request may take; default: 600', 1, 2147483),
   predict: integer('-n --predict --n-predict', 'most tokens of an answer, unless a request says; default: -1', -1),

@@ -13,7 +13,7 @@ import { serveCompletions } from './completions.ts'
 import { serveEmbeddings } from './embeddings.ts'
 import { ApiError, apiError, errorResponse } from './errors.ts'
 import { Gate } from './gate.ts'
-import { Metrics } from './metrics.ts'
+import { Metrics, type ModelStatus, type ServedModel } from './metrics.ts'
 import { modelEntry, propsOf, tokenize } from './native.ts'
 import { checkToken } from './options.ts'
 import { type EmbeddingsBody, ENDPOINTS, type Endpoint, type GenerationBody } from './schemas.ts'
@@ -27,9 +27,9 @@ export interface HandlerOptions {
   cors?: string | readonly string[]
   /** Most bytes of a request's body; default 4 MiB. */
   bodyLimit?: number
-  /** Requests that generate at once; default 4. */
+  /** Requests of one model that generate at once; default 16. */
   parallel?: number
-  /** Requests that may wait for their turn; more are answered 429. Default 64. */
+  /** Requests of one model that may wait for their turn; more are answered 429. Default 64. */
   queue?: number
   /** Milliseconds that a request may take, waiting included; then it ends with 504. Default 600000. */
   timeout?: number
@@ -55,7 +55,7 @@ interface Env {
   Bindings: { call: Call }
 }
 
-const DEFAULTS = { bodyLimit: 4194304, parallel: 4, queue: 64, timeout: 600_000 }
+const DEFAULTS = { bodyLimit: 4194304, parallel: 16, queue: 64, timeout: 600_000 }
 
 /**
  * Serves models by OpenAI's API: chat, completions, models, and llama-server's health, props, tokenize, detokenize,
@@ -104,7 +104,7 @@ function checked(options: HandlerOptions): HandlerOptions & typeof DEFAULTS {
 
 class Server {
   private readonly app = new Hono<Env>()
-  private readonly gate: Gate
+  private readonly gates: ReadonlyMap<Model, Gate>
   private readonly metrics = new Metrics()
   private readonly started = now()
   private readonly paths = new Set<string>()
@@ -113,7 +113,7 @@ class Server {
     private readonly models: ReadonlyMap<string, Model>,
     private readonly options: HandlerOptions & typeof DEFAULTS,
   ) {
-    this.gate = new Gate(options.parallel, options.queue)
+    this.gates = new Map([...models.values()].map((model) => [model, new Gate(options.parallel, options.queue)]))
     this.guard()
     this.tell()
     this.serve()
@@ -159,7 +159,7 @@ class Server {
 
   private tell(): void {
     const { models, options, app } = this
-    const get = (path: string, answer: (c: Context<Env>) => Response): void => {
+    const get = (path: string, answer: (c: Context<Env>) => Response | Promise<Response>): void => {
       this.paths.add(path)
       app.get(path, answer)
     }
@@ -172,7 +172,7 @@ class Server {
       return c.json(modelEntry(name, model, this.started))
     })
     get('/props', (c) => c.json(propsOf(...this.model(c.req.query('model')), options.parallel, options.template)))
-    get('/metrics', (c) => c.text(this.metrics.text(this.gate)))
+    get('/metrics', async (c) => c.text(this.metrics.text(await this.served())))
   }
 
   private serve(): void {
@@ -216,14 +216,14 @@ class Server {
       call.results = results
     }
     if (!body.stream) {
-      const { answer, results } = await this.gate.run(call.signal, () => answerWhole(served, call.signal))
+      const { answer, results } = await this.gate(model).run(call.signal, () => answerWhole(served, call.signal))
       onResults(results)
       return c.json(answer)
     }
     const { response, finished } = await answerStream(served, {
       signal: call.signal,
       includeUsage: body.stream_options?.include_usage ?? false,
-      enter: (work) => this.gate.run(call.signal, work),
+      enter: (work) => this.gate(model).run(call.signal, work),
       onResults,
       left: () => call.leave(),
       told: (error) => this.told(error, call),
@@ -236,7 +236,9 @@ class Server {
     const { call } = c.env
     const [name, model] = this.model(body.model)
     call.model = name
-    const { answer, tokens } = await this.gate.run(call.signal, () => serveEmbeddings(body, name, model, call.signal))
+    const { answer, tokens } = await this.gate(model).run(call.signal, () =>
+      serveEmbeddings(body, name, model, call.signal),
+    )
     call.results = [{ promptTokens: tokens, cachedTokens: 0, completionTokens: 0 }]
     return c.json(answer)
   }
@@ -251,6 +253,17 @@ class Server {
     throw new ApiError(404, 'model_not_found', `There is no model ${name} here; there is ${names}.`, 'model', name)
   }
 
+  private served(): Promise<ServedModel[]> {
+    const told = async ([name, model]: [string, Model]): Promise<ServedModel> => {
+      return { name, gate: this.gate(model), status: await statusOf(model) }
+    }
+    return Promise.all([...this.models].map(told))
+  }
+
+  private gate(model: Model): Gate {
+    return this.gates.get(model)!
+  }
+
   private told(error: unknown, call: Call): ApiError {
     // Whatever an abort made of it: it was the time, or the client.
     const told = apiError(call.signal.aborted ? call.signal.reason : error, call.prompt)
@@ -262,6 +275,11 @@ class Server {
     const { onError = console.error } = this.options
     onError(error)
   }
+}
+
+/** Undefined of a model that is gone. */
+async function statusOf(model: Model): Promise<ModelStatus | undefined> {
+  return (model as Partial<{ status(): Promise<ModelStatus> }>).status?.().catch(() => undefined)
 }
 
 function sameHost(origin: string, url: string): boolean {

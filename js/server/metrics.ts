@@ -2,6 +2,21 @@
 import type { GenerateResult } from '../api.ts'
 import type { Gate } from './gate.ts'
 
+/** What goes on in a model, by the name it is served by. */
+export interface ServedModel {
+  name: string
+  gate: Gate
+  status: ModelStatus | undefined
+}
+
+export interface ModelStatus {
+  running: number
+  waiting: number
+  kvPages: { total: number; free: number; cached: number; used: number }
+}
+
+type Samples = readonly (readonly [labels: string, value: number])[]
+
 export class Metrics {
   private promptTokens = 0
   private promptSeconds = 0
@@ -23,9 +38,10 @@ export class Metrics {
     this.requests.set(labels, (this.requests.get(labels) ?? 0) + 1)
   }
 
-  /** llama-server's metrics, under cria's name. */
-  text(gate: Gate): string {
-    const metric = (name: string, type: string, help: string, samples: readonly [labels: string, value: number][]) =>
+  /** llama-server's metrics, under cria's name; and of each model its sequences and the pages of its KV cache. */
+  text(models: readonly ServedModel[]): string {
+    const gates = [...new Set(models.map(({ gate }) => gate))]
+    const metric = (name: string, type: string, help: string, samples: Samples) =>
       [`# HELP cria:${name} ${help}`, `# TYPE cria:${name} ${type}`].concat(
         samples.map(([labels, value]) => `cria:${name}${labels} ${value}`),
       )
@@ -42,8 +58,11 @@ export class Metrics {
         rate(this.promptTokens, this.promptSeconds),
       ),
       ...one('predicted_tokens_seconds', 'gauge', 'Tokens generated per second.', rate(this.tokens, this.seconds)),
-      ...one('requests_processing', 'gauge', 'Requests under way.', gate.running),
-      ...one('requests_deferred', 'gauge', 'Requests that wait.', gate.waiting),
+      ...one('requests_processing', 'gauge', 'Requests under way.', sum(gates.map(({ running }) => running))),
+      ...one('requests_deferred', 'gauge', 'Requests that wait.', sum(gates.map(({ waiting }) => waiting))),
+      ...metric('sequences', 'gauge', 'Sequences in the model.', byState(models, sequences)),
+      ...metric('kv_pages', 'gauge', 'Pages of the KV cache.', byState(models, pages)),
+      ...metric('kv_cache_usage_ratio', 'gauge', 'Used part of the KV cache.', byModel(models, usage)),
       ...metric(
         'requests_total',
         'counter',
@@ -53,6 +72,39 @@ export class Metrics {
     ]
     return `${lines.join('\n')}\n`
   }
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0)
+}
+
+function sequences({ running, waiting }: ModelStatus): object {
+  return { running, waiting }
+}
+
+function pages({ kvPages: { used, cached, free } }: ModelStatus): object {
+  return { used, cached, free }
+}
+
+function usage({ kvPages: { used, total } }: ModelStatus): number {
+  return total > 0 ? used / total : 0
+}
+
+function byModel(models: readonly ServedModel[], value: (status: ModelStatus) => number): Samples {
+  return models.flatMap(({ name, status }) => (status ? [[`{model=${quoted(name)}}`, value(status)] as const] : []))
+}
+
+function byState(models: readonly ServedModel[], values: (status: ModelStatus) => object): Samples {
+  return models.flatMap(({ name, status }) =>
+    Object.entries(status ? values(status) : {}).map(
+      ([state, value]) => [`{model=${quoted(name)},state="${state}"}`, value] as const,
+    ),
+  )
+}
+
+/** A label's value, which may hold anything. */
+function quoted(text: string): string {
+  return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`
 }
 
 function rate(count: number, seconds: number): number {

@@ -1,0 +1,33 @@
+/** `cria serve` in a process of its own, on a free port. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { CLI } from './cli-helpers.ts'
+
+export interface Serving {
+  /** Of the server's root. */
+  url: string
+  child: ChildProcess
+  /** Its exit code; null where a signal ended it. */
+  ended: Promise<number | null>
+  /** What it has said so far. */
+  stderr(): string
+}
+
+/** Resolves when it is ready; rejects where it ends before. */
+export async function serve(...args: string[]): Promise<Serving> {
+  const child = spawn(process.execPath, [CLI, 'serve', '--port', '0', ...args])
+  process.once('exit', () => child.kill('SIGKILL'))
+  let stdout = ''
+  let stderr = ''
+  child.stderr.setEncoding('utf8').on('data', (text) => (stderr += text))
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+  await new Promise<void>((resolve, reject) => {
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      stdout += text
+      resolve()
+    })
+    void ended.then((code) => reject(new Error(`cria serve ended with code ${code}: ${stderr}`)))
+  })
+  const url = /^cria: .* at (http:\/\/127\.0\.0\.1:\d+)\/v1\n$/.exec(stdout)?.[1]
+  if (url === undefined) throw new Error(`cria serve said ${stdout}`)
+  return { url, child, ended, stderr: () => stderr }
+}
