@@ -120,13 +120,16 @@ export const MODEL_PRIVATE_ACTS = 136
 // f32 [batch, kvHeads · headDim] each, where the cache is quantized.
 export const MODEL_KB = 164
 export const MODEL_VB = 168
-// The batch at hand.
+// The batch at hand: rows of one or more sequences, those of a sequence one after the other in order of position.
 export const MODEL_N = 140
 export const MODEL_TOKENS = 144 // i32 [batch]
 export const MODEL_POSITIONS = 148 // i32 [batch]
 export const MODEL_TABLES = 152 // i32 [batch], address of each row's page table
 export const MODEL_N_OUTPUTS = 156
 export const MODEL_OUTPUTS = 160 // i32 [outputs], rows of x whose logits are wanted
+/** How the rows of a batch are shared out for attention: i32 [units, (first query, queries)], each of one sequence. */
+export const MODEL_UNITS = 172
+export const MODEL_N_UNITS = 176
 export const MODEL_EMBEDDING = 192 // TENSOR
 export const MODEL_OUTPUT = 224 // TENSOR
 // Experts of a layer, and how many of them a token takes; 0 in a dense model. A slot is a token's place with an expert.

@@ -37,6 +37,13 @@ export interface LoadOptions extends SourceOptions {
   context?: number | 'trained'
   /** Element type of the KV cache; default `'f16'`. */
   kv?: KvType
+  /**
+   * Tokens of the KV cache, which conversations under way share, and in which what was computed stays to be found; default,
+   * and at least: the context.
+   */
+  kvTokens?: number
+  /** Most generations that run at once; more wait for their turn. Default 16. */
+  parallel?: number
   /** Tokens computed at once while a prompt is read; default 64. Never changes a bit of the result. */
   batch?: number
   /**
@@ -82,6 +89,8 @@ export interface GenerateOptions extends SamplerOptions {
   logprobs?: boolean
   /** With `logprobs`: the most probable tokens to tell of at each place, 0 (default) to 20. */
   topLogprobs?: number
+  /** Those of higher priority get a place first, among equals those that came first; default 0. */
+  priority?: number
   /** Called for each token as it is sampled, before its text is out. */
   onToken?: (token: { id: number; text: string; logprobs?: SampledLogprobs }) => void
   /** Called as the prompt is read: tokens done (with those found in the cache) and in all. */
@@ -223,6 +232,8 @@ export interface Inspection {
 
 export interface InspectOptions extends SourceOptions {
   context?: number | 'trained'
+  kvTokens?: number
+  parallel?: number
   kv?: KvType
   /** As for `load`, but for `'auto'`: one for each core, at most 16. */
   threads?: 'auto' | number
@@ -252,6 +263,30 @@ export interface PerplexityResult {
   estimates: number[]
 }
 
+export interface EmbedOptions {
+  /** Whose state a text's is: the mean of all its tokens' (default), or its last one's. */
+  pooling?: 'mean' | 'last'
+  /** Scale embeddings to length 1; default true. */
+  normalize?: boolean
+  signal?: AbortSignal
+}
+
+/** For each text, f32[embeddingLength] and how many tokens it has. */
+export interface Embeddings {
+  embeddings: Float32Array[]
+  tokens: number[]
+}
+
+/** What a model is at. Pages hold 64 tokens each. */
+export interface ModelStatus {
+  /** Generations under way, and those that wait for a place. */
+  running: number
+  waiting: number
+  /** Pages of the KV cache: `used` by what is under way, `cached` to be found again, `free`. */
+  kvPages: { total: number; free: number; cached: number; used: number }
+}
+
+/** Calls may run side by side: one pass over the weights serves all, and each gives the bits that it gives alone. */
 export interface Model extends AsyncDisposable {
   readonly info: ModelInfo
   /** Starts at position 0 with the prompt (text, or token ids as they are), reusing the longest cached prefix. */
@@ -270,8 +305,14 @@ export interface Model extends AsyncDisposable {
   ): Promise<{ data: Float32Array; shape: [number, number] }>
   /** How well the model foretells a text, by llama-perplexity's protocol: the mean over the later half of each chunk. */
   perplexity(text: string | readonly number[], options?: PerplexityOptions): Promise<PerplexityResult>
-  /** Drops the cached prefix. */
+  /**
+   * Embeds texts (or token ids as they are): the hidden states behind the last norm, pooled.
+   * @throws ArgumentError, ContextError (a text longer than the context), AbortError, NumericError
+   */
+  embed(texts: string | readonly (string | readonly number[])[], options?: EmbedOptions): Promise<Embeddings>
+  /** Drops all cached prefixes. */
   reset(): Promise<void>
+  status(): Promise<ModelStatus>
   /** Ends the workers and frees the memory; pending calls reject with ClosedError. Safe to call twice. */
   close(): Promise<void>
 }

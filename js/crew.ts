@@ -5,12 +5,24 @@
 import { proxy, type Remote, transfer, wrap } from 'comlink'
 import * as platform from '#platform'
 import { CONTROL_ABORT, CONTROL_GENERATION, CONTROL_POISON, CONTROL_TICKET } from '../assembly/layout.ts'
+import type { Embeddings } from './api.ts'
 import type { GenerateRequest, InternalResult } from './engine/generate.ts'
-import type { Leader, LeaderEvent, Opened, OpenOptions, RemoteReader, SourceSpec } from './engine/leader.ts'
+import type {
+  CallEvent,
+  EmbedRequest,
+  Leader,
+  LeaderEvent,
+  Opened,
+  OpenOptions,
+  RemoteReader,
+  SourceSpec,
+} from './engine/leader.ts'
+import type { SchedulerStatus } from './engine/scheduler.ts'
 import type { SegmentHandle } from './engine/wasm.ts'
-import { CriaError, WorkerError } from './errors.ts'
+import { AbortError, CriaError, throwIfAborted, WorkerError } from './errors.ts'
 import type { WorkerHandle } from './platform/types.ts'
 import { carryErrors } from './rpc.ts'
+import { untilAborted } from './source/async.ts'
 
 /** The leader as the façade calls it: in a worker, or in process. */
 type LeaderCalls = Remote<Leader> | Leader
@@ -20,6 +32,9 @@ export class Crew {
   private readonly workers: WorkerHandle[] = []
   private segments: SegmentHandle[] = []
   private listener: (event: LeaderEvent) => void = () => {}
+  /** Who hears the events of a call, by its number. */
+  private readonly listeners = new Map<number, (event: CallEvent) => void>()
+  private calls = 0
   /** Why nothing works any more: a death, or close(). */
   private end: CriaError | undefined
   /** Of each call under way, what rejects it. */
@@ -31,20 +46,29 @@ export class Crew {
     private readonly workerUrl?: string | URL,
   ) {
     if (LocalLeader) {
-      this.leader = new LocalLeader((event) => this.listener(event))
+      this.leader = new LocalLeader((events) => this.hear(events))
       return
     }
     carryErrors()
     const worker = this.spawn('leader')
     worker.onMessage((message) => {
-      if (typeof message === 'object' && message !== null && 'event' in message) this.listener(message as LeaderEvent)
+      if (typeof message === 'object' && message !== null && 'events' in message) {
+        this.hear(message.events as LeaderEvent[])
+      }
     })
     this.leader = wrap<Leader>(worker.endpoint)
   }
 
-  /** Who hears the leader's events; one call runs at a time. */
+  /** Who hears how loading goes on. */
   listen(listener: (event: LeaderEvent) => void): void {
     this.listener = listener
+  }
+
+  private hear(events: readonly LeaderEvent[]): void {
+    for (const event of events) {
+      if ('call' in event) this.listeners.get(event.call)?.(event)
+      else this.listener(event)
+    }
   }
 
   /** `reader` is asked for the bytes where the leader has no way of its own to them. */
@@ -68,30 +92,68 @@ export class Crew {
     return this.call(async () => this.leader.load())
   }
 
-  generate(request: GenerateRequest): Promise<InternalResult> {
-    return this.call(async () => this.leader.generate(request))
+  generate(
+    request: GenerateRequest,
+    signal: AbortSignal | undefined,
+    listener: (event: CallEvent) => void,
+  ): Promise<InternalResult> {
+    return this.abortable(
+      'Generation',
+      signal,
+      (number) => {
+        this.listeners.set(number, listener)
+        return this.leader.generate(number, request)
+      },
+      (number) => this.listeners.delete(number),
+    )
   }
 
-  logits(ids: number[], first: number): Promise<Float32Array> {
-    return this.call(async () => this.leader.logits(ids, first))
+  logits(ids: number[], first: number, signal: AbortSignal | undefined): Promise<Float32Array> {
+    return this.abortable('Computing logits', signal, (number) => this.leader.logits(number, ids, first))
+  }
+
+  embed(request: EmbedRequest, signal: AbortSignal | undefined): Promise<Embeddings> {
+    return this.abortable('The embedding', signal, (number) => this.leader.embed(number, request))
   }
 
   reset(): Promise<void> {
     return this.call(async () => this.leader.reset())
   }
 
-  /** Ends what the leader computes between two layers. */
-  abort(): void {
-    if (this.end) return
-    this.flag(CONTROL_ABORT, 1)
-    // A leader whose memory is its own comes up for air and reads its messages.
-    void Promise.resolve(this.leader.abort()).catch(() => {})
+  status(): Promise<SchedulerStatus> {
+    return this.call(async () => this.leader.status())
   }
 
-  /** Makes ready for the next call after an abort. */
-  async clear(): Promise<void> {
-    this.flag(CONTROL_ABORT, 0)
-    await this.call(async () => this.leader.clear())
+  /** A call that ends as soon as the signal fires; the leader gives it up then. */
+  private async abortable<T>(
+    what: string,
+    signal: AbortSignal | undefined,
+    run: (number: number) => Promise<T> | T,
+    done?: (number: number) => void,
+  ): Promise<T> {
+    const number = this.calls++
+    const abort = (): void => this.abort(number)
+    signal?.addEventListener('abort', abort, { once: true })
+    try {
+      throwIfAborted(signal, what)
+      return await untilAborted(
+        this.call(async () => run(number)),
+        signal,
+        what,
+      )
+    } catch (error) {
+      throw error instanceof AbortError ? new AbortError(what, signal?.reason) : error
+    } finally {
+      signal?.removeEventListener('abort', abort)
+      done?.(number)
+    }
+  }
+
+  /** Has the leader give a call up; a pass that is for it alone ends between two layers. */
+  private abort(number: number): void {
+    if (this.end) return
+    void Promise.resolve(this.leader.abort(number)).catch(() => {})
+    if (this.pending.size === 1) this.flag(CONTROL_ABORT, 1)
   }
 
   /** Ends all workers; what is pending rejects with `reason`. */

@@ -164,7 +164,7 @@ function describe(opened: Opened, settled: Settled): ModelInfo {
  */
 export async function inspect(input: ModelInput, options: InspectOptions = {}): Promise<Inspection> {
   checkSourceOptions(options)
-  const { context: asked, kv, batch, threads } = settlePlan(options, platform.cores())
+  const { context: asked, ...settled } = settlePlan(options, platform.cores())
   const gguf = await readGguf(input, options)
   const { version, fileBytes, metadata } = gguf
   const base = { version, fileBytes, metadata, tensors: [...gguf.tensors.values()] }
@@ -175,10 +175,10 @@ export async function inspect(input: ModelInput, options: InspectOptions = {}): 
     if (metadata.has('tokenizer.ggml.model')) readVocabulary(metadata)
     const parameters = countParameters(tensors, config)
     const { maxSegmentBytes = MAX_SEGMENT_BYTES } = options
-    const plan = planMemory(config, tensors, { context, kv, batch, threads, maxSegmentBytes })
+    const plan = planMemory(config, tensors, { ...settled, context, maxSegmentBytes })
     const memory = {
       context,
-      kvType: kv,
+      kvType: settled.kv,
       weights: plan.weightBytes,
       kv: plan.kvBytes,
       buffers: plan.bufferBytes,

@@ -5,35 +5,35 @@ import type {
   ChatOptions,
   CriaWarning,
   DetokenizeOptions,
+  Embeddings,
+  EmbedOptions,
   GenerateOptions,
   Generation,
   Model,
   ModelInfo,
+  ModelStatus,
   PerplexityOptions,
   PerplexityResult,
   TokenizeOptions,
 } from './api.ts'
 import { beginsWithBos, chooseTemplate, renderChat } from './chat/template.ts'
 import { ModelChat } from './chat-session.ts'
-import { checkObject, invalid } from './check.ts'
+import { checkObject, checkTypes, invalid } from './check.ts'
 import type { Crew } from './crew.ts'
 import type { GenerateRequest, InternalResult, Prompt } from './engine/generate.ts'
-import type { LeaderEvent } from './engine/leader.ts'
-import { AbortError, ArgumentError, ClosedError, throwIfAborted, UnsupportedError } from './errors.ts'
+import type { CallEvent } from './engine/leader.ts'
+import { ArgumentError, ClosedError, throwIfAborted, UnsupportedError } from './errors.ts'
 import { RunningGeneration } from './generation.ts'
 import type { Metadata } from './gguf/types.ts'
 import { type SettledGenerate, settleGenerate } from './options.ts'
 import { measurePerplexity } from './perplexity/perplexity.ts'
 import { underAny } from './signals.ts'
-import { untilAborted } from './source/async.ts'
 import { checkSignal } from './source/check.ts'
 import { createTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts'
 
 export class CriaModel implements Model {
   /** Made when first needed: generation tokenizes in the leader. */
   private tokenizerMade: Tokenizer | undefined
-  /** Ends when the call that came last is done: calls wait for each other. */
-  private turn: Promise<unknown> = Promise.resolve()
   private closed = false
   private warned = false
 
@@ -121,8 +121,24 @@ export class CriaModel implements Model {
     if (!Number.isInteger(from) || from < 0 || from > ids.length) {
       throw invalid('from', `a whole number from 0 to ${ids.length}`, from)
     }
-    const data = await this.exclusive('Computing logits', options.signal, () => this.crew.logits(ids, from))
+    this.checkOpen()
+    const data = await this.crew.logits(ids, from, options.signal)
     return { data, shape: [ids.length - from, this.info.vocabularySize] }
+  }
+
+  async embed(
+    texts: string | readonly (string | readonly number[])[],
+    options: EmbedOptions = {},
+  ): Promise<Embeddings> {
+    checkObject(options)
+    const { pooling = 'mean', normalize = true, signal } = options
+    checkSignal(signal)
+    checkTypes(options, 'boolean', ['normalize'])
+    if (pooling !== 'mean' && pooling !== 'last') throw invalid('pooling', 'mean or last', pooling)
+    if (typeof texts !== 'string' && !Array.isArray(texts)) throw invalid('texts', 'a text or a list of texts', texts)
+    const list = (typeof texts === 'string' ? [texts] : (texts as unknown[])).map(promptOf)
+    this.checkOpen()
+    return this.crew.embed({ texts: list, pooling, normalize }, signal)
   }
 
   async perplexity(text: string | readonly number[], options: PerplexityOptions = {}): Promise<PerplexityResult> {
@@ -131,7 +147,13 @@ export class CriaModel implements Model {
   }
 
   async reset(): Promise<void> {
-    await this.exclusive('The reset', undefined, () => this.crew.reset())
+    this.checkOpen()
+    await this.crew.reset()
+  }
+
+  async status(): Promise<ModelStatus> {
+    this.checkOpen()
+    return this.crew.status()
   }
 
   async close(): Promise<void> {
@@ -173,7 +195,7 @@ export class CriaModel implements Model {
     const settled = settleGenerate(options, this.info.vocabularySize)
     // What a callback of the caller's throws ends the generation and is its error.
     let failure: { error: unknown } | undefined
-    const hear = (event: LeaderEvent): void => {
+    const hear = (event: CallEvent): void => {
       if (failure) return
       try {
         if (event.event === 'prompt') options.onPrompt?.({ done: event.done, total: event.total })
@@ -187,14 +209,11 @@ export class CriaModel implements Model {
       }
     }
     try {
-      const generate = () => {
-        const request = this.request(prompt, settled)
-        this.crew.listen(hear)
-        return this.crew.generate(request)
-      }
-      const result = await underAny([options.signal, stopped.signal], (signal) =>
-        this.exclusive('Generation', signal, generate),
-      )
+      const result = await underAny([options.signal, stopped.signal], async (signal) => {
+        throwIfAborted(signal, 'Generation')
+        this.checkOpen()
+        return this.crew.generate(this.request(prompt, settled), signal, hear)
+      })
       if (!failure) return result
     } catch (error) {
       if (!failure) throw error
@@ -213,37 +232,6 @@ export class CriaModel implements Model {
   private beginsWithBos(text: string): boolean {
     const { bos } = this.tokenizer
     return bos !== undefined && beginsWithBos(text, this.tokenizer.tokenText(bos))
-  }
-
-  /** Runs a call of the crew's when those before it are done; an abort while waiting or running rejects at once. */
-  private async exclusive<T>(what: string, signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T> {
-    const before = this.turn
-    let done!: () => void
-    this.turn = new Promise<void>((resolve) => {
-      done = resolve
-    })
-    try {
-      await untilAborted(before, signal, what)
-      this.checkOpen()
-      throwIfAborted(signal, what)
-      return await this.abortable(what, signal, run)
-    } finally {
-      // Those behind wait for those before, even where this one gave up waiting.
-      void before.then(done)
-    }
-  }
-
-  private async abortable<T>(what: string, signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T> {
-    const abort = (): void => this.crew.abort()
-    signal?.addEventListener('abort', abort, { once: true })
-    try {
-      return await run()
-    } catch (error) {
-      throw error instanceof AbortError ? new AbortError(what, signal?.reason) : error
-    } finally {
-      signal?.removeEventListener('abort', abort)
-      if (signal?.aborted) await this.crew.clear()
-    }
   }
 }
 

@@ -3,6 +3,7 @@ import type { GenerateOptions, InspectOptions, KvType, LoadOptions } from './api
 import { autoThreads, hasRelaxedSimd, hasSimd, type Place, whyOneThread } from './capabilities.ts'
 import { checkObject, checkTypes, invalid } from './check.ts'
 import { TRAINED_CONTEXT } from './engine/context.ts'
+import { DEFAULT_PARALLEL } from './engine/plan.ts'
 import { UnsupportedError } from './errors.ts'
 import { settle as settleSampler } from './sampler/options.ts'
 import { StopMatcher } from './sampler/stop.ts'
@@ -14,6 +15,8 @@ export const DEFAULT_BATCH = 64
 const MOST_THREADS = 64
 /** Larger batches gain nothing and cost memory. */
 const MOST_BATCH = 512
+/** More than any processor has a use for. */
+const MOST_PARALLEL = 256
 /** As many as OpenAI's API tells. */
 const MOST_LOGPROBS = 20
 
@@ -69,7 +72,7 @@ export type SettledGenerate = Omit<GenerateOptions, keyof SamplerOptions | 'onTo
 /** @throws ArgumentError INVALID_OPTION with the value at fault */
 export function settleGenerate(options: GenerateOptions, vocabularySize: number): SettledGenerate {
   checkObject(options)
-  const { maxTokens, stop, special, bos, ignoreEos, showSpecial, logprobs, topLogprobs, signal } = options
+  const { maxTokens, stop, special, bos, ignoreEos, showSpecial, logprobs, topLogprobs, priority, signal } = options
   checkTypes(options, 'boolean', ['special', 'bos', 'ignoreEos', 'showSpecial', 'logprobs'])
   checkTypes(options, 'function', ['onToken', 'onPrompt'])
   checkSignal(signal)
@@ -78,6 +81,7 @@ export function settleGenerate(options: GenerateOptions, vocabularySize: number)
   }
   if (stop !== undefined) new StopMatcher(typeof stop === 'string' ? [stop] : stop)
   whole('topLogprobs', topLogprobs, 0, MOST_LOGPROBS, 0)
+  if (priority !== undefined && !Number.isFinite(priority)) throw invalid('priority', 'a number', priority)
   const sampler: Record<string, unknown> = {}
   for (const name of Object.keys(SAMPLER_OPTIONS) as (keyof SamplerOptions)[]) {
     if (options[name] !== undefined) sampler[name] = options[name]
@@ -93,6 +97,7 @@ export function settleGenerate(options: GenerateOptions, vocabularySize: number)
     ...(showSpecial !== undefined && { showSpecial }),
     ...(logprobs !== undefined && { logprobs }),
     ...(topLogprobs !== undefined && { topLogprobs }),
+    ...(priority !== undefined && { priority }),
   }
 }
 
@@ -100,6 +105,8 @@ export interface Settled {
   threads: number
   /** 0: min(trained, 4096); TRAINED_CONTEXT: the trained one. */
   context: number
+  kvTokens?: number
+  parallel: number
   kv: KvType
   batch: number
   isa: Isa
@@ -139,10 +146,12 @@ export function settle(options: LoadOptions, place: Place): Settled {
 export function settlePlan(
   options: InspectOptions,
   cores: number,
-): Pick<Settled, 'threads' | 'context' | 'kv' | 'batch'> {
-  const { context, threads } = options
+): Pick<Settled, 'threads' | 'context' | 'kvTokens' | 'parallel' | 'kv' | 'batch'> {
+  const { context, threads, kvTokens } = options
   return {
     threads: whole('threads', threads === 'auto' ? undefined : threads, 1, MOST_THREADS, autoThreads(cores, true)),
+    parallel: whole('parallel', options.parallel, 1, MOST_PARALLEL, DEFAULT_PARALLEL),
+    ...(kvTokens !== undefined && { kvTokens: whole('kvTokens', kvTokens, 1, MOST_CONTEXT, 0) }),
     context: context === 'trained' ? TRAINED_CONTEXT : whole('context', context, 1, MOST_CONTEXT, 0),
     kv: oneOf('kv', options.kv, ['f32', 'f16', 'q8_0'], 'f16'),
     batch: whole('batch', options.batch, 1, MOST_BATCH, DEFAULT_BATCH),

@@ -29,6 +29,8 @@ const BAD_LOAD: Record<keyof LoadOptions, unknown[]> = {
   context: [0, -1, 1.5, Infinity, 16_777_217, '512', null],
   kv: ['q8', 'F16', 5, null],
   batch: [0, -1, 513, 1.5, '64', null],
+  kvTokens: [0, -1, 1.5, '64', null],
+  parallel: [0, -1, 513, 1.5, '64', null],
   maxSegmentBytes: [0, -1, 65535, 4_294_967_297, 1e5 + 0.5, '1G'],
   isa: ['avx', '', 5, null],
   wasm: [
@@ -85,6 +87,7 @@ test('load refuses what is no model, nor the name of one', async () => {
 
 const BAD_GENERATE: Record<keyof GenerateOptions, unknown[]> = {
   maxTokens: [-1, 1.5, Number.NaN, Infinity, '5', null],
+  priority: ['high', null, NaN],
   stop: ['', [''], 5, [5], ['a', ''], NEITHER, null],
   special: ['yes', 1, null],
   bos: ['yes', 1, null],

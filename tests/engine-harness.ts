@@ -2,13 +2,36 @@
 import { readFileSync } from 'node:fs'
 import { Engine, type EngineOptions } from '../js/engine/engine.ts'
 import { MAX_SEGMENT_BYTES } from '../js/engine/plan.ts'
+import { Scheduler } from '../js/engine/scheduler.ts'
+import { LogitsWork } from '../js/engine/works.ts'
 import { readGguf } from '../js/gguf/reader.ts'
+import type { Gguf } from '../js/gguf/types.ts'
 import { bytesSource } from '../js/source/memory.ts'
 
-export async function openEngine(path: string, build = 'simd', options: Partial<EngineOptions> = {}): Promise<Engine> {
+export class TestEngine extends Engine {
+  readonly scheduler: Scheduler
+
+  constructor(gguf: Gguf, options: EngineOptions) {
+    super(gguf, options)
+    this.scheduler = new Scheduler(this, { batch: options.batch, parallel: 16 }, async () => {})
+  }
+
+  /** Logits after each token, [n, vocabulary]. */
+  async allLogits(ids: readonly number[]): Promise<Float32Array> {
+    const work = new LogitsWork(ids, 0, this.config.vocabulary)
+    await this.scheduler.run(work)
+    return work.logits
+  }
+}
+
+export async function openEngine(
+  path: string,
+  build = 'simd',
+  options: Partial<EngineOptions> = {},
+): Promise<TestEngine> {
   const source = bytesSource(readFileSync(path), path)
   const gguf = await readGguf(source)
-  const engine = new Engine(gguf, {
+  const engine = new TestEngine(gguf, {
     context: 1024,
     kv: 'f32',
     batch: 64,

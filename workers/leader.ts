@@ -7,5 +7,5 @@ import { carryErrors } from '../js/rpc.ts'
 export function start(): void {
   carryErrors()
   const port = platform.parent()
-  expose(new Leader((event) => port.postMessage(event)), port.endpoint)
+  expose(new Leader((events) => port.postMessage({ events })), port.endpoint)
 }

@@ -18,6 +18,7 @@ import {
   MODEL_POSITIONS,
   MODEL_QB,
   MODEL_TABLES,
+  MODEL_UNITS,
   PAGE,
   PIECE,
   QUERY_TILE,
@@ -38,7 +39,7 @@ import { expSum_simd, exp_scalar } from './math'
 
 // Queries that share a kv head are taken four at a time, so that each key and value is loaded once for all four: the
 // query heads of a group, and the rows of a prompt. Query i of a kv head is head kv · group + i mod group of row i / group.
-// A prompt's are taken in units of 64, for which a piece of a cache of halves is made f32 once.
+// A batch's are taken in units of up to 64, each of one sequence, for which a piece of a cache of halves is made f32 once.
 
 /** Tiles for which making a piece f32 pays. */
 // @ts-ignore: decorator
@@ -254,13 +255,9 @@ function groupOf(model: usize): i32 {
   return i32At(model, MODEL_HEADS) / i32At(model, MODEL_KV_HEADS)
 }
 
-/** Tiles of queries of one kv head in one row, and units of them over n rows. */
+/** Tiles of queries of one kv head in one row. */
 export function queryTiles(model: usize): i32 {
   return (groupOf(model) + QUERY_TILE - 1) / QUERY_TILE
-}
-
-export function queryUnits(model: usize, n: i32): i32 {
-  return (n * groupOf(model) + QUERY_UNIT - 1) / QUERY_UNIT
 }
 
 /** Where query `query` of kv head `kv` has its f32[headDim] in an array like MODEL_QB or MODEL_ATTN. */
@@ -272,12 +269,12 @@ function headAt(model: usize, array: usize, kv: i32, query: i32): usize {
   return f32Of(array, head * i32At(model, MODEL_HEAD_DIM))
 }
 
-/** All pieces of one unit of queries, merged in order → MODEL_ATTN. */
-export function attend(model: usize, layer: usize, n: i32, kv: i32, unit: i32, scratch: usize): void {
+/** All pieces of one of MODEL_UNITS, merged in order → MODEL_ATTN. */
+export function attend(model: usize, layer: usize, kv: i32, unit: i32, scratch: usize): void {
   const group = groupOf(model)
   const headDim = i32At(model, MODEL_HEAD_DIM)
-  const first = unit * QUERY_UNIT
-  const queries = min(n * group - first, QUERY_UNIT)
+  const first = i32Of(pointerAt(model, MODEL_UNITS), 2 * unit)
+  const queries = i32Of(pointerAt(model, MODEL_UNITS), 2 * unit + 1)
   const tiles = (queries + QUERY_TILE - 1) / QUERY_TILE
   const lastRow = (first + queries - 1) / group
   const last = positionOf(model, lastRow)

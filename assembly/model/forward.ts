@@ -35,6 +35,7 @@ import {
   MODEL_N,
   MODEL_NORM,
   MODEL_N_OUTPUTS,
+  MODEL_N_UNITS,
   MODEL_OUTPUT,
   MODEL_OUTPUTS,
   MODEL_OUTPUT_NORM,
@@ -54,7 +55,7 @@ import {
 import { row } from '../repack'
 import { experts } from './experts'
 import { gateAndUp, multiply } from './ffn'
-import { attend, attendPiece, finishPieces, mergePieces, piecesOf, queryTiles, queryUnits } from './attention'
+import { attend, attendPiece, finishPieces, mergePieces, piecesOf, queryTiles } from './attention'
 import { barrier } from './barrier'
 import { f32At, f32Of, i32At, i32Of, pointerAt } from './fields'
 import { ADD, STORE, arrange, tileOf, tilesOf } from './linear'
@@ -126,12 +127,10 @@ function attention(model: usize, layer: usize, n: i32, thread: i32, threads: i32
     arrangePrivate(model, width, forms, thread)
     return true
   }
-  // The last rows first: theirs is the most work, and the threads end together.
   const kvHeads = i32At(model, MODEL_KV_HEADS)
-  const units = queryUnits(model, n)
-  const all = kvHeads * units
+  const all = kvHeads * i32At(model, MODEL_N_UNITS)
   for (let i = claim(control, thread, threads, all); i >= 0; i = claim(control, thread, threads, all)) {
-    attend(model, layer, n, i % kvHeads, units - 1 - i / kvHeads, scratch)
+    attend(model, layer, i % kvHeads, i / kvHeads, scratch)
   }
   if (!barrier(control, threads)) return false
   const attn = pointerAt(model, MODEL_ATTN)

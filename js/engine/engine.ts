@@ -1,6 +1,6 @@
 /**
- * The engine of one model: its memories, its weights, the forward pass in batches, and one sequence's cache. Runs in the
- * leader worker (thread 0) or in process; knows nothing of workers but that others may run the same passes beside it.
+ * The engine of one model: its memories, its weights, and the forward pass. Runs in the leader worker (thread 0) or in
+ * process; knows nothing of workers but that others may run the same passes beside it.
  */
 import * as L from '../../assembly/layout.ts'
 import {
@@ -15,9 +15,10 @@ import {
 } from '../errors.ts'
 import type { Gguf } from '../gguf/types.ts'
 import type { Source } from '../source/source.ts'
+import { attentionUnits, type Run, writeBatch } from './batch.ts'
 import { type ModelConfig, readConfig } from './config.ts'
 import { loadWeights, type OnBytes } from './load-weights.ts'
-import { type MemoryPlan, OUTPUT_ROWS, type PlanOptions, planMemory } from './plan.ts'
+import { cacheBytes, type MemoryPlan, type PlanOptions, planMemory } from './plan.ts'
 import { chooseAlternates } from './probe.ts'
 import { type RopeTable, ropeTable } from './rope.ts'
 import { runForward, runOutput } from './run.ts'
@@ -32,21 +33,14 @@ export interface EngineOptions extends PlanOptions {
   relaxed?: boolean
 }
 
-/** Lets pending messages in: between the pieces of a prompt, where no flag in shared memory tells of an abort. */
+/** Lets pending messages in. */
 export type Breathe = () => Promise<void>
-
-/** A prompt's piece should take no longer than this where the thread must come up for air, in milliseconds. */
-const PIECE_MS = 50
 
 export class Engine {
   readonly config: ModelConfig
   readonly tensors: ModelTensors
   readonly plan: MemoryPlan
   private segments: Segment[] = []
-  /** Tokens whose keys and values are in the cache, by position. */
-  private cached: number[] = []
-  /** Milliseconds a token took in the last piece of a prompt. */
-  private pace = 0
 
   /** Sizes everything; allocates nothing. */
   constructor(
@@ -69,7 +63,7 @@ export class Engine {
     const alternates = options.relaxed ? chooseAlternates(module, options.shared, matrixTypes(tensors), true) : []
     const handles = plan.segments.map((segment): SegmentHandle => {
       const memory = createMemory(segment.pages, options.shared, plan.totalBytes)
-      writeSegment(memory, plan, segment, config, tensors, options.kv, alternates)
+      writeSegment(memory, segment, config, tensors, options.kv, alternates)
       return {
         memory,
         model: segment.model,
@@ -95,7 +89,7 @@ export class Engine {
     if (Atomics.load(words, (control + L.CONTROL_INEXACT) >> 2) === 0) return
     const { plan, config, tensors, options } = this
     for (const [i, segment] of plan.segments.entries()) {
-      writeSegment(this.segments[i]!.memory, plan, segment, config, tensors, options.kv, [])
+      writeSegment(this.segments[i]!.memory, segment, config, tensors, options.kv, [])
     }
   }
 
@@ -123,16 +117,6 @@ export class Engine {
     return this.options.context
   }
 
-  /** Tokens in the cache. */
-  get position(): number {
-    return this.cached.length
-  }
-
-  /** Forgets the cache. */
-  reset(): void {
-    this.cached = []
-  }
-
   /** Raises or lowers the flag that ends a pass between two layers. */
   setAbort(value: 0 | 1): void {
     for (const { memory, control } of this.segments) {
@@ -140,29 +124,8 @@ export class Engine {
     }
   }
 
-  private throwIfAborted(): void {
-    const [first] = this.segments
-    if (!first) throw new ClosedError('CLOSED', 'The model was closed; load it again to use it.')
-    const { memory, control } = first
-    const flag = Atomics.load(new Int32Array(memory.buffer), (control + L.CONTROL_ABORT) >> 2)
-    if (flag) throw new AbortError('The computation')
-  }
-
-  /**
-   * Prepares the cache for a sequence that begins with `ids`: keeps the longest common prefix (short of the last token,
-   * whose logits are wanted) and returns its length.
-   * @throws ArgumentError for no tokens or ids out of range; ContextError where the context has no room for them.
-   */
-  begin(ids: readonly number[]): number {
-    this.checkTokens(ids)
-    const limit = Math.min(this.cached.length, ids.length - 1)
-    let common = 0
-    while (common < limit && this.cached[common] === ids[common]) common++
-    this.cached.length = common
-    return common
-  }
-
-  private checkTokens(ids: readonly number[]): void {
+  /** @throws ArgumentError for no tokens or ids out of range; ContextError where the context has no room for them. */
+  checkTokens(ids: readonly number[]): void {
     if (ids.length === 0) {
       throw new ArgumentError('EMPTY_PROMPT', 'The prompt has no tokens; give a text, or a model that adds BOS.', ids)
     }
@@ -182,88 +145,55 @@ export class Engine {
   }
 
   /**
-   * Computes `ids` at the positions that follow, in batches; `onPiece` hears of each.
-   * @returns the number of rows of the last batch, whose hidden states are there for `logits`.
+   * One pass over all layers, of `batch` rows at most. Their hidden states, in the order of the runs, are there for
+   * `logits` and `hidden` until the next.
+   * @throws AbortError once the flag is up, which is lowered then; NumericError where a key or value does not fit the cache
    */
-  async feed(ids: readonly number[], onPiece?: (done: number) => Promise<void> | void): Promise<number> {
-    let rows = 0
-    for (let done = 0; done < ids.length; done += rows) {
-      if (done > 0 && this.breathe) await this.breathe()
-      this.throwIfAborted()
-      rows = Math.min(ids.length - done, this.pieceSize())
-      const start = performance.now()
-      this.forward(ids.slice(done, done + rows))
-      if (rows > 1 || this.pace === 0) this.pace = (performance.now() - start) / rows
-      await onPiece?.(done + rows)
-    }
-    return rows
-  }
-
-  /** Tokens of the next piece: a whole batch, or what takes about PIECE_MS where the thread must breathe. */
-  private pieceSize(): number {
-    if (!this.breathe) return this.options.batch
-    if (this.pace === 0) return Math.min(8, this.options.batch)
-    return Math.max(1, Math.min(this.options.batch, Math.floor(PIECE_MS / this.pace)))
-  }
-
-  /** One pass over all layers. */
-  private forward(ids: readonly number[]): void {
-    const { segments, plan } = this
-    for (const [s, segment] of segments.entries()) {
-      const { buffers, model } = plan.segments[s]!
-      const words = new Uint32Array(segment.memory.buffer)
-      words[(model + L.MODEL_N) >> 2] = ids.length
-      for (const [i, id] of ids.entries()) {
-        words[(buffers.tokens >> 2) + i] = id
-        words[(buffers.positions >> 2) + i] = this.cached.length + i
-        words[(buffers.tables >> 2) + i] = buffers.pages
-      }
-    }
-    const { threads } = this.options
+  forward(runs: readonly Run[]): void {
+    if (this.segments.length === 0) throw new ClosedError('CLOSED', 'The model was closed; load it again to use it.')
+    const rows = runs.reduce((sum, { ids }) => sum + ids.length, 0)
+    const units = attentionUnits(runs, this.config.heads / this.config.kvHeads)
+    for (const [s, { memory }] of this.segments.entries()) writeBatch(memory, this.plan.segments[s]!, runs, units)
     this.command(L.COMMAND_FORWARD)
-    this.check(runForward(segments, 0, threads, ids.length))
+    this.check(runForward(this.segments, 0, this.options.threads, rows))
     this.checkCache()
-    this.cached.push(...ids)
   }
 
   /**
-   * Logits of rows [from, from + count) of the last batch, count ≤ OUTPUT_ROWS: a view [count, vocabulary] into wasm
-   * memory, good until the next call. Whoever reads them checks that they are finite.
+   * Logits of some rows of the last batch, OUTPUT_ROWS at most: a view [rows, vocabulary] into wasm memory, good until the
+   * next call. Whoever reads them checks that they are finite.
    */
-  logits(from: number, count: number): Float32Array {
+  logits(rows: readonly number[]): Float32Array {
     const { buffers, model } = this.plan.segments[0]!
     const { buffer } = this.segments[0]!.memory
     const words = new Uint32Array(buffer)
-    words[(model + L.MODEL_N_OUTPUTS) >> 2] = count
-    for (let i = 0; i < count; i++) words[(buffers.outputs >> 2) + i] = from + i
+    words[(model + L.MODEL_N_OUTPUTS) >> 2] = rows.length
+    words.set(rows, buffers.outputs >> 2)
     this.command(L.COMMAND_OUTPUT)
     this.check(runOutput(this.segments, 0, this.options.threads))
-    return new Float32Array(buffer, buffers.logits, count * this.config.vocabulary)
+    return new Float32Array(buffer, buffers.logits, rows.length * this.config.vocabulary)
   }
 
-  /**
-   * Logits after every token from the one at `first` on: [n - first, vocabulary]. Leaves the tokens in the cache.
-   * @throws NumericError where a logit is not finite
-   */
-  async allLogits(ids: readonly number[], first = 0): Promise<Float32Array> {
-    this.checkTokens(ids)
-    this.reset()
-    const { vocabulary } = this.config
-    const all = allocateLogits(ids.length - first, vocabulary)
-    let before = 0
-    await this.feed(ids, async (done) => {
-      for (let row = Math.max(0, first - before); row < done - before; row += OUTPUT_ROWS) {
-        const count = Math.min(OUTPUT_ROWS, done - before - row)
-        const logits = this.logits(row, count)
-        const wrong = logits.find((logit) => !Number.isFinite(logit))
-        if (wrong !== undefined) throw notFinite(wrong)
-        all.set(logits, (before + row - first) * vocabulary)
-        await this.breathe?.()
-        this.throwIfAborted()
+  /** What the output head reads of a row of the last batch, the normed hidden state: a view [dim], as good as `logits`. */
+  hidden(row: number): Float32Array {
+    const { buffers, addresses } = this.plan.segments[0]!
+    const { memory, exports } = this.segments[0]!
+    const { dim, epsilon } = this.config
+    const weight = addresses.get(this.tensors.outputNorm.name)!
+    exports.rmsnorm(buffers.x + row * dim * 4, weight, dim, epsilon, buffers.norm)
+    return new Float32Array(memory.buffer, buffers.norm, dim)
+  }
+
+  /** Copies all that a page of the cache holds to another. */
+  copyPage(from: number, to: number): void {
+    const { k, v } = cacheBytes(this.config, this.options.kv, 1)
+    for (const [s, { memory }] of this.segments.entries()) {
+      const bytes = new Uint8Array(memory.buffer)
+      for (const cache of this.plan.segments[s]!.caches) {
+        bytes.copyWithin(cache.k + to * k, cache.k + from * k, cache.k + (from + 1) * k)
+        bytes.copyWithin(cache.v + to * v, cache.v + from * v, cache.v + (from + 1) * v)
       }
-      before = done
-    })
-    return all
+    }
   }
 
   /** An f16 cache cannot hold every f32: what does not fit must not go on as something else. */
@@ -285,7 +215,10 @@ export class Engine {
   }
 
   private check(status: number): void {
-    if (status === L.STATUS_ABORTED) throw new AbortError('The computation')
+    if (status === L.STATUS_ABORTED) {
+      this.setAbort(0)
+      throw new AbortError('The computation')
+    }
     if (status === L.STATUS_POISONED) {
       throw new WorkerError('WORKER_DIED', 'A worker of this model died; close the model and load it again.')
     }
@@ -295,7 +228,6 @@ export class Engine {
   close(): void {
     if (this.segments.length > 0) this.command(L.COMMAND_EXIT)
     this.segments = []
-    this.cached = []
   }
 }
 
@@ -323,22 +255,4 @@ function createMemory(pages: number, shared: boolean, totalBytes: number): WebAs
       { cause },
     )
   }
-}
-
-function allocateLogits(rows: number, vocabulary: number): Float32Array {
-  try {
-    return new Float32Array(rows * vocabulary)
-  } catch (cause) {
-    const bytes = rows * vocabulary * 4
-    const message = `The logits of ${rows} tokens take ${bytes} bytes, more than can be had. Ask for fewer tokens at once.`
-    throw new MemoryError('OUT_OF_MEMORY', message, bytes, { cause })
-  }
-}
-
-function notFinite(value: number): NumericError {
-  return new NumericError(
-    'LOGITS_NOT_FINITE',
-    `The model computed ${value} for a logit: its weights are damaged or overflow; try KV type f32, or get the file again.`,
-    value,
-  )
 }

@@ -1,11 +1,12 @@
-/** Prompt in, tokens out: the loop around the engine that one generation is. */
+/** Prompt in, tokens out: what one generation does with what the engine computes for it. */
 import type { FinishReason, GenerateResult, SampledLogprobs, TokenLogprob } from '../api.ts'
 import { UnsupportedError } from '../errors.ts'
 import { logprobsOf } from '../sampler/logprobs.ts'
 import { Sampler, type SamplerOptions } from '../sampler/sampler.ts'
 import { StopMatcher } from '../sampler/stop.ts'
 import type { StreamDecoder, Tokenizer } from '../tokenizer/tokenizer.ts'
-import type { Breathe, Engine } from './engine.ts'
+import type { Engine } from './engine.ts'
+import type { Work } from './scheduler.ts'
 
 /** A text, ids as they are, or ids that a text continues. */
 export type Prompt = string | readonly number[] | { ids: readonly number[]; text: string }
@@ -21,6 +22,7 @@ export interface GenerateRequest {
   showSpecial?: boolean
   logprobs?: boolean
   topLogprobs?: number
+  priority?: number
 }
 
 export interface GenerateEvents {
@@ -31,8 +33,10 @@ export interface GenerateEvents {
 export type InternalResult = GenerateResult & { promptIds: number[] }
 
 /** The ids of a prompt. @throws UnsupportedError where a text meets a model without a vocabulary. */
-export function promptIds(tokenizer: Tokenizer | undefined, request: GenerateRequest): number[] {
-  const { prompt, special, bos } = request
+export function promptIds(
+  tokenizer: Tokenizer | undefined,
+  { prompt, special, bos }: Pick<GenerateRequest, 'prompt' | 'special' | 'bos'>,
+): number[] {
   if (Array.isArray(prompt)) return [...prompt]
   if (!tokenizer) {
     throw new UnsupportedError('NO_TOKENIZER', 'The model’s file has no vocabulary; give token ids instead of a text.')
@@ -43,63 +47,97 @@ export function promptIds(tokenizer: Tokenizer | undefined, request: GenerateReq
   return [...ids, ...tokenizer.tokenize(text, { ...options, bos: false })]
 }
 
-/** Runs one generation. Errors: those of Engine.begin, Engine.feed, Engine.logits and the sampler's. */
-export async function generate(
-  engine: Engine,
-  tokenizer: Tokenizer | undefined,
-  request: GenerateRequest,
-  events: GenerateEvents,
-  breathe?: Breathe,
-): Promise<InternalResult> {
-  const { showSpecial = false, topLogprobs = 0 } = request
-  const ids = promptIds(tokenizer, request)
-  const vocabulary = Math.min(engine.config.vocabulary, tokenizer?.vocabularySize ?? engine.config.vocabulary)
-  const sampler = new Sampler(request.sampler, vocabulary)
-  // After nothing but BOS the text begins anew: without the space that SentencePiece puts before its first word.
-  const continued = !(ids.length === 1 && ids[0] === tokenizer?.bos)
-  const text = new TextStream(tokenizer?.stream({ continued, special: showSpecial }), request.stop)
-  const cachedTokens = engine.begin(ids)
-  for (const id of ids) if (id < vocabulary) sampler.accept(id)
+/** One generation: its prompt, what was sampled so far, and the text of that. */
+export class Generation implements Work {
+  readonly output = 'logits'
+  readonly ids: number[]
+  readonly priority: number
+  private readonly promptTokens: number
+  private cachedTokens = 0
+  private readonly vocabulary: number
+  private readonly sampler: Sampler
+  private readonly text: TextStream
+  private readonly out: number[] = []
+  private readonly told: SampledLogprobs[] | undefined
+  private finishReason: FinishReason = 'length'
+  private start = 0
+  private prompted = 0
 
-  const start = performance.now()
-  let rows = await engine.feed(ids.slice(cachedTokens), (done) => events.onPrompt(cachedTokens + done, ids.length))
-  const prompted = performance.now()
+  /** @throws UnsupportedError: see promptIds; ArgumentError for sampler options out of range */
+  constructor(
+    private readonly engine: Engine,
+    private readonly tokenizer: Tokenizer | undefined,
+    private readonly request: GenerateRequest,
+    private readonly events: GenerateEvents,
+  ) {
+    this.ids = promptIds(tokenizer, request)
+    this.promptTokens = this.ids.length
+    this.priority = request.priority ?? 0
+    this.vocabulary = Math.min(engine.config.vocabulary, tokenizer?.vocabularySize ?? engine.config.vocabulary)
+    this.sampler = new Sampler(request.sampler, this.vocabulary)
+    // After nothing but BOS the text begins anew: without the space that SentencePiece puts before its first word.
+    const continued = !(this.ids.length === 1 && this.ids[0] === tokenizer?.bos)
+    const { showSpecial = false } = request
+    this.text = new TextStream(tokenizer?.stream({ continued, special: showSpecial }), request.stop)
+    this.told = request.logprobs ? [] : undefined
+    for (const id of this.ids) if (id < this.vocabulary) this.sampler.accept(id)
+  }
 
-  const out: number[] = []
-  const told: SampledLogprobs[] | undefined = request.logprobs ? [] : undefined
-  const most = request.maxTokens ?? Number.POSITIVE_INFINITY
-  let finishReason: FinishReason = 'length'
-  while (out.length < most) {
-    const logits = engine.logits(rows - 1, 1).subarray(0, vocabulary)
+  get wanted(): number {
+    return this.ids.length - 1
+  }
+
+  begin(cached: number): void {
+    this.cachedTokens = cached
+    this.start = performance.now()
+  }
+
+  read(done: number): void {
+    this.events.onPrompt(done, this.promptTokens)
+  }
+
+  /** Samples the next token. @throws NumericError unless all logits are finite */
+  take(_: number, row: Float32Array): boolean {
+    const { request, sampler, tokenizer, out } = this
+    if (out.length === 0) this.prompted = performance.now()
+    const most = request.maxTokens ?? Number.POSITIVE_INFINITY
+    if (most === 0) return true
+    const logits = row.subarray(0, this.vocabulary)
     const id = sampler.sample(logits)
     out.push(id)
-    told?.push(describe(tokenizer, logprobsOf(logits, id, topLogprobs)))
+    this.told?.push(describe(tokenizer, logprobsOf(logits, id, request.topLogprobs ?? 0)))
     sampler.accept(id)
     const ended = !request.ignoreEos && tokenizer?.isEndOfGeneration(id) === true
-    events.onToken(id, ended ? '' : text.push(id), told?.at(-1))
-    if (ended || text.stopped !== undefined) {
-      finishReason = 'stop'
-      break
+    this.events.onToken(id, ended ? '' : this.text.push(id), this.told?.at(-1))
+    if (ended || this.text.stopped !== undefined) {
+      this.finishReason = 'stop'
+      return true
     }
-    if (out.length === most || engine.position === engine.context) break
-    if (breathe) await breathe()
-    rows = await engine.feed([id])
+    if (out.length === most || this.ids.length === this.engine.context) return true
+    this.ids.push(id)
+    return false
   }
-  const rest = text.flush()
-  if (rest) events.onToken(-1, rest)
-  if (text.stopped !== undefined) finishReason = 'stop'
-  return {
-    text: text.all,
-    ids: out,
-    ...(told && { logprobs: told }),
-    finishReason,
-    ...(text.stopped !== undefined && { stop: text.stopped }),
-    promptTokens: ids.length,
-    cachedTokens,
-    completionTokens: out.length,
-    seed: sampler.seed,
-    timings: timingsOf(prompted - start, performance.now() - prompted, ids.length - cachedTokens, out.length),
-    promptIds: ids,
+
+  /** What it came to, once nothing more is wanted of it. */
+  result(): InternalResult {
+    const { text, out, told, promptTokens, cachedTokens, start, prompted } = this
+    const rest = text.flush()
+    if (rest) this.events.onToken(-1, rest)
+    if (text.stopped !== undefined) this.finishReason = 'stop'
+    const generated = performance.now() - prompted
+    return {
+      text: text.all,
+      ids: out,
+      ...(told && { logprobs: told }),
+      finishReason: this.finishReason,
+      ...(text.stopped !== undefined && { stop: text.stopped }),
+      promptTokens,
+      cachedTokens,
+      completionTokens: out.length,
+      seed: this.sampler.seed,
+      timings: timingsOf(prompted - start, generated, promptTokens - cachedTokens, out.length),
+      promptIds: this.ids.slice(0, promptTokens),
+    }
   }
 }
 

@@ -1,10 +1,10 @@
 /**
  * The leader: thread 0, which owns the engine, reads the model's bytes itself and samples. Exposed by comlink from
- * workers/leader.ts, or used in process; streams events through `emit`.
+ * workers/leader.ts, or used in process; streams events through `emit`. Calls have numbers, which their events bear.
  */
 import { type Remote, releaseProxy } from 'comlink'
 import * as platform from '#platform'
-import type { KvType, SampledLogprobs } from '../api.ts'
+import type { Embeddings, KvType, SampledLogprobs } from '../api.ts'
 import { ArgumentError, throwIfAborted, UnsupportedError } from '../errors.ts'
 import { readModel } from '../gguf/shards.ts'
 import type { Gguf, MetadataValue } from '../gguf/types.ts'
@@ -14,9 +14,11 @@ import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
 import { compileBuild } from '../wasm-build.ts'
 import { contextOf, DEFAULT_CONTEXT } from './context.ts'
 import { Engine } from './engine.ts'
-import { type GenerateRequest, generate, type InternalResult } from './generate.ts'
+import { type GenerateRequest, Generation, type InternalResult, type Prompt, promptIds } from './generate.ts'
 import { MAX_SEGMENT_BYTES } from './plan.ts'
+import { Scheduler, type SchedulerStatus, type Work } from './scheduler.ts'
 import type { SegmentHandle } from './wasm.ts'
+import { EmbedWork, LogitsWork, type Pooling } from './works.ts'
 
 /** Whoever has the bytes where the leader cannot reach them. */
 export interface RemoteReader {
@@ -38,6 +40,8 @@ export interface OpenOptions {
   context: number
   kv: KvType
   batch: number
+  kvTokens?: number
+  parallel: number
   threads: number
   shared: boolean
   isa: 'simd' | 'relaxed'
@@ -46,6 +50,15 @@ export interface OpenOptions {
   wasm?: WebAssembly.Module
   /** Whether to come up for air: where no flag in shared memory can tell of an abort. */
   breathe: boolean
+}
+
+/** A pass should take no longer where no flag in shared memory can tell of an abort, in milliseconds. */
+const PASS_MS = 50
+
+export interface EmbedRequest {
+  texts: readonly Prompt[]
+  pooling: Pooling
+  normalize: boolean
 }
 
 export interface Opened {
@@ -61,8 +74,10 @@ export interface Opened {
   segments: SegmentHandle[]
 }
 
-export type LeaderEvent =
-  | { event: 'header' | 'weights'; done: number; total: number }
+export type LeaderEvent = { event: 'header' | 'weights'; done: number; total: number } | ({ call: number } & CallEvent)
+
+/** What is told of a call under way. */
+export type CallEvent =
   | { event: 'prompt'; done: number; total: number }
   | { event: 'token'; id: number; text: string; logprobs?: SampledLogprobs }
 
@@ -71,20 +86,23 @@ export class Leader {
   private engine: Engine | undefined
   private tokenizer: Tokenizer | undefined
   private readonly loading = new AbortController()
-  private breathe: (() => Promise<void>) | undefined
+  private scheduler: Scheduler | undefined
+  /** By the numbers of their calls. */
+  private readonly works = new Map<number, Work[]>()
+  /** Events since the last pass: they go out together. */
+  private events: LeaderEvent[] = []
 
-  constructor(private readonly emit: (event: LeaderEvent) => void) {}
+  constructor(private readonly emit: (events: LeaderEvent[]) => void) {}
 
   /** Reads the header, sizes the model and creates its memories. */
   async open(spec: SourceSpec, options: OpenOptions, reader?: RemoteReader): Promise<Opened> {
     const { signal } = this.loading
     try {
       this.source = await openSpec(spec, reader, signal)
-      this.emit({ event: 'header', done: 0, total: this.source.size })
+      this.emit([{ event: 'header', done: 0, total: this.source.size }])
       const gguf = await readModel(this.source, signal)
       this.tokenizer = gguf.metadata.has('tokenizer.ggml.model') ? createTokenizer(gguf.metadata) : undefined
       const { breathe, isa, wasm, ...rest } = options
-      this.breathe = breathe ? platform.breathe : undefined
       const context = contextOf(trainedContext(gguf), options.context)
       const plan = {
         ...rest,
@@ -92,10 +110,14 @@ export class Leader {
         relaxed: isa === 'relaxed',
         maxSegmentBytes: options.maxSegmentBytes ?? MAX_SEGMENT_BYTES,
       }
-      this.engine = new Engine(gguf, plan, this.breathe)
+      this.engine = new Engine(gguf, plan, breathe ? platform.breathe : undefined)
       const module = wasm ?? (await compileBuild(await platform.wasm(isa), options.shared))
       throwIfAborted(signal, 'Loading the model')
-      return describe(gguf, this.engine, this.engine.allocate(module), options.shared)
+      const segments = this.engine.allocate(module)
+      const { batch, parallel } = options
+      const limits = { batch, parallel, ...(breathe && { passMs: PASS_MS }) }
+      this.scheduler = new Scheduler(this.engine, limits, platform.breathe, () => this.flush())
+      return describe(gguf, this.engine, segments, options.shared)
     } catch (error) {
       await this.source?.close()
       throw error
@@ -106,39 +128,81 @@ export class Leader {
   async load(): Promise<void> {
     const { engine, source } = this.opened()
     try {
-      const emit = (done: number, total: number): void => this.emit({ event: 'weights', done, total })
+      const emit = (done: number, total: number): void => this.emit([{ event: 'weights', done, total }])
       await engine.load(source, emit, this.loading.signal)
     } finally {
       await source.close()
     }
   }
 
-  async generate(request: GenerateRequest): Promise<InternalResult> {
+  async generate(call: number, request: GenerateRequest): Promise<InternalResult> {
     const { engine } = this.opened()
-    const events = {
-      onPrompt: (done: number, total: number) => this.emit({ event: 'prompt', done, total }),
-      onToken: (id: number, text: string, logprobs?: SampledLogprobs) =>
-        this.emit({ event: 'token', id, text, ...(logprobs && { logprobs }) }),
-    }
-    return generate(engine, this.tokenizer, request, events, this.breathe)
+    const generation = new Generation(engine, this.tokenizer, request, {
+      onPrompt: (done, total) => this.events.push({ call, event: 'prompt', done, total }),
+      onToken: (id, text, logprobs) =>
+        this.events.push({ call, event: 'token', id, text, ...(logprobs && { logprobs }) }),
+    })
+    await this.run(call, [generation])
+    const result = generation.result()
+    this.flush()
+    return result
   }
 
   /** Logits after each token from the one at `first` on, [n - first, vocabulary]. */
-  async logits(ids: number[], first: number): Promise<Float32Array> {
-    return this.opened().engine.allLogits(ids, first)
+  async logits(call: number, ids: number[], first: number): Promise<Float32Array> {
+    const { engine } = this.opened()
+    engine.checkTokens(ids)
+    const work = new LogitsWork(ids, first, engine.config.vocabulary)
+    if (first < ids.length) await this.run(call, [work])
+    return work.logits
+  }
+
+  /** The embedding of each text. */
+  async embed(call: number, { texts, pooling, normalize }: EmbedRequest): Promise<Embeddings> {
+    const { engine } = this.opened()
+    const works = texts.map((prompt) => {
+      const ids = promptIds(this.tokenizer, { prompt })
+      engine.checkTokens(ids)
+      return new EmbedWork(ids, pooling, engine.config.dim)
+    })
+    await this.run(call, works)
+    return {
+      embeddings: works.map((work) => work.embedding(normalize)),
+      tokens: works.map(({ ids }) => ids.length),
+    }
+  }
+
+  private async run(call: number, works: Work[]): Promise<void> {
+    const { scheduler } = this.opened()
+    this.works.set(call, works)
+    try {
+      await Promise.all(works.map((work) => scheduler.run(work)))
+    } catch (error) {
+      for (const work of works) scheduler.cancel(work)
+      throw error
+    } finally {
+      this.works.delete(call)
+    }
+  }
+
+  private flush(): void {
+    const { events } = this
+    if (events.length === 0) return
+    this.events = []
+    this.emit(events)
   }
 
   reset(): void {
-    this.opened().engine.reset()
+    this.opened().scheduler.reset()
   }
 
-  /** Ends the pass that runs; `clear` makes ready for the next. */
-  abort(): void {
-    this.engine?.setAbort(1)
+  status(): SchedulerStatus {
+    return this.opened().scheduler.status
   }
 
-  clear(): void {
-    this.engine?.setAbort(0)
+  /** Gives a call up. */
+  abort(call: number): void {
+    for (const work of this.works.get(call) ?? []) this.scheduler?.cancel(work)
   }
 
   /** Ends loading, and the other threads. */
@@ -147,10 +211,10 @@ export class Leader {
     this.engine?.close()
   }
 
-  private opened(): { engine: Engine; source: Source } {
-    const { engine, source } = this
-    if (!engine || !source) throw new UnsupportedError('NOT_OPEN', 'The leader has no model open.')
-    return { engine, source }
+  private opened(): { engine: Engine; source: Source; scheduler: Scheduler } {
+    const { engine, source, scheduler } = this
+    if (!engine || !source || !scheduler) throw new UnsupportedError('NOT_OPEN', 'The leader has no model open.')
+    return { engine, source, scheduler }
   }
 }
 

@@ -12,6 +12,7 @@ import {
   PAGE,
   PART_BYTES,
   PIECE,
+  QUERY_UNIT,
   ROUTE_BYTES,
   SCRATCH_DIMENSION_BYTES,
   SCRATCH_QUERIES,
@@ -29,10 +30,17 @@ export const WASM_PAGE = 65536
 export const MAX_SEGMENT_BYTES = 65536 * WASM_PAGE
 
 /** Rows whose logits are computed at once. */
-export const OUTPUT_ROWS = 2 * TILE
+export const OUTPUT_ROWS = 4 * TILE
+/** Sequences in one pass, where nobody says. */
+export const DEFAULT_PARALLEL = 16
 
 export interface PlanOptions {
+  /** Most tokens of one sequence. */
   context: number
+  /** Tokens of all sequences together; default, and at least: as many as one may have. */
+  kvTokens?: number
+  /** Most sequences in one pass. */
+  parallel?: number
   kv: KvType
   batch: number
   threads: number
@@ -45,8 +53,11 @@ export interface Buffers {
   positions: number
   tables: number
   outputs: number
-  /** The page table of the sequence. */
+  /** Where attention's units are listed. */
+  units: number
+  /** The page tables of the sequences in the batch, `tableBytes` each. */
   pages: number
+  tableBytes: number
   x: number
   norm: number
   acts: number
@@ -100,7 +111,7 @@ export interface SegmentPlan {
 
 export interface MemoryPlan {
   segments: SegmentPlan[]
-  /** Pages of the KV cache; `context` rounded up. */
+  /** Pages of the KV cache. */
   kvPages: number
   weightBytes: number
   kvBytes: number
@@ -124,7 +135,7 @@ function align(bytes: number): number {
 }
 
 /** Bytes of K and of V in one layer, as assembly/model/cache.ts draws them. */
-function cacheBytes(config: ModelConfig, kv: KvType, pages: number): { k: number; v: number } {
+export function cacheBytes(config: ModelConfig, kv: KvType, pages: number): { k: number; v: number } {
   const vectors = pages * PAGE * config.kvHeads
   const { headDim } = config
   // 32 bytes and an f32 scale a block.
@@ -145,7 +156,7 @@ export function planMemory(config: ModelConfig, tensors: ModelTensors, options: 
       config.headDim,
     )
   }
-  const kvPages = Math.ceil(options.context / PAGE)
+  const kvPages = Math.ceil(Math.max(options.context, options.kvTokens ?? 0) / PAGE)
   const planner = new Planner(config, tensors, options, kvPages)
   const segments = [planner.first()]
   for (let layer = segments[0]!.layers; layer < config.layers; ) {
@@ -269,6 +280,9 @@ class Planner {
     const int8 = (columns: number): number => arena.take(tokens * Math.ceil(columns / 32) * 80)
     const f32 = (columns: number): number => (floats ? arena.take(tokens * columns * 4) : 0)
     const attention = SCRATCH_QUERIES + padded * SCRATCH_DIMENSION_BYTES
+    // Each sequence ends with a unit that may be short.
+    const units = batch + Math.ceil((batch * heads) / kvHeads / QUERY_UNIT)
+    const tableBytes = align(Math.ceil(context / PAGE) * 4)
     const scratchBytes = align(Math.max(SCRATCH_UNPACK + unpacked, attention))
     const privateActs = align(widest * 4)
     const privateBytes = privateActs + align(Math.ceil(widest / 32) * 80)
@@ -277,7 +291,9 @@ class Planner {
       positions: arena.take(batch * 4),
       tables: arena.take(batch * 4),
       outputs: arena.take(OUTPUT_ROWS * 4),
-      pages: arena.take(this.kvPages * 4),
+      units: arena.take(units * 8),
+      pages: arena.take(Math.min(batch, options.parallel ?? DEFAULT_PARALLEL) * tableBytes),
+      tableBytes,
       x: rows(dim),
       // The output head norms up to OUTPUT_ROWS rows even where the batch is smaller.
       norm: arena.take(Math.max(batch, OUTPUT_ROWS) * dim * 4),

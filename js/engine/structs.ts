@@ -2,7 +2,7 @@
 import * as L from '../../assembly/layout.ts'
 import type { KvType } from '../api.ts'
 import type { ModelConfig } from './config.ts'
-import type { MemoryPlan, SegmentPlan } from './plan.ts'
+import type { SegmentPlan } from './plan.ts'
 import type { RopeTable } from './rope.ts'
 import type { Expert, LayerTensors, Matrix, ModelTensors } from './tensors.ts'
 
@@ -19,7 +19,6 @@ function forms(...matrices: Matrix[]): number {
  */
 export function writeSegment(
   memory: WebAssembly.Memory,
-  plan: MemoryPlan,
   segment: SegmentPlan,
   config: ModelConfig,
   tensors: ModelTensors,
@@ -47,8 +46,6 @@ export function writeSegment(
   for (let i = 0; i < segment.layers; i++) {
     writeLayer(segment, i, tensors.layers[segment.firstLayer + i]!, put, matrix)
   }
-  // One sequence owns all pages, in order.
-  for (let page = 0; page < plan.kvPages; page++) put(segment.buffers.pages + page * 4, page)
 }
 
 /** Fills in the rotary frequencies, once a model's own factors are read. */
@@ -101,6 +98,7 @@ function writeModel(
     [L.MODEL_POSITIONS, buffers.positions],
     [L.MODEL_TABLES, buffers.tables],
     [L.MODEL_OUTPUTS, buffers.outputs],
+    [L.MODEL_UNITS, buffers.units],
     [L.MODEL_EXPERTS, config.experts],
     [L.MODEL_EXPERTS_USED, config.expertsUsed],
     [L.MODEL_ROUTER, buffers.router],

@@ -1,0 +1,60 @@
+/** The rows of one forward pass, and how they are told to the wasm functions. */
+import * as L from '../../assembly/layout.ts'
+import type { SegmentPlan } from './plan.ts'
+
+/** Tokens of one sequence at positions that follow each other, and the cache pages of the sequence from position 0 on. */
+export interface Run {
+  ids: readonly number[]
+  position: number
+  pages: readonly { readonly index: number }[]
+}
+
+/** Queries of one sequence that attention takes at once: those of every kv head, from `first` on. */
+interface Unit {
+  first: number
+  queries: number
+  work: number
+}
+
+/** `group`: query heads that share a kv head. The longest units come first, so that the threads end together. */
+export function attentionUnits(runs: readonly Run[], group: number): Unit[] {
+  const units: Unit[] = []
+  let row = 0
+  for (const { ids, position } of runs) {
+    const all = ids.length * group
+    for (let from = 0; from < all; from += L.QUERY_UNIT) {
+      const queries = Math.min(all - from, L.QUERY_UNIT)
+      const seen = position + Math.ceil((from + queries) / group)
+      units.push({ first: row * group + from, queries, work: queries * seen })
+    }
+    row += ids.length
+  }
+  return units.sort((a, b) => b.work - a.work)
+}
+
+/** Fills in the batch of a segment. */
+export function writeBatch(
+  memory: WebAssembly.Memory,
+  { buffers, model }: SegmentPlan,
+  runs: readonly Run[],
+  units: readonly Unit[],
+): void {
+  const words = new Uint32Array(memory.buffer)
+  let row = 0
+  for (const [i, { ids, position, pages }] of runs.entries()) {
+    const table = buffers.pages + i * buffers.tableBytes
+    for (const [p, { index }] of pages.entries()) words[(table >> 2) + p] = index
+    for (const [j, id] of ids.entries()) {
+      words[(buffers.tokens >> 2) + row] = id
+      words[(buffers.positions >> 2) + row] = position + j
+      words[(buffers.tables >> 2) + row] = table
+      row++
+    }
+  }
+  words[(model + L.MODEL_N) >> 2] = row
+  words[(model + L.MODEL_N_UNITS) >> 2] = units.length
+  for (const [i, { first, queries }] of units.entries()) {
+    words[(buffers.units >> 2) + 2 * i] = first
+    words[(buffers.units >> 2) + 2 * i + 1] = queries
+  }
+}

@@ -1,0 +1,388 @@
+/**
+ * Many sequences through one forward pass: each pass takes the next token of every sequence that generates and the next
+ * piece of every prompt. Sequences share the pages of what they have in common (pages.ts); where pages run short the one
+ * that came last steps back and is computed again later. What is in a pass never changes a bit of any sequence.
+ */
+import { PAGE, TILE } from '../../assembly/layout.ts'
+import { AbortError, NumericError } from '../errors.ts'
+import type { Run } from './batch.ts'
+import type { Breathe, Engine } from './engine.ts'
+import { type Page, type PageCounts, PagePool } from './pages.ts'
+import { OUTPUT_ROWS } from './plan.ts'
+
+/** What a sequence is computed for. */
+export interface Work {
+  /** The tokens known so far; `take` may add to them. */
+  readonly ids: readonly number[]
+  /** Works of higher priority go first, among equals the one that came first. */
+  readonly priority: number
+  readonly output: 'logits' | 'hidden'
+  /** The first position whose output is still wanted, below the number of tokens. What lies before may be found in the cache. */
+  readonly wanted: number
+  /** Its turn has come: `cached` tokens need not be computed. Once only. */
+  begin?(cached: number): void
+  /** `done` tokens of the first that were known are computed. */
+  read?(done: number): void
+  /** The output of a position: logits [vocabulary] or the hidden state [dim], good until it returns. True: that was all. */
+  take(position: number, values: Float32Array): boolean
+}
+
+export interface SchedulerOptions {
+  /** Most rows of a pass, and most sequences in it. */
+  batch: number
+  parallel: number
+  /** Milliseconds that a pass should take at most, where messages wait for its end. */
+  passMs?: number
+}
+
+/** How many sequences there are, and pages of the cache. */
+export interface SchedulerStatus {
+  running: number
+  waiting: number
+  kvPages: PageCounts
+}
+
+/** A pass that holds prompts should take no longer than this many without. */
+const STRETCH = 2.5
+/** Rows of the first pass, whose time is not known. */
+const FIRST_ROWS = 8
+
+interface Sequence {
+  work: Work
+  order: number
+  pages: Page[]
+  /** Tokens in the cache. */
+  computed: number
+  /** Tokens that were known at first: the prompt. */
+  prompt: number
+  begun: boolean
+  active: boolean
+  /** Number of the step it last had rows in. */
+  served: number
+  /** Rows in the pass at hand. */
+  rows: number
+  /** Another that is about to compute what this one needs too: so many tokens of it. */
+  donor: { sequence: Sequence; tokens: number } | undefined
+  outcome: { error: unknown } | Record<string, never> | undefined
+}
+
+/** An output that is wanted: of which row of the pass. */
+interface Place {
+  sequence: Sequence
+  position: number
+  row: number
+}
+
+export class Scheduler {
+  private readonly pool: PagePool
+  /** All sequences, those that go first first. */
+  private sequences: Sequence[] = []
+  private orders = 0
+  private steps = 0
+  /** Milliseconds a row took in the last pass with many, and those of the last pass without prompts. */
+  private pace = 0
+  private tick = 0
+
+  /** `flush` is called after each pass, when all its outputs are taken. */
+  constructor(
+    private readonly engine: Engine,
+    private readonly options: SchedulerOptions,
+    private readonly breathe: Breathe,
+    private readonly flush: () => void = () => {},
+  ) {
+    this.pool = new PagePool(engine.plan.kvPages, (from, to) => engine.copyPage(from, to))
+  }
+
+  get status(): SchedulerStatus {
+    const running = this.sequences.filter(({ active }) => active).length
+    return { running, waiting: this.sequences.length - running, kvPages: this.pool.counts }
+  }
+
+  /**
+   * Computes a work to its end. Whoever waits keeps all works going, a pass a turn: where requests come and go one by one
+   * (edge functions), what one of them has begun ends with it.
+   * @throws ArgumentError, ContextError: see Engine.checkTokens; AbortError once it was cancelled; what `take` throws
+   */
+  async run(work: Work): Promise<void> {
+    this.engine.checkTokens(work.ids)
+    const sequence: Sequence = {
+      work,
+      order: this.orders++,
+      pages: [],
+      computed: 0,
+      prompt: work.ids.length,
+      begun: false,
+      active: false,
+      served: 0,
+      rows: 0,
+      donor: undefined,
+      outcome: undefined,
+    }
+    this.sequences.push(sequence)
+    this.sequences.sort(precedence)
+    while (!sequence.outcome) {
+      const { steps } = this
+      await this.breathe()
+      if (!sequence.outcome && this.steps === steps) this.step()
+    }
+    if ('error' in sequence.outcome) throw sequence.outcome.error
+  }
+
+  /** Gives a work up: its pages are free at once. */
+  cancel(work: Work): void {
+    const sequence = this.sequences.find((one) => one.work === work)
+    if (sequence) this.fail(sequence, new AbortError('The computation'))
+  }
+
+  /** Forgets what was computed so far. */
+  reset(): void {
+    this.pool.forget()
+  }
+
+  private step(): void {
+    this.steps++
+    try {
+      this.admit()
+      this.pass(this.compose())
+      this.flush()
+    } catch (error) {
+      for (const sequence of [...this.sequences]) this.fail(sequence, error)
+    }
+  }
+
+  /** Lets sequences in, first come, first served, as far as there are places and pages. */
+  private admit(): void {
+    let active = this.sequences.filter((one) => one.active).length
+    for (const sequence of this.sequences) {
+      if (sequence.active) continue
+      if (active >= this.options.parallel || (active > 0 && !this.fits(sequence, active))) return
+      sequence.active = true
+      active++
+      this.holdPrefix(sequence)
+      sequence.donor = this.donorOf(sequence)
+    }
+  }
+
+  /** Whether there are pages for what is known of a sequence, and one more for each that is active. */
+  private fits({ work }: Sequence, active: number): boolean {
+    const { free, cached } = this.pool.counts
+    const { pages } = this.pool.find(work.ids, work.wanted)
+    const held = pages.filter(({ refs }) => refs > 0).length
+    return Math.ceil((work.ids.length + 1) / PAGE) - held + active <= free + cached
+  }
+
+  private holdPrefix(sequence: Sequence): void {
+    this.pool.release(sequence.pages)
+    const { pages, tokens } = this.pool.hold(sequence.work.ids, sequence.work.wanted)
+    sequence.pages = pages
+    sequence.computed = tokens
+  }
+
+  /** Whoever will compute the longest prefix of a sequence's tokens beyond what it has. */
+  private donorOf(sequence: Sequence): Sequence['donor'] {
+    const { ids } = sequence.work
+    let best: Sequence['donor']
+    let most = sequence.computed
+    for (const other of this.sequences) {
+      if (other === sequence || !other.active) continue
+      const limit = Math.min(sequence.work.wanted, other.work.ids.length)
+      let tokens = 0
+      while (tokens < limit && ids[tokens] === other.work.ids[tokens]) tokens++
+      if (tokens <= most) continue
+      most = tokens
+      best = { sequence: other, tokens }
+    }
+    return best
+  }
+
+  /** Whether a sequence has to wait for another's tokens. Takes them over when they are there. */
+  private waitsForDonor(sequence: Sequence): boolean {
+    const { donor } = sequence
+    if (!donor) return false
+    if (donor.sequence.active && donor.sequence.computed < donor.tokens) return true
+    sequence.donor = undefined
+    this.holdPrefix(sequence)
+    return false
+  }
+
+  /** The sequences that have rows in the next pass. */
+  private compose(): Sequence[] {
+    const active = this.sequences.filter((one) => one.active)
+    for (const one of active) one.rows = 0
+    const ready = active.filter((one) => !this.waitsForDonor(one))
+    for (const one of ready) this.begin(one)
+    const reading = ready.filter(reads)
+    let prompts = this.promptRows(ready.length - reading.length)
+    let left = this.mostRows()
+    const give = (one: Sequence, most: number): void => {
+      const rows = Math.min(remaining(one), most, left, reads(one) ? prompts : left)
+      if (rows <= 0 || !one.active) return
+      const given = this.room(one, rows)
+      one.rows += given
+      left -= given
+      if (reads(one)) prompts -= given
+    }
+    const share = Math.max(TILE, Math.floor(prompts / Math.max(1, reading.length) / TILE) * TILE)
+    const fair = [...ready].sort((a, b) => b.work.priority - a.work.priority || a.served - b.served)
+    for (const one of fair) give(one, reads(one) ? share : 1)
+    for (const one of reading) give(one, prompts)
+    return this.sequences.filter((one) => one.active && one.rows > 0)
+  }
+
+  private begin(sequence: Sequence): void {
+    if (sequence.begun) return
+    sequence.begun = true
+    this.guarded(sequence, () => sequence.work.begin?.(sequence.computed))
+  }
+
+  private mostRows(): number {
+    const { batch, passMs } = this.options
+    if (passMs === undefined) return batch
+    if (this.pace === 0) return Math.min(FIRST_ROWS, batch)
+    return Math.max(1, Math.min(batch, Math.floor(passMs / this.pace)))
+  }
+
+  /** Rows for prompts beside `generating` sequences, which should not stall: whole tiles together with theirs. */
+  private promptRows(generating: number): number {
+    const { batch } = this.options
+    if (generating === 0 || this.pace === 0) return batch
+    const alone = Math.max(this.tick, this.pace * generating)
+    const rows = Math.floor((STRETCH * alone) / this.pace / TILE) * TILE
+    const least = Math.ceil((generating + 1) / TILE) * TILE
+    return Math.max(rows, least) - generating
+  }
+
+  /** Holds pages for more rows of a sequence, taking them from those that come after it; for how many there is room. */
+  private room(sequence: Sequence, rows: number): number {
+    const { pages } = sequence
+    const from = sequence.computed + sequence.rows
+    while (pages.length * PAGE < from + rows) {
+      if (this.pool.extend(pages)) continue
+      const last = this.sequences.findLast((one) => one.active)
+      if (!last || last === sequence || precedence(last, sequence) < 0) break
+      this.stepBack(last)
+    }
+    return Math.min(rows, pages.length * PAGE - from)
+  }
+
+  /** A sequence gives its pages up and waits to be let in again. */
+  private stepBack(sequence: Sequence): void {
+    this.pool.release(sequence.pages)
+    sequence.pages = []
+    sequence.computed = 0
+    sequence.rows = 0
+    sequence.active = false
+    sequence.donor = undefined
+  }
+
+  private pass(batch: readonly Sequence[]): void {
+    if (batch.length === 0) return
+    const start = performance.now()
+    const done = this.forward(batch)
+    if (done.length === 0) return
+    const places: Place[] = []
+    let row = 0
+    let reading = false
+    for (const sequence of done) {
+      const { work, computed, rows } = sequence
+      reading ||= reads(sequence)
+      for (let i = Math.max(0, work.wanted - computed); i < rows; i++) {
+        places.push({ sequence, position: computed + i, row: row + i })
+      }
+      this.pool.append(sequence.pages, computed, work.ids.slice(computed, computed + rows))
+      sequence.computed += rows
+      sequence.served = this.steps
+      row += rows
+      if (sequence.computed <= sequence.prompt) this.guarded(sequence, () => work.read?.(sequence.computed))
+    }
+    this.time(performance.now() - start, row, reading)
+    this.outputs(places)
+  }
+
+  /** One forward pass; the sequences that it was computed for. Those whose keys overflow fail, each by itself. */
+  private forward(batch: readonly Sequence[]): readonly Sequence[] {
+    try {
+      this.engine.forward(batch.map(runOf))
+      return batch
+    } catch (error) {
+      // Something waits to be heard; the pass is begun again with what is left then.
+      if (error instanceof AbortError) return []
+      if (!(error instanceof NumericError)) throw error
+      if (batch.length === 1) this.fail(batch[0]!, error)
+      // Whose it was shows when each goes alone; the first that is sound goes on.
+      for (const one of batch.length > 1 ? batch : []) {
+        const sound = this.forward([one])
+        if (sound.length > 0) return sound
+      }
+      return []
+    }
+  }
+
+  private time(milliseconds: number, rows: number, reading: boolean): void {
+    if (!reading) this.tick = milliseconds
+    if (rows >= TILE || this.pace === 0) this.pace = milliseconds / rows
+  }
+
+  /** Hands out what the pass gave, computing logits for several places at once. */
+  private outputs(places: readonly Place[]): void {
+    const give = (sequence: Sequence, position: number, values: Float32Array): void => {
+      this.guarded(sequence, () => {
+        if (sequence.work.take(position, values)) this.finish(sequence)
+      })
+    }
+    for (const { sequence, position, row } of places) {
+      if (sequence.work.output === 'hidden') give(sequence, position, this.engine.hidden(row))
+    }
+    const { vocabulary } = this.engine.config
+    const rest = places.filter(({ sequence }) => sequence.work.output === 'logits')
+    for (let from = 0; from < rest.length; from += OUTPUT_ROWS) {
+      const some = rest.slice(from, from + OUTPUT_ROWS).filter(({ sequence }) => sequence.active)
+      if (some.length === 0) continue
+      const logits = this.engine.logits(some.map(({ row }) => row))
+      for (const [i, { sequence, position }] of some.entries()) {
+        give(sequence, position, logits.subarray(i * vocabulary, (i + 1) * vocabulary))
+      }
+    }
+  }
+
+  /** Runs a part of a sequence's own work, whose failure is its own too. */
+  private guarded(sequence: Sequence, part: () => void): void {
+    if (!sequence.active) return
+    try {
+      part()
+    } catch (error) {
+      this.fail(sequence, error)
+    }
+  }
+
+  private finish(sequence: Sequence): void {
+    this.leave(sequence, {})
+  }
+
+  private fail(sequence: Sequence, error: unknown): void {
+    this.leave(sequence, { error })
+  }
+
+  private leave(sequence: Sequence, outcome: NonNullable<Sequence['outcome']>): void {
+    sequence.outcome = outcome
+    this.stepBack(sequence)
+    this.sequences = this.sequences.filter((one) => one !== sequence)
+  }
+}
+
+function precedence(a: Sequence, b: Sequence): number {
+  return b.work.priority - a.work.priority || a.order - b.order
+}
+
+function remaining({ work, computed, rows }: Sequence): number {
+  return work.ids.length - computed - rows
+}
+
+/** Whether a sequence has more to compute than its next token. */
+function reads({ work, computed }: Sequence): boolean {
+  return work.ids.length - computed > 1
+}
+
+function runOf({ work, computed, rows, pages }: Sequence): Run {
+  return { ids: work.ids.slice(computed, computed + rows), position: computed, pages }
+}
