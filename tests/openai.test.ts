@@ -22,6 +22,7 @@ const MESSAGES = [
   { role: 'user', content: 'Name a colour.' },
 ]
 const PROMPT = 'Once upon a time'
+const EMBEDDED = ['A llama', 'a song']
 /** Hours of text. */
 const ENDLESS = { ignore_eos: true, max_tokens: 100_000 }
 
@@ -87,22 +88,30 @@ const config :Workerd.Config = (
   return service(workerd, /"event":"listen".*?"port":(\d+)/, ([, port]) => `http://127.0.0.1:${port}/v1`)
 }
 
+interface Reference {
+  chat: string
+  completion: string
+  embeddings: Float32Array[]
+}
+
 /** What the model says by itself, to compare with. */
-async function reference(path: string): Promise<{ model: Model; chat: string; completion: string }> {
+async function reference(path: string): Promise<Reference & { model: Model }> {
   const model = await load(path, { threads: 2, context: 512, onWarning: () => {} })
   const options = { temperature: 0, maxTokens: 12 }
   const { text: chat } = await model.chat(MESSAGES, options).result()
   const { text: completion } = await model.generate(PROMPT, options).result()
-  return { model, chat, completion }
+  const { embeddings } = await model.embed(EMBEDDED)
+  return { model, chat, completion, embeddings }
 }
 
 // Their types come with packages that need not be installed.
+type Client = Awaited<ReturnType<typeof client>>
 const client = async (url: string, apiKey = KEY) => {
   const { default: OpenAI } = await import(tool('openai/index.mjs'))
   return new OpenAI({ baseURL: url, apiKey, maxRetries: 0 })
 }
 
-async function checkOpenAi({ url, said }: Service, expected: { chat: string; completion: string }): Promise<void> {
+async function checkOpenAi(name: string, { url, said }: Service, expected: Reference): Promise<void> {
   const openai = await client(url)
   const common = { model: NAME, temperature: 0, max_tokens: 12 }
   const chat = await openai.chat.completions.create({ ...common, messages: MESSAGES, user: 'me', store: false })
@@ -162,6 +171,12 @@ async function checkOpenAi({ url, said }: Service, expected: { chat: string; com
   for await (const { choices } of streamed) for (const choice of choices) texts[choice.index] += choice.text
   assert.is(texts[0], expected.completion)
 
+  const { data: embedded, usage } = await openai.embeddings.create({ model: NAME, input: EMBEDDED })
+  embedded.forEach(({ embedding }: { embedding: number[] }, i: number) => {
+    assert.equal(Float32Array.from(embedding), expected.embeddings[i])
+  })
+  assert.ok(usage.prompt_tokens > 2 && usage.total_tokens === usage.prompt_tokens)
+
   const models = await openai.models.list()
   assert.equal(
     models.data.map(({ id }: { id: string }) => id),
@@ -172,9 +187,26 @@ async function checkOpenAi({ url, said }: Service, expected: { chat: string; com
 
   const endless = await openai.completions.create({ ...common, ...ENDLESS, prompt: 'Hi', stream: true })
   for await (const _ of endless) break
-  await said(/completions 499/)
+  await said(/v1\/completions 499/)
+  if (name !== 'workerd') await checkAbort(openai, said, common)
   const after = await openai.completions.create({ ...common, prompt: PROMPT })
   assert.is(after.choices[0].text, expected.completion)
+}
+
+/** A client that gives an answer up which is no stream. */
+async function checkAbort(openai: Client, said: Service['said'], common: object): Promise<void> {
+  const leaving = new AbortController()
+  const whole = openai.chat.completions.create(
+    { ...common, ...ENDLESS, messages: MESSAGES, n: 16 },
+    { signal: leaving.signal },
+  )
+  setTimeout(() => leaving.abort(), 50)
+  const aborted = await whole.then(
+    () => assert.unreachable(),
+    (error: Error) => error,
+  )
+  assert.is(aborted.constructor.name, 'APIUserAbortError')
+  await said(/chat\/completions 499/)
 }
 
 async function checkErrors(url: string, common: object): Promise<void> {
@@ -202,7 +234,13 @@ async function checkErrors(url: string, common: object): Promise<void> {
     ],
     ['NotFoundError', ask({ model: 'another' }), 404, 'model', 'model_not_found'],
     ['AuthenticationError', () => stranger.models.list(), 401, null, 'invalid_api_key'],
-    ['InternalServerError', () => openai.embeddings.create({ model: NAME, input: 'x' }), 501, null, 'not_implemented'],
+    [
+      'BadRequestError',
+      () => openai.embeddings.create({ model: NAME, input: 'x', dimensions: 5 }),
+      400,
+      'dimensions',
+      'unsupported_parameter',
+    ],
   ]
   for (const [name, work, status, param, code] of cases) {
     const error = await work().then(
@@ -214,9 +252,9 @@ async function checkErrors(url: string, common: object): Promise<void> {
   }
 }
 
-async function checkAiSdk({ url }: Service, expected: { chat: string; completion: string }): Promise<void> {
+async function checkAiSdk({ url }: Service, expected: Reference): Promise<void> {
   const { createOpenAICompatible } = await import(tool('@ai-sdk/openai-compatible/dist/index.mjs'))
-  const { generateText, streamText } = await import(tool('ai/dist/index.mjs'))
+  const { embedMany, generateText, streamText } = await import(tool('ai/dist/index.mjs'))
   const provider = createOpenAICompatible({ name: 'cria', baseURL: url, apiKey: KEY, includeUsage: true })
   const [system, user] = MESSAGES
   const options = { temperature: 0, maxOutputTokens: 12, maxRetries: 0, system: system!.content, prompt: user!.content }
@@ -235,6 +273,11 @@ async function checkAiSdk({ url }: Service, expected: { chat: string; completion
     prompt: PROMPT,
   })
   assert.ok(completion.text.length > 0)
+  const vectors = await embedMany({ model: provider.textEmbeddingModel(NAME), values: EMBEDDED, maxRetries: 0 })
+  assert.equal(
+    vectors.embeddings.map((vector: number[]) => Float32Array.from(vector)),
+    expected.embeddings,
+  )
 }
 
 const SERVICES: [name: string, path: string, model: string, open: () => Promise<Service>][] = [
@@ -250,7 +293,7 @@ for (const [name, path, model, open] of SERVICES) {
   toolTest(`${name}: the openai client, and the AI SDK's`, path, async () => {
     const service = await open()
     try {
-      await checkOpenAi(service, references.get(model)!)
+      await checkOpenAi(name, service, references.get(model)!)
       await checkAiSdk(service, references.get(model)!)
     } finally {
       await service.end()

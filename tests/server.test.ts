@@ -5,7 +5,7 @@ import { ArgumentError, load, type Model } from 'cria'
 import { createHandler, type Handler, type HandlerOptions, type RequestLog } from 'cria/server'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { fails, STORIES } from './api-helpers.ts'
+import { bits, fails, STORIES } from './api-helpers.ts'
 import { CLI, cria } from './cli-helpers.ts'
 import { start } from './runtimes/process.ts'
 import { serve } from './server-helpers.ts'
@@ -142,6 +142,28 @@ test('logprobs of /v1/completions are those of its tokens, whole and streamed', 
   )
 })
 
+test('embeddings are the model’s, as floats and as their bytes, and counted', async () => {
+  const { handler, next } = logged()
+  const input = ['Once upon a time', [1, 403, 407]]
+  const { embeddings, tokens } = await model.embed(input as (string | number[])[])
+  const { body } = await ask(handler, post('/v1/embeddings', { input }))
+  assert.equal(
+    body.data.map(({ embedding }: { embedding: number[] }) => embedding),
+    embeddings.map((floats) => [...floats]),
+  )
+  const total = tokens[0]! + 3
+  assert.equal(
+    [body.object, body.model, body.usage.prompt_tokens, body.usage.total_tokens],
+    ['list', 'stories', total, total],
+  )
+  const bytes = await ask(handler, post('/v1/embeddings', { input: input[0], encoding_format: 'base64' }))
+  const [{ embedding, index, object }] = bytes.body.data
+  assert.equal([embedding, index, object], [bits(embeddings[0]!), 0, 'embedding'])
+  assert.is((await next()).promptTokens, total)
+  const long = await ask(handler, post('/v1/embeddings', { input: ['a', 'a '.repeat(2000)] }))
+  assert.equal([long.status, long.body.error.param, long.body.error.code], [400, 'input', 'context_length_exceeded'])
+})
+
 test('fields that contradict each other or the model are named', async () => {
   const handler = createHandler(model)
   const cases: [string, string, object][] = [
@@ -166,7 +188,7 @@ test('fields that contradict each other or the model are named', async () => {
   assert.equal([status, body.error.param, body.error.code], [400, 'messages', 'template_raised'])
 })
 
-test('unknown addresses and models: 404; embeddings: 501', async () => {
+test('unknown addresses and models: 404', async () => {
   const handler = createHandler({ a: model, b: model })
   for (const request of [get('/'), post('/health', {}), get('/v1/models/c'), get('/v1/chat/completions')]) {
     const { status, body } = await ask(handler, request)
@@ -177,7 +199,6 @@ test('unknown addresses and models: 404; embeddings: 501', async () => {
   assert.equal([other.status, other.body.error.param], [404, 'model'])
   assert.match(other.body.error.message, 'a, b')
   assert.is((await ask(handler, post('/v1/completions', { model: 'b', prompt: 'x', max_tokens: 1 }))).body.model, 'b')
-  assert.is((await ask(handler, post('/v1/embeddings', { input: 'x' }))).status, 501)
 })
 
 test('keys: without the right one only /health answers', async () => {

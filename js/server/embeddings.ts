@@ -1,15 +1,7 @@
 /** `/v1/embeddings`. */
 import type { Model } from '../api.ts'
-import { ApiError } from './errors.ts'
 import { promptsOf } from './options.ts'
 import type { EmbeddingsBody } from './schemas.ts'
-
-interface Embedder {
-  embed(
-    inputs: readonly (string | readonly number[])[],
-    options: { signal: AbortSignal },
-  ): Promise<{ embeddings: Float32Array[]; tokens: number[] }>
-}
 
 /** @returns the answer, and how many tokens were read for it */
 export async function serveEmbeddings(
@@ -19,9 +11,7 @@ export async function serveEmbeddings(
   signal: AbortSignal,
 ): Promise<{ answer: object; tokens: number }> {
   const inputs = promptsOf(body.input, model, 'input')
-  const embedder = model as Model & Partial<Embedder>
-  if (!embedder.embed) throw new ApiError(501, 'not_implemented', 'Embeddings are not supported yet.')
-  const { embeddings, tokens: counts } = await embedder.embed(inputs, { signal })
+  const { embeddings, tokens: counts } = await model.embed(inputs, { signal })
   const tokens = counts.reduce((sum, count) => sum + count, 0)
   const written = body.encoding_format === 'base64' ? base64 : (floats: Float32Array) => Array.from(floats)
   const data = embeddings.map((floats, index) => ({ object: 'embedding', index, embedding: written(floats) }))

@@ -64,7 +64,6 @@ const TYPES: Record<number, string> = {
   403: 'permission_error',
   404: 'not_found_error',
   429: 'rate_limit_error',
-  501: 'not_supported_error',
   503: 'unavailable_error',
   504: 'timeout_error',
 }

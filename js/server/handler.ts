@@ -4,7 +4,7 @@ import type { Context } from 'hono'
 import { cors } from 'hono/cors'
 import { Hono } from 'hono/tiny'
 import { timingSafeEqual } from 'hono/utils/buffer'
-import type { GenerateResult, Model } from '../api.ts'
+import type { GenerateResult, Model, ModelStatus } from '../api.ts'
 import { invalid } from '../check.ts'
 import { readBody } from './body.ts'
 import { Call, type RequestLog } from './call.ts'
@@ -13,7 +13,7 @@ import { serveCompletions } from './completions.ts'
 import { serveEmbeddings } from './embeddings.ts'
 import { ApiError, apiError, errorResponse } from './errors.ts'
 import { Gate } from './gate.ts'
-import { Metrics, type ModelStatus, type ServedModel } from './metrics.ts'
+import { Metrics, type ServedModel } from './metrics.ts'
 import { modelEntry, propsOf, tokenize } from './native.ts'
 import { checkToken } from './options.ts'
 import { type EmbeddingsBody, ENDPOINTS, type Endpoint, type GenerationBody } from './schemas.ts'
@@ -267,7 +267,7 @@ class Server {
   private told(error: unknown, call: Call): ApiError {
     // Whatever an abort made of it: it was the time, or the client.
     const told = apiError(call.signal.aborted ? call.signal.reason : error, call.prompt)
-    if (told.status >= 500 && told.status !== 501 && !(error instanceof ApiError)) this.report(error)
+    if (told.status >= 500 && !(error instanceof ApiError)) this.report(error)
     return told
   }
 
@@ -279,7 +279,7 @@ class Server {
 
 /** Undefined of a model that is gone. */
 async function statusOf(model: Model): Promise<ModelStatus | undefined> {
-  return (model as Partial<{ status(): Promise<ModelStatus> }>).status?.().catch(() => undefined)
+  return model.status().catch(() => undefined)
 }
 
 function sameHost(origin: string, url: string): boolean {

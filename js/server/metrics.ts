@@ -1,5 +1,5 @@
 /** Counters, and their text for Prometheus: https://prometheus.io/docs/instrumenting/exposition_formats/ */
-import type { GenerateResult } from '../api.ts'
+import type { GenerateResult, ModelStatus } from '../api.ts'
 import type { Gate } from './gate.ts'
 
 /** What goes on in a model, by the name it is served by. */
@@ -7,12 +7,6 @@ export interface ServedModel {
   name: string
   gate: Gate
   status: ModelStatus | undefined
-}
-
-export interface ModelStatus {
-  running: number
-  waiting: number
-  kvPages: { total: number; free: number; cached: number; used: number }
 }
 
 type Samples = readonly (readonly [labels: string, value: number])[]
