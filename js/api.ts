@@ -51,7 +51,7 @@ export interface LoadOptions extends SourceOptions {
    * output head, which it holds, are. Default 4 GiB, the most there can be.
    */
   maxSegmentBytes?: number
-  /** Which wasm build to use; default `'auto'`: relaxed where the engine has it. Never changes a bit of the result. */
+  /** Which wasm build to use; default `'auto'`: see {@link IsaReason}. Never changes a bit of the result. */
   isa?: 'auto' | 'simd' | 'relaxed'
   /**
    * One of cria's wasm files as a module that is compiled already, where none can be read or compiled: edge functions import
@@ -183,6 +183,14 @@ export interface Chat {
   reset(): void
 }
 
+/**
+ * Why a wasm build runs. `'measured'`: it was the faster of the two with the kernels of the model's main type, in a trial of
+ * some 40 milliseconds in the worker, at the first load of a model of that type in this process or page. `'only'`: the
+ * engine runs no other. `'asked'`: by `isa` or `wasm`. `'untried'`: relaxed SIMD, where a trial would hold up the caller's
+ * thread (in process), or the other build be downloaded for a model of less than 16 MiB.
+ */
+export type IsaReason = 'measured' | 'only' | 'asked' | 'untried'
+
 export interface ModelInfo {
   name: string
   architecture: string
@@ -198,6 +206,7 @@ export interface ModelInfo {
   vocabularySize: number
   threads: number
   isa: 'simd' | 'relaxed'
+  isaReason: IsaReason
   shared: boolean
   kv: KvType
   /** Bytes of wasm memory: all, and of it the KV cache. */

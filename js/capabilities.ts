@@ -1,5 +1,6 @@
 /** What this runtime offers, and what `load` makes of it. */
 import * as platform from '#platform'
+import { type Isa, measured } from './wasm-build.ts'
 
 export interface Capabilities {
   /** For people to read: what the runtime says of itself. The version is empty where it does not tell. */
@@ -20,8 +21,10 @@ export interface Capabilities {
   threads: number
   /** Most bytes of one WebAssembly memory that the engine would reserve, 0 where it gives none; a model may have several. */
   maxMemory: number
-  /** What `isa: 'auto'` takes; undefined where nothing runs. */
-  isa: 'simd' | 'relaxed' | undefined
+  /** What `isa: 'auto'` takes, unless a trial finds the other faster; undefined where nothing runs. */
+  isa: Isa | undefined
+  /** Which build trials at `load` found faster so far, by the type that most of a model's weights are of. */
+  measured: Readonly<Record<string, Isa>>
   /** In a sentence: which build runs on how many threads, and why. */
   why: string
 }
@@ -90,12 +93,18 @@ export function capabilities(): Capabilities {
     threads,
     maxMemory: maxMemory(),
     isa,
-    why: `${whyIsa(isa)}; ${whyThreads(threads, here)}.`,
+    measured: { ...measured },
+    why: `${whyIsa(isa, here.canSpawn)}; ${whyThreads(threads, here)}.`,
   }
 }
 
-function whyIsa(isa: Capabilities['isa']): string {
-  if (isa === 'relaxed') return 'The relaxed build runs, as this engine has relaxed SIMD'
+function whyIsa(isa: Capabilities['isa'], workers: boolean): string {
+  if (isa === 'relaxed') {
+    const slow = Object.keys(measured).filter((type) => measured[type] === 'simd')
+    const found = slow.length > 0 ? ` (so for ${slow.join(', ')})` : ''
+    const unless = workers ? `, unless a trial at load finds the simd build faster${found}` : ''
+    return `The relaxed build runs, as this engine has relaxed SIMD${unless}`
+  }
   if (isa === 'simd') return 'The simd build runs, as this engine has no relaxed SIMD'
   return 'No build runs, as this engine has no WebAssembly SIMD or compiles none from bytes (then pass load a module: wasm)'
 }

@@ -78,7 +78,7 @@ export class Crew {
     this.segments = opened.segments
     for (let thread = 1; thread < options.threads; thread++) {
       const start = {
-        wasm: options.wasm ?? options.isa,
+        wasm: options.wasm?.[opened.isa] ?? opened.isa,
         segments: this.segments,
         thread,
         threads: options.threads,

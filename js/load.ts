@@ -27,6 +27,7 @@ import { openModel } from './source/shards.ts'
 import type { Source, SourceOptions } from './source/source.ts'
 import { readVocabulary } from './tokenizer/vocabulary.ts'
 import { warnBy } from './warn.ts'
+import { type Isa, measured } from './wasm-build.ts'
 
 /**
  * Loads a model: reads its header, creates exactly the memory it needs, and streams its weights in.
@@ -40,7 +41,8 @@ export async function load(input: ModelInput, options: LoadOptions = {}): Promis
   const settled = settle(options, place())
   throwIfAborted(options.signal, 'Loading the model')
   const LocalLeader = settled.inProcess ? await localLeader() : undefined
-  const wasm = settled.wasm ?? (await platform.unpack(settled.isa, settled.shared))
+  const tried: Isa[] = settled.isaReason ? [settled.isa] : ['relaxed', 'simd']
+  const wasm = settled.wasm ?? (await platform.unpack(tried, settled.shared))
   const { spec, source } = await sourceSpec(input, options)
   const crew = new Crew(LocalLeader, options.workerUrl)
   const stop = (): void => void crew.close(new AbortError('Loading the model', options.signal?.reason))
@@ -61,6 +63,7 @@ export async function load(input: ModelInput, options: LoadOptions = {}): Promis
       { ...openOptions(settled), ...(wasm && { wasm }) },
       source && readerOf(source, options.signal),
     )
+    if (opened.isaReason === 'measured') measured[opened.type] = opened.isa
     const onWarning = warnBy(options.onWarning)
     warnOfContext(opened, onWarning)
     await crew.load()
@@ -117,7 +120,7 @@ function readerOf(source: Source, signal: AbortSignal | undefined): RemoteReader
 }
 
 function openOptions({ inProcess: _, ...settled }: Settled): OpenOptions {
-  return { ...settled, breathe: !settled.shared }
+  return { ...settled, found: measured, breathe: !settled.shared }
 }
 
 function report(event: LeaderEvent, onProgress: ((progress: Progress) => void) | undefined): void {
@@ -149,7 +152,8 @@ function describe(opened: Opened, settled: Settled): ModelInfo {
     embeddingLength: config.dim,
     vocabularySize: config.vocabulary,
     threads: settled.threads,
-    isa: settled.isa,
+    isa: opened.isa,
+    isaReason: opened.isaReason,
     shared: settled.shared,
     kv: settled.kv,
     memoryBytes: opened.memoryBytes,

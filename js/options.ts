@@ -1,5 +1,5 @@
 /** Checks what users give to `load` and `generate`, and settles the defaults. */
-import type { GenerateOptions, InspectOptions, KvType, LoadOptions } from './api.ts'
+import type { GenerateOptions, InspectOptions, IsaReason, KvType, LoadOptions } from './api.ts'
 import { autoThreads, hasRelaxedSimd, hasSimd, type Place, whyOneThread } from './capabilities.ts'
 import { checkObject, checkTypes, invalid } from './check.ts'
 import { TRAINED_CONTEXT } from './engine/context.ts'
@@ -9,7 +9,7 @@ import { settle as settleSampler } from './sampler/options.ts'
 import { StopMatcher } from './sampler/stop.ts'
 import type { SamplerOptions } from './sampler/types.ts'
 import { checkSignal, checkSourceOptions } from './source/check.ts'
-import { type Isa, isaOf } from './wasm-build.ts'
+import { type Isa, isaOf, type Modules } from './wasm-build.ts'
 
 export const DEFAULT_BATCH = 64
 const MOST_THREADS = 64
@@ -110,10 +110,12 @@ export interface Settled {
   kv: KvType
   batch: number
   isa: Isa
+  /** None where a trial at load may choose the other build. */
+  isaReason?: IsaReason
   shared: boolean
   inProcess: boolean
   /** The build, where the caller gave it. */
-  wasm?: WebAssembly.Module
+  wasm?: Modules
   maxSegmentBytes?: number
 }
 
@@ -132,10 +134,10 @@ export function settle(options: LoadOptions, place: Place): Settled {
   const { maxSegmentBytes } = options
   return {
     ...settlePlan({ ...options, threads }, place.cores),
-    isa: settleIsa(options.isa, isa),
+    ...settleIsa(options.isa, isa, inProcess),
     shared,
     inProcess,
-    ...(isa && { wasm: options.wasm }),
+    ...(isa && { wasm: { [isa]: options.wasm } }),
     ...(maxSegmentBytes !== undefined && {
       maxSegmentBytes: whole('maxSegmentBytes', maxSegmentBytes, 65536, 4_294_967_296, 0),
     }),
@@ -171,10 +173,10 @@ function settleThreads(asked: unknown, cores: number, shared: boolean, why: stri
 }
 
 /** `given`: of the module that the caller gave. */
-function settleIsa(asked: unknown, given: Isa | undefined): Isa {
+function settleIsa(asked: unknown, given: Isa | undefined, inProcess: boolean): Pick<Settled, 'isa' | 'isaReason'> {
   const isa = oneOf('isa', asked, ['auto', 'simd', 'relaxed'], 'auto')
   if (given) {
-    if (isa === 'auto' || isa === given) return given
+    if (isa === 'auto' || isa === given) return { isa: given, isaReason: 'asked' }
     throw invalid('isa', `'${given}', as wasm is that build, or 'auto'`, isa)
   }
   if (!hasSimd()) {
@@ -182,8 +184,12 @@ function settleIsa(asked: unknown, given: Isa | undefined): Isa {
       'This engine has no WebAssembly SIMD, which engines have since 2021, or compiles nothing from bytes: then pass the option wasm.'
     throw new UnsupportedError('NO_SIMD', message)
   }
-  if (isa === 'simd') return 'simd'
-  if (hasRelaxedSimd()) return 'relaxed'
-  if (isa === 'auto') return 'simd'
+  if (isa === 'simd') return { isa, isaReason: 'asked' }
+  if (hasRelaxedSimd()) {
+    if (isa === 'relaxed') return { isa, isaReason: 'asked' }
+    // A trial would hold up the caller's thread.
+    return { isa: 'relaxed', ...(inProcess && { isaReason: 'untried' }) }
+  }
+  if (isa === 'auto') return { isa: 'simd', isaReason: 'only' }
   throw new UnsupportedError('NO_RELAXED_SIMD', 'This engine has no relaxed SIMD; use isa: auto or simd.', asked)
 }

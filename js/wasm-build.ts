@@ -6,6 +6,11 @@ import { ArgumentError } from './errors.ts'
 
 export type Isa = 'simd' | 'relaxed'
 
+export type Modules = Partial<Record<Isa, WebAssembly.Module>>
+
+/** What the trials of this process or page found (js/engine/builds.ts), by type: workers are told, and try no more. */
+export const measured: Record<string, Isa> = {}
+
 /** The custom section in which each packed file holds its name (scripts/build.mjs). */
 const SECTION = 'cria'
 /** The import of the memory, up to its flags; and the flags: a maximum, and shared. */

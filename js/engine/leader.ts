@@ -11,7 +11,7 @@ import type { Gguf, MetadataValue } from '../gguf/types.ts'
 import { openModel } from '../source/shards.ts'
 import type { Part, Source, SourceOptions } from '../source/source.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
-import { compileBuild } from '../wasm-build.ts'
+import { type Build, type BuildOptions, chooseBuild } from './builds.ts'
 import { contextOf, DEFAULT_CONTEXT } from './context.ts'
 import { Engine } from './engine.ts'
 import { type GenerateRequest, Generation, type InternalResult, type Prompt, promptIds } from './generate.ts'
@@ -35,7 +35,7 @@ export type SourceSpec =
 
 export type Place = { location: string; url: boolean } | { blob: Blob }
 
-export interface OpenOptions {
+export interface OpenOptions extends BuildOptions {
   /** 0: min(trained, 4096); TRAINED_CONTEXT: the trained one. */
   context: number
   kv: KvType
@@ -43,11 +43,7 @@ export interface OpenOptions {
   kvTokens?: number
   parallel: number
   threads: number
-  shared: boolean
-  isa: 'simd' | 'relaxed'
   maxSegmentBytes?: number
-  /** The build, where it need not be got. */
-  wasm?: WebAssembly.Module
   /** Whether to come up for air: where no flag in shared memory can tell of an abort. */
   breathe: boolean
 }
@@ -61,7 +57,10 @@ export interface EmbedRequest {
   normalize: boolean
 }
 
-export interface Opened {
+/** The build that runs. */
+type Chosen = Omit<Build, 'module'>
+
+export interface Opened extends Chosen {
   fileBytes: number
   metadata: [string, MetadataValue][]
   type: string
@@ -102,22 +101,22 @@ export class Leader {
       this.emit([{ event: 'header', done: 0, total: this.source.size }])
       const gguf = await readModel(this.source, signal)
       this.tokenizer = gguf.metadata.has('tokenizer.ggml.model') ? createTokenizer(gguf.metadata) : undefined
-      const { breathe, isa, wasm, ...rest } = options
+      const { breathe, isa: _, isaReason: __, wasm, found, ...rest } = options
+      const { module, ...chosen } = await chooseBuild(countWeights(gguf).type, gguf.fileBytes, options)
       const context = contextOf(trainedContext(gguf), options.context)
       const plan = {
         ...rest,
         context,
-        relaxed: isa === 'relaxed',
+        relaxed: chosen.isa === 'relaxed',
         maxSegmentBytes: options.maxSegmentBytes ?? MAX_SEGMENT_BYTES,
       }
       this.engine = new Engine(gguf, plan, breathe ? platform.breathe : undefined)
-      const module = wasm ?? (await compileBuild(await platform.wasm(isa), options.shared))
       throwIfAborted(signal, 'Loading the model')
       const segments = this.engine.allocate(module)
       const { batch, parallel } = options
       const limits = { batch, parallel, ...(breathe && { passMs: PASS_MS }) }
       this.scheduler = new Scheduler(this.engine, limits, platform.breathe, () => this.flush())
-      return describe(gguf, this.engine, segments, options.shared)
+      return { ...describe(gguf, this.engine, segments, options.shared), ...chosen }
     } catch (error) {
       await this.source?.close()
       throw error
@@ -249,22 +248,23 @@ async function openSpec(spec: SourceSpec, reader: RemoteReader | undefined, sign
   }
 }
 
-/** What the façade shows, and what it needs: the metadata for its own tokenizer, the segments for their control words. */
-function describe(gguf: Gguf, engine: Engine, segments: SegmentHandle[], shared: boolean): Opened {
-  const { config, plan } = engine
+/** Of all tensors, and the type that most are of. */
+function countWeights(gguf: Gguf): Pick<Opened, 'type' | 'parameters'> {
   const counts = new Map<string, number>()
-  let parameters = 0
   for (const { type, dimensions } of gguf.tensors.values()) {
-    const elements = dimensions.reduce((a, b) => a * b, 1)
-    parameters += elements
-    counts.set(type, (counts.get(type) ?? 0) + elements)
+    counts.set(type, (counts.get(type) ?? 0) + dimensions.reduce((a, b) => a * b, 1))
   }
-  const type = [...counts].reduce((a, b) => (b[1] > a[1] ? b : a))[0]
+  const [type] = [...counts].reduce((a, b) => (b[1] > a[1] ? b : a), ['', 0])
+  return { type, parameters: [...counts.values()].reduce((a, b) => a + b, 0) }
+}
+
+/** What the façade shows, and what it needs: the metadata for its own tokenizer, the segments for their control words. */
+function describe(gguf: Gguf, engine: Engine, segments: SegmentHandle[], shared: boolean): Omit<Opened, keyof Chosen> {
+  const { config, plan } = engine
   return {
     fileBytes: gguf.fileBytes,
     metadata: [...gguf.metadata],
-    type,
-    parameters,
+    ...countWeights(gguf),
     config,
     context: engine.context,
     memoryBytes: plan.totalBytes,

@@ -20,14 +20,14 @@ const WARM_MS = 20
 const TIMED_CALLS = 200
 const TIMED_ROUNDS = 5
 
-// Addresses in the probe's own memory of two pages.
+// Addresses in the probe's own memory: room for as many tokens as any trial takes.
 const FILE = 1024
 const PACKED = 4096
 const X = 8192
-const ACTS = 16384
-const SCRATCH = 32768
-const OUT = 65536
-const MEMORY_PAGES = 2
+const ACTS = 65536
+const SCRATCH = 131072
+const OUT = 196608
+const MEMORY_PAGES = 4
 
 /** f32 activations that make extreme int8 ones: all 127, all −127, alternating, and mixed. */
 const PATTERNS: ((i: number) => number)[] = [
@@ -50,8 +50,7 @@ export function chooseAlternates(
   timed: boolean,
 ): number[] {
   const chosen: number[] = []
-  const memory = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES, shared })
-  const probe = new Probe(openKernels(module, memory), memory)
+  const probe = openProbe(module, shared)
   for (const id of types) {
     const type = PROBED.get(id)
     if (!type || !probe.exact(id, type)) continue
@@ -61,7 +60,13 @@ export function chooseAlternates(
   return chosen
 }
 
-class Probe {
+export function openProbe(module: WebAssembly.Module, shared: boolean): Probe {
+  const memory = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES, shared })
+  return new Probe(openKernels(module, memory), memory)
+}
+
+/** 8 rows of weights and a few tokens, to call single kernels on. */
+export class Probe {
   constructor(
     private readonly kernels: ProbeExports,
     private readonly memory: WebAssembly.Memory,
@@ -106,6 +111,12 @@ class Probe {
     return performance.now() - start
   }
 
+  /** Weights and activations for `call`, of mixed values. */
+  put(id: number, type: WeightType, n: number): void {
+    this.putWeights(id, type, undefined)
+    this.putActivations(id, PATTERNS.at(-1)!, n)
+  }
+
   /** 8 rows of mixed or equal bytes, with scales that are finite. */
   private putWeights(id: number, type: WeightType, fill: number | undefined): void {
     const blocks = COLUMNS / type.columns
@@ -131,7 +142,8 @@ class Probe {
     return new Int32Array(this.memory.buffer, OUT, n * 8)
   }
 
-  private call(id: number, n: number): void {
+  /** The kernel for one token, or that for several. */
+  call(id: number, n: number): void {
     if (n === 1) this.kernels.matvec(id, PACKED, COLUMNS, ACTS, OUT)
     else this.kernels.matmul(id, PACKED, COLUMNS, ACTS, n, SCRATCH, OUT)
   }

@@ -30,7 +30,11 @@ export async function wasm(name: string): Promise<Uint8Array<ArrayBuffer>> {
   throw new ArgumentError('WASM_NEEDED', message, name)
 }
 
-export async function unpack(_isa: Isa, _shared: boolean): Promise<undefined> {}
+export function hasBuilds(): boolean {
+  return false
+}
+
+export async function unpack(_isas: readonly Isa[], _shared: boolean): Promise<undefined> {}
 
 export function spawn(): WorkerHandle {
   throw noWorkers()

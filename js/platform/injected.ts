@@ -1,6 +1,6 @@
 /** The platform of the built package: each entry provides its own, so that all entries share the code of the rest. */
 import type { Source } from '../source/source.ts'
-import type { Isa } from '../wasm-build.ts'
+import type { Isa, Modules } from '../wasm-build.ts'
 import type { ParentPort, Platform, RuntimeName, WorkerHandle, WorkerKind } from './types.ts'
 
 let platform: Platform
@@ -15,8 +15,9 @@ export const cores = (): number => platform.cores()
 export const canShare = (): boolean => platform.canShare()
 export const canSpawn = (): boolean => platform.canSpawn()
 export const wasm = (name: string): Promise<Uint8Array<ArrayBuffer>> => platform.wasm(name)
-export const unpack = (isa: Isa, shared: boolean): Promise<WebAssembly.Module | undefined> =>
-  platform.unpack(isa, shared)
+export const hasBuilds = (): boolean => platform.hasBuilds()
+export const unpack = (isas: readonly Isa[], shared: boolean): Promise<Modules | undefined> =>
+  platform.unpack(isas, shared)
 export const spawn = (
   kind: WorkerKind,
   onDeath: (reason: unknown) => void,

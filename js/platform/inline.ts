@@ -1,6 +1,6 @@
 /** Browsers, with the workers and the wasm within the code: nothing but the code itself is loaded. */
 import * as inlined from 'inlined'
-import { compileBuild, type Isa } from '../wasm-build.ts'
+import { compileBuild, type Isa, type Modules } from '../wasm-build.ts'
 import { unpackLzma } from './lzma.ts'
 import type { WorkerHandle, WorkerKind } from './types.ts'
 import { breathe, canSpawn, folderUrl, handleOf, start } from './web-common.ts'
@@ -10,16 +10,26 @@ export { breathe, canShare, canSpawn, cores, openFile, parent, runtime } from '.
 /** Of the workers' script, which their names tell what they are. */
 let script: string | undefined
 
-export async function unpack(isa: Isa, shared: boolean): Promise<WebAssembly.Module> {
+export async function unpack(isas: readonly Isa[], shared: boolean): Promise<Modules> {
   if (canSpawn() && script === undefined) {
     const text = await unpackText(inlined.worker)
     script ??= URL.createObjectURL(new Blob([text], { type: 'text/javascript' }))
   }
-  return compileBuild(await wasm(isa), shared)
+  const all = await unpackText(inlined.wasm)
+  const modules = isas.map(async (isa) => [isa, await compileBuild(cut(all, isa), shared)] as const)
+  return Object.fromEntries(await Promise.all(modules))
+}
+
+/** What a trial needs is given to it. */
+export function hasBuilds(): boolean {
+  return false
 }
 
 export async function wasm(name: string): Promise<Uint8Array<ArrayBuffer>> {
-  const all = await unpackText(inlined.wasm)
+  return cut(await unpackText(inlined.wasm), name)
+}
+
+function cut(all: Uint8Array<ArrayBuffer>, name: string): Uint8Array<ArrayBuffer> {
   let start = 0
   for (const [other, size] of Object.entries(inlined.sizes)) {
     if (other === name) return all.slice(start, start + size)

@@ -44,7 +44,12 @@ export async function wasm(name: string): Promise<Uint8Array<ArrayBuffer>> {
   }
 }
 
-export async function unpack(_isa: Isa, _shared: boolean): Promise<undefined> {}
+/** They are files of this machine's. */
+export function hasBuilds(): boolean {
+  return true
+}
+
+export async function unpack(_isas: readonly Isa[], _shared: boolean): Promise<undefined> {}
 
 export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void, folder?: string | URL): WorkerHandle {
   const url = new URL(`${kind}.js`, folder === undefined ? DIST : folderUrl(folder))

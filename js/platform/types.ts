@@ -1,7 +1,7 @@
 /** What a runtime must offer. Each has a module of these functions; `#platform` is the one for the runtime at hand. */
 import type { Endpoint } from 'comlink'
 import type { OpenFile } from '../source/source.ts'
-import type { Isa } from '../wasm-build.ts'
+import type { Isa, Modules } from '../wasm-build.ts'
 
 export type WorkerKind = 'leader' | 'thread' | 'quantize'
 
@@ -41,9 +41,11 @@ export interface Platform {
   wasm(name: string): Promise<Uint8Array<ArrayBuffer>>
   /**
    * Where the code holds the workers and the wasm within itself: unpacks them, before anything else needs them, and gives
-   * the build. Elsewhere nothing.
+   * the builds. Elsewhere nothing.
    */
-  unpack(isa: Isa, shared: boolean): Promise<WebAssembly.Module | undefined>
+  unpack(isas: readonly Isa[], shared: boolean): Promise<Modules | undefined>
+  /** Whether `wasm` takes no download, so that both builds can be tried. */
+  hasBuilds(): boolean
   /**
    * Starts a worker's script: of `folder`, a URL or path, or from where this module is. `onDeath` hears of a worker that
    * ends by itself or fails, with the reason.

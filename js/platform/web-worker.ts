@@ -13,6 +13,11 @@ const WASM: Readonly<Record<string, () => URL>> = {
   quantize: () => new URL('../quantize.wasm', import.meta.url),
 }
 
+/** They are downloaded. */
+export function hasBuilds(): boolean {
+  return false
+}
+
 /** @throws SourceError where the file cannot be had. */
 export async function wasm(name: string): Promise<Uint8Array<ArrayBuffer>> {
   const url = WASM[name]!()

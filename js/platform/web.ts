@@ -3,7 +3,7 @@ import type { Isa } from '../wasm-build.ts'
 import type { WorkerHandle, WorkerKind } from './types.ts'
 import { folderUrl, handleOf, isOwn, start } from './web-common.ts'
 
-export { breathe, canShare, canSpawn, cores, openFile, parent, runtime, wasm } from './web-worker.ts'
+export { breathe, canShare, canSpawn, cores, hasBuilds, openFile, parent, runtime, wasm } from './web-worker.ts'
 
 // Addresses relative to the code in dist/chunks/, as in web-worker.ts.
 const START: Readonly<Record<WorkerKind, () => Worker>> = {
@@ -12,7 +12,7 @@ const START: Readonly<Record<WorkerKind, () => Worker>> = {
   quantize: () => new Worker(new URL('../web/quantize.js', import.meta.url), { type: 'module', name: 'cria quantize' }),
 }
 
-export async function unpack(_isa: Isa, _shared: boolean): Promise<undefined> {}
+export async function unpack(_isas: readonly Isa[], _shared: boolean): Promise<undefined> {}
 
 export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void, folder?: string | URL): WorkerHandle {
   const name = `cria ${kind}`
