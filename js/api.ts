@@ -173,6 +173,8 @@ export interface TokenizeOptions {
 export interface DetokenizeOptions {
   /** Write special tokens out; default false. */
   special?: boolean
+  /** The ids go on from others: keep the space that SentencePiece has before a first word; default false. */
+  continued?: boolean
 }
 
 export interface Chat {
@@ -205,6 +207,8 @@ export interface ModelInfo {
   embeddingLength: number
   vocabularySize: number
   threads: number
+  /** Most generations that run at once. */
+  parallel: number
   isa: 'simd' | 'relaxed'
   isaReason: IsaReason
   shared: boolean

@@ -152,6 +152,7 @@ function describe(opened: Opened, settled: Settled): ModelInfo {
     embeddingLength: config.dim,
     vocabularySize: config.vocabulary,
     threads: settled.threads,
+    parallel: settled.parallel,
     isa: opened.isa,
     isaReason: opened.isaReason,
     shared: settled.shared,

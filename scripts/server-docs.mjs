@@ -48,7 +48,8 @@ const DOES = {
   logit_bias: 'Added to the logits of tokens; -100 or 100 should ban or force one',
   seed: 'Fixes every choice, the i-th by seed + i; -1 or absent: random',
   logprobs: 'Tell how probable each token was, as the model has it',
-  'completions.logprobs': 'Tell how probable each token was, and that many of the most probable ones; not with `echo`',
+  'completions.logprobs':
+    'Tell how probable each token was, and that many of the most probable ones; with `echo` those of the prompt too',
   top_logprobs: 'The most probable tokens at each place; needs `logprobs`',
   chat_template_kwargs: 'Variables for the template',
   echo: 'Begin the text with the prompt',

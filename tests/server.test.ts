@@ -5,6 +5,7 @@ import { ArgumentError, load, type Model } from 'cria'
 import { createHandler, type Handler, type HandlerOptions, type RequestLog } from 'cria/server'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { logprobsOf } from '../js/sampler/logprobs.ts'
 import { bits, fails, STORIES } from './api-helpers.ts'
 import { CLI, cria } from './cli-helpers.ts'
 import { start } from './runtimes/process.ts'
@@ -63,7 +64,8 @@ test('what llama-server tells: health, models, props, tokens, templates', async 
   assert.equal([models.object, models.data[0].id, models.data[0].meta.n_vocab], ['list', model.info.name, 512])
   assert.is((await ask(handler, get('/v1/models/stories260K'))).body.object, 'model')
   const { body: props } = await ask(handler, get('/props'))
-  assert.equal([props.default_generation_settings.n_ctx, props.total_slots], [model.info.context, 16])
+  assert.equal([props.default_generation_settings.n_ctx, props.total_slots], [model.info.context, model.info.parallel])
+  assert.equal([props.bos_token, props.eos_token], ['<s>', '</s>'])
   const content = 'Once upon <s> a time 🦙'
   const { tokens } = (await ask(handler, post('/tokenize', { content, add_special: true }))).body
   assert.equal(tokens, model.tokenize(content))
@@ -71,6 +73,14 @@ test('what llama-server tells: health, models, props, tokens, templates', async 
   assert.equal(
     plain.body.tokens.map(({ id }: { id: number }) => id),
     model.tokenize(content, { special: false, bos: false }),
+  )
+  // Pieces as they are within a text, the first space too.
+  assert.is(
+    plain.body.tokens
+      .map(({ piece }: { piece: string }) => piece)
+      .join('')
+      .slice(0, 5),
+    ' Once',
   )
   assert.is(
     (await ask(handler, post('/detokenize', { tokens }))).body.content,
@@ -164,12 +174,54 @@ test('embeddings are the model’s, as floats and as their bytes, and counted', 
   assert.equal([long.status, long.body.error.param, long.body.error.code], [400, 'input', 'context_length_exceeded'])
 })
 
+test('with echo, logprobs tell of the prompt too, whole and streamed', async () => {
+  const handler = createHandler(model)
+  // Longer than the logits that are held at once.
+  const prompt = 'Once upon a time, there was a little girl named Lily. '.repeat(4).trim()
+  const ids = model.tokenize(prompt)
+  const { data, shape } = await model.logits(ids)
+  const body = { prompt: [prompt, ids], ...GREEDY, max_tokens: 5, n: 2, echo: true, logprobs: 3 }
+  const { choices, usage } = (await ask(handler, post('/v1/completions', body))).body
+  assert.equal([choices.length, usage.prompt_tokens], [4, 2 * ids.length])
+  const after = await model.generate(prompt, { temperature: 0, maxTokens: 5 }).result()
+  for (const { text, logprobs } of choices) {
+    assert.is(text, prompt + after.text)
+    const { tokens, token_logprobs: told, top_logprobs: top, text_offset: offsets } = logprobs
+    for (const list of [tokens, told, top, offsets]) assert.is(list.length, ids.length + 5)
+    assert.equal([tokens[0], told[0], top[0], offsets[0]], ['<s>', null, null, 0])
+    assert.is(tokens.slice(1).join(''), ` ${text}`)
+    for (const [i, id] of ids.entries()) {
+      if (i === 0) continue
+      const row = data.subarray((i - 1) * shape[1], i * shape[1])
+      assert.is(told[i], logprobsOf(row, id, 0)[0]![1])
+      assert.is(Math.max(...(Object.values(top[i]) as number[])), logprobsOf(row, id, 1)[1]![1])
+    }
+    for (const [i, offset] of offsets.entries()) {
+      if (i > 1) assert.ok(text.startsWith(tokens[i], offset), `${i}: ${tokens[i]} at ${offset}`)
+    }
+  }
+  const stream = await (await handler(post('/v1/completions', { ...body, prompt, n: 1, stream: true }))).text()
+  const events = stream
+    .split('\n\n')
+    .slice(0, -2)
+    .map((event) => JSON.parse(event.slice('data: '.length)).choices[0])
+  assert.is(events.map(({ text }) => text).join(''), prompt + after.text)
+  for (const name of ['tokens', 'token_logprobs', 'top_logprobs', 'text_offset']) {
+    assert.equal(
+      events.flatMap(({ logprobs }) => logprobs?.[name] ?? []),
+      choices[0].logprobs[name],
+    )
+  }
+  const alone = await ask(handler, post('/v1/completions', { prompt, echo: true, logprobs: 0, max_tokens: 0 }))
+  assert.is(alone.body.choices[0].text, prompt)
+  assert.is(alone.body.choices[0].logprobs.token_logprobs.length, ids.length)
+})
+
 test('fields that contradict each other or the model are named', async () => {
   const handler = createHandler(model)
   const cases: [string, string, object][] = [
     ['/v1/chat/completions', 'top_logprobs', { messages: [{ role: 'user', content: '' }], top_logprobs: 1 }],
     ['/v1/completions', 'stream_options', { prompt: '', stream_options: {} }],
-    ['/v1/completions', 'logprobs', { prompt: '', echo: true, logprobs: 1 }],
     ['/v1/completions', 'prompt', { prompt: [1, 512] }],
     ['/v1/completions', 'prompt', { prompt: 'a '.repeat(2000), stream: true }],
     ['/v1/completions', 'logit_bias', { prompt: '', logit_bias: { 512: 1 } }],
@@ -347,6 +399,25 @@ test('cria serve lets answers end at the first signal, and ends at once at the s
   await new Promise((resolve) => setTimeout(resolve, 100))
   child.kill('SIGTERM')
   assert.is(await ended, 143)
+})
+
+test('-c is what answers share of the cache, --parallel how many run at once', async () => {
+  const { url, child, ended } = await serve('-c', '1024', '--parallel', '3', '--alias', 'a "b"\\')
+  const props = await (await fetch(`${url}/props`)).json()
+  assert.equal([props.default_generation_settings.n_ctx, props.total_slots], [model.info.trainedContext, 3])
+  const n = 8
+  const body = JSON.stringify({ prompt: 'Once', ignore_eos: true, n, stream: true })
+  const reader = await first(await fetch(`${url}/v1/completions`, { method: 'POST', body }))
+  const metrics = await (await fetch(`${url}/metrics`)).text()
+  const value = (name: string, state: string): number =>
+    Number(
+      new RegExp(`^cria:${name}\\{model="a \\\\"b\\\\"\\\\\\\\",state="${state}"\\} (\\d+)$`, 'm').exec(metrics)?.[1],
+    )
+  assert.equal([value('sequences', 'running'), value('sequences', 'waiting')], [3, n - 3], metrics)
+  assert.is(value('kv_pages', 'used') + value('kv_pages', 'cached') + value('kv_pages', 'free'), 1024 / 64)
+  await reader.cancel()
+  child.kill('SIGTERM')
+  assert.is(await ended, 0)
 })
 
 test('cria serve answers 503 to who asks on an old connection while it ends', async () => {

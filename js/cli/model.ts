@@ -9,12 +9,14 @@ import { bytes, printable, progressBar, say, sayWarning } from './terminal.ts'
 export async function loadModel(
   values: Values<typeof SOURCE_FLAGS & typeof LOAD_FLAGS> & { verbose?: true },
   signal: AbortSignal,
+  more: LoadOptions = {},
 ): Promise<Model> {
   const location = locate(values)
   const bar = progressBar()
   const start = performance.now()
   const options: LoadOptions = {
     ...loadOptions(values),
+    ...more,
     ...sourceOptions(values, location),
     onProgress: (progress) => bar.update(progress),
     onWarning: sayWarning,

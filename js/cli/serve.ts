@@ -1,11 +1,13 @@
 /** `cria serve`: OpenAI's API over HTTP. */
+import type { LoadOptions } from '../api.ts'
+import { inspect } from '../load.ts'
 import type { RequestLog } from '../server/call.ts'
 import { createHandler } from '../server/handler.ts'
 import type { Command, Context } from './command.ts'
 import { integer, text, texts, UsageError, type Values } from './flags.ts'
 import { listen } from './http.ts'
 import { loadModel } from './model.ts'
-import { CHAT_FLAGS, LOAD_FLAGS, OTHER_FLAGS, SOURCE_FLAGS } from './options.ts'
+import { CHAT_FLAGS, LOAD_FLAGS, locate, OTHER_FLAGS, SOURCE_FLAGS, sourceOptions } from './options.ts'
 import { printable, say, write } from './terminal.ts'
 
 const SERVER = {
@@ -18,28 +20,38 @@ const SERVER = {
     'ORIGIN',
     "pages of this origin may use it, '*': of any; may be repeated; default: none",
   ),
-  parallel: integer('-np --parallel', 'requests that generate at once; default: 16', 1, 1024),
+  parallel: integer('-np --parallel', 'answers that are generated at once; more wait; default: 16', 1, 256),
   queue: integer('--queue', 'requests that may wait for their turn; more get 429; default: 64', 0),
   timeout: integer('-to --timeout', 'seconds that a request may take; default: 600', 1, 2147483),
   predict: integer('-n --predict --n-predict', 'most tokens of an answer, unless a request says; default: -1', -1),
   chatTemplate: CHAT_FLAGS.chatTemplate,
 }
 
-const flags = { ...SERVER, ...SOURCE_FLAGS, ...LOAD_FLAGS, ...OTHER_FLAGS }
+const ENGINE = {
+  ...LOAD_FLAGS,
+  ctxSize: integer(
+    '-c --ctx-size',
+    'tokens of the KV cache, shared by all answers; each may have up to the trained context; default: min(trained, 4096)',
+    0,
+  ),
+}
+
+const flags = { ...SERVER, ...SOURCE_FLAGS, ...ENGINE, ...OTHER_FLAGS }
 
 export const serveCommand: Command<typeof flags> = {
   name: 'serve',
   summary: "serve a model by OpenAI's API",
   usage: 'serve -m FILE [options]',
   description: [
-    "Answers OpenAI's API over HTTP: /v1/chat/completions, /v1/completions, /v1/models; and llama-server's /health, /props,",
-    '/tokenize, /detokenize, /apply-template, /metrics. The address goes to stdout when it is ready, a line for each',
-    'request to stderr. Ctrl-C (or SIGTERM) ends it when the answers under way are done, a second time at once.',
+    "Answers OpenAI's API over HTTP: /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models; and llama-server's",
+    '/health, /props, /tokenize, /detokenize, /apply-template, /metrics. The address goes to stdout when it is ready, a',
+    'line for each request to stderr. Ctrl-C (or SIGTERM) ends it when the answers under way are done, a second time at',
+    'once.',
   ],
   groups: [
     ['Server', SERVER],
     ['Model', SOURCE_FLAGS],
-    ['Engine', LOAD_FLAGS],
+    ['Engine', ENGINE],
     ['Other', OTHER_FLAGS],
   ],
   examples: [
@@ -56,8 +68,8 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
     throw new UsageError(`serve takes no argument: ${JSON.stringify(positionals[0])}; a model goes after -m.`)
   }
   const keys = (values.apiKey ?? []).flatMap((key) => key.split(',')).filter(Boolean)
-  const { host = '127.0.0.1', port = 8080, cors, parallel, queue, timeout, predict = -1, chatTemplate } = values
-  const model = await loadModel(values, context.signal)
+  const { host = '127.0.0.1', port = 8080, cors, queue, timeout, predict = -1, chatTemplate } = values
+  const model = await loadModel(values, context.signal, await sharedContext(values, context.signal))
   try {
     const name = values.alias ?? (model.info.name || 'model')
     const handler = createHandler(
@@ -67,7 +79,6 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
         onError: (error) => say(`cria: ${printable(String((error as Error)?.stack ?? error))}`),
         ...(keys.length > 0 && { apiKeys: keys }),
         ...(cors && { cors }),
-        ...(parallel !== undefined && { parallel }),
         ...(queue !== undefined && { queue }),
         ...(timeout !== undefined && { timeout: timeout * 1000 }),
         ...(predict >= 0 && { maxTokens: predict }),
@@ -85,6 +96,16 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
   } finally {
     await model.close()
   }
+}
+
+/** What `-c` and `--parallel` come to: the header tells how long an answer may be. */
+async function sharedContext(values: Values<typeof flags>, signal: AbortSignal): Promise<LoadOptions> {
+  const { ctxSize, parallel } = values
+  const all = parallel === undefined ? {} : { parallel }
+  if (!ctxSize) return all
+  const location = locate(values)
+  const { config } = await inspect(location, { ...sourceOptions(values, location), signal })
+  return { ...all, kvTokens: ctxSize, context: Math.min(ctxSize, config?.context ?? ctxSize) }
 }
 
 /** Resolves at the first Ctrl-C or SIGTERM; the second one ends the process. */

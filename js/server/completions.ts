@@ -1,8 +1,8 @@
 /** `/v1/completions`. */
 import type { GenerateResult, Model, SampledLogprobs } from '../api.ts'
 import type { Defaults } from './chat.ts'
-import { badRequest } from './errors.ts'
 import { choiceOptions, generateOptions, promptsOf } from './options.ts'
+import { type PromptToken, promptLogprobs } from './prompt-logprobs.ts'
 import { textLogprobs } from './run.ts'
 import type { CompletionBody } from './schemas.ts'
 import type { Served } from './serve.ts'
@@ -10,13 +10,6 @@ import { completionLogprobs, newId, now, usageOf } from './usage.ts'
 
 export function serveCompletions(body: CompletionBody, name: string, model: Model, defaults: Defaults): Served {
   const { n = 1, echo = false, logprobs } = body
-  if (echo && logprobs !== undefined) {
-    throw badRequest(
-      'logprobs',
-      'logprobs with echo is not supported: they are told of generated tokens only.',
-      logprobs,
-    )
-  }
   const options = {
     ...generateOptions(body, model, defaults.maxTokens),
     ...(logprobs !== undefined && { logprobs: true, topLogprobs: logprobs }),
@@ -26,6 +19,14 @@ export function serveCompletions(body: CompletionBody, name: string, model: Mode
   const echoed = (index: number): string => {
     const prompt = prompts[Math.floor(index / n)]!
     return typeof prompt === 'string' ? prompt : model.detokenize(prompt)
+  }
+  /** Of each prompt, where they are told. */
+  const promptTokens: PromptToken[][] = []
+  const prepare = async (signal: AbortSignal): Promise<void> => {
+    for (const prompt of prompts) {
+      const ids = typeof prompt === 'string' ? model.tokenize(prompt) : prompt
+      promptTokens.push(await promptLogprobs(model, ids, logprobs ?? 0, signal))
+    }
   }
   /** Of each choice, the characters that are out. */
   const lengths = prompts.flatMap(() => Array.from({ length: n }, () => 0))
@@ -39,9 +40,23 @@ export function serveCompletions(body: CompletionBody, name: string, model: Mode
       finish_reason: reason,
     }
   }
+  const opening = (index: number): object => {
+    const text = echoed(index)
+    lengths[index] = text.length
+    const tokens = promptTokens[Math.floor(index / n)]
+    return { text, index, logprobs: tokens ? completionLogprobs([], text.length, tokens) : null, finish_reason: null }
+  }
   const choice = (result: GenerateResult, index: number): object => {
-    const text = echo ? echoed(index) + result.text : result.text
-    return told(index, text, textLogprobs(result), result.finishReason)
+    const { text, finishReason } = result
+    if (!echo) return told(index, text, textLogprobs(result), finishReason)
+    const before = echoed(index)
+    const tokens = promptTokens[Math.floor(index / n)]
+    return {
+      text: before + text,
+      index,
+      logprobs: tokens ? completionLogprobs(textLogprobs(result), before.length, tokens) : null,
+      finish_reason: finishReason,
+    }
   }
   return {
     choices: prompts.flatMap((prompt) =>
@@ -50,7 +65,8 @@ export function serveCompletions(body: CompletionBody, name: string, model: Mode
         options: choiceOptions(options, i),
       })),
     ),
-    opening: (index) => (echo ? [told(index, echoed(index), [], null)] : []),
+    ...(echo && logprobs !== undefined && { prepare }),
+    opening: (index) => (echo ? [opening(index)] : []),
     piece: ({ index, text, logprobs: tokens, result }) => [told(index, text, tokens, result?.finishReason ?? null)],
     chunk: (choices, rest = {}) => ({ ...head, choices, ...rest }),
     whole: (results) => ({ ...head, choices: results.map(choice), usage: usageOf(results, n) }),

@@ -6,7 +6,7 @@ export class Gate {
   private readonly queue: (() => void)[] = []
 
   constructor(
-    private readonly parallel: number,
+    readonly parallel: number,
     private readonly most: number,
   ) {}
 

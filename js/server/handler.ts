@@ -27,7 +27,7 @@ export interface HandlerOptions {
   cors?: string | readonly string[]
   /** Most bytes of a request's body; default 4 MiB. */
   bodyLimit?: number
-  /** Requests of one model that generate at once; default 16. */
+  /** Requests of one model that are under way at once; default: as many as it runs generations at once. */
   parallel?: number
   /** Requests of one model that may wait for their turn; more are answered 429. Default 64. */
   queue?: number
@@ -55,7 +55,7 @@ interface Env {
   Bindings: { call: Call }
 }
 
-const DEFAULTS = { bodyLimit: 4194304, parallel: 16, queue: 64, timeout: 600_000 }
+const DEFAULTS = { bodyLimit: 4194304, queue: 64, timeout: 600_000 }
 
 /**
  * Serves models by OpenAI's API: chat, completions, models, and llama-server's health, props, tokenize, detokenize,
@@ -113,7 +113,7 @@ class Server {
     private readonly models: ReadonlyMap<string, Model>,
     private readonly options: HandlerOptions & typeof DEFAULTS,
   ) {
-    this.gates = new Map([...models.values()].map((model) => [model, new Gate(options.parallel, options.queue)]))
+    this.gates = new Map([...models.values()].map((model) => [model, this.gateOf(model)]))
     this.guard()
     this.tell()
     this.serve()
@@ -158,7 +158,7 @@ class Server {
   }
 
   private tell(): void {
-    const { models, options, app } = this
+    const { models, app } = this
     const get = (path: string, answer: (c: Context<Env>) => Response | Promise<Response>): void => {
       this.paths.add(path)
       app.get(path, answer)
@@ -171,7 +171,7 @@ class Server {
       const [name, model] = this.model(c.req.param('name'))
       return c.json(modelEntry(name, model, this.started))
     })
-    get('/props', (c) => c.json(propsOf(...this.model(c.req.query('model')), options.parallel, options.template)))
+    get('/props', (c) => c.json(this.props(c.req.query('model'))))
     get('/metrics', async (c) => c.text(this.metrics.text(await this.served())))
   }
 
@@ -251,6 +251,15 @@ class Server {
     if (model) return [name, model]
     const names = [...this.models.keys()].join(', ')
     throw new ApiError(404, 'model_not_found', `There is no model ${name} here; there is ${names}.`, 'model', name)
+  }
+
+  private gateOf({ info }: Model): Gate {
+    return new Gate(this.options.parallel ?? info.parallel, this.options.queue)
+  }
+
+  private props(asked: string | undefined): object {
+    const [name, model] = this.model(asked)
+    return propsOf(name, model, this.gate(model).parallel, this.options.template)
   }
 
   private served(): Promise<ServedModel[]> {

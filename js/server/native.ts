@@ -1,5 +1,6 @@
 /** Endpoints that tell of models and their texts, in the shapes of OpenAI and llama-server. */
 import type { Model } from '../api.ts'
+import { UnsupportedError } from '../errors.ts'
 
 /** An entry of `/v1/models`. */
 export function modelEntry(name: string, { info }: Model, created: number): object {
@@ -20,14 +21,27 @@ export function modelEntry(name: string, { info }: Model, created: number): obje
 }
 
 /** `/props`, as far as it says something here. */
-export function propsOf(name: string, { info }: Model, slots: number, template: string | undefined): object {
+export function propsOf(name: string, model: Model, slots: number, template: string | undefined): object {
+  const { info } = model
   return {
     default_generation_settings: { n_ctx: info.context },
     total_slots: slots,
     model_alias: name,
     chat_template: template ?? info.chatTemplate ?? '',
+    bos_token: specialToken(model, 'bos_token'),
+    eos_token: specialToken(model, 'eos_token'),
     modalities: { vision: false, audio: false },
     build_info: 'cria',
+  }
+}
+
+/** As templates see it; empty where there is none. */
+function specialToken(model: Model, name: 'bos_token' | 'eos_token'): string {
+  try {
+    return model.applyTemplate([{ role: 'user', content: '' }], { template: `{{ ${name} }}` })
+  } catch (error) {
+    if (error instanceof UnsupportedError) return ''
+    throw error
   }
 }
 
@@ -42,5 +56,5 @@ export function tokenize(model: Model, body: TokenizeBody): object {
   const { content, add_special: addSpecial = false, parse_special: special = true, with_pieces: pieces } = body
   const tokens = model.tokenize(content, { special, ...(!addSpecial && { bos: false }) })
   if (!pieces) return { tokens }
-  return { tokens: tokens.map((id) => ({ id, piece: model.detokenize([id], { special: true }) })) }
+  return { tokens: tokens.map((id) => ({ id, piece: model.detokenize([id], { special: true, continued: true }) })) }
 }

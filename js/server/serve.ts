@@ -7,6 +7,8 @@ import { type Choice, type Piece, runChoices } from './run.ts'
 /** What to run for a request, and how its endpoint tells of it. */
 export interface Served {
   choices: Choice[]
+  /** What must be there before the first choice begins. */
+  prepare?(signal: AbortSignal): Promise<void>
   /** Of a stream: what comes before the first piece of a choice. */
   opening(index: number): object[]
   piece(piece: Piece): object[]
@@ -19,6 +21,7 @@ export async function answerWhole(
   served: Served,
   signal: AbortSignal,
 ): Promise<{ answer: object; results: GenerateResult[] }> {
+  await served.prepare?.(signal)
   const results = await runChoices(served.choices, signal, async () => {})
   return { answer: served.whole(results), results }
 }
@@ -40,6 +43,7 @@ export function answerStream(served: Served, options: StreamOptions): Promise<Ev
   return eventStream(
     (send) =>
       enter(async () => {
+        await served.prepare?.(signal)
         const opened = new Set<number>()
         const results = await runChoices(served.choices, signal, async (piece) => {
           const choices = opened.has(piece.index) ? [] : served.opening(piece.index)
