@@ -1,16 +1,19 @@
 /** The examples, each as its reader would run it: with the package installed, in its runtime. */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { load } from '../js/index.ts'
+import { inspect, load } from '../js/index.ts'
 import { STORIES } from './api-helpers.ts'
 import { copyExample, installPackage, run, tool, toolTest } from './package-home.ts'
 import { startServer } from './runtimes/driver.ts'
-import { start } from './runtimes/process.ts'
+import { residentBytes, start } from './runtimes/process.ts'
+import { hasShared, shared, sharedTest } from './shared.ts'
 
 const installed = installPackage()
 const PROMPT = 'Once upon a time'
+/** What Cloudflare gives an isolate. */
+const ISOLATE_BYTES = 128e6
 const reference = await load(STORIES, { threads: 1, inProcess: true })
 const { text: story } = await reference.generate(PROMPT, { maxTokens: 60, temperature: 0 }).result()
 await reference.close()
@@ -48,30 +51,48 @@ async function events(url: string): Promise<{ text: string; count: number }> {
   return { text: data.map((json) => JSON.parse(json).text).join(''), count: data.length }
 }
 
+/** examples/workerd, built; its config with the model at a URL in place of the binding, and any port. */
+function buildWorker(): { folder: string; config: string; byUrl(url: string): string } {
+  const folder = copyExample(installed, 'workerd')
+  const { scripts } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { scripts: { build: string } }
+  const [program, ...args] = scripts.build.split(' ')
+  assert.is(program, 'esbuild')
+  run(join(process.cwd(), 'node_modules/.bin/esbuild'), [...args, '--log-level=warning'], folder)
+  const config = readFileSync(join(folder, 'config.capnp'), 'utf8').replace('127.0.0.1:8080', '127.0.0.1:0')
+  const byUrl = (url: string): string =>
+    config
+      .replace(/bindings = .*/, `bindings = [(name = "MODEL_URL", text = "${url}")],`)
+      .replace('worker = .cria)', 'worker = .cria), (name = "internet", network = (allow = ["local"]))')
+  return { folder, config, byUrl }
+}
+
+let built: ReturnType<typeof buildWorker> | undefined
+
+async function onWorker(
+  folder: string,
+  config: string,
+  use: (url: string, worker: { pid: number }) => Promise<void>,
+): Promise<void> {
+  writeFileSync(join(folder, 'test.capnp'), config)
+  const worker = start(tool('workerd/bin/workerd'), ['serve', join(folder, 'test.capnp'), '--control-fd=1'])
+  try {
+    const [, port] = await worker.said(/"event":"listen".*?"port":(\d+)/)
+    await use(`http://127.0.0.1:${port}/`, worker)
+  } finally {
+    await worker.end()
+  }
+}
+
 toolTest(
   'workerd: a model from a binding and from a URL, streamed as server-sent events',
   'workerd/bin/workerd',
   async () => {
-    const folder = copyExample(installed, 'workerd')
-    const { scripts } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { scripts: { build: string } }
-    const [program, ...args] = scripts.build.split(' ')
-    assert.is(program, 'esbuild')
-    run(join(process.cwd(), 'node_modules/.bin/esbuild'), [...args, '--log-level=warning'], folder)
-    const config = readFileSync(join(folder, 'config.capnp'), 'utf8').replace('127.0.0.1:8080', '127.0.0.1:0')
+    built ??= buildWorker()
+    const { folder, config, byUrl } = built
     const server = await startServer()
-    const byUrl = config
-      .replace(/bindings = .*/, `bindings = [(name = "MODEL_URL", text = "${server.url}${STORIES}")],`)
-      .replace('worker = .cria)', 'worker = .cria), (name = "internet", network = (allow = ["local"]))')
     try {
-      for (const [name, text] of [
-        ['binding', config],
-        ['url', byUrl],
-      ] as const) {
-        writeFileSync(join(folder, `${name}.capnp`), text)
-        const worker = start(tool('workerd/bin/workerd'), ['serve', join(folder, `${name}.capnp`), '--control-fd=1'])
-        try {
-          const [, port] = await worker.said(/"event":"listen".*?"port":(\d+)/)
-          const url = `http://127.0.0.1:${port}/`
+      for (const text of [config, byUrl(server.url + STORIES)]) {
+        await onWorker(folder, text, async (url) => {
           const told = await (await fetch(`${url}capabilities`)).json()
           assert.equal([told.runtime.name, told.threads, told.workers, told.isa], ['workerd', 1, false, 'relaxed'])
           assert.match(told.why, 'one thread, as this runtime has no workers')
@@ -87,14 +108,51 @@ toolTest(
           leaving.abort()
           assert.is((await events(url)).text, story)
           assert.is((await fetch(`${url}nowhere`)).status, 404)
-        } finally {
-          await worker.end()
-        }
+        })
       }
     } finally {
       server.close()
     }
   },
 )
+
+/** Of the quantized models in the folder of references that are small, the smallest and the largest. */
+async function quantizedModels(): Promise<string[]> {
+  const small: [path: string, bytes: number][] = []
+  for (const name of readdirSync(shared('goldens/types')).filter((name) => /Q\d.*\.gguf$/.test(name))) {
+    const path = shared('goldens/types', name)
+    const { memory } = await inspect(path, { context: 512 })
+    small.push([path, memory!.total])
+  }
+  small.sort(([, a], [, b]) => a - b)
+  return [small.at(0)![0], small.at(-1)![0]]
+}
+
+async function quantizedInWorkerd(): Promise<void> {
+  built ??= buildWorker()
+  const { folder, byUrl } = built
+  for (const path of await quantizedModels()) {
+    const model = await load(path, { threads: 2, context: 512 })
+    const { text: wanted } = await model.generate(PROMPT, { maxTokens: 24, temperature: 0 }).result()
+    await model.close()
+    const server = await startServer(['--file', `/model.gguf=${path}`])
+    try {
+      await onWorker(folder, byUrl(`${server.url}model.gguf`), async (url, { pid }) => {
+        await (await fetch(`${url}capabilities`)).json()
+        const before = residentBytes(pid)
+        assert.is((await events(`${url}?max_tokens=24`)).text, wanted)
+        const taken = residentBytes(pid) - before
+        console.log(`  ${basename(path)}: ${(taken / 1e6).toFixed(0)} MB`)
+        assert.ok(taken < ISOLATE_BYTES, `${path}: ${taken} bytes`)
+      })
+    } finally {
+      server.close()
+    }
+  }
+}
+
+const QUANTIZED = 'workerd: quantized models within an isolate’s 128 MB'
+if (hasShared) toolTest(QUANTIZED, 'workerd/bin/workerd', quantizedInWorkerd)
+else sharedTest(QUANTIZED, quantizedInWorkerd)
 
 test.run()
