@@ -1,7 +1,7 @@
 // What a module exports. JavaScript owns every address; functions take pointers. The same names in every build.
 import { BLOCK } from './layout'
 import { ACTS_BLOCK } from './kernels/acts'
-import { matmul as matmulTile, matvec as matvecGroup, readsF32, tileBytes, unpack } from './kernels/dispatch'
+import { matmul as matmulTile, matvec as matvecGroup, readsF32, tileBytes, typeFor, unpack } from './kernels/dispatch'
 import { arrange as arrangeTile } from './model/linear'
 import { expSum_simd, exp_scalar } from './model/math'
 
@@ -33,6 +33,7 @@ export function matvec(type: i32, group: usize, columns: i32, acts: usize, out: 
 
 /** One group · n > 1 arranged tokens → f32 [n up to a multiple of TILE][8]. */
 export function matmul(type: i32, group: usize, columns: i32, acts: usize, n: i32, scratch: usize, out: usize): void {
+  type = typeFor(type, n)
   const w = unpack(type, group, columns, scratch)
   for (let i = 0; i < n; i += 4, acts += tileBytes(type, columns, 4), out += 128)
     matmulTile(type, w, columns, acts, out)

@@ -17,7 +17,8 @@ const builds = [new Build('simd')]
 if (hasRelaxedSimd()) builds.push(new Build('relaxed'))
 else test.skip('the relaxed build (this engine has no relaxed SIMD)')
 
-const TOKENS = [1, 2, 3, 4, 5, 8, 9]
+/** Few and many: up to 16 some types are multiplied as they are packed. */
+const TOKENS = [1, 2, 3, 4, 5, 8, 9, 16, 17]
 
 /** Floats whose every bit counts, NaN canonical. */
 function bits(x: Float32Array): Uint32Array {
@@ -106,7 +107,7 @@ for (const format of FORMATS) {
       const columns = format.columns === 1 ? 64 : format.columns * 2
       for (const fill of [0, 0x7f, 0x80, 0xff, undefined]) {
         for (const kind of ['zero', 'most', 'least', 'alternating', 'outliers', 'tiny', 'huge', 'nan', 'infinite']) {
-          for (const n of [1, 4, 6]) {
+          for (const n of [1, 4, 6, 18]) {
             const file = fileRows(format, 8, columns, 3, fill === 0xff && format.name === 'F16' ? 0x7b : fill)
             const x = activations(kind, n, columns)
             const ours = multiply(build, format, file, 8, columns, x, n)

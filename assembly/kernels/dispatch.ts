@@ -40,6 +40,7 @@ import { matvec as matvec_q6_k_relaxed_add } from './matvec_q6_k/relaxed_add'
 import { matmul as matmul_f32 } from './matmul_f32/simd'
 import * as matmul_i16 from './matmul_i16/simd'
 import { matmul as matmul_i16_relaxed } from './matmul_i16/relaxed'
+import * as matmul_q4 from './matmul_q4/relaxed'
 import * as matmul_u4 from './matmul_u4/relaxed'
 import { matmul as matmul_u6_add } from './matmul_u6/relaxed_add'
 import * as matmul_u8_add from './matmul_u8/relaxed_add'
@@ -51,6 +52,22 @@ import * as unpack_i8 from './unpack/i8'
 // A type may have an alternate kernel, for the relaxed build alone: dots that add to i32, one instruction where the CPU
 // has it (AVX-VNNI, ARM's dot product) and slow elsewhere. A tensor's type with ALTERNATE set asks for it (js/engine/probe.ts
 // decides); the other builds do not know the bit.
+
+/** Beside a type, where its tokens are too few for unpacking to pay: `matmul` reads the group as it is packed. */
+// @ts-ignore: decorator
+@inline
+const PACKED = 0x200
+// @ts-ignore: decorator
+@inline
+const FEW_TOKENS = 16
+
+/** The type as `unpack` and `matmul` take it for n tokens. */
+// @ts-ignore: decorator
+@inline
+export function typeFor(type: i32, n: i32): i32 {
+  if (!ASC_FEATURE_RELAXED_SIMD || n == 1 || n > FEW_TOKENS) return type
+  return type == TYPE_Q4_0 || type == TYPE_Q4_1 ? type | PACKED : type
+}
 
 /** Whether a weight type reads f32 activations rather than int8 blocks. */
 // @ts-ignore: decorator
@@ -146,6 +163,7 @@ export function unpack(type: i32, group: usize, columns: i32, scratch: usize): u
   if (!ASC_FEATURE_SIMD || type == TYPE_F32) return group
   const blocks = columns / BLOCK
   if (ASC_FEATURE_RELAXED_SIMD) {
+    if (type & PACKED) return group
     switch (type) {
       case TYPE_F16: {
         unpackF16(group, columns, scratch)
@@ -230,6 +248,10 @@ export function matmul(type: i32, w: usize, columns: i32, acts: usize, out: usiz
         return matmul_u4.matmul(w, blocks, acts, out)
       case TYPE_Q4_1:
         return matmul_u4.matmulMin(w, blocks, acts, out)
+      case TYPE_Q4_0 | PACKED:
+        return matmul_q4.matmul(w, blocks, acts, out)
+      case TYPE_Q4_1 | PACKED:
+        return matmul_q4.matmulMin(w, blocks, acts, out)
       case TYPE_Q8_0:
       case TYPE_Q6_K:
         return matmul_i16_relaxed(w, blocks, acts, out)

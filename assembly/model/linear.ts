@@ -15,7 +15,7 @@ import {
   TILE,
 } from '../layout'
 import { ACTS_BLOCK } from '../kernels/acts'
-import { arrangeBlock, matmul, matvec, readsF32, tileBytes, unpack } from '../kernels/dispatch'
+import { arrangeBlock, matmul, matvec, readsF32, tileBytes, typeFor, unpack } from '../kernels/dispatch'
 import { swiglu_scalar, swiglu_simd } from './math'
 
 // What becomes of a result: stored, added to what is there (residual), or silu(there) · result.
@@ -179,7 +179,7 @@ export function linear(
   stride: i32,
   scratch: usize,
 ): void {
-  const type = load<i32>(tensor, TENSOR_TYPE)
+  const type = typeFor(load<i32>(tensor, TENSOR_TYPE), n)
   const rows = load<i32>(tensor, TENSOR_ROWS)
   const columns = load<i32>(tensor, TENSOR_COLUMNS)
   const bias = <usize>load<u32>(tensor, TENSOR_BIAS)

@@ -27,7 +27,7 @@ import {
   TENSOR_ROWS,
   TENSOR_TYPE,
 } from '../layout'
-import { readsF32, tileBytes } from '../kernels/dispatch'
+import { readsF32, tileBytes, typeFor } from '../kernels/dispatch'
 import { keyOf, putBlock, putKey, putValue, valueOf } from './cache'
 import { f32At, f32Of, i32At, i32Of, pointerAt } from './fields'
 import { UNIT, groupsOf, multiplyTile, readyGroup, tileOf, unitsOf, weightBytes } from './linear'
@@ -124,7 +124,7 @@ function project(
 ): void {
   const from = firstUnit * UNIT
   const to = min(lastUnit * UNIT, groupsOf(tensor))
-  const type = i32At(tensor, TENSOR_TYPE)
+  const type = typeFor(i32At(tensor, TENSOR_TYPE), n)
   const rows = i32At(tensor, TENSOR_ROWS)
   const columns = i32At(tensor, TENSOR_COLUMNS)
   const bias = pointerAt(tensor, TENSOR_BIAS)
