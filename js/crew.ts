@@ -35,6 +35,8 @@ export class Crew {
   /** Who hears the events of a call, by its number. */
   private readonly listeners = new Map<number, (event: CallEvent) => void>()
   private calls = 0
+  /** Whether the call after a death loads the model again: errors say so. */
+  loadsAgain = false
   /** Why nothing works any more: a death, or close(). */
   private end: CriaError | undefined
   /** Of each call under way, what rejects it. */
@@ -156,6 +158,15 @@ export class Crew {
     if (this.pending.size === 1) this.flag(CONTROL_ABORT, 1)
   }
 
+  /** Whether a worker died or trapped: nothing works any more. */
+  get dead(): boolean {
+    return this.end instanceof WorkerError
+  }
+
+  private get advice(): string {
+    return this.loadsAgain ? 'The next call loads the model again.' : 'Close the model and load it again.'
+  }
+
   /** Ends all workers; what is pending rejects with `reason`. */
   async close(reason: CriaError): Promise<void> {
     this.finish(reason)
@@ -168,7 +179,7 @@ export class Crew {
     const index = this.workers.length
     const onDeath = (reason: unknown): void => {
       const cause = reason instanceof Error ? reason : new Error(String(reason))
-      const message = `Worker ${index} (${kind}) of this model died (${cause.message}). Close the model and load it again.`
+      const message = `Worker ${index} (${kind}) of this model died (${cause.message}). ${this.advice}`
       this.die(new WorkerError('WORKER_DIED', message, index, { cause }))
     }
     const worker = platform.spawn(kind, onDeath, this.workerUrl)
@@ -223,7 +234,7 @@ export class Crew {
 
   /** After a trap other threads may wait for a barrier that the leader will not come to: nothing can go on. */
   private trapped(cause: unknown): CriaError {
-    const message = `The model's worker failed (${String(cause)}). Close the model and load it again.`
+    const message = `The model's worker failed (${String(cause)}). ${this.advice}`
     this.die(new WorkerError('WORKER_TRAPPED', message, 0, { cause }))
     return this.end!
   }

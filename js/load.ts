@@ -17,7 +17,7 @@ import { contextOf } from './engine/context.ts'
 import type { LeaderEvent, Opened, OpenOptions, Place, RemoteReader, SourceSpec } from './engine/leader.ts'
 import { MAX_SEGMENT_BYTES, planMemory } from './engine/plan.ts'
 import { countParameters, findTensors } from './engine/tensors.ts'
-import { AbortError, CriaError, throwIfAborted } from './errors.ts'
+import { AbortError, CriaError, SourceError, throwIfAborted } from './errors.ts'
 import { readGguf } from './header.ts'
 import { localLeader } from './local.ts'
 import { CriaModel } from './model.ts'
@@ -30,7 +30,8 @@ import { warnBy } from './warn.ts'
 import { type Isa, measured } from './wasm-build.ts'
 
 /**
- * Loads a model: reads its header, creates exactly the memory it needs, and streams its weights in.
+ * Loads a model: reads its header, creates exactly the memory it needs, and streams its weights in. Where a worker dies later
+ * on, the next call loads it again, unless it came as bytes, which are not kept.
  *
  * @param input a path, a `file:`, `http(s):` or `hf:owner/repo/file.gguf` URL, a Blob or File, or bytes; of shards the
  *   first's path or URL, or a list of all
@@ -40,6 +41,30 @@ export async function load(input: ModelInput, options: LoadOptions = {}): Promis
   checkLoadOptions(options)
   const settled = settle(options, place())
   throwIfAborted(options.signal, 'Loading the model')
+  const onWarning = warnBy(options.onWarning)
+  const { crew, opened } = await start(input, options, settled, (opened) => warnOfContext(opened, onWarning))
+  const metadata = new Map(opened.metadata)
+  if (holdsBytes(input)) return new CriaModel(describe(opened, settled), crew, metadata, onWarning)
+  const { onProgress: _, signal: __, ...rest } = options
+  const { isa, isaReason } = opened
+  const reload = async (signal: AbortSignal): Promise<Crew> => {
+    const again = await start(input, { ...rest, signal }, { ...settled, isa, isaReason }, (now) =>
+      checkSame(opened, now),
+    )
+    again.crew.loadsAgain = true
+    return again.crew
+  }
+  crew.loadsAgain = true
+  return new CriaModel(describe(opened, settled), crew, metadata, onWarning, reload)
+}
+
+/** Starts the workers and has them load the model. `onOpened` hears what its header says before its weights are read. */
+async function start(
+  input: ModelInput,
+  options: LoadOptions,
+  settled: Settled,
+  onOpened: (opened: Opened) => void,
+): Promise<{ crew: Crew; opened: Opened }> {
   const LocalLeader = settled.inProcess ? await localLeader() : undefined
   const tried: Isa[] = settled.isaReason ? [settled.isa] : ['relaxed', 'simd']
   const wasm = settled.wasm ?? (await platform.unpack(tried, settled.shared))
@@ -64,13 +89,12 @@ export async function load(input: ModelInput, options: LoadOptions = {}): Promis
       source && readerOf(source, options.signal),
     )
     if (opened.isaReason === 'measured') measured[opened.type] = opened.isa
-    const onWarning = warnBy(options.onWarning)
-    warnOfContext(opened, onWarning)
+    onOpened(opened)
     await crew.load()
     if (failure) throw failure.error
     throwIfAborted(options.signal, 'Loading the model')
     options.onProgress?.({ phase: 'ready', done: opened.fileBytes, total: opened.fileBytes })
-    return new CriaModel(describe(opened, settled), crew, new Map(opened.metadata), onWarning)
+    return { crew, opened }
   } catch (error) {
     await crew.close(error instanceof CriaError ? error : new CriaError('LOAD_FAILED', 'The model was not loaded.'))
     if (failure) throw failure.error
@@ -79,6 +103,18 @@ export async function load(input: ModelInput, options: LoadOptions = {}): Promis
     options.signal?.removeEventListener('abort', stop)
     await source?.close()
   }
+}
+
+function holdsBytes(input: ModelInput): boolean {
+  return [input].flat().some((part) => part instanceof ArrayBuffer || ArrayBuffer.isView(part))
+}
+
+/** What the façade has told of a model must hold when it is loaded again. */
+function checkSame(first: Opened, now: Opened): void {
+  const told = ({ fileBytes, config, type }: Opened): string => JSON.stringify([fileBytes, config, type])
+  if (told(first) === told(now)) return
+  const message = 'The model’s file is another one than at first; close the model and load it again.'
+  throw new SourceError('SOURCE_CHANGED', message, first.config.name)
 }
 
 /** Places and Blobs go to the leader as they are; bytes and a `fetch` of the caller's own stay here and are asked for. */

@@ -28,20 +28,25 @@ import type { Metadata } from './gguf/types.ts'
 import { type SettledGenerate, settleGenerate } from './options.ts'
 import { measurePerplexity } from './perplexity/perplexity.ts'
 import { underAny } from './signals.ts'
+import { untilAborted } from './source/async.ts'
 import { checkSignal } from './source/check.ts'
 import { createTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts'
 
 export class CriaModel implements Model {
   /** Made when first needed: generation tokenizes in the leader. */
   private tokenizerMade: Tokenizer | undefined
-  private closed = false
+  private readonly closing = new AbortController()
+  /** The crew to come, while the model is loaded again. */
+  private reloading: Promise<Crew> | undefined
   private warned = false
 
+  /** `reload` gives another crew after the death of a worker, unless the model cannot be loaded again. */
   constructor(
     readonly info: ModelInfo,
-    private readonly crew: Crew,
+    private crew: Crew,
     private readonly metadata: Metadata,
     private readonly onWarning: (warning: CriaWarning) => void,
+    private readonly reload?: (signal: AbortSignal) => Promise<Crew>,
   ) {}
 
   generate(prompt: string | readonly number[], options: GenerateOptions = {}): Generation {
@@ -121,8 +126,8 @@ export class CriaModel implements Model {
     if (!Number.isInteger(from) || from < 0 || from > ids.length) {
       throw invalid('from', `a whole number from 0 to ${ids.length}`, from)
     }
-    this.checkOpen()
-    const data = await this.crew.logits(ids, from, options.signal)
+    const crew = await this.working('Computing logits', options.signal)
+    const data = await crew.logits(ids, from, options.signal)
     return { data, shape: [ids.length - from, this.info.vocabularySize] }
   }
 
@@ -137,8 +142,8 @@ export class CriaModel implements Model {
     if (pooling !== 'mean' && pooling !== 'last') throw invalid('pooling', 'mean or last', pooling)
     if (typeof texts !== 'string' && !Array.isArray(texts)) throw invalid('texts', 'a text or a list of texts', texts)
     const list = (typeof texts === 'string' ? [texts] : (texts as unknown[])).map(promptOf)
-    this.checkOpen()
-    return this.crew.embed({ texts: list, pooling, normalize }, signal)
+    const crew = await this.working('The embedding', signal)
+    return crew.embed({ texts: list, pooling, normalize }, signal)
   }
 
   async perplexity(text: string | readonly number[], options: PerplexityOptions = {}): Promise<PerplexityResult> {
@@ -147,18 +152,19 @@ export class CriaModel implements Model {
   }
 
   async reset(): Promise<void> {
-    this.checkOpen()
-    await this.crew.reset()
+    const crew = await this.working('The reset')
+    await crew.reset()
   }
 
   async status(): Promise<ModelStatus> {
-    this.checkOpen()
-    return this.crew.status()
+    const crew = await this.working('The status')
+    return crew.status()
   }
 
   async close(): Promise<void> {
-    this.closed = true
-    await this.crew.close(new ClosedError('CLOSED', 'The model was closed; load it again to use it.'))
+    this.closing.abort()
+    await this.crew.close(closedError())
+    await this.reloading?.catch(() => {})
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -166,7 +172,35 @@ export class CriaModel implements Model {
   }
 
   private checkOpen(): void {
-    if (this.closed) throw new ClosedError('CLOSED', 'The model was closed; load it again to use it.')
+    if (this.closing.signal.aborted) throw closedError()
+  }
+
+  /** The crew; where a worker of it died, the one that takes its place, which all calls wait for. */
+  private async working(what: string, signal?: AbortSignal): Promise<Crew> {
+    this.checkOpen()
+    const { crew, reload } = this
+    if (!crew.dead || !reload) return crew
+    this.reloading ??= this.replace(crew, reload).finally(() => {
+      this.reloading = undefined
+    })
+    return untilAborted(this.reloading, signal, what)
+  }
+
+  private async replace(dead: Crew, reload: (signal: AbortSignal) => Promise<Crew>): Promise<Crew> {
+    // Its memory goes before there is another.
+    await dead.close(closedError())
+    try {
+      const crew = await reload(this.closing.signal)
+      if (!this.closing.signal.aborted) {
+        this.crew = crew
+        return crew
+      }
+      await crew.close(closedError())
+    } catch (error) {
+      this.checkOpen()
+      throw error
+    }
+    throw closedError()
   }
 
   /** A generation from a prompt, or from one that is made when its turn comes. `onResult` hears of the prompt's ids. */
@@ -211,8 +245,8 @@ export class CriaModel implements Model {
     try {
       const result = await underAny([options.signal, stopped.signal], async (signal) => {
         throwIfAborted(signal, 'Generation')
-        this.checkOpen()
-        return this.crew.generate(this.request(prompt, settled), signal, hear)
+        const crew = await this.working('Generation', signal)
+        return crew.generate(this.request(prompt, settled), signal, hear)
       })
       if (!failure) return result
     } catch (error) {
@@ -233,6 +267,10 @@ export class CriaModel implements Model {
     const { bos } = this.tokenizer
     return bos !== undefined && beginsWithBos(text, this.tokenizer.tokenText(bos))
   }
+}
+
+function closedError(): ClosedError {
+  return new ClosedError('CLOSED', 'The model was closed; load it again to use it.')
 }
 
 /** A text, or ids as a plain array. */

@@ -1,12 +1,24 @@
 /** Workers that die, and work that is given up: what is pending ends at once, and nothing is left hanging. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { AbortError, type CriaError, type LoadOptions, load, type Model, WorkerError } from 'cria'
+import {
+  AbortError,
+  ClosedError,
+  type CriaError,
+  type LoadOptions,
+  load,
+  type Model,
+  type ModelInput,
+  SourceError,
+  WorkerError,
+} from 'cria'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { MODEL_LAYER_TABLE } from '../assembly/layout.ts'
 import type { SegmentHandle } from '../js/engine/wasm.ts'
-import { fails, runModule, SMOLLM, STORIES, serve } from './api-helpers.ts'
+import { bits, fails, fileHandler, runModule, SMOLLM, STORIES, serve } from './api-helpers.ts'
 import { sharedTest } from './shared.ts'
 
 /** Workers in the order they were started (each is unref'd then), the leader of a model first; segments sent to threads. */
@@ -22,7 +34,7 @@ Worker.prototype.postMessage = function (this: Worker, message: { segments?: Seg
   return postMessage.call(this, message, ...rest)
 }
 
-async function loadWatched(path: string, options: LoadOptions): Promise<{ model: Model; team: Worker[] }> {
+async function loadWatched(path: ModelInput, options: LoadOptions): Promise<{ model: Model; team: Worker[] }> {
   workers.clear()
   segments.length = 0
   const model = await load(path, options)
@@ -60,12 +72,33 @@ async function failsWithin(
   return error
 }
 
+/** After a death, a model that came as bytes. */
 async function checkDead(model: Model): Promise<void> {
   await failsWithin(100, model.generate('x').result(), WorkerError)
   await failsWithin(100, model.logits([1]), WorkerError)
   await failsWithin(100, model.reset(), WorkerError)
   assert.equal(model.tokenize('Once', { bos: false }).length > 0, true)
   await model.close()
+}
+
+/** After a death, a model that can be loaded again: calls that come together wait for one loading, and give what they gave. */
+async function checkBack(model: Model, team: readonly Worker[]): Promise<void> {
+  const ids = model.tokenize('Once')
+  const expected = await load(STORIES, { threads: 1 })
+  const { text } = await expected.generate('Once', { temperature: 0, maxTokens: 20 }).result()
+  const { data } = await expected.logits(ids)
+  await expected.close()
+  workers.clear()
+  const [generated, logits, { kvPages }] = await Promise.all([
+    model.generate('Once', { temperature: 0, maxTokens: 20 }).result(),
+    model.logits(ids),
+    model.status(),
+  ])
+  assert.is(generated.text, text)
+  assert.is(bits(logits.data), bits(data))
+  assert.ok(kvPages.total > 0)
+  assert.is(workers.size, team.length)
+  assert.is(team.filter((worker) => workers.has(worker)).length, 0)
 }
 
 for (const [who, index] of [
@@ -81,16 +114,116 @@ for (const [who, index] of [
     void team[index]!.terminate()
     const error = await failsWithin(1000, result, WorkerError)
     assert.equal([error.code, error.value], ['WORKER_DIED', index])
+    assert.match(error.message, /The next call loads the model again\.$/)
     await waiting
-    await checkDead(model)
-    await usable()
+    await checkBack(model, team)
+    // And once more.
+    const again = await running(model)
+    const second = [...workers]
+    void second[index]!.terminate()
+    await failsWithin(1000, again.result, WorkerError)
+    await checkBack(model, second)
+    await model.close()
   })
 }
+
+test('a model that came as bytes stays dead', async () => {
+  for (const input of [readFileSync(STORIES), [readFileSync(STORIES).buffer as ArrayBuffer]]) {
+    const { model, team } = await loadWatched(input, { threads: 2 })
+    const { result } = await running(model)
+    void team[1]!.terminate()
+    const error = await failsWithin(1000, result, WorkerError)
+    assert.match(error.message, /Close the model and load it again\.$/)
+    await checkDead(model)
+  }
+})
+
+test('a model that comes from a Blob, or by a fetch of one’s own, is loaded again too', async () => {
+  const bytes = readFileSync(STORIES)
+  let requests = 0
+  const fetch = async (_: unknown, init: RequestInit = {}): Promise<Response> => {
+    requests++
+    const from = Number(/bytes=(\d+)-/.exec(new Headers(init.headers).get('range') ?? '')?.[1] ?? 0)
+    const headers = { 'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` }
+    return new Response(bytes.subarray(from), { status: 206, headers })
+  }
+  for (const [input, options] of [
+    [new Blob([bytes]), {}],
+    ['http://models.example/stories.gguf', { fetch: fetch as never }],
+  ] as const) {
+    const once = new AbortController()
+    const progress: string[] = []
+    const onProgress = ({ phase }: { phase: string }) => progress.push(phase)
+    const { model, team } = await loadWatched(input, { threads: 2, onProgress, signal: once.signal, ...options })
+    const told = progress.length
+    // Signal and progress were of the first loading alone.
+    once.abort()
+    const { result } = await running(model)
+    void team[0]!.terminate()
+    await failsWithin(1000, result, WorkerError)
+    const asked = requests
+    await checkBack(model, team)
+    assert.is(progress.length, told)
+    assert.ok(options.fetch === undefined || requests > asked)
+    await model.close()
+  }
+})
+
+test('what cannot be loaded again is told, and tried again by the next call', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'cria-'))
+  const path = join(folder, 'model.gguf')
+  const bytes = readFileSync(STORIES)
+  try {
+    writeFileSync(path, bytes)
+    const { model, team } = await loadWatched(path, { threads: 2 })
+    await team[1]!.terminate()
+    rmSync(path)
+    const failures = [model.generate('x').result(), model.logits([1]), model.status()]
+    for (const failure of failures) await fails(failure, SourceError)
+    writeFileSync(path, Buffer.concat([bytes, Buffer.alloc(64)]))
+    await fails(model.status(), SourceError, 'SOURCE_CHANGED')
+    writeFileSync(path, bytes)
+    await checkBack(model, team)
+    await model.close()
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
+test('close, and an abort, end a loading that goes on', async () => {
+  let release!: () => void
+  const stalled = new Promise<void>((resolve) => (release = resolve))
+  let slow = false
+  const server = await serve(async (request, response) => {
+    if (slow) await stalled
+    fileHandler(readFileSync(STORIES))(request, response)
+  })
+  try {
+    const { model, team } = await loadWatched(server.url, { threads: 2 })
+    await team[0]!.terminate()
+    slow = true
+    const leaving = new AbortController()
+    const aborted = model.generate('x', { signal: leaving.signal }).result()
+    const waiting = model.generate('x').result()
+    waiting.catch(() => {})
+    setTimeout(() => leaving.abort(), 100)
+    await failsWithin(300, aborted, AbortError)
+    workers.clear()
+    const closing = model.close()
+    await failsWithin(300, waiting, ClosedError)
+    await closing
+    await failsWithin(100, model.status(), ClosedError)
+  } finally {
+    release()
+    server.close()
+  }
+})
 
 test('a worker dies while nothing runs, and while the model loads', async () => {
   const { model, team } = await loadWatched(STORIES, { threads: 2 })
   await team[1]!.terminate()
-  await checkDead(model)
+  await checkBack(model, team)
+  await model.close()
   for (const index of [0, 1]) {
     workers.clear()
     let killed = false
@@ -110,14 +243,14 @@ test('a worker dies while nothing runs, and while the model loads', async () => 
 })
 
 test('a trap in wasm ends the model with a clear error', async () => {
-  const { model } = await loadWatched(STORIES, { threads: 2 })
+  const { model, team } = await loadWatched(STORIES, { threads: 2 })
   const { memory, model: at } = segments[0]!
   new DataView(memory.buffer).setUint32(at + MODEL_LAYER_TABLE, 0xffffff00, true)
   const error = await failsWithin(1000, model.generate('Once').result(), WorkerError)
   assert.ok(['WORKER_DIED', 'WORKER_TRAPPED'].includes(error.code))
   assert.match(error.message, /out of bounds/)
-  await checkDead(model)
-  await usable()
+  await checkBack(model, team)
+  await model.close()
 })
 
 test('a process whose model lost a worker ends by itself', async () => {
@@ -132,6 +265,23 @@ test('a process whose model lost a worker ends by itself', async () => {
       const onToken = () => [...workers][${index}].terminate()
       await model.generate('Once', { ignoreEos: true, onToken }).result().catch(({ code }) => process.stdout.write(code))`)
     assert.equal([code, stdout, stderr], [0, 'WORKER_DIED', ''])
+  }
+})
+
+test('a process whose model lost a worker goes on with it, and ends by itself', async () => {
+  for (const index of [0, 1]) {
+    const { code, stdout, stderr } = await runModule(`
+      import { Worker } from 'node:worker_threads'
+      import { load } from 'cria'
+      const workers = new Set()
+      const { unref } = Worker.prototype
+      Worker.prototype.unref = function () { workers.add(this); return unref.call(this) }
+      const model = await load('${STORIES}', { threads: 2, onWarning: () => {} })
+      const onToken = () => [...workers][${index}].terminate()
+      await model.generate('Once', { ignoreEos: true, onToken }).result().catch(({ code }) => process.stdout.write(code))
+      const { completionTokens } = await model.generate('Once', { maxTokens: 5, ignoreEos: true }).result()
+      process.stdout.write(' ' + completionTokens)`)
+    assert.equal([code, stdout, stderr], [0, 'WORKER_DIED 5', ''])
   }
 })
 
