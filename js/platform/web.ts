@@ -17,6 +17,9 @@ export async function unpack(_isas: readonly Isa[], _shared: boolean): Promise<u
 export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void, folder?: string | URL): WorkerHandle {
   const name = `cria ${kind}`
   if (folder !== undefined) return handleOf(start(new URL(`${kind}.js`, folderUrl(folder)), name), onDeath)
-  const own = isOwn(new URL(import.meta.url))
-  return handleOf(own ? START[kind]() : start(new URL(`../web/${kind}.js`, import.meta.url), name), onDeath)
+  // Not written where it is used: bundlers would take the address of any worker for all files of that folder.
+  const here = new URL(import.meta.url)
+  // In webpack's bundles it is the place of this file on the disk of whoever bundled.
+  const own = here.protocol === 'file:' || isOwn(here)
+  return handleOf(own ? START[kind]() : start(new URL(`../web/${kind}.js`, here), name), onDeath)
 }

@@ -82,7 +82,8 @@ async function open(
 ): Promise<Source> {
   if (typeof input === 'string' || input instanceof URL) {
     const location = String(input)
-    if (/^https?:/i.test(location)) return openHttp(location, options)
+    // A browser's extension fetches its own files, too.
+    if (/^(https?|[a-z-]+-extension):/i.test(location)) return openHttp(location, options)
     if (/^hf:/i.test(location)) return openHttp(huggingFaceUrl(location), options)
     if (/^file:/i.test(location)) return openFile(parseUrl(location))
     if (input instanceof URL || /^[a-z][a-z0-9+.-]*:\/\//i.test(location)) {

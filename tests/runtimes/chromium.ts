@@ -22,8 +22,14 @@ const ARGS = [
 /** The parts of playwright-core that are used: it may not be installed where types are checked. */
 interface Playwright {
   chromium: {
-    launch(options: { executablePath: string; args: readonly string[] }): Promise<Browser>
+    launch(options: LaunchOptions): Promise<Browser>
+    launchPersistentContext(profile: string, options: LaunchOptions): Promise<Omit<Browser, 'version'>>
   }
+}
+interface LaunchOptions {
+  executablePath: string
+  args: readonly string[]
+  ignoreDefaultArgs?: readonly string[]
 }
 interface Browser {
   version(): string
@@ -60,4 +66,15 @@ export const chromium: Driver = {
 export async function openChromium(args: readonly string[] = []): Promise<Browser> {
   const playwright = (await import(fileURLToPath(PLAYWRIGHT))) as Playwright
   return playwright.chromium.launch({ executablePath: PATH, args: [...ARGS, ...args] })
+}
+
+/** With an unpacked extension, which lives in a profile alone. */
+export async function openWithExtension(folder: string, profile: string): Promise<Omit<Browser, 'version'>> {
+  const playwright = (await import(fileURLToPath(PLAYWRIGHT))) as Playwright
+  const own = [`--load-extension=${folder}`, '--disable-features=DisableLoadExtensionCommandLineSwitch']
+  return playwright.chromium.launchPersistentContext(profile, {
+    executablePath: PATH,
+    args: [...ARGS, ...own],
+    ignoreDefaultArgs: ['--disable-extensions'],
+  })
 }
