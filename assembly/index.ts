@@ -9,6 +9,7 @@ export { forward, output } from './model/forward'
 export { barrier, command, park } from './model/barrier'
 export { repack, row } from './repack'
 export { rmsnorm } from './model/norm'
+export { shift } from './model/shift'
 
 // For tests and benchmarks: single kernels.
 

@@ -89,6 +89,20 @@ export interface GenerateOptions extends SamplerOptions {
   logprobs?: boolean
   /** With `logprobs`: the most probable tokens to tell of at each place, 0 (default) to 20. */
   topLogprobs?: number
+  /**
+   * When the context is full: go on without the older half of it, as llama.cpp does. What follows is not what a longer
+   * context, or computing anew, would give; nothing else in cria is so. Default false: the generation ends.
+   */
+  contextShift?: boolean
+  /** With `contextShift`: tokens of the prompt that stay, -1 for all of it; rounded up to 64. BOS stays. Default 0. */
+  keep?: number
+  /** Put the prompt's text before the generated one; default false. */
+  echo?: boolean
+  /**
+   * Generate so many answers side by side, the prompt computed once; `choices` of the result has all, and what is iterated
+   * over or told to callbacks is the first. With `seed`, each has the next one. Default 1.
+   */
+  n?: number
   /** Those of higher priority get a place first, among equals those that came first; default 0. */
   priority?: number
   /** Called for each token as it is sampled, before its text is out. */
@@ -125,6 +139,8 @@ export interface GenerateResult {
   /** One for each of `ids`, where `logprobs` asked for them. */
   logprobs?: SampledLogprobs[]
   finishReason: FinishReason
+  /** With `n` above 1: all answers, of which this one is the first. */
+  choices?: GenerateResult[]
   /** The stop text that was met. */
   stop?: string
   promptTokens: number
@@ -323,6 +339,18 @@ export interface Model extends AsyncDisposable {
    * @throws ArgumentError, ContextError (a text longer than the context), AbortError, NumericError
    */
   embed(texts: string | readonly (string | readonly number[])[], options?: EmbedOptions): Promise<Embeddings>
+  /**
+   * What the cache holds of a text (or token ids as they are), which is computed where it is not there: bytes to keep, the
+   * same ones in every runtime. They hold the text.
+   * @throws ArgumentError, ContextError, AbortError
+   */
+  saveState(prompt: string | readonly number[], options?: { signal?: AbortSignal }): Promise<Uint8Array<ArrayBuffer>>
+  /**
+   * Puts a saved text back into the cache, where prompts that begin with it find it.
+   * @throws FormatError (damaged), UnsupportedError (of another version), ArgumentError (of another model or KV type),
+   *   ContextError, MemoryError (all pages are in use), AbortError
+   */
+  loadState(state: Uint8Array | ArrayBuffer, options?: { signal?: AbortSignal }): Promise<{ tokens: number }>
   /** Drops all cached prefixes. */
   reset(): Promise<void>
   status(): Promise<ModelStatus>

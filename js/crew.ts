@@ -6,7 +6,7 @@ import { proxy, type Remote, transfer, wrap } from 'comlink'
 import * as platform from '#platform'
 import { CONTROL_ABORT, CONTROL_GENERATION, CONTROL_POISON, CONTROL_TICKET } from '../assembly/layout.ts'
 import type { Embeddings } from './api.ts'
-import type { GenerateRequest, InternalResult } from './engine/generate.ts'
+import type { GenerateRequest, InternalResult, Prompt } from './engine/generate.ts'
 import type {
   CallEvent,
   EmbedRequest,
@@ -116,6 +116,14 @@ export class Crew {
 
   embed(request: EmbedRequest, signal: AbortSignal | undefined): Promise<Embeddings> {
     return this.abortable('The embedding', signal, (number) => this.leader.embed(number, request))
+  }
+
+  saveState(prompt: Prompt, signal: AbortSignal | undefined): Promise<Uint8Array<ArrayBuffer>> {
+    return this.abortable('Saving the state', signal, (number) => this.leader.saveState(number, prompt))
+  }
+
+  loadState(state: Uint8Array, signal: AbortSignal | undefined): Promise<number> {
+    return this.abortable('Loading the state', signal, (number) => this.leader.loadState(number, state))
   }
 
   reset(): Promise<void> {

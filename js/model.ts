@@ -8,6 +8,7 @@ import type {
   Embeddings,
   EmbedOptions,
   GenerateOptions,
+  GenerateResult,
   Generation,
   Model,
   ModelInfo,
@@ -151,6 +152,28 @@ export class CriaModel implements Model {
     return measurePerplexity(this, text, options)
   }
 
+  async saveState(
+    prompt: string | readonly number[],
+    options: { signal?: AbortSignal } = {},
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    checkObject(options)
+    checkSignal(options.signal)
+    this.checkOpen()
+    return this.crew.saveState(promptOf(prompt), options.signal)
+  }
+
+  async loadState(
+    state: Uint8Array | ArrayBuffer,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<{ tokens: number }> {
+    checkObject(options)
+    checkSignal(options.signal)
+    this.checkOpen()
+    const bytes = state instanceof ArrayBuffer ? new Uint8Array(state) : state
+    if (!(bytes instanceof Uint8Array)) throw invalid('state', 'the bytes that saveState gave', state)
+    return { tokens: await this.crew.loadState(bytes, options.signal) }
+  }
+
   async reset(): Promise<void> {
     const crew = await this.working('The reset')
     await crew.reset()
@@ -212,12 +235,37 @@ export class CriaModel implements Model {
     const stopped = new AbortController()
     return new RunningGeneration({
       run: async (onText) => {
-        const { promptIds, ...result } = await this.runGeneration(prompt, options, stopped, onText)
-        onResult?.({ promptIds, ...result })
-        return result
+        const all = await this.runChoices(prompt, options, stopped, onText)
+        onResult?.(all[0]!)
+        const [first, ...others] = all.map(({ promptIds: _, ...result }): GenerateResult => result)
+        return others.length > 0 ? { ...first!, choices: [first!, ...others] } : first!
       },
       stop: () => stopped.abort(),
     })
+  }
+
+  /** `options.n` generations, of which the first is heard. The first that fails ends the others. */
+  private async runChoices(
+    prompt: string | readonly number[] | (() => Prompt),
+    given: GenerateOptions,
+    stopped: AbortController,
+    onText: (text: string) => void,
+  ): Promise<InternalResult[]> {
+    settleGenerate(given, this.info.vocabularySize)
+    const { n = 1, ...options } = given
+    const { seed, onToken: _, onPrompt: __, ...silent } = options
+    const more = Array.from({ length: n - 1 }, (_, i) => {
+      const own = seed === undefined ? silent : { ...silent, seed: (seed + i + 1) % 4294967296 }
+      return this.runGeneration(prompt, own, stopped, () => {})
+    })
+    const all = [this.runGeneration(prompt, options, stopped, onText), ...more]
+    try {
+      return await Promise.all(all)
+    } catch (error) {
+      stopped.abort()
+      await Promise.allSettled(all)
+      throw error
+    }
   }
 
   private async runGeneration(

@@ -17,6 +17,8 @@ const MOST_THREADS = 64
 const MOST_BATCH = 512
 /** More than any processor has a use for. */
 const MOST_PARALLEL = 256
+/** As many as OpenAI's API takes. */
+const MOST_CHOICES = 128
 /** As many as OpenAI's API tells. */
 const MOST_LOGPROBS = 20
 
@@ -65,7 +67,7 @@ const SAMPLER_OPTIONS: Record<keyof SamplerOptions, true> = {
 }
 
 /** The options of `generate` that the leader takes; nothing but these crosses to a worker. */
-export type SettledGenerate = Omit<GenerateOptions, keyof SamplerOptions | 'onToken' | 'onPrompt' | 'signal'> & {
+export type SettledGenerate = Omit<GenerateOptions, keyof SamplerOptions | 'n' | 'onToken' | 'onPrompt' | 'signal'> & {
   sampler: SamplerOptions
 }
 
@@ -73,7 +75,10 @@ export type SettledGenerate = Omit<GenerateOptions, keyof SamplerOptions | 'onTo
 export function settleGenerate(options: GenerateOptions, vocabularySize: number): SettledGenerate {
   checkObject(options)
   const { maxTokens, stop, special, bos, ignoreEos, showSpecial, logprobs, topLogprobs, priority, signal } = options
-  checkTypes(options, 'boolean', ['special', 'bos', 'ignoreEos', 'showSpecial', 'logprobs'])
+  const { contextShift, keep, echo } = options
+  checkTypes(options, 'boolean', ['special', 'bos', 'ignoreEos', 'showSpecial', 'logprobs', 'contextShift', 'echo'])
+  whole('keep', keep, -1, MOST_CONTEXT, 0)
+  whole('n', options.n, 1, MOST_CHOICES, 1)
   checkTypes(options, 'function', ['onToken', 'onPrompt'])
   checkSignal(signal)
   if (maxTokens !== undefined && !(Number.isInteger(maxTokens) && maxTokens >= 0)) {
@@ -98,6 +103,9 @@ export function settleGenerate(options: GenerateOptions, vocabularySize: number)
     ...(logprobs !== undefined && { logprobs }),
     ...(topLogprobs !== undefined && { topLogprobs }),
     ...(priority !== undefined && { priority }),
+    ...(contextShift !== undefined && { contextShift }),
+    ...(keep !== undefined && { keep }),
+    ...(echo !== undefined && { echo }),
   }
 }
 

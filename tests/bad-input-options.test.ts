@@ -88,6 +88,10 @@ test('load refuses what is no model, nor the name of one', async () => {
 const BAD_GENERATE: Record<keyof GenerateOptions, unknown[]> = {
   maxTokens: [-1, 1.5, Number.NaN, Infinity, '5', null],
   priority: ['high', null, NaN],
+  contextShift: ['yes', 1, null],
+  keep: [-2, 1.5, '5', null],
+  echo: ['yes', 1, null],
+  n: [0, -1, 1.5, 129, '2', null],
   stop: ['', [''], 5, [5], ['a', ''], NEITHER, null],
   special: ['yes', 1, null],
   bos: ['yes', 1, null],

@@ -2,6 +2,7 @@
  * The engine of one model: its memories, its weights, and the forward pass. Runs in the leader worker (thread 0) or in
  * process; knows nothing of workers but that others may run the same passes beside it.
  */
+import { sha256 } from '@noble/hashes/sha2.js'
 import * as L from '../../assembly/layout.ts'
 import {
   AbortError,
@@ -41,6 +42,7 @@ export class Engine {
   readonly tensors: ModelTensors
   readonly plan: MemoryPlan
   private segments: Segment[] = []
+  private print: Uint8Array | undefined
 
   /** Sizes everything; allocates nothing. */
   constructor(
@@ -184,16 +186,64 @@ export class Engine {
     return new Float32Array(memory.buffer, buffers.norm, dim)
   }
 
-  /** Copies all that a page of the cache holds to another. */
-  copyPage(from: number, to: number): void {
+  /** Bytes of a page of the cache: keys and values of all layers. */
+  get pageBytes(): number {
+    const { k, v } = cacheBytes(this.config, this.options.kv, 1)
+    return this.config.layers * (k + v)
+  }
+
+  /** A page's bytes, as they lie in the memories: keys and values, layer by layer. */
+  private *pageParts(page: number): Generator<Uint8Array> {
     const { k, v } = cacheBytes(this.config, this.options.kv, 1)
     for (const [s, { memory }] of this.segments.entries()) {
-      const bytes = new Uint8Array(memory.buffer)
       for (const cache of this.plan.segments[s]!.caches) {
-        bytes.copyWithin(cache.k + to * k, cache.k + from * k, cache.k + (from + 1) * k)
-        bytes.copyWithin(cache.v + to * v, cache.v + from * v, cache.v + (from + 1) * v)
+        yield new Uint8Array(memory.buffer, cache.k + page * k, k)
+        yield new Uint8Array(memory.buffer, cache.v + page * v, v)
       }
     }
+  }
+
+  /** Copies all that a page of the cache holds to another. */
+  copyPage(from: number, to: number): void {
+    const targets = this.pageParts(to)
+    for (const part of this.pageParts(from)) targets.next().value!.set(part)
+  }
+
+  /** Moves the keys of a page to positions `distance` before their own. */
+  shiftPage(page: number, distance: number): void {
+    for (const { exports, model } of this.segments) exports.shift(model, page, distance)
+  }
+
+  readPage(page: number, bytes: Uint8Array): void {
+    let at = 0
+    for (const part of this.pageParts(page)) {
+      bytes.set(part, at)
+      at += part.length
+    }
+  }
+
+  writePage(page: number, bytes: Uint8Array): void {
+    let at = 0
+    for (const part of this.pageParts(page)) {
+      part.set(bytes.subarray(at, at + part.length))
+      at += part.length
+    }
+  }
+
+  /** SHA-256 of what keys and values depend on: the configuration, the cache's type, and a sample of every weight. */
+  fingerprint(): Uint8Array {
+    if (this.print) return this.print
+    const { name: _, ...config } = this.config
+    const hash = sha256.create()
+    hash.update(new TextEncoder().encode(JSON.stringify([config, this.options.kv])))
+    for (const [s, { memory }] of this.segments.entries()) {
+      for (const [name, at] of this.plan.segments[s]!.addresses) {
+        hash.update(new TextEncoder().encode(name))
+        hash.update(new Uint8Array(memory.buffer, at, SAMPLE_BYTES))
+      }
+    }
+    this.print = hash.digest()
+    return this.print
   }
 
   /** An f16 cache cannot hold every f32: what does not fit must not go on as something else. */
@@ -230,6 +280,9 @@ export class Engine {
     this.segments = []
   }
 }
+
+/** Of each tensor, for the fingerprint: the places of smaller ones are as large. */
+const SAMPLE_BYTES = 64
 
 /** Angles that the kernels can take: their quadrant is counted in 32 bits. */
 const MOST_RADIANS = 1_073_741_824

@@ -1,6 +1,8 @@
 /** Prompt in, tokens out: what one generation does with what the engine computes for it. */
+
+import { PAGE } from '../../assembly/layout.ts'
 import type { FinishReason, GenerateResult, SampledLogprobs, TokenLogprob } from '../api.ts'
-import { UnsupportedError } from '../errors.ts'
+import { ContextError, UnsupportedError } from '../errors.ts'
 import { logprobsOf } from '../sampler/logprobs.ts'
 import { Sampler, type SamplerOptions } from '../sampler/sampler.ts'
 import { StopMatcher } from '../sampler/stop.ts'
@@ -23,6 +25,9 @@ export interface GenerateRequest {
   logprobs?: boolean
   topLogprobs?: number
   priority?: number
+  contextShift?: boolean
+  keep?: number
+  echo?: boolean
 }
 
 export interface GenerateEvents {
@@ -52,7 +57,8 @@ export class Generation implements Work {
   readonly output = 'logits'
   readonly ids: number[]
   readonly priority: number
-  private readonly promptTokens: number
+  readonly shift?: Work['shift']
+  private readonly prompt: readonly number[]
   private cachedTokens = 0
   private readonly vocabulary: number
   private readonly sampler: Sampler
@@ -70,8 +76,9 @@ export class Generation implements Work {
     private readonly request: GenerateRequest,
     private readonly events: GenerateEvents,
   ) {
-    this.ids = promptIds(tokenizer, request)
-    this.promptTokens = this.ids.length
+    this.prompt = promptIds(tokenizer, request)
+    this.ids = [...this.prompt]
+    if (request.contextShift) this.shift = shiftOf(this.ids, engine.context, tokenizer?.bos, request.keep)
     this.priority = request.priority ?? 0
     this.vocabulary = Math.min(engine.config.vocabulary, tokenizer?.vocabularySize ?? engine.config.vocabulary)
     this.sampler = new Sampler(request.sampler, this.vocabulary)
@@ -90,10 +97,17 @@ export class Generation implements Work {
   begin(cached: number): void {
     this.cachedTokens = cached
     this.start = performance.now()
+    if (this.request.echo) this.events.onToken(-1, this.text.echo(this.promptText()))
+  }
+
+  private promptText(): string {
+    const { prompt } = this.request
+    if (typeof prompt === 'string') return prompt
+    return this.tokenizer?.detokenize(this.prompt, { special: true }) ?? ''
   }
 
   read(done: number): void {
-    this.events.onPrompt(done, this.promptTokens)
+    this.events.onPrompt(done, this.prompt.length)
   }
 
   /** Samples the next token. @throws NumericError unless all logits are finite */
@@ -113,14 +127,15 @@ export class Generation implements Work {
       this.finishReason = 'stop'
       return true
     }
-    if (out.length === most || this.ids.length === this.engine.context) return true
+    if (out.length === most || (!this.shift && this.ids.length === this.engine.context)) return true
     this.ids.push(id)
     return false
   }
 
   /** What it came to, once nothing more is wanted of it. */
   result(): InternalResult {
-    const { text, out, told, promptTokens, cachedTokens, start, prompted } = this
+    const { text, out, told, prompt, cachedTokens, start, prompted } = this
+    const promptTokens = prompt.length
     const rest = text.flush()
     if (rest) this.events.onToken(-1, rest)
     if (text.stopped !== undefined) this.finishReason = 'stop'
@@ -136,9 +151,20 @@ export class Generation implements Work {
       completionTokens: out.length,
       seed: this.sampler.seed,
       timings: timingsOf(prompted - start, generated, promptTokens - cachedTokens, out.length),
-      promptIds: this.ids.slice(0, promptTokens),
+      promptIds: [...prompt],
     }
   }
+}
+
+/** How a full context goes on. @throws ContextError where nothing would be left to give up. */
+function shiftOf(ids: number[], context: number, bos: number | undefined, keep = 0): NonNullable<Work['shift']> {
+  const kept = Math.max(keep < 0 ? ids.length : keep, ids[0] === bos ? 1 : 0)
+  const least = (Math.ceil(kept / PAGE) + 2) * PAGE
+  if (context < least) {
+    const message = `To keep ${kept} tokens while the context shifts it must hold ${least}, and it holds ${context}. Keep fewer, or load the model with a larger context.`
+    throw new ContextError('CONTEXT_EXCEEDED', message, context)
+  }
+  return { keep: kept, drop: (from, count) => void ids.splice(from, count) }
 }
 
 /** Ids and their logprobs, the chosen one first, with their texts. */
@@ -181,6 +207,12 @@ class TextStream {
 
   get stopped(): string | undefined {
     return this.matcher.stopped
+  }
+
+  /** Text that is there before, and that no stop text ends. */
+  echo(text: string): string {
+    this.all += text
+    return text
   }
 
   push(id: number): string {

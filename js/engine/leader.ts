@@ -2,7 +2,7 @@
  * The leader: thread 0, which owns the engine, reads the model's bytes itself and samples. Exposed by comlink from
  * workers/leader.ts, or used in process; streams events through `emit`. Calls have numbers, which their events bear.
  */
-import { type Remote, releaseProxy } from 'comlink'
+import { type Remote, releaseProxy, transfer } from 'comlink'
 import * as platform from '#platform'
 import type { Embeddings, KvType, SampledLogprobs } from '../api.ts'
 import { ArgumentError, throwIfAborted, UnsupportedError } from '../errors.ts'
@@ -17,8 +17,9 @@ import { Engine } from './engine.ts'
 import { type GenerateRequest, Generation, type InternalResult, type Prompt, promptIds } from './generate.ts'
 import { MAX_SEGMENT_BYTES } from './plan.ts'
 import { Scheduler, type SchedulerStatus, type Work } from './scheduler.ts'
+import { readState, writeState } from './state.ts'
 import type { SegmentHandle } from './wasm.ts'
-import { EmbedWork, LogitsWork, type Pooling } from './works.ts'
+import { CacheWork, EmbedWork, LogitsWork, type Pooling } from './works.ts'
 
 /** Whoever has the bytes where the leader cannot reach them. */
 export interface RemoteReader {
@@ -169,6 +170,28 @@ export class Leader {
       embeddings: works.map((work) => work.embedding(normalize)),
       tokens: works.map(({ ids }) => ids.length),
     }
+  }
+
+  /** The state of a text, which is computed where it is not cached: see state.ts. */
+  async saveState(call: number, prompt: Prompt): Promise<Uint8Array<ArrayBuffer>> {
+    const { engine, scheduler } = this.opened()
+    const ids = promptIds(this.tokenizer, { prompt })
+    let state!: Uint8Array<ArrayBuffer>
+    const work = new CacheWork(ids, () => {
+      state = writeState(engine, ids, scheduler.pagesOf(work))
+    })
+    await this.run(call, [work])
+    return transfer(state, [state.buffer])
+  }
+
+  /** Puts a state into the cache; returns how many tokens it has. */
+  async loadState(call: number, bytes: Uint8Array): Promise<number> {
+    const { engine, scheduler } = this.opened()
+    const state = readState(engine, bytes)
+    engine.checkTokens(state.ids)
+    scheduler.restore(state)
+    await this.run(call, [new CacheWork(state.ids)])
+    return state.ids.length
   }
 
   private async run(call: number, works: Work[]): Promise<void> {

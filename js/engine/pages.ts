@@ -125,6 +125,36 @@ export class PagePool {
     for (const page of [...pages].reverse()) this.let(page)
   }
 
+  /**
+   * Makes pages, from the one at `first` on, their holder's own, which nobody finds: what they hold will be changed.
+   * @returns false where no page is left for a copy; then all are as they were
+   */
+  own(pages: Page[], first: number): boolean {
+    const copies: Page[] = []
+    for (const page of pages.slice(first)) {
+      if (page.refs === 1) continue
+      const copy = this.take(undefined)
+      if (!copy) {
+        this.release(copies)
+        return false
+      }
+      this.hide(copy)
+      copies.push(copy)
+    }
+    for (let i = first; i < pages.length; i++) {
+      const page = pages[i]!
+      if (page.refs === 1) this.hide(page)
+      else {
+        const copy = copies.shift()!
+        this.copy(page.index, copy.index)
+        copy.tokens = [...page.tokens]
+        pages[i] = copy
+        this.let(page)
+      }
+    }
+    return true
+  }
+
   /** Nothing that was computed so far is found any more. */
   forget(): void {
     this.roots.length = 0
@@ -163,11 +193,17 @@ export class PagePool {
   }
 
   private drop(page: Page): void {
+    this.hide(page)
+    this.pages.delete(page)
+    this.free.push(page.index)
+  }
+
+  /** Nobody finds the page, nor what came after it. */
+  private hide(page: Page): void {
+    page.open = false
     const siblings = page.parent?.children ?? this.roots
     const at = siblings.indexOf(page)
     if (at >= 0) siblings.splice(at, 1)
-    this.pages.delete(page)
-    this.free.push(page.index)
   }
 }
 

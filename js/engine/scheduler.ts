@@ -4,11 +4,12 @@
  * that came last steps back and is computed again later. What is in a pass never changes a bit of any sequence.
  */
 import { PAGE, TILE } from '../../assembly/layout.ts'
-import { AbortError, NumericError } from '../errors.ts'
+import { AbortError, MemoryError, NumericError } from '../errors.ts'
 import type { Run } from './batch.ts'
 import type { Breathe, Engine } from './engine.ts'
 import { type Page, type PageCounts, PagePool } from './pages.ts'
 import { OUTPUT_ROWS } from './plan.ts'
+import type { SavedState } from './state.ts'
 
 /** What a sequence is computed for. */
 export interface Work {
@@ -23,6 +24,8 @@ export interface Work {
   begin?(cached: number): void
   /** `done` tokens of the first that were known are computed. */
   read?(done: number): void
+  /** Where more tokens are known than the context holds: how many of the first to keep, and what hears of those given up. */
+  readonly shift?: { keep: number; drop(from: number, count: number): void }
   /** The output of a position: logits [vocabulary] or the hidden state [dim], good until it returns. True: that was all. */
   take(position: number, values: Float32Array): boolean
 }
@@ -134,6 +137,33 @@ export class Scheduler {
     if (sequence) this.fail(sequence, new AbortError('The computation'))
   }
 
+  /** The pages of a work that is being computed, in order. */
+  pagesOf(work: Work): readonly Page[] {
+    return this.sequences.find((one) => one.work === work)?.pages ?? []
+  }
+
+  /**
+   * Puts full pages that were saved into the cache, where they are found as if they had been computed here.
+   * @throws MemoryError where all pages are held
+   */
+  restore({ ids, pages: saved }: SavedState): void {
+    const { pages, tokens } = this.pool.hold(ids, saved.length * PAGE)
+    try {
+      for (let at = tokens; at < saved.length * PAGE; ) {
+        const p = Math.floor(at / PAGE)
+        if (p === pages.length && !this.pool.extend(pages)) {
+          const message = 'All pages of the KV cache are in use; load the state later, or the model with more kvTokens.'
+          throw new MemoryError('CACHE_FULL', message, saved.length)
+        }
+        this.engine.writePage(pages[p]!.index, saved[p]!)
+        this.pool.append(pages, at, ids.slice(at, (p + 1) * PAGE))
+        at = (p + 1) * PAGE
+      }
+    } finally {
+      this.pool.release(pages)
+    }
+  }
+
   /** Forgets what was computed so far. */
   reset(): void {
     this.pool.forget()
@@ -210,7 +240,10 @@ export class Scheduler {
     const active = this.sequences.filter((one) => one.active)
     for (const one of active) one.rows = 0
     const ready = active.filter((one) => !this.waitsForDonor(one))
-    for (const one of ready) this.begin(one)
+    for (const one of ready) {
+      this.begin(one)
+      if (one.work.ids.length > this.engine.context) this.shift(one)
+    }
     const reading = ready.filter(reads)
     let prompts = this.promptRows(ready.length - reading.length)
     let left = this.mostRows()
@@ -233,6 +266,25 @@ export class Scheduler {
     if (sequence.begun) return
     sequence.begun = true
     this.guarded(sequence, () => sequence.work.begin?.(sequence.computed))
+  }
+
+  /** Gives up pages of a full context, half of those that need not be kept, and moves what comes after to their places. */
+  private shift(sequence: Sequence): void {
+    const { work, pages } = sequence
+    if (!work.shift) return
+    const kept = Math.ceil(work.shift.keep / PAGE)
+    const given = Math.max(1, Math.floor((sequence.computed / PAGE - kept) / 2))
+    const distance = given * PAGE
+    this.pool.release(pages.splice(kept, given))
+    work.shift.drop(kept * PAGE, distance)
+    sequence.prompt = 0
+    // Without a page for what others hold too, it is computed again from what is left.
+    if (!this.pool.own(pages, kept)) {
+      this.stepBack(sequence)
+      return
+    }
+    for (const page of pages.slice(kept)) this.engine.shiftPage(page.index, distance)
+    sequence.computed -= distance
   }
 
   private mostRows(): number {

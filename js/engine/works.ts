@@ -30,6 +30,25 @@ export class LogitsWork implements Work {
   }
 }
 
+/** A text that is to be in the cache. `done` is called while its pages are held. */
+export class CacheWork implements Work {
+  readonly priority = 0
+  readonly output = 'logits'
+  readonly wanted: number
+
+  constructor(
+    readonly ids: readonly number[],
+    private readonly done: () => void = () => {},
+  ) {
+    this.wanted = ids.length - 1
+  }
+
+  take(): boolean {
+    this.done()
+    return true
+  }
+}
+
 export type Pooling = 'mean' | 'last'
 
 /** The mean of all tokens' normed hidden states, or the last token's. */
