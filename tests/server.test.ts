@@ -6,10 +6,11 @@ import { createHandler, type Handler, type HandlerOptions, type RequestLog } fro
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { logprobsOf } from '../js/sampler/logprobs.ts'
-import { bits, fails, STORIES } from './api-helpers.ts'
+import { bits, fails, SMOLLM, STORIES } from './api-helpers.ts'
 import { CLI, cria } from './cli-helpers.ts'
 import { start } from './runtimes/process.ts'
 import { serve } from './server-helpers.ts'
+import { sharedTest } from './shared.ts'
 
 const model = await load(STORIES, { threads: 2, onWarning: () => {} })
 test.after(() => model.close())
@@ -215,6 +216,66 @@ test('with echo, logprobs tell of the prompt too, whole and streamed', async () 
   const alone = await ask(handler, post('/v1/completions', { prompt, echo: true, logprobs: 0, max_tokens: 0 }))
   assert.is(alone.body.choices[0].text, prompt)
   assert.is(alone.body.choices[0].logprobs.token_logprobs.length, ids.length)
+})
+
+test('answers are the same bits alone and among others, with and without a cached beginning', async () => {
+  const handler = createHandler(model)
+  const bodies = Array.from({ length: 24 }, (_, i) => ({
+    prompt: `${'Once upon a time, there was a little girl. '.repeat(i % 3)}Lily ${'a '.repeat(i)}`,
+    max_tokens: 10 + 2 * i,
+    seed: i,
+    temperature: 1.2,
+    logprobs: 2,
+    stream: i % 2 === 1,
+  }))
+  const told = async (body: object): Promise<unknown> => {
+    const text = await (await handler(post('/v1/completions', body))).text()
+    const lines = text.startsWith('data: ') ? text.split('\n\n').slice(0, -2) : [text]
+    const choices = lines.flatMap((line) => JSON.parse(line.replace(/^data: /, '')).choices)
+    return [choices.map(({ text }) => text).join(''), choices.flatMap(({ logprobs }) => logprobs?.token_logprobs ?? [])]
+  }
+  const alone: unknown[] = []
+  for (const body of bodies) {
+    await model.reset()
+    alone.push(await told(body))
+  }
+  assert.ok(new Set(alone.map((one) => JSON.stringify(one))).size > 20)
+  await model.reset()
+  const leaving = new AbortController()
+  const left = handler(post('/v1/completions', { ...ENDLESS, stream: false }, { signal: leaving.signal }))
+  setTimeout(() => leaving.abort(), 20)
+  assert.equal(await Promise.all(bodies.map(told)), alone)
+  assert.is((await left).status, 499)
+  assert.equal(await Promise.all([...bodies].reverse().map(told)), [...alone].reverse())
+})
+
+sharedTest('usage tells what was found in the cache: a system prompt, and the turns so far', async () => {
+  const smol = await load(SMOLLM, { threads: 2, context: 2048, onWarning: () => {} })
+  try {
+    const handler = createHandler(smol)
+    const system = { role: 'system', content: 'You answer in few words, and never in verse. '.repeat(100) }
+    const chat = async (...messages: object[]) => {
+      const body = { messages: [system, ...messages], ...GREEDY }
+      const { choices, usage } = (await ask(handler, post('/v1/chat/completions', body))).body
+      return {
+        answer: choices[0].message,
+        fresh: usage.prompt_tokens - usage.prompt_tokens_details.cached_tokens,
+        usage,
+      }
+    }
+    const [first, second] = ['Name a colour.', 'Which animal gives wool?'].map((content) => ({ role: 'user', content }))
+    const begun = await chat(first!)
+    assert.ok(begun.usage.prompt_tokens > 1000 && begun.fresh === begun.usage.prompt_tokens)
+    // What a message is wrapped in, and at most as many tokens as it has.
+    const most = 24
+    assert.ok((await chat(second!)).fresh < most)
+    const { role, content } = begun.answer
+    const turn = await chat(first!, { role, content }, second!)
+    assert.ok(turn.fresh < most, `${turn.fresh} tokens of ${turn.usage.prompt_tokens}`)
+    assert.is((await chat(first!, { role, content }, second!)).fresh, 1)
+  } finally {
+    await smol.close()
+  }
 })
 
 test('fields that contradict each other or the model are named', async () => {
