@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import * as cria from 'cria'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { casesOf } from '../js/conformance/cases.ts'
 import { hashOf } from '../js/conformance/hash.ts'
 import { HASHES } from '../js/conformance/hashes.ts'
 import { conformance } from '../js/conformance/index.ts'
@@ -48,6 +49,10 @@ test('a page or program gets a report: everything as everywhere', async () => {
   assert.equal(
     heard,
     report.cases.map(({ name }) => name),
+  )
+  assert.equal(
+    heard,
+    casesOf({ stories: STORIES, ways }, report).map(({ name }) => name),
   )
 })
 

@@ -6,17 +6,14 @@
  *
  *     const report = await conformance(cria, { stories: '/models/stories260K.gguf' })
  */
-import type { Model } from '../api.ts'
-import { abortCase, closeCase, errorsCase } from './behaviour.ts'
-import { chatCase, logitsCase, samplerCase, templateCase, tokenizerCase } from './bits.ts'
+import { casesOf } from './cases.ts'
 import { hashOfCases } from './hash.ts'
 import { HASHES } from './hashes.ts'
-import type { CaseResult, ConformanceOptions, Cria, Report, Variants } from './types.ts'
-import { allWays, findVariants, someWays, TOKENS } from './ways.ts'
+import type { CaseResult, ConformanceOptions, Cria, Report } from './types.ts'
+import { findVariants } from './ways.ts'
 
 export type { CaseResult, ConformanceOptions, Cria, Report, TemplateCase, Way } from './types.ts'
 
-const MODEL_TOKENS = 48
 const SPEED_ROUNDS = 3
 
 /**
@@ -27,9 +24,9 @@ export async function conformance(cria: Cria, options: ConformanceOptions): Prom
   const { stories, onCase, signal } = options
   const variants = await findVariants(cria, stories)
   const cases: CaseResult[] = []
-  for (const run of runs(cria, options, variants)) {
+  for (const { run } of casesOf(options, variants)) {
     signal?.throwIfAborted()
-    const result = compared(await run())
+    const result = compared(await run(cria))
     cases.push(result)
     onCase?.(result)
   }
@@ -40,44 +37,6 @@ export async function conformance(cria: Cria, options: ConformanceOptions): Prom
     ...variants,
     tokensPerSecond: await speed(cria, options),
   }
-}
-
-type Run = () => Promise<CaseResult>
-
-function runs(cria: Cria, options: ConformanceOptions, variants: Variants): Run[] {
-  const { stories, models = {}, vocabularies = {}, templates = {}, ways = allWays(variants) } = options
-  const some = someWays(variants)
-  const withModel = (run: (model: Model) => Promise<CaseResult>) => async () => {
-    const model = await cria.load(stories, { context: 512 })
-    try {
-      return await run(model)
-    } finally {
-      await model.close()
-    }
-  }
-  return [
-    () => logitsCase(cria, 'stories260K f16', { model: stories, tokens: TOKENS, kv: 'f16', ways }),
-    () => logitsCase(cria, 'stories260K f32', { model: stories, tokens: TOKENS, kv: 'f32', ways: some }),
-    () => tokenizerCase(cria, 'tokenizer stories260K', stories),
-    withModel(samplerCase),
-    withModel(chatCase),
-    () => errorsCase(cria, stories),
-    () => abortCase(cria, stories),
-    () => closeCase(cria, stories),
-    ...Object.entries(models).map(
-      ([name, { input, kv = 'f16' }]) =>
-        () =>
-          logitsCase(cria, name, { model: input, tokens: MODEL_TOKENS, kv, ways: some }),
-    ),
-    ...Object.entries(vocabularies).map(
-      ([name, { input, texts }]) =>
-        () =>
-          tokenizerCase(cria, `tokenizer ${name}`, input, texts),
-    ),
-    ...Object.entries(templates).map(([name, template]) =>
-      withModel(async (model) => templateCase(model, `template ${name}`, template)),
-    ),
-  ]
 }
 
 /** With the problem that its hash is not the one that all runtimes give, where that is so. */

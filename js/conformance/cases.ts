@@ -1,0 +1,57 @@
+/** Every case, in the order in which they run. */
+import type { KvType, Model, ModelInput } from '../api.ts'
+import { abortCase, closeCase, errorsCase } from './behaviour.ts'
+import { chatCase, logitsCase, samplerCase, templateCase, tokenizerCase } from './bits.ts'
+import type { CaseResult, ConformanceOptions, Cria, Variants, Way } from './types.ts'
+import { allWays, someWays, TOKENS } from './ways.ts'
+
+export interface Case {
+  name: string
+  /** In how many ways logits are computed. */
+  ways?: number
+  run(cria: Cria): Promise<CaseResult>
+}
+
+/** Tokens of the models beside stories260K. */
+const MODEL_TOKENS = 48
+
+export function casesOf(options: ConformanceOptions, variants: Variants): Case[] {
+  const { stories, models = {}, vocabularies = {}, templates = {}, ways = allWays(variants) } = options
+  const some = someWays(variants)
+  const onStories = (name: string, run: (model: Model, name: string) => CaseResult | Promise<CaseResult>): Case => ({
+    name,
+    run: (cria) => withModel(cria, stories, (model) => run(model, name)),
+  })
+  const tokenizer = (name: string, input: ModelInput, texts?: readonly string[]): Case => ({
+    name: `tokenizer ${name}`,
+    run: (cria) => tokenizerCase(cria, `tokenizer ${name}`, input, texts),
+  })
+  return [
+    logits('stories260K f16', stories, TOKENS, 'f16', ways),
+    logits('stories260K f32', stories, TOKENS, 'f32', some),
+    tokenizer('stories260K', stories),
+    onStories('sampler', samplerCase),
+    onStories('chat', chatCase),
+    { name: 'errors', run: (cria) => errorsCase(cria, stories) },
+    { name: 'abort', run: (cria) => abortCase(cria, stories) },
+    { name: 'close', run: (cria) => closeCase(cria, stories) },
+    ...Object.entries(models).map(([name, { input, kv = 'f16' }]) => logits(name, input, MODEL_TOKENS, kv, some)),
+    ...Object.entries(vocabularies).map(([name, { input, texts }]) => tokenizer(name, input, texts)),
+    ...Object.entries(templates).map(([name, template]) =>
+      onStories(`template ${name}`, (model, name) => templateCase(model, name, template)),
+    ),
+  ]
+}
+
+function logits(name: string, model: ModelInput, tokens: number, kv: KvType, ways: readonly Way[]): Case {
+  return { name, ways: ways.length, run: (cria) => logitsCase(cria, name, { model, tokens, kv, ways }) }
+}
+
+async function withModel<T>(cria: Cria, input: ModelInput, run: (model: Model) => T | Promise<T>): Promise<T> {
+  const model = await cria.load(input, { context: 512 })
+  try {
+    return await run(model)
+  } finally {
+    await model.close()
+  }
+}
