@@ -42,6 +42,8 @@ export const GENERATE_FLAGS = {
   predict: integer('-n --predict --n-predict', 'most tokens to generate; default: -1, until the end', -2),
   reversePrompt: texts('-r --reverse-prompt', 'TEXT', 'stop before this text; may be repeated'),
   ignoreEos: toggle('--ignore-eos', 'go on past end-of-generation tokens'),
+  contextShift: toggle('--context-shift', 'when the context is full, go on without the older half of it'),
+  keep: integer('--keep', 'with it: tokens of the prompt that stay, by 64; -1: all; default: 0, BOS', -1),
   noParseSpecial: toggle('--no-parse-special', 'special tokens in the prompt are plain text'),
   special: toggle('-sp --special', 'write special tokens into the text, but for the one that ends it'),
 }
@@ -127,6 +129,8 @@ export function generateOptions(
     maxTokens: predict < 0 ? undefined : predict,
     stop: values.reversePrompt && [...values.reversePrompt],
     ignoreEos: values.ignoreEos,
+    contextShift: values.contextShift,
+    keep: values.keep,
     special: values.noParseSpecial && false,
     showSpecial: values.special,
     temperature: values.temp,
