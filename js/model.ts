@@ -158,8 +158,9 @@ export class CriaModel implements Model {
   ): Promise<Uint8Array<ArrayBuffer>> {
     checkObject(options)
     checkSignal(options.signal)
-    this.checkOpen()
-    return this.crew.saveState(promptOf(prompt), options.signal)
+    const text = promptOf(prompt)
+    const crew = await this.working('Saving the state', options.signal)
+    return crew.saveState(text, options.signal)
   }
 
   async loadState(
@@ -168,10 +169,10 @@ export class CriaModel implements Model {
   ): Promise<{ tokens: number }> {
     checkObject(options)
     checkSignal(options.signal)
-    this.checkOpen()
     const bytes = state instanceof ArrayBuffer ? new Uint8Array(state) : state
     if (!(bytes instanceof Uint8Array)) throw invalid('state', 'the bytes that saveState gave', state)
-    return { tokens: await this.crew.loadState(bytes, options.signal) }
+    const crew = await this.working('Loading the state', options.signal)
+    return { tokens: await crew.loadState(bytes, options.signal) }
   }
 
   async reset(): Promise<void> {

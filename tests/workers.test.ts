@@ -89,11 +89,13 @@ async function checkBack(model: Model, team: readonly Worker[]): Promise<void> {
   const { data } = await expected.logits(ids)
   await expected.close()
   workers.clear()
-  const [generated, logits, { kvPages }] = await Promise.all([
+  const [generated, logits, { kvPages }, state] = await Promise.all([
     model.generate('Once', { temperature: 0, maxTokens: 20 }).result(),
     model.logits(ids),
     model.status(),
+    model.saveState(ids),
   ])
+  assert.is((await model.loadState(state)).tokens, ids.length)
   assert.is(generated.text, text)
   assert.is(bits(logits.data), bits(data))
   assert.ok(kvPages.total > 0)
