@@ -88,6 +88,14 @@ sharedTest('keys beyond f16 are a NumericError that says what to do, in every bu
         assert.is((error as { code?: string }).code, 'CACHE_OVERFLOW', `${build}: ${error}`)
       }
       assert.ok((await logits(path, build, 'f32', [1, 2, 3], 64)).every(Number.isFinite))
+      const engine = await openEngine(path, build, { kv: 'f16', context: 64 })
+      const all = await Promise.allSettled([1, 2, 3].map((id) => engine.allLogits([id, 4])))
+      assert.equal(
+        all.map((one) => one.status === 'rejected' && one.reason.code),
+        Array(3).fill('CACHE_OVERFLOW'),
+      )
+      assert.is(engine.scheduler.status.kvPages.used, 0)
+      engine.close()
     }
   } finally {
     rmSync(folder, { recursive: true })

@@ -245,8 +245,9 @@ export class Scheduler {
       if (one.work.ids.length > this.engine.context) this.shift(one)
     }
     const reading = ready.filter(reads)
-    let prompts = this.promptRows(ready.length - reading.length)
-    let left = this.mostRows()
+    const generating = ready.length - reading.length
+    let prompts = this.promptRows(generating)
+    let left = this.mostRows(generating)
     const give = (one: Sequence, most: number): void => {
       const rows = Math.min(remaining(one), most, left, reads(one) ? prompts : left)
       if (rows <= 0 || !one.active) return
@@ -287,11 +288,12 @@ export class Scheduler {
     sequence.computed -= distance
   }
 
-  private mostRows(): number {
+  /** Rows of a pass: what passMs allows, and as many tokens as a tile takes at once. */
+  private mostRows(generating: number): number {
     const { batch, passMs } = this.options
     if (passMs === undefined) return batch
-    if (this.pace === 0) return Math.min(FIRST_ROWS, batch)
-    return Math.max(1, Math.min(batch, Math.floor(passMs / this.pace)))
+    const rows = this.pace === 0 ? FIRST_ROWS : Math.floor(passMs / this.pace)
+    return Math.min(batch, Math.max(1, rows, Math.min(generating, TILE)))
   }
 
   /** Rows for prompts beside `generating` sequences, which should not stall: whole tiles together with theirs. */
