@@ -1,9 +1,10 @@
 /**
  * Many streams of one model at once: the tokens that cria generates in a second, beside llama.cpp's llama-server on the same
- * file; and how long a stream waits for its next token while the prompts of others arrive.
+ * file; how long a stream waits for its next token while the prompts of others arrive; and how soon cria answers where the
+ * beginning of a prompt is in its cache.
  *
  *     npm run bench:streams -- --model FILE [-s 1,4,8,16] [-p 32] [-n 64] [-t 2] [--rounds 3] [--peers cria,llama.cpp]
- *                              [--arriving 512] [--prompts 12]
+ *                              [--arriving 512] [--prompts 8] [--prefix 1000]
  *
  * A rate counts all tokens that were generated, and the time from the start of all streams, which is the same, to the end of
  * the last: prompts are part of it. Prompts are random tokens, no two alike, and no cache of them is used. Peers take turns.
@@ -52,13 +53,16 @@ const { values } = parseArgs({
     kv: { type: 'string', default: 'f16' },
     rounds: { type: 'string', default: '3' },
     arriving: { type: 'string', default: '512' },
-    prompts: { type: 'string', default: '12' },
+    prompts: { type: 'string', default: '8' },
+    prefix: { type: 'string', default: '1000' },
     peers: { type: 'string', default: 'cria,llama.cpp' },
   },
 })
-const [PROMPT, GENERATE, THREADS, ROUNDS, ARRIVING, PROMPTS] = [
-  ...[values.prompt, values.generate, values.threads, values.rounds, values.arriving, values.prompts].map(Number),
-] as [number, number, number, number, number, number]
+const [PROMPT, GENERATE, THREADS] = [Number(values.prompt), Number(values.generate), Number(values.threads)]
+const [ROUNDS, ARRIVING, PROMPTS, PREFIX] = [
+  ...[Number(values.rounds), Number(values.arriving)],
+  ...[Number(values.prompts), Number(values.prefix)],
+] as const
 const STREAMS = values.streams.split(',').map(Number).filter(Boolean)
 /** Tokens of a stream that others' prompts interrupt: more than it comes to. */
 const ENDLESS = 2048
@@ -80,6 +84,8 @@ let salt = 1
 /** By peer: rates of each number of streams, a round each; token gaps in milliseconds, of all rounds. */
 const rates = new Map(peers.map(({ key }) => [key, new Map(STREAMS.map((count) => [count, [] as number[]]))]))
 const gaps = new Map(peers.map(({ key }) => [key, [] as number[]]))
+/** Milliseconds to the first token: of a prompt that is new, and of another that begins like it. */
+const soon = { first: [] as number[], second: [] as number[] }
 for (let round = 0; round < ROUNDS; round++) {
   // Each round begins with another one.
   for (const [i] of peers.entries()) await measure(peers[(i + round) % peers.length]!, round)
@@ -145,11 +151,17 @@ async function measure(peer: StreamPeer, round: number): Promise<void> {
       await session.close()
     }
   }
-  if (ARRIVING === 0) return
-  const tokens = Math.max(ENDLESS, ARRIVING + 256)
+  const tokens = Math.max(ENDLESS, ARRIVING + 256, PREFIX + 256)
   const session = await peer.open({ model, threads: THREADS, parallel: 2, tokens, kv })
   try {
-    gaps.get(peer.key)!.push(...(await gapsWhilePromptsArrive(session)))
+    if (ARRIVING > 0) gaps.get(peer.key)!.push(...(await gapsWhilePromptsArrive(session)))
+    if (PREFIX === 0 || peer.key !== 'cria') return
+    const prefix = randomPrompt(PREFIX)
+    for (const times of [soon.first, soon.second]) {
+      const start = performance.now()
+      await session.generate([...prefix, ...randomPrompt(8)], { maxTokens: 1 })
+      times.push(performance.now() - start)
+    }
   } finally {
     await session.close()
   }
@@ -207,7 +219,16 @@ function print(): void {
       console.log(`| ${[count, ...cells].join(' | ')} |`)
     }
   }
-  if (ARRIVING === 0) return
+  if (ARRIVING > 0) printGaps()
+  if (soon.first.length === 0) return
+  const [first, second] = [median(soon.first), median(soon.second)]
+  console.log(
+    `\nMilliseconds to the first token after ${PREFIX} tokens and 8 of its own, the first time and the second:`,
+  )
+  console.log(`${spread(soon.first)}, ${spread(soon.second)}: ${(first / second).toFixed(1)} times sooner`)
+}
+
+function printGaps(): void {
   console.log(
     `\nMilliseconds between a stream's tokens while ${PROMPTS} prompts of ${ARRIVING} arrive, one after the other\n`,
   )
