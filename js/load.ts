@@ -47,10 +47,12 @@ export async function load(input: ModelInput, options: LoadOptions = {}): Promis
   if (holdsBytes(input)) return new CriaModel(describe(opened, settled), crew, metadata, onWarning)
   const { onProgress: _, signal: __, ...rest } = options
   const { isa, isaReason } = opened
+  // Not `opened` itself: it holds the memories, which a closed model must not keep.
+  const first = toldOf(opened)
   const reload = async (signal: AbortSignal): Promise<Crew> => {
-    const again = await start(input, { ...rest, signal }, { ...settled, isa, isaReason }, (now) =>
-      checkSame(opened, now),
-    )
+    const again = await start(input, { ...rest, signal }, { ...settled, isa, isaReason }, (now) => {
+      if (toldOf(now) !== first) throw changed(now)
+    })
     again.crew.loadsAgain = true
     return again.crew
   }
@@ -109,12 +111,14 @@ function holdsBytes(input: ModelInput): boolean {
   return [input].flat().some((part) => part instanceof ArrayBuffer || ArrayBuffer.isView(part))
 }
 
-/** What the façade has told of a model must hold when it is loaded again. */
-function checkSame(first: Opened, now: Opened): void {
-  const told = ({ fileBytes, config, type }: Opened): string => JSON.stringify([fileBytes, config, type])
-  if (told(first) === told(now)) return
+/** What the façade has told of a model, which must hold when it is loaded again. */
+function toldOf({ fileBytes, config, type }: Opened): string {
+  return JSON.stringify([fileBytes, config, type])
+}
+
+function changed({ config }: Opened): SourceError {
   const message = 'The model’s file is another one than at first; close the model and load it again.'
-  throw new SourceError('SOURCE_CHANGED', message, first.config.name)
+  return new SourceError('SOURCE_CHANGED', message, config.name)
 }
 
 /** Places and Blobs go to the leader as they are; bytes and a `fetch` of the caller's own stay here and are asked for. */

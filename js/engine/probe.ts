@@ -50,10 +50,13 @@ export function chooseAlternates(
   timed: boolean,
 ): number[] {
   const chosen: number[] = []
+  const probed = Array.from(types).flatMap((id) => PROBED.get(id) ?? [])
+  // Each memory takes gigabytes of a browser's address space until it is collected: none without need.
+  if (probed.length === 0) return chosen
   const probe = openProbe(module, shared)
-  for (const id of types) {
-    const type = PROBED.get(id)
-    if (!type || !probe.exact(id, type)) continue
+  for (const type of probed) {
+    const { id } = type
+    if (!probe.exact(id, type)) continue
     probe.warm(id)
     if (probe.exact(id, type) && (!timed || probe.faster(id))) chosen.push(id)
   }
