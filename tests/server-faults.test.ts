@@ -17,6 +17,7 @@ Worker.prototype.unref = function (this: Worker) {
 
 const LIMIT = 1000
 const STREAMS = 6
+const PARALLEL = 4
 /** Of one request for embeddings. */
 const TEXTS = 500
 const GREEDY = { prompt: 'Once', temperature: 0, max_tokens: 12 }
@@ -32,7 +33,7 @@ for (const [who, index] of [
 ] as const) {
   test(`${who} dies`, async () => {
     workers.clear()
-    const model = await load(STORIES, { threads: 2, context: 8192, parallel: 4, onWarning: () => {} })
+    const model = await load(STORIES, { threads: 2, context: 8192, parallel: PARALLEL, onWarning: () => {} })
     const team = [...workers]
     const errors: unknown[] = []
     const handler = createHandler(model, { parallel: 32, onError: (error) => errors.push(error) })
@@ -48,7 +49,7 @@ for (const [who, index] of [
         body: JSON.stringify({ input: Array(TEXTS).fill('Once upon a time '.repeat(50)) }),
       })
       // All have come, and some run while more wait for a place in the model.
-      for (let come = 0; come < STREAMS + 4 + TEXTS; ) {
+      for (let come = 0; come < STREAMS + 4 + PARALLEL; ) {
         const { running, waiting } = await model.status()
         come = running + waiting
       }

@@ -384,6 +384,29 @@ test('more than may wait are told to come back; a place that a client leaves is 
   assert.equal(logs.map(({ status }) => status).sort(), [200, 200, 429, 499, 499])
 })
 
+test('a request that asks for much leaves places to others', async () => {
+  const narrow = await load(STORIES, { threads: 2, parallel: 2, onWarning: () => {} })
+  try {
+    const handler = createHandler(narrow, { parallel: 4 })
+    for (const [path, body] of [
+      ['/v1/completions', { prompt: Array(64).fill('Once'), n: 4, ignore_eos: true, max_tokens: 30 }],
+      ['/v1/embeddings', { input: Array(2000).fill('Once upon a time') }],
+    ] as const) {
+      let over = false
+      const much = handler(post(path, body)).then((response) => {
+        over = true
+        return response
+      })
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      assert.is((await ask(handler, post('/v1/completions', { prompt: 'Two', ...GREEDY }))).status, 200)
+      assert.not(over, path)
+      assert.is((await much).status, 200)
+    }
+  } finally {
+    await narrow.close()
+  }
+})
+
 test('a client that goes stops its generation, whole or streamed', async () => {
   const { handler, next } = logged()
   const leaving = new AbortController()
@@ -474,7 +497,7 @@ test('-c is what answers share of the cache, --parallel how many run at once', a
     Number(
       new RegExp(`^cria:${name}\\{model="a \\\\"b\\\\"\\\\\\\\",state="${state}"\\} (\\d+)$`, 'm').exec(metrics)?.[1],
     )
-  assert.equal([value('sequences', 'running'), value('sequences', 'waiting')], [3, n - 3], metrics)
+  assert.equal([value('sequences', 'running'), value('sequences', 'waiting')], [3, 0], metrics)
   assert.is(value('kv_pages', 'used') + value('kv_pages', 'cached') + value('kv_pages', 'free'), 1024 / 64)
   await reader.cancel()
   child.kill('SIGTERM')

@@ -59,6 +59,7 @@ export function serveChat(body: ChatBody, name: string, model: Model, defaults: 
     finish_reason: result.finishReason,
   })
   return {
+    parallel: model.info.parallel,
     choices: Array.from({ length: n }, (_, i) => ({
       start: (all) => model.chat(messages, all),
       options: choiceOptions(options, i),

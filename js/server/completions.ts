@@ -59,6 +59,7 @@ export function serveCompletions(body: CompletionBody, name: string, model: Mode
     }
   }
   return {
+    parallel: model.info.parallel,
     choices: prompts.flatMap((prompt) =>
       Array.from({ length: n }, (_, i) => ({
         start: (all: object) => model.generate(prompt, all),

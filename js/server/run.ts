@@ -1,5 +1,6 @@
 /** The generations behind one request: several choices of one or more prompts, side by side. */
 import type { GenerateOptions, GenerateResult, Generation, SampledLogprobs } from '../api.ts'
+import { atMost } from './at-most.ts'
 
 /** What a model is asked for one choice. */
 export interface Choice {
@@ -17,11 +18,12 @@ export interface Piece {
 }
 
 /**
- * Runs all choices; `onPiece` gets their pieces as they come, and is waited for. When one fails the others are aborted.
- * Resolves to the results, in order.
+ * Runs all choices, at most `most` at a time; `onPiece` gets their pieces as they come, and is waited for. When one fails the
+ * others are aborted. Resolves to the results, in order.
  */
 export async function runChoices(
   choices: readonly Choice[],
+  most: number,
   signal: AbortSignal,
   onPiece: (piece: Piece) => Promise<void>,
 ): Promise<GenerateResult[]> {
@@ -36,12 +38,12 @@ export async function runChoices(
   signal.addEventListener('abort', abort, { once: true })
   if (signal.aborted) abort()
   try {
-    const running = choices.map((choice, index) => runChoice(choice, index, controllers[index]!.signal, onPiece))
-    for (const one of running) one.catch(end)
-    const settled = await Promise.allSettled(running)
-    // What failed first was the reason for the others to end.
+    const results = await atMost(most, choices, (choice, index) =>
+      // All are waited for; what failed first was the reason for the others to end.
+      runChoice(choice, index, controllers[index]!.signal, onPiece).catch(end),
+    )
     if (failure) throw (failure as { reason: unknown }).reason
-    return settled.map((one) => (one as PromiseFulfilledResult<GenerateResult>).value)
+    return results as GenerateResult[]
   } finally {
     signal.removeEventListener('abort', abort)
   }

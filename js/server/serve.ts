@@ -7,6 +7,8 @@ import { type Choice, type Piece, runChoices } from './run.ts'
 /** What to run for a request, and how its endpoint tells of it. */
 export interface Served {
   choices: Choice[]
+  /** Choices that run at once. */
+  parallel: number
   /** What must be there before the first choice begins. */
   prepare?(signal: AbortSignal): Promise<void>
   /** Of a stream: what comes before the first piece of a choice. */
@@ -22,7 +24,7 @@ export async function answerWhole(
   signal: AbortSignal,
 ): Promise<{ answer: object; results: GenerateResult[] }> {
   await served.prepare?.(signal)
-  const results = await runChoices(served.choices, signal, async () => {})
+  const results = await runChoices(served.choices, served.parallel, signal, async () => {})
   return { answer: served.whole(results), results }
 }
 
@@ -45,7 +47,7 @@ export function answerStream(served: Served, options: StreamOptions): Promise<Ev
       enter(async () => {
         await served.prepare?.(signal)
         const opened = new Set<number>()
-        const results = await runChoices(served.choices, signal, async (piece) => {
+        const results = await runChoices(served.choices, served.parallel, signal, async (piece) => {
           const choices = opened.has(piece.index) ? [] : served.opening(piece.index)
           opened.add(piece.index)
           for (const choice of [...choices, ...served.piece(piece)]) await send(served.chunk([choice], rest))
