@@ -40,7 +40,6 @@ import { matvec as matvec_q6_k_relaxed_add } from './matvec_q6_k/relaxed_add'
 import { matmul as matmul_f32 } from './matmul_f32/simd'
 import * as matmul_i16 from './matmul_i16/simd'
 import { matmul as matmul_i16_relaxed } from './matmul_i16/relaxed'
-import * as matmul_q4 from './matmul_q4/relaxed'
 import * as matmul_u4 from './matmul_u4/relaxed'
 import { matmul as matmul_u6_add } from './matmul_u6/relaxed_add'
 import * as matmul_u8_add from './matmul_u8/relaxed_add'
@@ -249,9 +248,9 @@ export function matmul(type: i32, w: usize, columns: i32, acts: usize, out: usiz
       case TYPE_Q4_1:
         return matmul_u4.matmulMin(w, blocks, acts, out)
       case TYPE_Q4_0 | PACKED:
-        return matmul_q4.matmul(w, blocks, acts, out)
+        return matmul_u4.matmulPacked(w, blocks, acts, out)
       case TYPE_Q4_1 | PACKED:
-        return matmul_q4.matmulMin(w, blocks, acts, out)
+        return matmul_u4.matmulMinPacked(w, blocks, acts, out)
       case TYPE_Q8_0:
       case TYPE_Q6_K:
         return matmul_i16_relaxed(w, blocks, acts, out)

@@ -79,11 +79,3 @@ export function addDot8(acc: v128, a: v128, w: v128): v128 {
 export function dotAdd(acc: v128, a: v128, w: v128): v128 {
   return i32x4.relaxed_dot_i8x16_i7x16_add_s(a, w, acc)
 }
-
-/** The integer of a block of nibbles: Σ of the pairs, with −8 · the sum of the activations where the values are offset by 8. */
-// @ts-ignore: decorator
-@inline
-export function finish(s: v128, bias: v128, offset: bool): v128 {
-  const c = i32x4.extadd_pairwise_i16x8_s(s)
-  return offset ? i32x4.add(c, bias) : c
-}

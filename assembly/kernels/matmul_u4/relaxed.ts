@@ -1,11 +1,48 @@
-// Q4_0 and Q4_1, unpacked to bytes 0…15. i16 lanes sum the eight quads of a block: at most 8 · 2 · 15 · 127 = 30,480.
+// Q4_0 and Q4_1. i16 lanes sum the eight quads of a block: at most 8 · 2 · 15 · 127 = 30,480. For many tokens a group comes
+// unpacked to bytes; for few, which share the cost of unpacking badly, as it is packed.
+import { F16_MASK, shiftF16x4 } from '../../quant/f16'
+import { PACKED_Q4_0 } from '../../quant/q4_0'
+import { PACKED_Q4_1 } from '../../quant/q4_1'
+import { GROUP_HEADER, RATIO_D, RATIO_M } from '../../quant/scales'
 import { ACTS_BLOCK, ACTS_DA, ACTS_S, ACTS_SA } from '../acts'
-import { addDot8, dot8, finish, splat0, splat1, splat2, splat3, step, stepMin } from '../steps'
+import { addDot8, dot8, splat0, splat1, splat2, splat3, step, stepMin } from '../steps'
 import { I8_BLOCK, I8_D, I8_M } from '../unpack/layout'
+
+/** Quad i of four rows as bytes; `rows`: 0, or 16 for rows 4–7. */
+// @ts-ignore: decorator
+@inline
+function quad(w: usize, i: usize, rows: usize, packed: bool, low: v128): v128 {
+  if (!packed) return v128.load(w + (32 * i + rows))
+  const v = v128.load(w + (32 * (i & 3) + rows))
+  return v128.and(i < 4 ? v : i16x8.shr_u(v, 4), low)
+}
+
+/** Four scales, or minima. */
+// @ts-ignore: decorator
+@inline
+function scales(p: usize, packed: bool, mask: v128, ratio: v128): v128 {
+  return packed ? f32x4.mul(shiftF16x4(p, mask), ratio) : v128.load(p)
+}
+
+/** The block's integer: Σ of the pairs, with −8 · the sum of the activations where the values are offset by 8. */
+// @ts-ignore: decorator
+@inline
+function finish(s: v128, bias: v128, offset: bool): v128 {
+  const c = i32x4.extadd_pairwise_i16x8_s(s)
+  return offset ? i32x4.add(c, bias) : c
+}
 
 // @ts-ignore: decorator
 @inline
-function tile(w: usize, blocks: i32, acts: usize, out: usize, hasMin: bool): void {
+function tile(group: usize, blocks: i32, acts: usize, out: usize, hasMin: bool, packed: bool): void {
+  const ratioD = packed ? v128.load32_splat(group, RATIO_D) : i32x4.splat(0)
+  const ratioM = packed && hasMin ? v128.load32_splat(group, RATIO_M) : i32x4.splat(0)
+  const low = i8x16.splat(15)
+  const mask = i32x4.splat(F16_MASK)
+  const bytes = !packed ? I8_BLOCK : hasMin ? PACKED_Q4_1 : PACKED_Q4_0
+  const d: usize = packed ? 128 : I8_D
+  const m: usize = packed ? 144 : I8_M
+  const next: usize = packed ? 8 : 16
   let f00 = f32x4.splat(0),
     f01 = f00,
     f10 = f00,
@@ -14,9 +51,10 @@ function tile(w: usize, blocks: i32, acts: usize, out: usize, hasMin: bool): voi
     f21 = f00,
     f30 = f00,
     f31 = f00
-  for (const end = w + <usize>blocks * I8_BLOCK; w < end; w += I8_BLOCK, acts += 4 * ACTS_BLOCK) {
-    let w0 = v128.load(w)
-    let w1 = v128.load(w, 16)
+  let w = packed ? group + GROUP_HEADER : group
+  for (const end = w + <usize>blocks * bytes; w < end; w += bytes, acts += 4 * ACTS_BLOCK) {
+    let w0 = quad(w, 0, 0, packed, low)
+    let w1 = quad(w, 0, 16, packed, low)
     let x = v128.load32_splat(acts)
     let c00 = dot8(x, w0)
     let c01 = dot8(x, w1)
@@ -29,8 +67,8 @@ function tile(w: usize, blocks: i32, acts: usize, out: usize, hasMin: bool): voi
     x = v128.load32_splat(acts, 12)
     let c30 = dot8(x, w0)
     let c31 = dot8(x, w1)
-    w0 = v128.load(w, 32)
-    w1 = v128.load(w, 48)
+    w0 = quad(w, 1, 0, packed, low)
+    w1 = quad(w, 1, 16, packed, low)
     x = v128.load32_splat(acts, 16)
     c00 = addDot8(c00, x, w0)
     c01 = addDot8(c01, x, w1)
@@ -43,8 +81,8 @@ function tile(w: usize, blocks: i32, acts: usize, out: usize, hasMin: bool): voi
     x = v128.load32_splat(acts, 28)
     c30 = addDot8(c30, x, w0)
     c31 = addDot8(c31, x, w1)
-    w0 = v128.load(w, 64)
-    w1 = v128.load(w, 80)
+    w0 = quad(w, 2, 0, packed, low)
+    w1 = quad(w, 2, 16, packed, low)
     x = v128.load32_splat(acts, 32)
     c00 = addDot8(c00, x, w0)
     c01 = addDot8(c01, x, w1)
@@ -57,8 +95,8 @@ function tile(w: usize, blocks: i32, acts: usize, out: usize, hasMin: bool): voi
     x = v128.load32_splat(acts, 44)
     c30 = addDot8(c30, x, w0)
     c31 = addDot8(c31, x, w1)
-    w0 = v128.load(w, 96)
-    w1 = v128.load(w, 112)
+    w0 = quad(w, 3, 0, packed, low)
+    w1 = quad(w, 3, 16, packed, low)
     x = v128.load32_splat(acts, 48)
     c00 = addDot8(c00, x, w0)
     c01 = addDot8(c01, x, w1)
@@ -71,8 +109,8 @@ function tile(w: usize, blocks: i32, acts: usize, out: usize, hasMin: bool): voi
     x = v128.load32_splat(acts, 60)
     c30 = addDot8(c30, x, w0)
     c31 = addDot8(c31, x, w1)
-    w0 = v128.load(w, 128)
-    w1 = v128.load(w, 144)
+    w0 = quad(w, 4, 0, packed, low)
+    w1 = quad(w, 4, 16, packed, low)
     x = v128.load32_splat(acts, 64)
     c00 = addDot8(c00, x, w0)
     c01 = addDot8(c01, x, w1)
@@ -85,8 +123,8 @@ function tile(w: usize, blocks: i32, acts: usize, out: usize, hasMin: bool): voi
     x = v128.load32_splat(acts, 76)
     c30 = addDot8(c30, x, w0)
     c31 = addDot8(c31, x, w1)
-    w0 = v128.load(w, 160)
-    w1 = v128.load(w, 176)
+    w0 = quad(w, 5, 0, packed, low)
+    w1 = quad(w, 5, 16, packed, low)
     x = v128.load32_splat(acts, 80)
     c00 = addDot8(c00, x, w0)
     c01 = addDot8(c01, x, w1)
@@ -99,8 +137,8 @@ function tile(w: usize, blocks: i32, acts: usize, out: usize, hasMin: bool): voi
     x = v128.load32_splat(acts, 92)
     c30 = addDot8(c30, x, w0)
     c31 = addDot8(c31, x, w1)
-    w0 = v128.load(w, 192)
-    w1 = v128.load(w, 208)
+    w0 = quad(w, 6, 0, packed, low)
+    w1 = quad(w, 6, 16, packed, low)
     x = v128.load32_splat(acts, 96)
     c00 = addDot8(c00, x, w0)
     c01 = addDot8(c01, x, w1)
@@ -113,8 +151,8 @@ function tile(w: usize, blocks: i32, acts: usize, out: usize, hasMin: bool): voi
     x = v128.load32_splat(acts, 108)
     c30 = addDot8(c30, x, w0)
     c31 = addDot8(c31, x, w1)
-    w0 = v128.load(w, 224)
-    w1 = v128.load(w, 240)
+    w0 = quad(w, 7, 0, packed, low)
+    w1 = quad(w, 7, 16, packed, low)
     x = v128.load32_splat(acts, 112)
     c00 = addDot8(c00, x, w0)
     c01 = addDot8(c01, x, w1)
@@ -127,8 +165,8 @@ function tile(w: usize, blocks: i32, acts: usize, out: usize, hasMin: bool): voi
     x = v128.load32_splat(acts, 124)
     c30 = addDot8(c30, x, w0)
     c31 = addDot8(c31, x, w1)
-    const d0 = v128.load(w, I8_D)
-    const d1 = v128.load(w, I8_D + 16)
+    const d0 = scales(w + d, packed, mask, ratioD)
+    const d1 = scales(w + d + next, packed, mask, ratioD)
     const da = v128.load(acts, 4 * ACTS_DA)
     const s = v128.load(acts, 4 * ACTS_S)
     const da0 = splat0(da)
@@ -148,8 +186,8 @@ function tile(w: usize, blocks: i32, acts: usize, out: usize, hasMin: bool): voi
     f30 = step(f30, finish(c30, s3, !hasMin), d0, da3)
     f31 = step(f31, finish(c31, s3, !hasMin), d1, da3)
     if (hasMin) {
-      const m0 = v128.load(w, I8_M)
-      const m1 = v128.load(w, I8_M + 16)
+      const m0 = scales(w + m, packed, mask, ratioM)
+      const m1 = scales(w + m + next, packed, mask, ratioM)
       const sa = v128.load(acts, 4 * ACTS_SA)
       let sat = splat0(sa)
       f00 = stepMin(f00, m0, sat)
@@ -177,10 +215,19 @@ function tile(w: usize, blocks: i32, acts: usize, out: usize, hasMin: bool): voi
 
 /** Q4_0: 8 rows, unpacked · a tile of 4 tokens → f32[4 tokens][8 rows] at out. */
 export function matmul(w: usize, blocks: i32, acts: usize, out: usize): void {
-  tile(w, blocks, acts, out, false)
+  tile(w, blocks, acts, out, false, false)
 }
 
 /** Q4_1. */
 export function matmulMin(w: usize, blocks: i32, acts: usize, out: usize): void {
-  tile(w, blocks, acts, out, true)
+  tile(w, blocks, acts, out, true, false)
+}
+
+/** The same of a group as it is packed. */
+export function matmulPacked(group: usize, blocks: i32, acts: usize, out: usize): void {
+  tile(group, blocks, acts, out, false, true)
+}
+
+export function matmulMinPacked(group: usize, blocks: i32, acts: usize, out: usize): void {
+  tile(group, blocks, acts, out, true, true)
 }
