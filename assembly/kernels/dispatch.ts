@@ -34,13 +34,12 @@ import { matvec as matvec_q8_0_simd } from './matvec_q8_0/simd'
 import { matvec as matvec_q8_0_relaxed } from './matvec_q8_0/relaxed'
 import { matvec as matvec_q8_0_relaxed_add } from './matvec_q8_0/relaxed_add'
 import { matvec as matvec_q6_k_scalar } from './matvec_q6_k/scalar'
-import { matvec as matvec_q6_k_simd } from './matvec_q6_k/simd'
-import { matvec as matvec_q6_k_relaxed } from './matvec_q6_k/relaxed'
-import { matvec as matvec_q6_k_relaxed_add } from './matvec_q6_k/relaxed_add'
+import * as matvec_q6_k from './matvec_q6_k/simd'
 import { matmul as matmul_f32 } from './matmul_f32/simd'
 import * as matmul_i16 from './matmul_i16/simd'
 import { matmul as matmul_i16_relaxed } from './matmul_i16/relaxed'
 import * as matmul_u4 from './matmul_u4/relaxed'
+import { matmul as matmul_u6 } from './matmul_u6/relaxed'
 import { matmul as matmul_u6_add } from './matmul_u6/relaxed_add'
 import * as matmul_u8_add from './matmul_u8/relaxed_add'
 import * as planes from './planes'
@@ -123,7 +122,7 @@ export function matvec(type: i32, group: usize, columns: i32, acts: usize, out: 
       case TYPE_Q8_0:
         return matvec_q8_0_relaxed(group, columns / BLOCK, acts, out)
       case TYPE_Q6_K:
-        return matvec_q6_k_relaxed(group, columns / BLOCK, acts, out)
+        return matvec_q6_k.matvec(group, columns / BLOCK, acts, out)
       case TYPE_Q4_0 | ALTERNATE:
         return matvec_q4_0_relaxed_add(group, columns / BLOCK, acts, out)
       case TYPE_Q4_1 | ALTERNATE:
@@ -131,7 +130,7 @@ export function matvec(type: i32, group: usize, columns: i32, acts: usize, out: 
       case TYPE_Q8_0 | ALTERNATE:
         return matvec_q8_0_relaxed_add(group, columns / BLOCK, acts, out)
       case TYPE_Q6_K | ALTERNATE:
-        return matvec_q6_k_relaxed_add(group, columns / BLOCK, acts, out)
+        return matvec_q6_k.matvecAdd(group, columns / BLOCK, acts, out)
       default:
         return planes.matvec(type, group, columns / BLOCK, acts, out)
     }
@@ -150,7 +149,7 @@ export function matvec(type: i32, group: usize, columns: i32, acts: usize, out: 
       case TYPE_Q8_0:
         return matvec_q8_0_simd(group, columns / BLOCK, acts, out)
       case TYPE_Q6_K:
-        return matvec_q6_k_simd(group, columns / BLOCK, acts, out)
+        return matvec_q6_k.matvec(group, columns / BLOCK, acts, out)
       default:
         return planes.matvec(type, group, columns / BLOCK, acts, out)
     }
@@ -190,14 +189,6 @@ export function unpack(type: i32, group: usize, columns: i32, scratch: usize): u
         unpack_i8.unpackQ8_0(group, blocks, scratch)
         break
       }
-      case TYPE_Q6_K: {
-        unpack_i16.unpackQ6_K(group, blocks, scratch)
-        break
-      }
-      case TYPE_Q6_K | ALTERNATE: {
-        unpack_i8.unpackQ6_K(group, blocks, scratch)
-        break
-      }
       default:
         planes.unpack(type, group, blocks, scratch)
     }
@@ -221,10 +212,6 @@ export function unpack(type: i32, group: usize, columns: i32, scratch: usize): u
       }
       case TYPE_Q8_0: {
         unpack_i16.unpackQ8_0(group, blocks, scratch)
-        break
-      }
-      case TYPE_Q6_K: {
-        unpack_i16.unpackQ6_K(group, blocks, scratch)
         break
       }
       default:
@@ -252,8 +239,9 @@ export function matmul(type: i32, w: usize, columns: i32, acts: usize, out: usiz
       case TYPE_Q4_1 | PACKED:
         return matmul_u4.matmulMinPacked(w, blocks, acts, out)
       case TYPE_Q8_0:
-      case TYPE_Q6_K:
         return matmul_i16_relaxed(w, blocks, acts, out)
+      case TYPE_Q6_K:
+        return matmul_u6(w, blocks, acts, out)
       case TYPE_Q4_0 | ALTERNATE:
         return matmul_u8_add.matmulQ4_0(w, blocks, acts, out)
       case TYPE_Q4_1 | ALTERNATE:

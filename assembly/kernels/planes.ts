@@ -10,6 +10,7 @@ import {
   TYPE_Q5_0,
   TYPE_Q5_1,
   TYPE_Q5_K,
+  TYPE_Q6_K,
 } from '../layout'
 import { PLANES_Q2_K } from '../quant/q2_k'
 import { PLANES_Q3_K } from '../quant/q3_k'
@@ -150,6 +151,8 @@ export function unpack(type: i32, group: usize, blocks: i32, scratch: usize): vo
         return unpacking.unpackK16(PLANES_Q2_K, true, group, blocks, scratch, true, true)
       case TYPE_Q3_K | ALTERNATE:
         return unpacking.unpackK16(PLANES_Q3_K, false, group, blocks, scratch, true, true)
+      case TYPE_Q6_K | ALTERNATE:
+        return unpacking.unpackQ6_K(group, blocks, scratch, true, true)
       case TYPE_IQ4_NL | ALTERNATE:
         return unpacking.unpackIQ4_NL(group, blocks, scratch, true)
       case TYPE_IQ4_XS | ALTERNATE:
@@ -169,6 +172,8 @@ export function unpack(type: i32, group: usize, blocks: i32, scratch: usize): vo
       return unpacking.unpackK16(PLANES_Q2_K, true, group, blocks, scratch, small, false)
     case TYPE_Q3_K:
       return unpacking.unpackK16(PLANES_Q3_K, false, group, blocks, scratch, small, false)
+    case TYPE_Q6_K:
+      return unpacking.unpackQ6_K(group, blocks, scratch, small, false)
     case TYPE_IQ4_NL:
       return unpacking.unpackIQ4_NL(group, blocks, scratch, false)
     case TYPE_IQ4_XS:

@@ -1,96 +1,196 @@
 // Planes (quant/planes.ts) in registers: quads of columns of four rows as bytes, and their dots, in every SIMD build.
-import { BITS, NIBBLES, PAIRS, TRIPLES } from '../quant/planes'
+import { heldBytes } from '../quant/held'
+import { FIVES, NIBBLES, PAIRS, SIXES, TRIPLES } from '../quant/planes'
 import { addDot8, dot16, dot8, dotAdd } from './steps'
 
-/** Bytes from one token's quad to the next in its activations. */
+/** A token's quad j in every lane, in the simd build its columns 0 and 2. Such loads are free beside the dots. */
 // @ts-ignore: decorator
 @inline
-export const QUAD_BYTES: usize = ASC_FEATURE_RELAXED_SIMD ? 4 : 8
+export function actsX(acts: usize, j: i32): v128 {
+  return v128.load32_splat(acts + <usize>j * (ASC_FEATURE_RELAXED_SIMD ? 4 : 8))
+}
 
-/** Bits of the first plane, and the bit above them: to be held in locals, registers for the loop. */
+/** In the simd build its columns 1 and 3; x: what `actsX` gave. */
+// @ts-ignore: decorator
+@inline
+export function actsY(acts: usize, j: i32, x: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return x
+  else return v128.load32_splat(acts + <usize>j * 8, 4)
+}
+
+// Masks of what one shift brings into place: to be held in locals, registers for the loop.
+/** The quants that take no more than that. */
 // @ts-ignore: decorator
 @inline
 export function lowMask(planes: i32): v128 {
-  return i8x16.splat((planes & NIBBLES) != 0 ? 15 : planes == TRIPLES ? 7 : 3)
+  return heldBytes(planes == PAIRS ? 3 : planes == TRIPLES ? 7 : planes == NIBBLES ? 15 : planes == FIVES ? 31 : 63)
 }
 
+/** Of the others, the low bits. */
+// @ts-ignore: decorator
+@inline
+export function bottomMask(planes: i32): v128 {
+  return heldBytes(planes == FIVES ? 7 : 3)
+}
+
+/** And the high bits. */
 // @ts-ignore: decorator
 @inline
 export function topMask(planes: i32): v128 {
-  return i8x16.splat((planes & NIBBLES) != 0 ? 16 : 4)
+  return heldBytes(planes == SIXES ? 0x30 : planes == FIVES ? 0x18 : 4)
 }
 
-/** The vector of the first plane, or of three bits, that quad j of four rows is in; p: the part, 16 bytes on for rows 4–7. */
+/** Vector v of four rows at p: the offset is part of the instruction, which a sum is not. */
+// @ts-ignore: decorator
+@inline
+export function vectorAt(p: usize, v: i32): v128 {
+  return v == 0
+    ? v128.load(p)
+    : v == 1
+      ? v128.load(p, 32)
+      : v == 2
+        ? v128.load(p, 64)
+        : v == 3
+          ? v128.load(p, 96)
+          : v == 4
+            ? v128.load(p, 128)
+            : v128.load(p, 160)
+}
+
+/** The vector of the part p that quad j of four rows is in, or its low bits; 16 bytes on for rows 4–7. */
 // @ts-ignore: decorator
 @inline
 export function loadLow(p: usize, planes: i32, j: i32): v128 {
-  const v = (planes & NIBBLES) != 0 ? j & 3 : planes == PAIRS ? j & 1 : j == 3 ? 0 : j == 7 ? 2 : j & 3
-  return v128.load(p + <usize>v * 32)
+  if (planes == SIXES) return vectorAt(p, j < 6 ? j : (j - 6) * 3)
+  if (planes == FIVES) return vectorAt(p, j < 5 ? j : (j - 5) * 2)
+  if (planes == TRIPLES) return vectorAt(p, j == 3 ? 0 : j == 7 ? 2 : j & 3)
+  return vectorAt(p, j & (planes - 1))
 }
 
-/** The plane of bits, or the vector of three bits that has the high bits of quads 3 and 7. */
+/** Whether quad j and quad j − 4 are in the same vector. */
 // @ts-ignore: decorator
 @inline
-export function loadBits(p: usize, planes: i32): v128 {
-  return (planes & BITS) != 0 ? v128.load(p + (planes == TRIPLES ? 32 : 128)) : i8x16.splat(0)
+export function isBesideFourth(planes: i32, j: i32): bool {
+  return planes == FIVES ? false : planes == TRIPLES ? j != 7 : true
 }
 
-/** Bit j of every byte of h at bit `to`. */
+/** Quad j of four rows as bytes; w: what `loadLow` gave. */
 // @ts-ignore: decorator
 @inline
-function bitAt(h: v128, j: i32, to: i32, top: v128): v128 {
-  return v128.and(j < to ? i16x8.shl(h, to - j) : j == to ? h : i16x8.shr_u(h, j - to), top)
-}
-
-/** Quad j of four rows as bytes; w, h: what `loadLow` and `loadBits` gave. */
-// @ts-ignore: decorator
-@inline
-export function quad(j: i32, planes: i32, w: v128, h: v128, low: v128, top: v128): v128 {
+export function quad(j: i32, planes: i32, p: usize, w: v128, low: v128, bottom: v128, top: v128, last: v128): v128 {
   if (planes == TRIPLES) {
     if ((j & 3) < 3) return v128.and(j < 4 ? w : i16x8.shr_u(w, 3), low)
-    const two = v128.and(i16x8.shr_u(w, 6), i8x16.splat(3))
-    return v128.or(two, v128.and(i16x8.shr_u(h, j == 3 ? 4 : 5), top))
+    const high = v128.and(i16x8.shr_u(v128.load(p, 32), j == 3 ? 4 : 5), top)
+    return v128.or(v128.and(i16x8.shr_u(w, 6), bottom), high)
   }
-  const first = (planes & NIBBLES) != 0 ? NIBBLES : PAIRS
-  const at = j & ~(first - 1)
-  const q = v128.and(at == 0 ? w : i16x8.shr_u(w, at), low)
-  return (planes & BITS) != 0 ? v128.or(q, bitAt(h, j, first, top)) : q
+  if (planes == FIVES) {
+    if (j < 5) return v128.and(w, low)
+    const three = v128.and(i16x8.shr_u(w, 5), bottom)
+    if (j < 7) return v128.or(three, v128.and(i16x8.shr_u(vectorAt(p, j == 5 ? 1 : 3), 2), top))
+    // Bits 3 and 4 from bits 7.
+    const fourth = i16x8.shr_u(v128.and(v128.load(p, 32), last), 4)
+    return v128.or(three, v128.or(fourth, i16x8.shr_u(v128.and(v128.load(p, 96), last), 3)))
+  }
+  if (planes == SIXES) {
+    if (j < 6) return v128.and(w, low)
+    const middle = v128.and(i16x8.shr_u(vectorAt(p, j == 6 ? 1 : 4), 4), last)
+    const high = v128.and(i16x8.shr_u(vectorAt(p, j == 6 ? 2 : 5), 2), top)
+    return v128.or(v128.and(i16x8.shr_u(w, 6), bottom), v128.or(middle, high))
+  }
+  const at = j & ~(planes - 1)
+  return v128.and(at == 0 ? w : i16x8.shr_u(w, at), low)
+}
+
+/** Of six, the middle two; of five, bit 7 of a vector. */
+// @ts-ignore: decorator
+@inline
+export function lastMask(planes: i32): v128 {
+  return heldBytes(planes == SIXES ? 0x0c : 0x80)
 }
 
 /**
- * s + the dots of one quad of four rows, bytes in 0…63, where `first` of the sum alone. x: a token's quad in every lane, in
- * the simd build its columns 0 and 2, and y its columns 1 and 3. Sums are pairs of columns as i16 in the relaxed build;
- * else, and with `add` there too, i32.
+ * s + the dots of one quad of four rows, bytes in 0…63, where `first` of the quad alone. x, y: a token's quad, as `actsX` and
+ * `actsY` gave it; byte: i16x8.splat(255). Sums are pairs of columns as i16 in the relaxed build; else, and with `add` there
+ * too, i32.
  */
 // @ts-ignore: decorator
 @inline
-export function dotQuad(s: v128, first: bool, x: v128, y: v128, q: v128, add: bool): v128 {
+export function dotQuad(s: v128, first: bool, x: v128, y: v128, q: v128, byte: v128, add: bool): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return add ? dotAdd(s, x, q) : first ? dot8(x, q) : addDot8(s, x, q)
-  else return dot16(dot16(s, x, v128.and(q, i16x8.splat(255))), y, i16x8.shr_u(q, 8))
+  else {
+    const even = i32x4.dot_i16x8_s(x, v128.and(q, byte))
+    return dot16(first ? even : i32x4.add(s, even), y, i16x8.shr_u(q, 8))
+  }
 }
 
-/** Four quads' sum as i32; in the relaxed build at most 4 · 2 · 31 · 127 = 31,496 before. */
+/** The same of quad j of the part p, w (`quad`); in the simd build nibbles become i16 at once, low: i16x8.splat(15). */
 // @ts-ignore: decorator
 @inline
-export function widen(s: v128, add: bool): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) return add ? s : i32x4.extadd_pairwise_i16x8_s(s)
+export function dotPlanes(
+  s: v128,
+  j: i32,
+  x: v128,
+  y: v128,
+  planes: i32,
+  p: usize,
+  w: v128,
+  low: v128,
+  bottom: v128,
+  top: v128,
+  last: v128,
+  byte: v128,
+  first: bool,
+  add: bool,
+): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD || planes != NIBBLES) {
+    return dotQuad(s, first, x, y, quad(j, planes, p, w, low, bottom, top, last), byte, add)
+  }
+  const even = i32x4.dot_i16x8_s(x, v128.and(j < 4 ? w : i16x8.shr_u(w, 4), low))
+  return dot16(first ? even : i32x4.add(s, even), y, j < 4 ? v128.and(i16x8.shr_u(w, 8), low) : i16x8.shr_u(w, 12))
+}
+
+/** Four quads' sum as i32; in the relaxed build at most 4 · 2 · 31 · 127 = 31,496 before. ones: i16x8.splat(1). */
+// @ts-ignore: decorator
+@inline
+function widen(s: v128, ones: v128, add: bool): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return add ? s : i32x4.dot_i16x8_s(s, ones)
   else return s
 }
 
 /** The sum of eight quads, given that of each four: those of nibbles fit i16, 8 · 2 · 15 · 127 = 30,480. */
 // @ts-ignore: decorator
 @inline
-export function widenBoth(s: v128, t: v128, planes: i32, add: bool): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD && planes == NIBBLES && !add) return i32x4.extadd_pairwise_i16x8_s(i16x8.add(s, t))
-  return i32x4.add(widen(s, add), widen(t, add))
+export function widenBoth(s: v128, t: v128, planes: i32, ones: v128, add: bool): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD && planes == NIBBLES && !add) return i32x4.dot_i16x8_s(i16x8.add(s, t), ones)
+  return i32x4.add(widen(s, ones, add), widen(t, ones, add))
 }
 
-/** 8 signed bytes at p, each twice, as bytes: extended, lanes for the two columns of a pair of each of 8 rows. */
+/** i16 lanes 0–3, each twice: of a value for each row, lanes for the two columns of a pair of rows 0–3. */
 // @ts-ignore: decorator
 @inline
-export function twice(p: usize): v128 {
-  const s = v128.load64_zero(p)
-  return v128.shuffle<i8>(s, s, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7)
+export function twiceLow(s: v128): v128 {
+  return v128.shuffle<i16>(s, s, 0, 0, 1, 1, 2, 2, 3, 3)
+}
+
+/** Lanes 4–7. */
+// @ts-ignore: decorator
+@inline
+export function twiceHigh(s: v128): v128 {
+  return v128.shuffle<i16>(s, s, 4, 4, 5, 5, 6, 6, 7, 7)
+}
+
+/** i16 lanes 0–3 of s and t by turns. */
+// @ts-ignore: decorator
+@inline
+export function pairLow(s: v128, t: v128): v128 {
+  return v128.shuffle<i16>(s, t, 0, 8, 1, 9, 2, 10, 3, 11)
+}
+
+/** Lanes 4–7. */
+// @ts-ignore: decorator
+@inline
+export function pairHigh(s: v128, t: v128): v128 {
+  return v128.shuffle<i16>(s, t, 4, 12, 5, 13, 6, 14, 7, 15)
 }
 
 /** 4 bytes → f32x4 of sub-scales in 0…255. */
@@ -107,24 +207,9 @@ export function signedScales(p: usize): v128 {
   return i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v128.load32_zero(p)))
 }
 
-/** The two bytes a row side by side: (sc0, sc1) of each row. */
+/** −8 · the sums of columns 0–15 and 16–31 as pairs of i16, from each in every lane. */
 // @ts-ignore: decorator
 @inline
-export function scalePairs(p: usize): v128 {
-  const s = v128.load(p)
-  return v128.shuffle<i8>(s, s, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15)
-}
-
-/** Their high nibbles: (m0, m1). */
-// @ts-ignore: decorator
-@inline
-export function minPairs(p: usize): v128 {
-  return v128.and(i16x8.shr_u(scalePairs(p), 4), i8x16.splat(15))
-}
-
-/** −8 · the sums of columns 0–15 and 16–31 as pairs of i16, from those of all 32 and of the last 16. */
-// @ts-ignore: decorator
-@inline
-export function sumPair(s: i32, s1: i32): v128 {
-  return i32x4.splat(((s - s1) & 0xffff) | (s1 << 16))
+export function sumPair(s0: v128, s1: v128): v128 {
+  return v128.or(v128.and(s0, i32x4.splat(0xffff)), i32x4.shl(s1, 16))
 }

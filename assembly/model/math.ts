@@ -1,3 +1,5 @@
+import { heldFloats, heldWords } from '../quant/held'
+
 // exp, sin and cos of our own: the host's differ between engines. Scalar and SIMD forms perform the same operations.
 
 // exp(x) = 2^n · exp(r), n = nearest(x / ln 2), |r| ≤ ln 2 / 2; ln 2 in two parts (Cody and Waite), Taylor to degree 7:
@@ -86,20 +88,20 @@ export function swiglu_scalar(g: f32, u: f32): f32 {
 // @ts-ignore: decorator
 @inline
 export function swiglu_simd(g: usize, u0: v128, u1: v128): void {
-  const least = f32x4.splat(EXP_MIN)
-  const most = f32x4.splat(EXP_MAX)
-  const log2e = f32x4.splat(LOG2E)
-  const rounder = f32x4.splat(ROUNDER)
-  const high = f32x4.splat(LN2_HIGH)
-  const low = f32x4.splat(LN2_LOW)
-  const c7 = f32x4.splat(<f32>(1.0 / 5040))
-  const c6 = f32x4.splat(<f32>(1.0 / 720))
-  const c5 = f32x4.splat(<f32>(1.0 / 120))
-  const c4 = f32x4.splat(<f32>(1.0 / 24))
-  const c3 = f32x4.splat(<f32>(1.0 / 6))
-  const c2 = f32x4.splat(<f32>0.5)
-  const one = f32x4.splat(1)
-  const bias = i32x4.splat(127)
+  const least = heldFloats(EXP_MIN)
+  const most = heldFloats(EXP_MAX)
+  const log2e = heldFloats(LOG2E)
+  const rounder = heldFloats(ROUNDER)
+  const high = heldFloats(LN2_HIGH)
+  const low = heldFloats(LN2_LOW)
+  const c7 = heldFloats(<f32>(1.0 / 5040))
+  const c6 = heldFloats(<f32>(1.0 / 720))
+  const c5 = heldFloats(<f32>(1.0 / 120))
+  const c4 = heldFloats(<f32>(1.0 / 24))
+  const c3 = heldFloats(<f32>(1.0 / 6))
+  const c2 = heldFloats(<f32>0.5)
+  const one = heldFloats(1)
+  const bias = heldWords(127)
   const g0 = v128.load(g)
   const g1 = v128.load(g, 16)
   const e0 = exp_with(f32x4.neg(g0), least, most, log2e, rounder, high, low, c7, c6, c5, c4, c3, c2, one, bias)
@@ -115,20 +117,20 @@ export function swiglu_simd(g: usize, u0: v128, u1: v128): void {
 // @ts-ignore: decorator
 @inline
 export function expSum_simd(p: usize, count: i32, shift: v128, factor: v128): v128 {
-  const least = f32x4.splat(EXP_MIN)
-  const most = f32x4.splat(EXP_MAX)
-  const log2e = f32x4.splat(LOG2E)
-  const rounder = f32x4.splat(ROUNDER)
-  const high = f32x4.splat(LN2_HIGH)
-  const low = f32x4.splat(LN2_LOW)
-  const c7 = f32x4.splat(<f32>(1.0 / 5040))
-  const c6 = f32x4.splat(<f32>(1.0 / 720))
-  const c5 = f32x4.splat(<f32>(1.0 / 120))
-  const c4 = f32x4.splat(<f32>(1.0 / 24))
-  const c3 = f32x4.splat(<f32>(1.0 / 6))
-  const c2 = f32x4.splat(<f32>0.5)
-  const one = f32x4.splat(1)
-  const bias = i32x4.splat(127)
+  const least = heldFloats(EXP_MIN)
+  const most = heldFloats(EXP_MAX)
+  const log2e = heldFloats(LOG2E)
+  const rounder = heldFloats(ROUNDER)
+  const high = heldFloats(LN2_HIGH)
+  const low = heldFloats(LN2_LOW)
+  const c7 = heldFloats(<f32>(1.0 / 5040))
+  const c6 = heldFloats(<f32>(1.0 / 720))
+  const c5 = heldFloats(<f32>(1.0 / 120))
+  const c4 = heldFloats(<f32>(1.0 / 24))
+  const c3 = heldFloats(<f32>(1.0 / 6))
+  const c2 = heldFloats(<f32>0.5)
+  const one = heldFloats(1)
+  const bias = heldWords(127)
   let sum = f32x4.splat(0)
   let within = i32x4.splat(-1)
   for (; count > 0; count -= 4, p += 16) {

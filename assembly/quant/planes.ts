@@ -1,17 +1,22 @@
-// Quants of 2 to 5 bits of 32 columns of 8 rows, as planes. A plane holds some bits of every column: nibbles (4 bits, 128
-// bytes), pairs (2 bits, 64 bytes), single bits (32 bytes), in this order where a type has several, the low bits first.
-//
-// A plane of b bits is b vectors of 32 bytes, each laid out like one quad of columns:
+// Quants of 2 to 6 bits of 32 columns of 8 rows, as planes. A plane of b bits, pairs or nibbles, is b vectors of 32 bytes,
+// each laid out like one quad of columns:
 //   ┌ vector v = 0 … b − 1, 32 bytes ──────────────────┐
 //   │ row 0: 4 bytes │ row 1 │ … │ row 7               │   bits b·i … b·i + b − 1 of a byte: quad j = b·i + v
 //   └──────────────────────────────────────────────────┘   (columns 4j … 4j + 3), i = 0 … 8 / b − 1
 //
-// Three bits are packed more tightly, so that most quads take one mask and at most one shift (96 bytes):
-//   vector v = 0 … 2: bits 0–2 quad v │ bits 3–5 quad v + 4 │ bits 6, 7:
+// Three, five and six bits, which divide no byte, are packed so that most quads take one mask and at most one shift:
+//   three, vector v = 0 … 2: bits 0–2 quad v │ bits 3–5 quad v + 4 │ bits 6, 7:
 //     v = 0: the low bits of quad 3 │ v = 1: the high bits of quads 3 and 7 │ v = 2: the low bits of quad 7
+//   five, vector v = 0 … 4: bits 0–4 quad v │ bits 5–7:
+//     v = 0, 2, 4: the low three of quads 5, 6, 7 │ v = 1: the high two of quad 5, the fourth of 7
+//     v = 3: the high two of quad 6, the fifth of 7
+//   six, vector v = 0 … 5: bits 0–5 quad v │ bits 6, 7:
+//     v = 0, 1, 2: of quad 6 the low two, the middle two, the high two │ v = 3, 4, 5: of quad 7
+//
+// In files their high bits are apart: planes of nibbles or pairs, and of pairs or single bits, are made first.
 import { interleave } from './rows'
 
-// Which planes a type has, bits.
+// Bits of a quant.
 // @ts-ignore: decorator
 @inline
 export const NIBBLES = 4
@@ -20,14 +25,15 @@ export const NIBBLES = 4
 export const PAIRS = 2
 // @ts-ignore: decorator
 @inline
-export const BITS = 1
-
-/** Three bits, packed tightly. */
+export const TRIPLES = 3
 // @ts-ignore: decorator
 @inline
-export const TRIPLES = 3
+export const FIVES = 5
+// @ts-ignore: decorator
+@inline
+export const SIXES = 6
 
-/** Bytes of these planes: 32 for each bit of a column. */
+/** Bytes of 32 columns: 32 for each bit. */
 // @ts-ignore: decorator
 @inline
 export function planeBytes(planes: i32): usize {
@@ -62,21 +68,30 @@ function tripleValue(at: usize, j: i32): i32 {
   return (<i32>load<u8>(at + (j < 4 ? 0 : 64)) >> 6) | (((<i32>load<u8>(at, 32) >> (j < 4 ? 6 : 7)) & 1) << 2)
 }
 
+/** The same of five bits. */
+function fiveValue(at: usize, j: i32): i32 {
+  if (j < 5) return <i32>load<u8>(at + <usize>j * 32) & 31
+  const three = <i32>load<u8>(at + <usize>(j - 5) * 64) >> 5
+  if (j < 7) return three | (((<i32>load<u8>(at + (j == 5 ? 32 : 96)) >> 5) & 3) << 3)
+  return three | ((<i32>load<u8>(at, 32) >> 7) << 3) | ((<i32>load<u8>(at, 96) >> 7) << 4)
+}
+
+/** The same of six bits. */
+function sixValue(at: usize, j: i32): i32 {
+  if (j < 6) return <i32>load<u8>(at + <usize>j * 32) & 63
+  at += <usize>(j - 6) * 96
+  return <i32>(load<u8>(at) >> 6) | ((<i32>load<u8>(at, 32) >> 6) << 2) | ((<i32>load<u8>(at, 64) >> 6) << 4)
+}
+
 /** The quant of column c (0…31) of row `lane`. */
 export function planeValue(part: usize, planes: i32, lane: usize, c: i32): i32 {
   const j = c >> 2
-  if (planes == TRIPLES) return tripleValue(part + lane * 4 + (c & 3), j)
-  let at = part + lane * 4 + (c & 3)
-  let value = 0
-  let shift = 0
-  for (let b = NIBBLES; b > 0; b >>= 1) {
-    if ((planes & b) == 0) continue
-    const byte = <i32>load<u8>(at + <usize>(j & (b - 1)) * 32)
-    value |= ((byte >> (j & ~(b - 1))) & ((1 << b) - 1)) << shift
-    shift += b
-    at += planeBytes(b)
-  }
-  return value
+  const at = part + lane * 4 + (c & 3)
+  if (planes == TRIPLES) return tripleValue(at, j)
+  if (planes == FIVES) return fiveValue(at, j)
+  if (planes == SIXES) return sixValue(at, j)
+  const byte = <i32>load<u8>(at + <usize>(j & (planes - 1)) * 32)
+  return (byte >> (j & ~(planes - 1))) & ((1 << planes) - 1)
 }
 
 /** 16 bytes a row, columns 0–15 in the low and 16–31 in the high nibbles: a plane of nibbles as they are. */
@@ -158,5 +173,58 @@ export function packTriples(part: usize): void {
     store<u64>(part, v0)
     store<u64>(part, v1 | ((seventh & 0x0404040404040404) << 5), 32)
     store<u64>(part, v2, 64)
+  }
+}
+
+/** Quad j of a plane of nibbles at p and one of bits behind it, of two rows: bytes 0…31. */
+function fiveOf(p: usize, j: i32): u64 {
+  const nibble = (load<u64>(p + <usize>(j & 3) * 32) >>> (j & 4)) & 0x0f0f0f0f0f0f0f0f
+  return nibble | (((load<u64>(p, 128) >>> j) & 0x0101010101010101) << 4)
+}
+
+/** A part's plane of nibbles and plane of bits → the same five bits packed tightly, in place. */
+export function packFives(part: usize): void {
+  for (const end = part + 32; part < end; part += 8) {
+    const fifth = fiveOf(part, 5)
+    const sixth = fiveOf(part, 6)
+    const seventh = fiveOf(part, 7)
+    const three: u64 = 0x0707070707070707
+    const v0 = fiveOf(part, 0) | ((fifth & three) << 5)
+    const v1 = fiveOf(part, 1) | ((fifth & ~three) << 2) | ((seventh & 0x0808080808080808) << 4)
+    const v2 = fiveOf(part, 2) | ((sixth & three) << 5)
+    const v3 = fiveOf(part, 3) | ((sixth & ~three) << 2) | ((seventh & 0x1010101010101010) << 3)
+    const v4 = fiveOf(part, 4) | ((seventh & three) << 5)
+    store<u64>(part, v0)
+    store<u64>(part, v1, 32)
+    store<u64>(part, v2, 64)
+    store<u64>(part, v3, 96)
+    store<u64>(part, v4, 128)
+  }
+}
+
+/** Quad j of a plane of nibbles at p and one of pairs behind it, 16 columns in a vector, of two rows: bytes 0…63. */
+function sixOf(p: usize, j: i32): u64 {
+  const nibble = (load<u64>(p + <usize>(j & 3) * 32) >>> (j & 4)) & 0x0f0f0f0f0f0f0f0f
+  return nibble | (((load<u64>(p + <usize>(j >> 2) * 32, 128) >>> ((j & 3) * 2)) & 0x0303030303030303) << 4)
+}
+
+/** A part's plane of nibbles and plane of pairs → the same six bits packed tightly, in place. */
+export function packSixes(part: usize): void {
+  for (const end = part + 32; part < end; part += 8) {
+    const sixth = sixOf(part, 6)
+    const seventh = sixOf(part, 7)
+    const top: u64 = 0xc0c0c0c0c0c0c0c0
+    const v0 = sixOf(part, 0) | ((sixth << 6) & top)
+    const v1 = sixOf(part, 1) | ((sixth << 4) & top)
+    const v2 = sixOf(part, 2) | ((sixth << 2) & top)
+    const v3 = sixOf(part, 3) | ((seventh << 6) & top)
+    const v4 = sixOf(part, 4) | ((seventh << 4) & top)
+    const v5 = sixOf(part, 5) | ((seventh << 2) & top)
+    store<u64>(part, v0)
+    store<u64>(part, v1, 32)
+    store<u64>(part, v2, 64)
+    store<u64>(part, v3, 96)
+    store<u64>(part, v4, 128)
+    store<u64>(part, v5, 160)
   }
 }

@@ -6,13 +6,13 @@
 //   │ 4 × 32 × u8: byte c of chunk i has column 64i + c in its low and 64i + 32 + c in its high nibble
 // Packed, 1184 and 1440 bytes a group and block:
 //   8 × d f16 │ 8 × dmin f16
-//   8 × ┌ 128 bytes of nibbles, in Q5_K 32 bytes of bits: 32 columns (planes.ts) ┐
+//   8 × ┌ 128 bytes of nibbles, in Q5_K 160 of five bits: 32 columns (planes.ts) ┐
 //       └ 8 × sc u8 │ 8 × m u8                                                   ┘
-import { BITS, NIBBLES, packPlane, planeBytes, planeValue } from './planes'
+import { FIVES, NIBBLES, packFives, packPlane, planeBytes, planeValue } from './planes'
 import { GROUP_HEADER, RATIO_D, RATIO_M, packScales, scale } from './scales'
 
 export const PLANES_Q4_K = NIBBLES
-export const PLANES_Q5_K = NIBBLES | BITS
+export const PLANES_Q5_K = FIVES
 /** Where the parts begin in a block. */
 // @ts-ignore: decorator
 @inline
@@ -45,20 +45,23 @@ function packSubScales(s: usize, dst: usize, partBytes: usize): void {
   }
 }
 
-/** Packs Q4_K, or with a plane of bits Q5_K. */
+/** Packs Q4_K or Q5_K. */
 function packK(planes: i32, src: usize, rows: i32, columns: i32, dst: usize): bool {
   const fileBlock: usize = 16 + planeBytes(planes)
   const partBytes = k32PartBytes(planes)
   const blocks = columns >> 8
   const rowBytes = <usize>blocks * fileBlock
-  const fifth = (planes & BITS) != 0
+  const fifth = planes == FIVES
   for (let b: usize = 0; b < <usize>blocks; b++) {
     const from = src + b * fileBlock
     const parts = dst + GROUP_HEADER + b * k32Bytes(planes) + K32_PARTS
     for (let i: usize = 0; i < 4; i++) {
       packPlane(from + (fifth ? 48 : 16) + i * 32, rowBytes, rows, 4, parts + 2 * i * partBytes, partBytes)
     }
-    if (fifth) packPlane(from + 16, rowBytes, rows, 1, parts + 128, partBytes)
+    if (fifth) {
+      packPlane(from + 16, rowBytes, rows, 1, parts + 128, partBytes)
+      for (let p: usize = 0; p < 8; p++) packFives(parts + p * partBytes)
+    }
     const sc = parts + planeBytes(planes)
     for (let p: usize = 0; p < 8; p++) store<u64>(sc + p * partBytes, 0), store<u64>(sc + p * partBytes + 8, 0)
     for (let r: usize = 0; r < <usize>rows; r++) packSubScales(from + r * rowBytes + 4, sc + r, partBytes)

@@ -1,13 +1,13 @@
 // Q5_0: 32 columns, value = d · (q − 16). Source: ggml-common.h.
 //
 // In the file, 22 bytes a row and block:      d f16 │ qh u32: bit c is the fifth bit of column c │ 16 bytes as in Q4_0
-// Packed, 176 bytes a group and block:        128 bytes of nibbles │ 32 bytes of bits (planes.ts) │ 8 × d f16
+// Packed, 176 bytes a group and block:        160 bytes of five bits (planes.ts) │ 8 × d f16
 import { BLOCK } from '../layout'
-import { BITS, NIBBLES, packBits, packNibbles, planeBytes, planeValue } from './planes'
+import { FIVES, packBits, packFives, packNibbles, planeBytes, planeValue } from './planes'
 import { GROUP_HEADER, RATIO_D, packScales, scale } from './scales'
 
 const FILE_BLOCK: usize = 22
-export const PLANES_Q5_0 = NIBBLES | BITS
+export const PLANES_Q5_0 = FIVES
 export const PACKED_Q5_0: usize = 176
 
 export function pack(src: usize, rows: i32, columns: i32, dst: usize): bool {
@@ -15,8 +15,10 @@ export function pack(src: usize, rows: i32, columns: i32, dst: usize): bool {
   const rowBytes = <usize>blocks * FILE_BLOCK
   const body = dst + GROUP_HEADER
   for (let b: usize = 0; b < <usize>blocks; b++) {
-    packNibbles(src + b * FILE_BLOCK + 6, rowBytes, rows, body + b * PACKED_Q5_0)
-    packBits(src + b * FILE_BLOCK + 2, rowBytes, rows, body + b * PACKED_Q5_0 + 128)
+    const part = body + b * PACKED_Q5_0
+    packNibbles(src + b * FILE_BLOCK + 6, rowBytes, rows, part)
+    packBits(src + b * FILE_BLOCK + 2, rowBytes, rows, part + 128)
+    packFives(part)
   }
   return packScales(src, rowBytes, FILE_BLOCK, rows, blocks, body + 160, PACKED_Q5_0, dst + RATIO_D)
 }

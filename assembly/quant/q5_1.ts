@@ -1,13 +1,13 @@
 // Q5_1: 32 columns, value = d · q + m. Source: ggml-common.h.
 //
 // In the file, 24 bytes a row and block:      d f16 │ m f16 │ qh u32 as in Q5_0 │ 16 bytes as in Q4_0
-// Packed, 192 bytes a group and block:        128 bytes of nibbles │ 32 bytes of bits (planes.ts) │ 8 × d f16 │ 8 × m f16
+// Packed, 192 bytes a group and block:        160 bytes of five bits (planes.ts) │ 8 × d f16 │ 8 × m f16
 import { BLOCK } from '../layout'
-import { BITS, NIBBLES, packBits, packNibbles, planeBytes, planeValue } from './planes'
+import { FIVES, packBits, packFives, packNibbles, planeBytes, planeValue } from './planes'
 import { GROUP_HEADER, RATIO_D, RATIO_M, packScales, scale } from './scales'
 
 const FILE_BLOCK: usize = 24
-export const PLANES_Q5_1 = NIBBLES | BITS
+export const PLANES_Q5_1 = FIVES
 export const PACKED_Q5_1: usize = 192
 
 export function pack(src: usize, rows: i32, columns: i32, dst: usize): bool {
@@ -15,8 +15,10 @@ export function pack(src: usize, rows: i32, columns: i32, dst: usize): bool {
   const rowBytes = <usize>blocks * FILE_BLOCK
   const body = dst + GROUP_HEADER
   for (let b: usize = 0; b < <usize>blocks; b++) {
-    packNibbles(src + b * FILE_BLOCK + 8, rowBytes, rows, body + b * PACKED_Q5_1)
-    packBits(src + b * FILE_BLOCK + 4, rowBytes, rows, body + b * PACKED_Q5_1 + 128)
+    const part = body + b * PACKED_Q5_1
+    packNibbles(src + b * FILE_BLOCK + 8, rowBytes, rows, part)
+    packBits(src + b * FILE_BLOCK + 4, rowBytes, rows, part + 128)
+    packFives(part)
   }
   return (
     packScales(src, rowBytes, FILE_BLOCK, rows, blocks, body + 160, PACKED_Q5_1, dst + RATIO_D) &&

@@ -6,19 +6,24 @@
 //     low 4 bits: nibble p / 2 of ql[64h + 32 (p mod 2) + l], high 2 bits: bits 2p of qh[32h + l]
 // Packed, 1696 bytes a group and block; d is widened, since halves of its size are mostly subnormal:
 //   8 × d f32
-//   8 × ┌ 128 bytes: low 4 bits of 32 columns, as in Q4_0                                          ┐
-//       │  64 bytes: high 2 bits; 16-byte vector [columns 0–15 | 16–31][rows 0–3 | 4–7], laid out   │
-//       │            as one quad (row, 4 columns), bits 2j of a byte: quad j of the half            │
-//       └  8 × sc of columns 0–15 │ 8 × sc of columns 16–31                                         ┘
+//   8 × ┌ 192 bytes: six bits of 32 columns (planes.ts)      ┐
+//       └  8 × sc of columns 0–15 │ 8 × sc of columns 16–31  ┘
+//
+// Before its six bits are packed tightly a part has
+//   128 bytes: low 4 bits of 32 columns, as in Q4_0
+//    64 bytes: high 2 bits; 16-byte vector [columns 0–15 | 16–31][rows 0–3 | 4–7], laid out as one quad (row, 4 columns),
+//              bits 2j of a byte: quad j of the half
 import { f16ToF32, isFiniteF16 } from './f16'
+import { SIXES, packSixes, planeValue } from './planes'
 import { gatherBytes, interleave } from './rows'
 
 const FILE_BLOCK: usize = 210
+export const PLANES_Q6_K = SIXES
 export const PACKED_Q6_K: usize = 1696
 export const Q6_K_D: usize = 0
 export const Q6_K_PARTS: usize = 32
 export const Q6_K_PART_BYTES: usize = 208
-export const Q6_K_HIGH: usize = 128
+const HIGH: usize = 128
 export const Q6_K_SC: usize = 192
 
 /** The 6-bit value of column c of a block in the file. */
@@ -42,7 +47,7 @@ function packPart(block: usize, c0: i32, r: i32, part: usize): void {
     for (let k = 0; k < 4; k++) {
       let bits: u32 = 0
       for (let j = 0; j < 4; j++) bits |= (fileValue(block, c0 + half * 16 + j * 4 + k) >> 4) << (j * 2)
-      store<u8>(part + Q6_K_HIGH + half * 32 + r * 4 + k, <u8>bits)
+      store<u8>(part + HIGH + half * 32 + r * 4 + k, <u8>bits)
     }
   }
   store<i8>(part + Q6_K_SC + r, load<i8>(block + 192 + (c0 >> 4)))
@@ -81,7 +86,7 @@ function packHigh(qh: usize, rowBytes: usize, part: usize, i: usize): void {
     const quad1 = v128.load(part + half, 32)
     const quad2 = v128.load(part + half, 64)
     const quad3 = v128.load(part + half, 96)
-    let dst = part + Q6_K_HIGH + i * 32 + half
+    let dst = part + HIGH + i * 32 + half
     for (let p = 0; p < 8; p += 2, dst += Q6_K_PART_BYTES) {
       const bits01 = v128.or(twoBits(quad0, p, mask), i16x8.shl(twoBits(quad1, p, mask), 2))
       const bits23 = v128.or(twoBits(quad2, p, mask), i16x8.shl(twoBits(quad3, p, mask), 2))
@@ -130,16 +135,16 @@ export function pack(src: usize, rows: i32, columns: i32, dst: usize): bool {
   for (let b = 0; b < blocks; b++, src += FILE_BLOCK, dst += PACKED_Q6_K) {
     if (!packD(src + 208, rowBytes, rows, dst + Q6_K_D)) return false
     if (ASC_FEATURE_SIMD) {
-      if (whole) {
-        packBlock(src, rowBytes, dst)
-        continue
+      if (whole) packBlock(src, rowBytes, dst)
+    }
+    if (!whole) {
+      for (let r = 0; r < rows; r++) {
+        for (let part = 0; part < 8; part++) {
+          packPart(src + <usize>r * rowBytes, part * 32, r, dst + Q6_K_PARTS + <usize>part * Q6_K_PART_BYTES)
+        }
       }
     }
-    for (let r = 0; r < rows; r++) {
-      for (let part = 0; part < 8; part++) {
-        packPart(src + <usize>r * rowBytes, part * 32, r, dst + Q6_K_PARTS + <usize>part * Q6_K_PART_BYTES)
-      }
-    }
+    for (let part: usize = 0; part < 8; part++) packSixes(dst + Q6_K_PARTS + part * Q6_K_PART_BYTES)
   }
   return true
 }
@@ -148,11 +153,7 @@ export function pack(src: usize, rows: i32, columns: i32, dst: usize): bool {
 // @ts-ignore: decorator
 @inline
 export function partValue(part: usize, lane: usize, c: i32): i32 {
-  const i = c & 15
-  const half = c >> 4
-  const low = (<u32>load<u8>(part + (i >> 2) * 32 + lane * 4 + (i & 3)) >> (half * 4)) & 15
-  const high = (<u32>load<u8>(part + Q6_K_HIGH + half * 32 + lane * 4 + (i & 3)) >> ((i >> 2) * 2)) & 3
-  return <i32>(low | (high << 4)) - 32
+  return planeValue(part, SIXES, lane, c) - 32
 }
 
 /** One row of a group → f32[columns]. */

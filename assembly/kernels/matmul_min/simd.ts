@@ -11,7 +11,8 @@ export function addMinima(minima: usize, blocks: i32, acts: usize, out: usize): 
     let a = acts + token * 4
     let m = minima
     for (const end = m + <usize>blocks * MINIMA_BLOCK; m < end; m += MINIMA_BLOCK, a += 4 * ACTS_BLOCK) {
-      const sums = sumPair(load<i32>(a, 4 * ACTS_S), load<i32>(a, 4 * ACTS_S1))
+      const s1 = v128.load32_splat(a, 4 * ACTS_S1)
+      const sums = sumPair(i32x4.sub(v128.load32_splat(a, 4 * ACTS_S), s1), s1)
       const da = v128.load32_splat(a, 4 * ACTS_DA)
       g0 = step(g0, i32x4.dot_i16x8_s(v128.load(m), sums), v128.load(m, MINIMA_D), da)
       g1 = step(g1, i32x4.dot_i16x8_s(v128.load(m, 16), sums), v128.load(m, MINIMA_D + 16), da)

@@ -1,6 +1,7 @@
 // Q4_0 and Q4_1. i16 lanes sum the eight quads of a block: at most 8 · 2 · 15 · 127 = 30,480. For many tokens a group comes
 // unpacked to bytes; for few, which share the cost of unpacking badly, as it is packed.
 import { F16_MASK, shiftF16x4 } from '../../quant/f16'
+import { heldBytes, heldWords } from '../../quant/held'
 import { PACKED_Q4_0 } from '../../quant/q4_0'
 import { PACKED_Q4_1 } from '../../quant/q4_1'
 import { GROUP_HEADER, RATIO_D, RATIO_M } from '../../quant/scales'
@@ -37,8 +38,8 @@ function finish(s: v128, bias: v128, offset: bool): v128 {
 function tile(group: usize, blocks: i32, acts: usize, out: usize, hasMin: bool, packed: bool): void {
   const ratioD = packed ? v128.load32_splat(group, RATIO_D) : i32x4.splat(0)
   const ratioM = packed && hasMin ? v128.load32_splat(group, RATIO_M) : i32x4.splat(0)
-  const low = i8x16.splat(15)
-  const mask = i32x4.splat(F16_MASK)
+  const low = heldBytes(15)
+  const mask = heldWords(F16_MASK)
   const bytes = !packed ? I8_BLOCK : hasMin ? PACKED_Q4_1 : PACKED_Q4_0
   const d: usize = packed ? 128 : I8_D
   const m: usize = packed ? 144 : I8_M

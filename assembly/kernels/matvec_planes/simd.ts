@@ -1,22 +1,25 @@
 // Types made of planes, in the simd and the relaxed build; `add`: with dots that add to i32 (relaxed only). One loop serves
 // all: the integers of a part are the same for each, how they are scaled is not.
+import { heldBytes, heldHalves, heldWords } from '../../quant/held'
 import { ACTS_BLOCK, ACTS_DA, ACTS_S, ACTS_S1, ACTS_SA } from '../acts'
 import { F16_MASK, shiftF16x4 } from '../../quant/f16'
-import { planeBytes } from '../../quant/planes'
+import { NIBBLES, planeBytes } from '../../quant/planes'
 import { GROUP_HEADER, RATIO_D, RATIO_M } from '../../quant/scales'
 import {
-  QUAD_BYTES,
-  dotQuad,
-  loadBits,
+  actsX,
+  actsY,
+  bottomMask,
+  dotPlanes,
+  isBesideFourth,
+  lastMask,
   loadLow,
   lowMask,
-  minPairs,
-  quad,
-  scalePairs,
+  pairHigh,
+  pairLow,
   sumPair,
   topMask,
-  twice,
-  unsignedScales,
+  twiceHigh,
+  twiceLow,
   widenBoth,
 } from '../quads'
 import { step, stepMin } from '../steps'
@@ -43,16 +46,47 @@ export const BY_K16 = 3
 @inline
 export const BY_K16_M = 4
 
+/** Whether sums are pairs of columns as i16, rather than i32. */
+// @ts-ignore: decorator
+@inline
+function isPaired(add: bool): bool {
+  return ASC_FEATURE_RELAXED_SIMD && !add
+}
+
+/** −4 · the sum of the activations, from −8 · that in every lane: what four quads' sums start with (the offset is 4). */
+// @ts-ignore: decorator
+@inline
+function startOf(s: v128, low: v128, add: bool): v128 {
+  const start = i32x4.shr_s(s, 1)
+  return isPaired(add) ? v128.and(start, low) : start
+}
+
 /**
- * Four rows' sc0 · (first half's sum) + sc1 · (second half's); sc0, sc1: i16, each twice. In the relaxed build the sums are
- * pairs of i16 and one dot adds and scales them; else they are i32 below 16 · 7 · 127 = 14,224.
+ * sc0 · (first half's sum) + sc1 · (second half's) of rows 0–3, or `high` 4–7; sc0, sc1: i16, a lane for each of 8 rows. One
+ * dot adds and scales sums in pairs; those that are i32 fit i16, 16 · 7 · 127 = 14,224. low: i32x4.splat(0xffff).
  */
 // @ts-ignore: decorator
 @inline
-function scaleHalves(c: v128, e: v128, sc0: v128, sc1: v128, add: bool): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) if (!add) return i32x4.add(i32x4.dot_i16x8_s(c, sc0), i32x4.dot_i16x8_s(e, sc1))
-  const low = i32x4.splat(0xffff)
-  return i32x4.add(i32x4.dot_i16x8_s(v128.and(c, low), sc0), i32x4.dot_i16x8_s(v128.and(e, low), sc1))
+function scaleHalves(c: v128, e: v128, sc0: v128, sc1: v128, high: bool, low: v128, add: bool): v128 {
+  if (isPaired(add)) {
+    const first = i32x4.dot_i16x8_s(c, high ? twiceHigh(sc0) : twiceLow(sc0))
+    return i32x4.add(first, i32x4.dot_i16x8_s(e, high ? twiceHigh(sc1) : twiceLow(sc1)))
+  }
+  const both = v128.or(v128.and(c, low), i32x4.shl(e, 16))
+  return i32x4.dot_i16x8_s(both, high ? pairHigh(sc0, sc1) : pairLow(sc0, sc1))
+}
+
+/** i16 lanes 0–3 or 4–7, not negative, → f32x4. */
+// @ts-ignore: decorator
+@inline
+function floatsLow(s: v128): v128 {
+  return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(s))
+}
+
+// @ts-ignore: decorator
+@inline
+function floatsHigh(s: v128): v128 {
+  return f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_u(s))
 }
 
 /** 8 rows of a group · one token → f32[8] at out. */
@@ -70,10 +104,16 @@ export function matvec(planes: i32, scaling: i32, group: usize, blocks: i32, act
           : v128.load32_splat(group, RATIO_M)
   const hasParts = scaling >= BY_K32
   const hasMin = scaling == BY_K32 || scaling == BY_K16_M
-  const low = lowMask(planes)
+  const low = !ASC_FEATURE_RELAXED_SIMD && planes == NIBBLES ? heldHalves(15) : lowMask(planes)
+  const bottom = bottomMask(planes)
   const top = topMask(planes)
-  const mask = i32x4.splat(F16_MASK)
-  const zero = i32x4.splat(0)
+  const last = lastMask(planes)
+  const byte = heldHalves(255)
+  const ones = heldHalves(1)
+  const half = heldWords(0xffff)
+  const nibble = heldBytes(15)
+  const mask = heldWords(F16_MASK)
+  const zero = heldWords(0)
   let f0 = f32x4.splat(0)
   let f1 = f0
   let g0 = f0
@@ -85,91 +125,113 @@ export function matvec(planes: i32, scaling: i32, group: usize, blocks: i32, act
   let w = group + GROUP_HEADER
   for (let b = 0; b < blocks; b++, acts += ACTS_BLOCK) {
     if (hasParts && (b & 7) == 0) {
-      d0 = shiftF16x4(w, mask)
-      d1 = shiftF16x4(w + 8, mask)
-      m0 = shiftF16x4(w + 16, mask)
-      m1 = shiftF16x4(w + 24, mask)
+      d0 = f32x4.mul(shiftF16x4(w, mask), ratioD)
+      d1 = f32x4.mul(shiftF16x4(w + 8, mask), ratioD)
+      if (hasMin) {
+        m0 = f32x4.mul(shiftF16x4(w + 16, mask), ratioM)
+        m1 = f32x4.mul(shiftF16x4(w + 24, mask), ratioM)
+      }
       w += hasMin ? 32 : 16
     }
+    // −8 · the sums of the activations of columns 0–15 and 16–31.
+    const s1 = v128.load32_splat(acts, ACTS_S1)
+    const s0 = i32x4.sub(v128.load32_splat(acts, ACTS_S), s1)
     // Rows 0–3 (0) and 4–7 (1); quads 0–3 (c) and 4–7 (e).
-    const h0 = loadBits(w, planes)
-    const h1 = loadBits(w + 16, planes)
+    const start0 = scaling == BY_K16 ? startOf(s0, half, add) : zero
+    const start1 = scaling == BY_K16 ? startOf(s1, half, add) : zero
+    const first = scaling != BY_K16
+    const w1 = w + 16
     let v = loadLow(w, planes, 0)
-    let u = loadLow(w + 16, planes, 0)
-    let x = v128.load32_splat(acts)
-    let y = v128.load32_splat(acts, 4)
-    let c0 = dotQuad(zero, true, x, y, quad(0, planes, v, h0, low, top), add)
-    let c1 = dotQuad(zero, true, x, y, quad(0, planes, u, h1, low, top), add)
-    x = v128.load32_splat(acts, 4 * QUAD_BYTES)
-    y = v128.load32_splat(acts, 4 * QUAD_BYTES + 4)
-    let e0 = dotQuad(zero, true, x, y, quad(4, planes, v, h0, low, top), add)
-    let e1 = dotQuad(zero, true, x, y, quad(4, planes, u, h1, low, top), add)
+    let u = loadLow(w1, planes, 0)
+    let x = actsX(acts, 0)
+    let y = actsY(acts, 0, x)
+    let c0 = dotPlanes(start0, 0, x, y, planes, w, v, low, bottom, top, last, byte, first, add)
+    let c1 = dotPlanes(start0, 0, x, y, planes, w1, u, low, bottom, top, last, byte, first, add)
+    if (!isBesideFourth(planes, 4)) {
+      v = loadLow(w, planes, 4)
+      u = loadLow(w1, planes, 4)
+    }
+    x = actsX(acts, 4)
+    y = actsY(acts, 4, x)
+    let e0 = dotPlanes(start1, 4, x, y, planes, w, v, low, bottom, top, last, byte, first, add)
+    let e1 = dotPlanes(start1, 4, x, y, planes, w1, u, low, bottom, top, last, byte, first, add)
     v = loadLow(w, planes, 1)
-    u = loadLow(w + 16, planes, 1)
-    x = v128.load32_splat(acts, QUAD_BYTES)
-    y = v128.load32_splat(acts, QUAD_BYTES + 4)
-    c0 = dotQuad(c0, false, x, y, quad(1, planes, v, h0, low, top), add)
-    c1 = dotQuad(c1, false, x, y, quad(1, planes, u, h1, low, top), add)
-    x = v128.load32_splat(acts, 5 * QUAD_BYTES)
-    y = v128.load32_splat(acts, 5 * QUAD_BYTES + 4)
-    e0 = dotQuad(e0, false, x, y, quad(5, planes, v, h0, low, top), add)
-    e1 = dotQuad(e1, false, x, y, quad(5, planes, u, h1, low, top), add)
+    u = loadLow(w1, planes, 1)
+    x = actsX(acts, 1)
+    y = actsY(acts, 1, x)
+    c0 = dotPlanes(c0, 1, x, y, planes, w, v, low, bottom, top, last, byte, false, add)
+    c1 = dotPlanes(c1, 1, x, y, planes, w1, u, low, bottom, top, last, byte, false, add)
+    if (!isBesideFourth(planes, 5)) {
+      v = loadLow(w, planes, 5)
+      u = loadLow(w1, planes, 5)
+    }
+    x = actsX(acts, 5)
+    y = actsY(acts, 5, x)
+    e0 = dotPlanes(e0, 5, x, y, planes, w, v, low, bottom, top, last, byte, false, add)
+    e1 = dotPlanes(e1, 5, x, y, planes, w1, u, low, bottom, top, last, byte, false, add)
     v = loadLow(w, planes, 2)
-    u = loadLow(w + 16, planes, 2)
-    x = v128.load32_splat(acts, 2 * QUAD_BYTES)
-    y = v128.load32_splat(acts, 2 * QUAD_BYTES + 4)
-    c0 = dotQuad(c0, false, x, y, quad(2, planes, v, h0, low, top), add)
-    c1 = dotQuad(c1, false, x, y, quad(2, planes, u, h1, low, top), add)
-    x = v128.load32_splat(acts, 6 * QUAD_BYTES)
-    y = v128.load32_splat(acts, 6 * QUAD_BYTES + 4)
-    e0 = dotQuad(e0, false, x, y, quad(6, planes, v, h0, low, top), add)
-    e1 = dotQuad(e1, false, x, y, quad(6, planes, u, h1, low, top), add)
+    u = loadLow(w1, planes, 2)
+    x = actsX(acts, 2)
+    y = actsY(acts, 2, x)
+    c0 = dotPlanes(c0, 2, x, y, planes, w, v, low, bottom, top, last, byte, false, add)
+    c1 = dotPlanes(c1, 2, x, y, planes, w1, u, low, bottom, top, last, byte, false, add)
+    if (!isBesideFourth(planes, 6)) {
+      v = loadLow(w, planes, 6)
+      u = loadLow(w1, planes, 6)
+    }
+    x = actsX(acts, 6)
+    y = actsY(acts, 6, x)
+    e0 = dotPlanes(e0, 6, x, y, planes, w, v, low, bottom, top, last, byte, false, add)
+    e1 = dotPlanes(e1, 6, x, y, planes, w1, u, low, bottom, top, last, byte, false, add)
     v = loadLow(w, planes, 3)
-    u = loadLow(w + 16, planes, 3)
-    x = v128.load32_splat(acts, 3 * QUAD_BYTES)
-    y = v128.load32_splat(acts, 3 * QUAD_BYTES + 4)
-    c0 = dotQuad(c0, false, x, y, quad(3, planes, v, h0, low, top), add)
-    c1 = dotQuad(c1, false, x, y, quad(3, planes, u, h1, low, top), add)
-    x = v128.load32_splat(acts, 7 * QUAD_BYTES)
-    y = v128.load32_splat(acts, 7 * QUAD_BYTES + 4)
-    e0 = dotQuad(e0, false, x, y, quad(7, planes, loadLow(w, planes, 7), h0, low, top), add)
-    e1 = dotQuad(e1, false, x, y, quad(7, planes, loadLow(w + 16, planes, 7), h1, low, top), add)
-    const sc = w + planeBytes(planes)
-    if (scaling < BY_K16) {
-      c0 = widenBoth(c0, e0, planes, add)
-      c1 = widenBoth(c1, e1, planes, add)
+    u = loadLow(w1, planes, 3)
+    x = actsX(acts, 3)
+    y = actsY(acts, 3, x)
+    c0 = dotPlanes(c0, 3, x, y, planes, w, v, low, bottom, top, last, byte, false, add)
+    c1 = dotPlanes(c1, 3, x, y, planes, w1, u, low, bottom, top, last, byte, false, add)
+    if (!isBesideFourth(planes, 7)) {
+      v = loadLow(w, planes, 7)
+      u = loadLow(w1, planes, 7)
+    }
+    x = actsX(acts, 7)
+    y = actsY(acts, 7, x)
+    e0 = dotPlanes(e0, 7, x, y, planes, w, v, low, bottom, top, last, byte, false, add)
+    e1 = dotPlanes(e1, 7, x, y, planes, w1, u, low, bottom, top, last, byte, false, add)
+    w += planeBytes(planes)
+    const da = v128.load32_splat(acts, ACTS_DA)
+    if (!hasParts) {
+      const r = f32x4.mul(da, ratioD)
+      f0 = step(f0, widenBoth(c0, e0, planes, ones, add), shiftF16x4(w, mask), r)
+      f1 = step(f1, widenBoth(c1, e1, planes, ones, add), shiftF16x4(w + 8, mask), r)
+      if (scaling == BY_D_M) w += 16
+      const sa = f32x4.mul(v128.load32_splat(acts, ACTS_SA), ratioM)
+      f0 = stepMin(f0, shiftF16x4(w, mask), sa)
+      f1 = stepMin(f1, shiftF16x4(w + 8, mask), sa)
     } else {
-      const nibble = i8x16.splat(15)
-      const sc0 = scaling == BY_K16_M ? v128.and(twice(sc), nibble) : twice(sc)
-      const sc1 = scaling == BY_K16_M ? v128.and(twice(sc + 8), nibble) : twice(sc + 8)
-      c0 = scaleHalves(c0, e0, i16x8.extend_low_i8x16_s(sc0), i16x8.extend_low_i8x16_s(sc1), add)
-      c1 = scaleHalves(c1, e1, i16x8.extend_high_i8x16_s(sc0), i16x8.extend_high_i8x16_s(sc1), add)
-      if (scaling == BY_K16) {
-        // −8 · the sums, the offset is 4.
-        const sums = i16x8.shr_s(sumPair(load<i32>(acts, ACTS_S), load<i32>(acts, ACTS_S1)), 1)
-        const pairs = scalePairs(sc)
-        c0 = i32x4.add(c0, i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_s(pairs), sums))
-        c1 = i32x4.add(c1, i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_s(pairs), sums))
+      const sub = v128.load(w)
+      const sc = scaling == BY_K16_M ? v128.and(sub, nibble) : sub
+      const sc0 = scaling == BY_K32 ? i16x8.extend_low_i8x16_u(sc) : i16x8.extend_low_i8x16_s(sc)
+      const sc1 = scaling == BY_K32 ? i16x8.extend_high_i8x16_u(sc) : i16x8.extend_high_i8x16_s(sc)
+      if (scaling == BY_K32) {
+        f0 = step(f0, widenBoth(c0, e0, planes, ones, add), f32x4.mul(d0, floatsLow(sc0)), da)
+        f1 = step(f1, widenBoth(c1, e1, planes, ones, add), f32x4.mul(d1, floatsHigh(sc0)), da)
+        const sa = v128.load32_splat(acts, ACTS_SA)
+        f0 = stepMin(f0, f32x4.mul(m0, floatsLow(sc1)), sa)
+        f1 = stepMin(f1, f32x4.mul(m1, floatsHigh(sc1)), sa)
+      } else {
+        f0 = step(f0, scaleHalves(c0, e0, sc0, sc1, false, half, add), d0, da)
+        f1 = step(f1, scaleHalves(c1, e1, sc0, sc1, true, half, add), d1, da)
+        if (hasMin) {
+          const m = v128.and(i16x8.shr_u(sub, 4), nibble)
+          const min0 = i16x8.extend_low_i8x16_u(m)
+          const min1 = i16x8.extend_high_i8x16_u(m)
+          const sums = sumPair(s0, s1)
+          g0 = step(g0, i32x4.dot_i16x8_s(pairLow(min0, min1), sums), m0, da)
+          g1 = step(g1, i32x4.dot_i16x8_s(pairHigh(min0, min1), sums), m1, da)
+        }
       }
     }
-    const da = v128.load32_splat(acts, ACTS_DA)
-    const dw0 = !hasParts ? shiftF16x4(sc, mask) : scaling == BY_K32 ? f32x4.mul(d0, unsignedScales(sc)) : d0
-    const dw1 = !hasParts ? shiftF16x4(sc + 8, mask) : scaling == BY_K32 ? f32x4.mul(d1, unsignedScales(sc + 4)) : d1
-    f0 = step(f0, c0, dw0, f32x4.mul(da, ratioD))
-    f1 = step(f1, c1, dw1, f32x4.mul(da, ratioD))
-    if (scaling < BY_K16) {
-      const m = scaling == BY_D_M ? sc + 16 : sc
-      const sa = f32x4.mul(v128.load32_splat(acts, ACTS_SA), ratioM)
-      f0 = stepMin(f0, hasParts ? f32x4.mul(m0, unsignedScales(sc + 8)) : shiftF16x4(m, mask), sa)
-      f1 = stepMin(f1, hasParts ? f32x4.mul(m1, unsignedScales(sc + 12)) : shiftF16x4(m + 8, mask), sa)
-    }
-    if (scaling == BY_K16_M) {
-      const sums = sumPair(load<i32>(acts, ACTS_S), load<i32>(acts, ACTS_S1))
-      const pairs = minPairs(sc)
-      g0 = step(g0, i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_u(pairs), sums), m0, f32x4.mul(da, ratioM))
-      g1 = step(g1, i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_u(pairs), sums), m1, f32x4.mul(da, ratioM))
-    }
-    w += planeBytes(planes) + (scaling == BY_D_M ? 32 : 16)
+    w += 16
   }
   v128.store(out, scaling == BY_K16_M ? f32x4.add(f0, g0) : f0)
   v128.store(out, scaling == BY_K16_M ? f32x4.add(f1, g1) : f1, 16)

@@ -1,3 +1,4 @@
+import { heldBytes, heldWords } from '../../quant/held'
 import { ACTS_BLOCK, ACTS_DA } from '../acts'
 import { F16_MASK } from '../../quant/f16'
 import { GROUP_HEADER, RATIO_D } from '../../quant/scales'
@@ -7,8 +8,8 @@ import { addDot8, dot8, splat0, splat1, stepF16 } from '../steps'
 /** 8 rows of a group · one token → f32[8] at out. */
 export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void {
   const ratio = v128.load32_splat(group, RATIO_D)
-  const low = i8x16.splat(15)
-  const mask = i32x4.splat(F16_MASK)
+  const low = heldBytes(15)
+  const mask = heldWords(F16_MASK)
   let f0 = f32x4.splat(0)
   let f1 = f32x4.splat(0)
   let w = group + GROUP_HEADER

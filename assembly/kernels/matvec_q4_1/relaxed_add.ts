@@ -1,3 +1,4 @@
+import { heldBytes, heldWords } from '../../quant/held'
 import { ACTS_BLOCK, ACTS_DA } from '../acts'
 import { F16_MASK, shiftF16x4 } from '../../quant/f16'
 import { GROUP_HEADER, RATIO_D, RATIO_M } from '../../quant/scales'
@@ -8,9 +9,9 @@ import { dotAdd, splat0, splat3, stepF16, stepMin } from '../steps'
 export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void {
   const ratioD = v128.load32_splat(group, RATIO_D)
   const ratioM = v128.load32_splat(group, RATIO_M)
-  const low = i8x16.splat(15)
-  const mask = i32x4.splat(F16_MASK)
-  const zero = i32x4.splat(0)
+  const low = heldBytes(15)
+  const mask = heldWords(F16_MASK)
+  const zero = heldWords(0)
   let f0 = f32x4.splat(0)
   let f1 = f32x4.splat(0)
   let w = group + GROUP_HEADER

@@ -1,3 +1,4 @@
+import { heldBytes, heldWords } from '../../quant/held'
 import { ACTS_BLOCK, ACTS_DA } from '../acts'
 import { F16_MASK } from '../../quant/f16'
 import { GROUP_HEADER, RATIO_D } from '../../quant/scales'
@@ -10,9 +11,9 @@ import { dotAdd, splat0, splat1, stepF16 } from '../steps'
  */
 export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void {
   const ratio = v128.load32_splat(group, RATIO_D)
-  const flip = i8x16.splat(<i8>0x80)
-  const mask = i32x4.splat(F16_MASK)
-  const zero = i32x4.splat(0)
+  const flip = heldBytes(0x80)
+  const mask = heldWords(F16_MASK)
+  const zero = heldWords(0)
   let f0 = f32x4.splat(0)
   let f1 = f32x4.splat(0)
   let w = group + GROUP_HEADER

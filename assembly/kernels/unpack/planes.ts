@@ -1,44 +1,68 @@
 // Types made of planes, and IQ4, for the matrix–matrix kernels: `bytes` for those that read i8, else i16 (layout.ts).
+import { heldBytes, heldHalves } from '../../quant/held'
 import { loadF16x4 } from '../../quant/f16'
 import { IQ4_XS_PARTS, IQ4_XS_PART_BYTES } from '../../quant/iq4'
 import { k16PartBytes, k16Parts, planeBytes } from '../../quant/planes'
 import { PACKED_Q4_0 } from '../../quant/q4_0'
 import { K32_PARTS, k32PartBytes } from '../../quant/q4_k'
+import { PACKED_Q6_K, PLANES_Q6_K, Q6_K_D, Q6_K_PARTS, Q6_K_PART_BYTES, Q6_K_SC } from '../../quant/q6_k'
 import { GROUP_HEADER, RATIO_D, RATIO_M } from '../../quant/scales'
 import { codes, lookUp } from '../matvec_iq4/simd'
-import { loadBits, loadLow, lowMask, minPairs, quad, signedScales, topMask, unsignedScales } from '../quads'
+import {
+  bottomMask,
+  lastMask,
+  loadLow,
+  lowMask,
+  pairHigh,
+  pairLow,
+  quad,
+  signedScales,
+  topMask,
+  twiceLow,
+  unsignedScales,
+} from '../quads'
 import { I16_BLOCK, I16_D, I8_BLOCK, I8_D, I8_Q6_BLOCK, I8_SC0, I8_SC1, MINIMA_BLOCK, MINIMA_D } from './layout'
 
 /** One quad of four rows, bytes in 0…127. */
 // @ts-ignore: decorator
 @inline
-function storeQuad(dst: usize, j: i32, q: v128, bytes: bool): void {
+function storeQuad(dst: usize, j: i32, q: v128, bytes: bool, byte: v128): void {
   if (bytes) v128.store(dst + <usize>j * 32, q)
   else {
-    v128.store(dst + <usize>j * 64, v128.and(q, i16x8.splat(255)))
+    v128.store(dst + <usize>j * 64, v128.and(q, byte))
     v128.store(dst + <usize>j * 64, i16x8.shr_u(q, 8), 32)
   }
 }
 
 // @ts-ignore: decorator
 @inline
-function quadAt(p: usize, planes: i32, j: i32): v128 {
-  return quad(j, planes, loadLow(p, planes, j), loadBits(p, planes), lowMask(planes), topMask(planes))
+function quadAt(p: usize, planes: i32, j: i32, low: v128, bottom: v128, top: v128, last: v128): v128 {
+  return quad(j, planes, p, loadLow(p, planes, j), low, bottom, top, last)
 }
 
 /** A part of 8 rows: the quants as they are. */
 // @ts-ignore: decorator
 @inline
-function quants(p: usize, planes: i32, dst: usize, bytes: bool): void {
+function quants(
+  p: usize,
+  planes: i32,
+  dst: usize,
+  bytes: bool,
+  low: v128,
+  bottom: v128,
+  top: v128,
+  last: v128,
+  byte: v128,
+): void {
   for (let half: usize = 0; half < 32; half += 16) {
-    storeQuad(dst + half, 0, quadAt(p + half, planes, 0), bytes)
-    storeQuad(dst + half, 1, quadAt(p + half, planes, 1), bytes)
-    storeQuad(dst + half, 2, quadAt(p + half, planes, 2), bytes)
-    storeQuad(dst + half, 3, quadAt(p + half, planes, 3), bytes)
-    storeQuad(dst + half, 4, quadAt(p + half, planes, 4), bytes)
-    storeQuad(dst + half, 5, quadAt(p + half, planes, 5), bytes)
-    storeQuad(dst + half, 6, quadAt(p + half, planes, 6), bytes)
-    storeQuad(dst + half, 7, quadAt(p + half, planes, 7), bytes)
+    storeQuad(dst + half, 0, quadAt(p + half, planes, 0, low, bottom, top, last), bytes, byte)
+    storeQuad(dst + half, 1, quadAt(p + half, planes, 1, low, bottom, top, last), bytes, byte)
+    storeQuad(dst + half, 2, quadAt(p + half, planes, 2, low, bottom, top, last), bytes, byte)
+    storeQuad(dst + half, 3, quadAt(p + half, planes, 3, low, bottom, top, last), bytes, byte)
+    storeQuad(dst + half, 4, quadAt(p + half, planes, 4, low, bottom, top, last), bytes, byte)
+    storeQuad(dst + half, 5, quadAt(p + half, planes, 5, low, bottom, top, last), bytes, byte)
+    storeQuad(dst + half, 6, quadAt(p + half, planes, 6, low, bottom, top, last), bytes, byte)
+    storeQuad(dst + half, 7, quadAt(p + half, planes, 7, low, bottom, top, last), bytes, byte)
   }
 }
 
@@ -48,10 +72,15 @@ function quants(p: usize, planes: i32, dst: usize, bytes: bool): void {
 export function unpack32(planes: i32, hasMin: bool, group: usize, blocks: i32, dst: usize, bytes: bool): void {
   const ratioD = v128.load32_splat(group, RATIO_D)
   const ratioM = hasMin ? v128.load32_splat(group, RATIO_M) : f32x4.mul(ratioD, f32x4.splat(-16))
+  const low = lowMask(planes)
+  const bottom = bottomMask(planes)
+  const top = topMask(planes)
+  const last = lastMask(planes)
+  const byte = heldHalves(255)
   const end = bytes ? I8_D : I16_D
   group += GROUP_HEADER
   for (let b = 0; b < blocks; b++) {
-    quants(group, planes, dst, bytes)
+    quants(group, planes, dst, bytes, low, bottom, top, last, byte)
     group += planeBytes(planes)
     v128.store(dst + end, loadF16x4(group, ratioD))
     v128.store(dst + end, loadF16x4(group + 8, ratioD), 16)
@@ -69,6 +98,11 @@ export function unpack32(planes: i32, hasMin: bool, group: usize, blocks: i32, d
 export function unpackK32(planes: i32, group: usize, blocks: i32, dst: usize, bytes: bool): void {
   const ratioD = v128.load32_splat(group, RATIO_D)
   const ratioM = f32x4.neg(v128.load32_splat(group, RATIO_M))
+  const low = lowMask(planes)
+  const bottom = bottomMask(planes)
+  const top = topMask(planes)
+  const last = lastMask(planes)
+  const byte = heldHalves(255)
   const end = bytes ? I8_D : I16_D
   group += GROUP_HEADER
   for (let b = 0; b < blocks; b += 8) {
@@ -78,7 +112,7 @@ export function unpackK32(planes: i32, group: usize, blocks: i32, dst: usize, by
     const m1 = loadF16x4(group + 24, ratioM)
     group += K32_PARTS
     for (let part = 0; part < 8; part++) {
-      quants(group, planes, dst, bytes)
+      quants(group, planes, dst, bytes, low, bottom, top, last, byte)
       group += planeBytes(planes)
       v128.store(dst + end, f32x4.mul(d0, unsignedScales(group)))
       v128.store(dst + end, f32x4.mul(d1, unsignedScales(group + 4)), 16)
@@ -93,13 +127,12 @@ export function unpackK32(planes: i32, group: usize, blocks: i32, dst: usize, by
 /** One quad of four rows with its sub-scales: as i16 sc · (q − offset), as bytes q + shift, the sub-scales beside. */
 // @ts-ignore: decorator
 @inline
-function storeScaled(p: usize, planes: i32, offset: i16, j: i32, sc: v128, dst: usize, bytes: bool, shift: i8): void {
-  const q = quadAt(p, planes, j)
+function storeScaled(q: v128, offset: v128, byte: v128, j: i32, sc: v128, dst: usize, bytes: bool, shift: v128): void {
   if (bytes) {
-    v128.store(dst + <usize>j * 32, shift == 0 ? q : i8x16.add(q, i8x16.splat(shift)))
+    v128.store(dst + <usize>j * 32, i8x16.add(q, shift))
   } else {
-    const even = i16x8.sub(v128.and(q, i16x8.splat(255)), i16x8.splat(offset))
-    const odd = i16x8.sub(i16x8.shr_u(q, 8), i16x8.splat(offset))
+    const even = i16x8.sub(v128.and(q, byte), offset)
+    const odd = i16x8.sub(i16x8.shr_u(q, 8), offset)
     v128.store(dst + <usize>j * 64, i16x8.mul(even, sc))
     v128.store(dst + <usize>j * 64, i16x8.mul(odd, sc), 32)
   }
@@ -124,9 +157,15 @@ export function unpackK16(
   const ratioM = f32x4.mul(v128.load32_splat(group, RATIO_M), f32x4.splat(0.125))
   const blockBytes = bytes ? I8_Q6_BLOCK : I16_BLOCK
   const end = bytes ? I8_D : I16_D
-  const offset: i16 = hasMin ? 0 : 4
-  const shift: i8 = add ? <i8>(32 - offset) : 0
-  const low = i8x16.splat(hasMin ? 15 : -1)
+  const offset = heldHalves(hasMin ? 0 : 4)
+  const shift = heldBytes(add ? (hasMin ? 32 : 28) : 0)
+  const low = heldBytes(hasMin ? 15 : -1)
+  const nibble = heldBytes(15)
+  const few = lowMask(planes)
+  const bottom = bottomMask(planes)
+  const top = topMask(planes)
+  const last = lastMask(planes)
+  const byte = heldHalves(255)
   let minima = dst + <usize>blocks * blockBytes
   group += GROUP_HEADER
   for (let b = 0; b < blocks; b += 8) {
@@ -139,16 +178,16 @@ export function unpackK16(
         const to = dst + half
         const four0 = i16x8.extend_low_i8x16_s(v128.and(v128.load32_zero(tail + (half >> 2)), low))
         const four1 = i16x8.extend_low_i8x16_s(v128.and(v128.load32_zero(tail + (half >> 2), 8), low))
-        const sc0 = v128.shuffle<i16>(four0, four0, 0, 0, 1, 1, 2, 2, 3, 3)
-        const sc1 = v128.shuffle<i16>(four1, four1, 0, 0, 1, 1, 2, 2, 3, 3)
-        storeScaled(p, planes, offset, 0, sc0, to, bytes, shift)
-        storeScaled(p, planes, offset, 1, sc0, to, bytes, shift)
-        storeScaled(p, planes, offset, 2, sc0, to, bytes, shift)
-        storeScaled(p, planes, offset, 3, sc0, to, bytes, shift)
-        storeScaled(p, planes, offset, 4, sc1, to, bytes, shift)
-        storeScaled(p, planes, offset, 5, sc1, to, bytes, shift)
-        storeScaled(p, planes, offset, 6, sc1, to, bytes, shift)
-        storeScaled(p, planes, offset, 7, sc1, to, bytes, shift)
+        const sc0 = twiceLow(four0)
+        const sc1 = twiceLow(four1)
+        storeScaled(quadAt(p, planes, 0, few, bottom, top, last), offset, byte, 0, sc0, to, bytes, shift)
+        storeScaled(quadAt(p, planes, 1, few, bottom, top, last), offset, byte, 1, sc0, to, bytes, shift)
+        storeScaled(quadAt(p, planes, 2, few, bottom, top, last), offset, byte, 2, sc0, to, bytes, shift)
+        storeScaled(quadAt(p, planes, 3, few, bottom, top, last), offset, byte, 3, sc0, to, bytes, shift)
+        storeScaled(quadAt(p, planes, 4, few, bottom, top, last), offset, byte, 4, sc1, to, bytes, shift)
+        storeScaled(quadAt(p, planes, 5, few, bottom, top, last), offset, byte, 5, sc1, to, bytes, shift)
+        storeScaled(quadAt(p, planes, 6, few, bottom, top, last), offset, byte, 6, sc1, to, bytes, shift)
+        storeScaled(quadAt(p, planes, 7, few, bottom, top, last), offset, byte, 7, sc1, to, bytes, shift)
         v128.store(to + end, loadF16x4(head + (half >> 1), ratioD))
         if (bytes) {
           v128.store(to, add ? i32x4.extend_low_i16x8_s(four0) : sc0, I8_SC0)
@@ -157,9 +196,11 @@ export function unpackK16(
         if (hasMin) v128.store(minima + half, loadF16x4(head + 16 + (half >> 1), ratioM), MINIMA_D)
       }
       if (hasMin) {
-        const pairs = minPairs(tail)
-        v128.store(minima, i16x8.extend_low_i8x16_u(pairs))
-        v128.store(minima, i16x8.extend_high_i8x16_u(pairs), 16)
+        const m = v128.and(i16x8.shr_u(v128.load(tail), 4), nibble)
+        const m0 = i16x8.extend_low_i8x16_u(m)
+        const m1 = i16x8.extend_high_i8x16_u(m)
+        v128.store(minima, pairLow(m0, m1))
+        v128.store(minima, pairHigh(m0, m1), 16)
         minima += MINIMA_BLOCK
       }
       group += k16PartBytes(planes)
@@ -168,11 +209,51 @@ export function unpackK16(
   }
 }
 
+/** Q6_K, as `unpackK16` does; with `add` bytes are q as they are. */
+// @ts-ignore: decorator
+@inline
+export function unpackQ6_K(group: usize, blocks: i32, dst: usize, bytes: bool, add: bool): void {
+  const planes = PLANES_Q6_K
+  const end = bytes ? I8_D : I16_D
+  const offset = heldHalves(32)
+  const shift = i8x16.splat(0)
+  const few = lowMask(planes)
+  const bottom = bottomMask(planes)
+  const top = topMask(planes)
+  const last = lastMask(planes)
+  const byte = heldHalves(255)
+  for (let b = 0; b < blocks; b++) {
+    const block = group + <usize>(b >> 3) * PACKED_Q6_K
+    const part = block + Q6_K_PARTS + <usize>(b & 7) * Q6_K_PART_BYTES
+    for (let half: usize = 0; half < 32; half += 16) {
+      const p = part + half
+      const to = dst + half
+      const four0 = i16x8.extend_low_i8x16_s(v128.load32_zero(part + (half >> 2), Q6_K_SC))
+      const four1 = i16x8.extend_low_i8x16_s(v128.load32_zero(part + (half >> 2), Q6_K_SC + 8))
+      const sc0 = twiceLow(four0)
+      const sc1 = twiceLow(four1)
+      storeScaled(quadAt(p, planes, 0, few, bottom, top, last), offset, byte, 0, sc0, to, bytes, shift)
+      storeScaled(quadAt(p, planes, 1, few, bottom, top, last), offset, byte, 1, sc0, to, bytes, shift)
+      storeScaled(quadAt(p, planes, 2, few, bottom, top, last), offset, byte, 2, sc0, to, bytes, shift)
+      storeScaled(quadAt(p, planes, 3, few, bottom, top, last), offset, byte, 3, sc0, to, bytes, shift)
+      storeScaled(quadAt(p, planes, 4, few, bottom, top, last), offset, byte, 4, sc1, to, bytes, shift)
+      storeScaled(quadAt(p, planes, 5, few, bottom, top, last), offset, byte, 5, sc1, to, bytes, shift)
+      storeScaled(quadAt(p, planes, 6, few, bottom, top, last), offset, byte, 6, sc1, to, bytes, shift)
+      storeScaled(quadAt(p, planes, 7, few, bottom, top, last), offset, byte, 7, sc1, to, bytes, shift)
+      v128.store(to + end, v128.load(block + half, Q6_K_D))
+      if (bytes) {
+        v128.store(to, add ? i32x4.extend_low_i16x8_s(four0) : sc0, I8_SC0)
+        v128.store(to, add ? i32x4.extend_low_i16x8_s(four1) : sc1, I8_SC1)
+      }
+    }
+    dst += bytes ? I8_Q6_BLOCK : I16_BLOCK
+  }
+}
+
 /** 128 bytes of indices → codes: signed i16, or bytes with their top bits flipped. */
 // @ts-ignore: decorator
 @inline
-function lookUpAll(p: usize, table: v128, dst: usize, bytes: bool): void {
-  const low = i8x16.splat(15)
+function lookUpAll(p: usize, table: v128, low: v128, dst: usize, bytes: bool): void {
   for (let i: usize = 0; i < 128; i += 16) {
     const w = v128.load(p + i)
     const first = lookUp(table, v128.and(w, low))
@@ -195,9 +276,10 @@ function lookUpAll(p: usize, table: v128, dst: usize, bytes: bool): void {
 export function unpackIQ4_NL(group: usize, blocks: i32, dst: usize, bytes: bool): void {
   const ratio = v128.load32_splat(group, RATIO_D)
   const table = codes(bytes)
+  const low = heldBytes(15)
   group += GROUP_HEADER
   for (let b = 0; b < blocks; b++, group += PACKED_Q4_0) {
-    lookUpAll(group, table, dst, bytes)
+    lookUpAll(group, table, low, dst, bytes)
     v128.store(dst + (bytes ? I8_D : I16_D), loadF16x4(group + 128, ratio))
     v128.store(dst + (bytes ? I8_D : I16_D), loadF16x4(group + 136, ratio), 16)
     dst += bytes ? I8_BLOCK : I16_BLOCK
@@ -209,13 +291,14 @@ export function unpackIQ4_NL(group: usize, blocks: i32, dst: usize, bytes: bool)
 export function unpackIQ4_XS(group: usize, blocks: i32, dst: usize, bytes: bool): void {
   const ratio = v128.load32_splat(group, RATIO_D)
   const table = codes(bytes)
+  const low = heldBytes(15)
   group += GROUP_HEADER
   for (let b = 0; b < blocks; b += 8) {
     const d0 = loadF16x4(group, ratio)
     const d1 = loadF16x4(group + 8, ratio)
     group += IQ4_XS_PARTS
     for (let part = 0; part < 8; part++, group += IQ4_XS_PART_BYTES) {
-      lookUpAll(group, table, dst, bytes)
+      lookUpAll(group, table, low, dst, bytes)
       const end = dst + (bytes ? I8_D : I16_D)
       v128.store(end, f32x4.mul(d0, f32x4.convert_i32x4_s(signedScales(group + 128))))
       v128.store(end, f32x4.mul(d1, f32x4.convert_i32x4_s(signedScales(group + 132))), 16)
