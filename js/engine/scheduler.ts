@@ -47,6 +47,8 @@ export interface SchedulerStatus {
 
 /** A pass that holds prompts should take no longer than this many without. */
 const STRETCH = 2.5
+/** Milliseconds that messages may wait. */
+const REST_MS = 1
 /** Rows of the first pass, whose time is not known. */
 const FIRST_ROWS = 8
 
@@ -82,6 +84,8 @@ export class Scheduler {
   private sequences: Sequence[] = []
   private orders = 0
   private steps = 0
+  /** When messages were let in last. */
+  private rested = 0
   /** Milliseconds a row took in the last pass with many, and those of the last pass without prompts. */
   private pace = 0
   private tick = 0
@@ -125,7 +129,7 @@ export class Scheduler {
     this.sequences.sort(precedence)
     while (!sequence.outcome) {
       const { steps } = this
-      await this.breathe()
+      await this.rest()
       if (!sequence.outcome && this.steps === steps) this.step()
     }
     if ('error' in sequence.outcome) throw sequence.outcome.error
@@ -167,6 +171,13 @@ export class Scheduler {
   /** Forgets what was computed so far. */
   reset(): void {
     this.pool.forget()
+  }
+
+  /** Lets messages in, but no more often than they are worth: small models take a tenth of a millisecond for a pass. */
+  private async rest(): Promise<void> {
+    if (performance.now() - this.rested < REST_MS) return
+    await this.breathe()
+    this.rested = performance.now()
   }
 
   private step(): void {
