@@ -198,10 +198,7 @@ export class Leader {
     const { scheduler } = this.opened()
     this.works.set(call, works)
     try {
-      await Promise.all(works.map((work) => scheduler.run(work)))
-    } catch (error) {
-      for (const work of works) scheduler.cancel(work)
-      throw error
+      await scheduler.run(works)
     } finally {
       this.works.delete(call)
     }

@@ -10,7 +10,8 @@ import { PAGE } from '../../assembly/layout.ts'
 
 export interface Page {
   readonly index: number
-  readonly parent: Page | undefined
+  /** The one before it; undefined at the beginning of a text, and where nobody finds the page. */
+  parent: Page | undefined
   /** Of its positions, as far as they are computed. Only full pages have children. */
   tokens: number[]
   readonly children: Page[]
@@ -174,7 +175,7 @@ export class PagePool {
     const index = this.free.pop() ?? this.evict()
     if (index === undefined) return undefined
     const open = parent?.open ?? true
-    const page: Page = { index, parent, tokens: [], children: [], refs: 1, used: 0, open }
+    const page: Page = { index, parent: open ? parent : undefined, tokens: [], children: [], refs: 1, used: 0, open }
     this.pages.add(page)
     if (open) (parent?.children ?? this.roots).push(page)
     return page
@@ -204,6 +205,7 @@ export class PagePool {
     const siblings = page.parent?.children ?? this.roots
     const at = siblings.indexOf(page)
     if (at >= 0) siblings.splice(at, 1)
+    page.parent = undefined
   }
 }
 

@@ -62,13 +62,15 @@ interface Sequence {
   prompt: number
   begun: boolean
   active: boolean
-  /** Number of the step it last had rows in. */
+  /** Number of the step it last had rows in, or was let in. */
   served: number
   /** Rows in the pass at hand. */
   rows: number
   /** Another that is about to compute what this one needs too: so many tokens of it. */
   donor: { sequence: Sequence; tokens: number } | undefined
-  outcome: { error: unknown } | Record<string, never> | undefined
+  over: boolean
+  /** What it failed of. */
+  error: unknown
 }
 
 /** An output that is wanted: of which row of the pass. */
@@ -106,13 +108,30 @@ export class Scheduler {
   }
 
   /**
-   * Computes a work to its end. Whoever waits keeps all works going, a pass a turn: where requests come and go one by one
-   * (edge functions), what one of them has begun ends with it.
-   * @throws ArgumentError, ContextError: see Engine.checkTokens; AbortError once it was cancelled; what `take` throws
+   * Computes works to their end; the first that fails ends the others. Whoever waits keeps all works going, a pass a turn:
+   * where requests come and go one by one (edge functions), what one of them has begun ends with it.
+   * @throws ArgumentError, ContextError: see Engine.checkTokens; AbortError once one was cancelled; what `take` throws
    */
-  async run(work: Work): Promise<void> {
-    this.engine.checkTokens(work.ids)
-    const sequence: Sequence = {
+  async run(work: Work | readonly Work[]): Promise<void> {
+    const works = [work].flat()
+    for (const { ids } of works) this.engine.checkTokens(ids)
+    const own = works.map((one) => this.sequenceOf(one))
+    this.sequences = this.sequences.concat(own).sort(precedence)
+    const failed = (): Sequence | undefined => own.find(({ error }) => error !== undefined)
+    const goesOn = (): boolean => !failed() && own.some(({ over }) => !over)
+    while (goesOn()) {
+      const { steps } = this
+      await this.rest()
+      if (this.steps === steps && goesOn()) this.step()
+    }
+    const error = failed()?.error
+    if (error === undefined) return
+    for (const one of own) this.fail(one, error)
+    throw error
+  }
+
+  private sequenceOf(work: Work): Sequence {
+    return {
       work,
       order: this.orders++,
       pages: [],
@@ -123,16 +142,9 @@ export class Scheduler {
       served: 0,
       rows: 0,
       donor: undefined,
-      outcome: undefined,
+      over: false,
+      error: undefined,
     }
-    this.sequences.push(sequence)
-    this.sequences.sort(precedence)
-    while (!sequence.outcome) {
-      const { steps } = this
-      await this.rest()
-      if (!sequence.outcome && this.steps === steps) this.step()
-    }
-    if ('error' in sequence.outcome) throw sequence.outcome.error
   }
 
   /** Gives a work up: its pages are free at once. */
@@ -175,7 +187,9 @@ export class Scheduler {
 
   /** Lets messages in, but no more often than they are worth: small models take a tenth of a millisecond for a pass. */
   private async rest(): Promise<void> {
-    if (performance.now() - this.rested < REST_MS) return
+    const passed = performance.now() - this.rested
+    // Some clocks stand still while nothing but this runs (workerd's).
+    if (passed > 0 && passed < REST_MS) return
     await this.breathe()
     this.rested = performance.now()
   }
@@ -198,6 +212,7 @@ export class Scheduler {
       if (sequence.active) continue
       if (active >= this.options.parallel || (active > 0 && !this.fits(sequence, active))) return
       sequence.active = true
+      sequence.served = this.steps
       active++
       this.holdPrefix(sequence)
       sequence.donor = this.donorOf(sequence)
@@ -219,13 +234,17 @@ export class Scheduler {
     sequence.computed = tokens
   }
 
-  /** Whoever will compute the longest prefix of a sequence's tokens beyond what it has. */
+  /**
+   * Whoever will compute the longest prefix of a sequence's tokens beyond what it has. It goes before the sequence, so that
+   * no two wait for each other, and none for what has less of a claim.
+   */
   private donorOf(sequence: Sequence): Sequence['donor'] {
     const { ids } = sequence.work
     let best: Sequence['donor']
     let most = sequence.computed
     for (const other of this.sequences) {
-      if (other === sequence || !other.active) continue
+      if (other === sequence) break
+      if (!other.active) continue
       const limit = Math.min(sequence.work.wanted, other.work.ids.length)
       let tokens = 0
       while (tokens < limit && ids[tokens] === other.work.ids[tokens]) tokens++
@@ -257,8 +276,8 @@ export class Scheduler {
     }
     const reading = ready.filter(reads)
     const generating = ready.length - reading.length
-    let prompts = this.promptRows(generating)
     let left = this.mostRows(generating)
+    let prompts = Math.min(this.promptRows(generating), Math.max(left - generating, TILE))
     const give = (one: Sequence, most: number): void => {
       const rows = Math.min(remaining(one), most, left, reads(one) ? prompts : left)
       if (rows <= 0 || !one.active) return
@@ -343,14 +362,28 @@ export class Scheduler {
   private pass(batch: readonly Sequence[]): void {
     if (batch.length === 0) return
     const start = performance.now()
-    const done = this.forward(batch)
-    if (done.length === 0) return
+    try {
+      this.engine.forward(batch.map(runOf))
+    } catch (error) {
+      // Something waits to be heard; the pass is begun again with what is left then.
+      if (error instanceof AbortError) return
+      if (!(error instanceof NumericError)) throw error
+      // Whose keys overflow shows when each goes alone.
+      if (batch.length === 1) this.fail(batch[0]!, error)
+      else for (const one of batch) if (one.active) this.pass([one])
+      return
+    }
+    const rows = batch.reduce((sum, one) => sum + one.rows, 0)
+    this.time(performance.now() - start, rows, batch.some(reads))
+    this.outputs(this.advance(batch))
+  }
+
+  /** Notes that the rows of a pass are computed; the outputs of them that are wanted. */
+  private advance(batch: readonly Sequence[]): Place[] {
     const places: Place[] = []
     let row = 0
-    let reading = false
-    for (const sequence of done) {
+    for (const sequence of batch) {
       const { work, computed, rows } = sequence
-      reading ||= reads(sequence)
       for (let i = Math.max(0, work.wanted - computed); i < rows; i++) {
         places.push({ sequence, position: computed + i, row: row + i })
       }
@@ -360,39 +393,21 @@ export class Scheduler {
       row += rows
       if (sequence.computed <= sequence.prompt) this.guarded(sequence, () => work.read?.(sequence.computed))
     }
-    this.time(performance.now() - start, row, reading)
-    this.outputs(places)
-  }
-
-  /** One forward pass; the sequences that it was computed for. Those whose keys overflow fail, each by itself. */
-  private forward(batch: readonly Sequence[]): readonly Sequence[] {
-    try {
-      this.engine.forward(batch.map(runOf))
-      return batch
-    } catch (error) {
-      // Something waits to be heard; the pass is begun again with what is left then.
-      if (error instanceof AbortError) return []
-      if (!(error instanceof NumericError)) throw error
-      if (batch.length === 1) this.fail(batch[0]!, error)
-      // Whose it was shows when each goes alone; the first that is sound goes on.
-      for (const one of batch.length > 1 ? batch : []) {
-        const sound = this.forward([one])
-        if (sound.length > 0) return sound
-      }
-      return []
-    }
+    return places
   }
 
   private time(milliseconds: number, rows: number, reading: boolean): void {
     if (!reading) this.tick = milliseconds
-    if (rows >= TILE || this.pace === 0) this.pace = milliseconds / rows
+    const pace = milliseconds / rows
+    // Few rows take longer each: if they are faster all the same, what was measured before is no longer true.
+    if (rows >= TILE || this.pace === 0 || pace < this.pace) this.pace = pace
   }
 
   /** Hands out what the pass gave, computing logits for several places at once. */
   private outputs(places: readonly Place[]): void {
     const give = (sequence: Sequence, position: number, values: Float32Array): void => {
       this.guarded(sequence, () => {
-        if (sequence.work.take(position, values)) this.finish(sequence)
+        if (sequence.work.take(position, values) && !sequence.over) this.finish(sequence)
       })
     }
     for (const { sequence, position, row } of places) {
@@ -420,16 +435,14 @@ export class Scheduler {
     }
   }
 
-  private finish(sequence: Sequence): void {
-    this.leave(sequence, {})
-  }
-
   private fail(sequence: Sequence, error: unknown): void {
-    this.leave(sequence, { error })
+    if (sequence.over) return
+    sequence.error = error
+    this.finish(sequence)
   }
 
-  private leave(sequence: Sequence, outcome: NonNullable<Sequence['outcome']>): void {
-    sequence.outcome = outcome
+  private finish(sequence: Sequence): void {
+    sequence.over = true
     this.stepBack(sequence)
     this.sequences = this.sequences.filter((one) => one !== sequence)
   }
