@@ -23,7 +23,7 @@ import { checkObject, checkTypes, invalid } from './check.ts'
 import type { Crew } from './crew.ts'
 import type { GenerateRequest, InternalResult, Prompt } from './engine/generate.ts'
 import type { CallEvent } from './engine/leader.ts'
-import { ArgumentError, ClosedError, throwIfAborted, UnsupportedError } from './errors.ts'
+import { AbortError, ArgumentError, ClosedError, throwIfAborted, UnsupportedError } from './errors.ts'
 import { RunningGeneration } from './generation.ts'
 import type { Metadata } from './gguf/types.ts'
 import { type SettledGenerate, settleGenerate } from './options.ts'
@@ -255,17 +255,18 @@ export class CriaModel implements Model {
     settleGenerate(given, this.info.vocabularySize)
     const { n = 1, ...options } = given
     const { seed, onToken: _, onPrompt: __, ...silent } = options
-    const more = Array.from({ length: n - 1 }, (_, i) => {
-      const own = seed === undefined ? silent : { ...silent, seed: (seed + i + 1) % 4294967296 }
+    const all = Array.from({ length: n }, (_, i) => {
+      if (i === 0) return this.runGeneration(prompt, options, stopped, onText)
+      const own = seed === undefined ? silent : { ...silent, seed: (seed + i) % 4294967296 }
       return this.runGeneration(prompt, own, stopped, () => {})
     })
-    const all = [this.runGeneration(prompt, options, stopped, onText), ...more]
     try {
       return await Promise.all(all)
     } catch (error) {
       stopped.abort()
-      await Promise.allSettled(all)
-      throw error
+      // What one fails of is told, not that the others were aborted for it.
+      const failed = (await Promise.allSettled(all)).filter((one) => one.status === 'rejected')
+      throw failed.find(({ reason }) => !(reason instanceof AbortError))?.reason ?? error
     }
   }
 
@@ -279,7 +280,7 @@ export class CriaModel implements Model {
     // What a callback of the caller's throws ends the generation and is its error.
     let failure: { error: unknown } | undefined
     const hear = (event: CallEvent): void => {
-      if (failure) return
+      if (failure || options.signal?.aborted || stopped.signal.aborted) return
       try {
         if (event.event === 'prompt') options.onPrompt?.({ done: event.done, total: event.total })
         if (event.event !== 'token') return

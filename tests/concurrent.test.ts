@@ -2,11 +2,13 @@
  * Many generations at once: each has the tokens and the logits that it has alone, whatever runs beside it, whatever prefix
  * was reused, and however often it had to step back.
  */
-import { type GenerateOptions, type GenerateResult, load, type Model } from 'cria'
+import { AbortError, type GenerateOptions, type GenerateResult, load, type Model } from 'cria'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { CONTROL_OVERFLOW } from '../assembly/layout.ts'
 import { LogitsWork } from '../js/engine/works.ts'
-import { SMOLLM, STORIES } from './api-helpers.ts'
+import { AbortError as Aborted } from '../js/errors.ts'
+import { fails, SMOLLM, STORIES } from './api-helpers.ts'
 import { openEngine } from './engine-harness.ts'
 import { sharedTest } from './shared.ts'
 
@@ -174,6 +176,57 @@ test('those of higher priority get a place first', async () => {
   assert.equal(ends.slice(-1), ['low'])
   assert.ok(ends.indexOf('high') < ends.indexOf('normal'), ends.join())
   await model.close()
+})
+
+for (const how of [{ threads: 2 }, { inProcess: true }]) {
+  test(`nothing is told after an abort, and of several answers the first error is told: ${JSON.stringify(how)}`, async () => {
+    const model = await load(STORIES, { ...how, context: 256 })
+    const controller = new AbortController()
+    let tokens = 0
+    const aborted = model.generate('Once upon a time', {
+      signal: controller.signal,
+      onPrompt: ({ done, total }) => {
+        if (done === total) controller.abort()
+      },
+      onToken: () => tokens++,
+    })
+    await fails(aborted.result(), AbortError, 'ABORTED')
+    await model.generate('Once', { maxTokens: 3 }).result()
+    assert.is(tokens, 0)
+    const thrown = model.generate('Once', {
+      n: 4,
+      onToken: () => {
+        throw new Error('mine')
+      },
+    })
+    assert.match(String(await thrown.result().catch(String)), /mine/)
+    await noPageLost(model)
+    await model.close()
+  })
+}
+
+test('the first of several answers is the first to have a place', async () => {
+  const model = await load(STORIES, { threads: 1, context: 256, parallel: 1 })
+  let heard = 0
+  const several = model.generate('Once', { ...OPTIONS, n: 3, maxTokens: 20, onToken: () => heard++ }).result()
+  await model.generate('Two', { priority: 0, maxTokens: 1 }).result()
+  assert.is(heard, 20)
+  assert.is((await several).choices!.length, 3)
+  await model.close()
+})
+
+test('what overflowed in a pass that was aborted is not held against the next', async () => {
+  const engine = await openEngine(STORIES, 'simd', { kv: 'f16', context: 64 })
+  const [{ memory }] = (engine as unknown as { segments: [{ memory: WebAssembly.Memory }] }).segments
+  const run = { ids: [1, 2, 3], position: 0, pages: [{ index: 0 }] }
+  Atomics.store(new Int32Array(memory.buffer), (engine.plan.segments[0]!.control + CONTROL_OVERFLOW) >> 2, 1)
+  engine.setAbort(1)
+  assert.throws(
+    () => engine.forward([run]),
+    (error: unknown) => error instanceof Aborted,
+  )
+  engine.forward([run])
+  engine.close()
 })
 
 test.run()

@@ -113,6 +113,10 @@ test('a full context ends a generation, or shifts', async () => {
     assert.equal(after.ids, ended.ids, 'nobody else finds what was shifted')
     assert.is((await model.status()).kvPages.used, 0)
     const long = { contextShift: true, keep: -1 }
+    assert.is(
+      (await model.generate('Once', { ...options, contextShift: true, keep: 999, maxTokens: 9 }).result()).ids.length,
+      9,
+    )
     await fails(model.generate(Array(200).fill(5), long).result(), ContextError, 'CONTEXT_EXCEEDED')
     await model.close()
   }

@@ -157,8 +157,16 @@ export class Engine {
     const units = attentionUnits(runs, this.config.heads / this.config.kvHeads)
     for (const [s, { memory }] of this.segments.entries()) writeBatch(memory, this.plan.segments[s]!, runs, units)
     this.command(L.COMMAND_FORWARD)
-    this.check(runForward(this.segments, 0, this.options.threads, rows))
-    this.checkCache()
+    const status = runForward(this.segments, 0, this.options.threads, rows)
+    // Taken down even where the pass was aborted: the next one's rows may be others.
+    const overflowed = this.takeOverflow()
+    this.check(status)
+    if (!overflowed) return
+    throw new NumericError(
+      'CACHE_OVERFLOW',
+      "The model computed keys or values beyond what an f16 cache holds (65504), or none at all; load it with kv: 'f32'.",
+      'f16',
+    )
   }
 
   /**
@@ -246,18 +254,14 @@ export class Engine {
     return this.print
   }
 
-  /** An f16 cache cannot hold every f32: what does not fit must not go on as something else. */
-  private checkCache(): void {
+  /** Whether a key or value did not fit an f16 cache, which cannot hold every f32: it must not go on as something else. */
+  private takeOverflow(): boolean {
+    let overflowed = false
     for (const { memory, control } of this.segments) {
       const words = new Int32Array(memory.buffer)
-      const overflow = (control + L.CONTROL_OVERFLOW) >> 2
-      if (Atomics.exchange(words, overflow, 0) === 0) continue
-      throw new NumericError(
-        'CACHE_OVERFLOW',
-        "The model computed keys or values beyond what an f16 cache holds (65504), or none at all; load it with kv: 'f32'.",
-        'f16',
-      )
+      if (Atomics.exchange(words, (control + L.CONTROL_OVERFLOW) >> 2, 0) !== 0) overflowed = true
     }
+    return overflowed
   }
 
   private command(what: number): void {

@@ -158,7 +158,7 @@ export class Generation implements Work {
 
 /** How a full context goes on. @throws ContextError where nothing would be left to give up. */
 function shiftOf(ids: number[], context: number, bos: number | undefined, keep = 0): NonNullable<Work['shift']> {
-  const kept = Math.max(keep < 0 ? ids.length : keep, ids[0] === bos ? 1 : 0)
+  const kept = Math.max(keep < 0 ? ids.length : Math.min(keep, ids.length), ids[0] === bos ? 1 : 0)
   const least = (Math.ceil(kept / PAGE) + 2) * PAGE
   if (context < least) {
     const message = `To keep ${kept} tokens while the context shifts it must hold ${least}, and it holds ${context}. Keep fewer, or load the model with a larger context.`
