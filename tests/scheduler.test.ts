@@ -261,6 +261,18 @@ test('works of one call wake up once a pass', async () => {
   assert.ok(turns <= fake.passes.length + 1, `${turns} turns, ${fake.passes.length} passes`)
 })
 
+test('where the clock stands still messages are let in all the same', async () => {
+  const { fake, scheduler, setPass, text, onTurn } = open({ context: 128, kvPages: 4, batch: 8, parallel: 1 })
+  setPass(
+    () => false,
+    () => 0,
+  )
+  let turns = 0
+  onTurn(() => turns++)
+  await scheduler.run(text(ids(8), { generate: 50 }))
+  assert.ok(turns >= fake.passes.length, `${turns} turns, ${fake.passes.length} passes`)
+})
+
 test('one that fails ends those of its call, and no others', async () => {
   const { scheduler, text } = open({ context: 128, kvPages: 20, batch: 16, parallel: 4 })
   const call = scheduler.run([text(ids(90)), text([...ids(20, 1), POISON]), text(ids(90, 2), { generate: 30 })])
