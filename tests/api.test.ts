@@ -229,19 +229,14 @@ test('several segments give the bits of one, with one thread and with two, and i
   await one.close()
 })
 
-test('what is asked at once is done in turn', async () => {
+test('what is asked at once gives what it gives alone', async () => {
   const prompts = ['One', 'Two', 'Three']
+  const run = async (prompt: string): Promise<string> =>
+    (await model.generate(prompt, { ...GREEDY, maxTokens: 8 }).result()).text
   const alone: string[] = []
-  for (const prompt of prompts) alone.push((await model.generate(prompt, { ...GREEDY, maxTokens: 8 }).result()).text)
-  const order: string[] = []
-  const run = async (prompt: string): Promise<string> => {
-    const { text } = await model.generate(prompt, { ...GREEDY, maxTokens: 8 }).result()
-    order.push(prompt)
-    return text
-  }
+  for (const prompt of prompts) alone.push(await run(prompt))
   const logits = model.logits([1, 403])
   assert.equal(await Promise.all(prompts.map(run)), alone)
-  assert.equal(order, prompts)
   assert.is((await logits).data.length, 2 * model.info.vocabularySize)
 })
 
