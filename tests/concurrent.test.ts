@@ -2,15 +2,23 @@
  * Many generations at once: each has the tokens and the logits that it has alone, whatever runs beside it, whatever prefix
  * was reused, and however often it had to step back.
  */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { AbortError, type GenerateOptions, type GenerateResult, load, type Model } from 'cria'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { CONTROL_OVERFLOW } from '../assembly/layout.ts'
+import { SyntheticModel } from '../js/bench/synthetic.ts'
 import { LogitsWork } from '../js/engine/works.ts'
 import { AbortError as Aborted } from '../js/errors.ts'
 import { fails, SMOLLM, STORIES } from './api-helpers.ts'
 import { openEngine } from './engine-harness.ts'
+import { concat } from './gguf-helpers.ts'
 import { sharedTest } from './shared.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'cria-concurrent-'))
+test.after(() => rmSync(folder, { recursive: true }))
 
 function numbers(seed: number): (n: number) => number {
   let state = seed
@@ -207,12 +215,41 @@ for (const how of [{ threads: 2 }, { inProcess: true }]) {
 
 test('the first of several answers is the first to have a place', async () => {
   const model = await load(STORIES, { threads: 1, context: 256, parallel: 1 })
-  let heard = 0
-  const several = model.generate('Once', { ...OPTIONS, n: 3, maxTokens: 20, onToken: () => heard++ }).result()
-  await model.generate('Two', { priority: 0, maxTokens: 1 }).result()
-  assert.is(heard, 20)
-  assert.is((await several).choices!.length, 3)
+  let waiting: Promise<number> | undefined
+  const onToken = (): void => {
+    waiting ??= model.status().then((status) => status.waiting)
+  }
+  await model.generate('Once', { ...OPTIONS, n: 3, maxTokens: 200, onToken }).result()
+  assert.is(await waiting, 2)
   await model.close()
+})
+
+test('a model with experts, in several segments, with batches of all sizes', async () => {
+  const path = join(folder, 'experts.gguf')
+  writeFileSync(path, await concat(new SyntheticModel({ shape: 'toy-experts', type: 'q4_k' }).file()))
+  const whole = await openEngine(path, 'simd', { kv: 'f16', context: 200 })
+  const list = prompts(numbers(9), 7, 90)
+  const wanted = []
+  for (const ids of list) {
+    whole.scheduler.reset()
+    wanted.push(Buffer.from((await whole.allLogits(ids)).buffer))
+  }
+  for (const [batch, share] of [
+    [1, 1],
+    [7, 0.7],
+    [64, 0.7],
+  ] as const) {
+    const maxSegmentBytes = Math.ceil(whole.plan.segments[0]!.bytes * share)
+    const engine = await openEngine(path, 'simd', { kv: 'f16', context: 200, batch, maxSegmentBytes })
+    assert.ok(engine.plan.segments.length > 1 || share === 1, 'it is cut')
+    const works = list.map((ids) => new LogitsWork(ids, 0, engine.config.vocabulary))
+    await Promise.all(works.map((work) => engine.scheduler.run(work)))
+    for (const [i, { logits }] of works.entries()) {
+      assert.ok(wanted[i]!.equals(Buffer.from(logits.buffer)), `batch ${batch}, text ${i}`)
+    }
+    engine.close()
+  }
+  whole.close()
 })
 
 test('what overflowed in a pass that was aborted is not held against the next', async () => {
