@@ -213,6 +213,34 @@ for (const how of [{ threads: 2 }, { inProcess: true }]) {
   })
 }
 
+test('no call leaves a listener on its signal, however it ends', async () => {
+  const model = await load(STORIES, { threads: 2, context: 128 })
+  const { signal } = new AbortController()
+  const listening = new Set<unknown>()
+  let added = 0
+  const { addEventListener, removeEventListener } = EventTarget.prototype
+  signal.addEventListener = (type: string, listener: EventListener) => {
+    added++
+    listening.add(listener)
+    addEventListener.call(signal, type, listener)
+  }
+  signal.removeEventListener = (type: string, listener: EventListener) => {
+    listening.delete(listener)
+    removeEventListener.call(signal, type, listener)
+  }
+  const state = await model.saveState('Once', { signal })
+  await model.loadState(state, { signal })
+  await model.logits([1, 2], { signal })
+  await model.embed(['One', 'Two'], { signal })
+  await model.generate('Once', { n: 2, maxTokens: 3, signal }).result()
+  for (const call of [model.generate(Array(200).fill(5), { signal }).result(), model.logits([-1], { signal })]) {
+    assert.ok((await call.catch((error: { code: string }) => error.code)) !== undefined)
+  }
+  assert.ok(added > 6, `${added} were added`)
+  assert.is(listening.size, 0)
+  await model.close()
+})
+
 test('the first of several answers is the first to have a place', async () => {
   const model = await load(STORIES, { threads: 1, context: 256, parallel: 1 })
   let waiting: Promise<number> | undefined

@@ -7,6 +7,7 @@ import { PAGE, TILE } from '../../assembly/layout.ts'
 import { AbortError, MemoryError, NumericError } from '../errors.ts'
 import type { Run } from './batch.ts'
 import type { Breathe, Engine } from './engine.ts'
+import { Pace } from './pace.ts'
 import { type Page, type PageCounts, PagePool } from './pages.ts'
 import { OUTPUT_ROWS } from './plan.ts'
 import type { SavedState } from './state.ts'
@@ -45,13 +46,8 @@ export interface SchedulerStatus {
   kvPages: PageCounts
 }
 
-/** A pass that holds prompts should take no longer than this many without. */
-const STRETCH = 2.5
 /** Milliseconds that messages may wait. */
 const REST_MS = 1
-/** Rows of the first pass, whose time is not known. */
-const FIRST_ROWS = 8
-
 interface Sequence {
   work: Work
   order: number
@@ -88,9 +84,7 @@ export class Scheduler {
   private steps = 0
   /** When messages were let in last. */
   private rested = 0
-  /** Milliseconds a row took in the last pass with many, and those of the last pass without prompts. */
-  private pace = 0
-  private tick = 0
+  private readonly pace: Pace
 
   /** `flush` is called after each pass, when all its outputs are taken. */
   constructor(
@@ -99,6 +93,7 @@ export class Scheduler {
     private readonly breathe: Breathe,
     private readonly flush: () => void = () => {},
   ) {
+    this.pace = new Pace(options.batch, options.passMs)
     this.pool = new PagePool(engine.plan.kvPages, (from, to) => engine.copyPage(from, to))
   }
 
@@ -276,8 +271,8 @@ export class Scheduler {
     }
     const reading = ready.filter(reads)
     const generating = ready.length - reading.length
-    let left = this.mostRows(generating)
-    let prompts = Math.min(this.promptRows(generating), Math.max(left - generating, TILE))
+    let left = this.pace.mostRows(generating)
+    let prompts = Math.min(this.pace.promptRows(generating), Math.max(left - generating, TILE))
     const give = (one: Sequence, most: number): void => {
       const rows = Math.min(remaining(one), most, left, reads(one) ? prompts : left)
       if (rows <= 0 || !one.active) return
@@ -318,24 +313,6 @@ export class Scheduler {
     sequence.computed -= distance
   }
 
-  /** Rows of a pass: what passMs allows, and as many tokens as a tile takes at once. */
-  private mostRows(generating: number): number {
-    const { batch, passMs } = this.options
-    if (passMs === undefined) return batch
-    const rows = this.pace === 0 ? FIRST_ROWS : Math.floor(passMs / this.pace)
-    return Math.min(batch, Math.max(1, rows, Math.min(generating, TILE)))
-  }
-
-  /** Rows for prompts beside `generating` sequences, which should not stall: whole tiles together with theirs. */
-  private promptRows(generating: number): number {
-    const { batch } = this.options
-    if (generating === 0 || this.pace === 0) return batch
-    const alone = Math.max(this.tick, this.pace * generating)
-    const rows = Math.floor((STRETCH * alone) / this.pace / TILE) * TILE
-    const least = Math.ceil((generating + 1) / TILE) * TILE
-    return Math.max(rows, least) - generating
-  }
-
   /** Holds pages for more rows of a sequence, taking them from those that come after it; for how many there is room. */
   private room(sequence: Sequence, rows: number): number {
     const { pages } = sequence
@@ -374,7 +351,7 @@ export class Scheduler {
       return
     }
     const rows = batch.reduce((sum, one) => sum + one.rows, 0)
-    this.time(performance.now() - start, rows, batch.some(reads))
+    this.pace.note(performance.now() - start, rows, batch.some(reads))
     this.outputs(this.advance(batch))
   }
 
@@ -394,13 +371,6 @@ export class Scheduler {
       if (sequence.computed <= sequence.prompt) this.guarded(sequence, () => work.read?.(sequence.computed))
     }
     return places
-  }
-
-  private time(milliseconds: number, rows: number, reading: boolean): void {
-    if (!reading) this.tick = milliseconds
-    const pace = milliseconds / rows
-    // Few rows take longer each: if they are faster all the same, what was measured before is no longer true.
-    if (rows >= TILE || this.pace === 0 || pace < this.pace) this.pace = pace
   }
 
   /** Hands out what the pass gave, computing logits for several places at once. */
