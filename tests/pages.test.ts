@@ -116,6 +116,22 @@ test('forgotten pages are found by nobody and are free once they are let go', ()
   assert.equal(counts(), [6, 0, 0])
 })
 
+test('a text that gives up its beginning again and again keeps nothing of it', () => {
+  const { pool, compute } = open(4)
+  const { pages } = compute(text(192))
+  for (let round = 0; round < 50; round++) {
+    pool.release(pages.splice(0, 1))
+    assert.ok(pool.own(pages, 0))
+    assert.ok(pool.extend(pages))
+    pool.append(pages, 128, text(64, round))
+  }
+  let behind = 0
+  for (let page = pages.at(-1)!.parent; page; page = page.parent) behind++
+  assert.ok(behind < pages.length, `${behind} pages behind the last`)
+  pool.release(pages)
+  assert.is(pool.counts.used, 0)
+})
+
 test('ten thousand random moves lose no page and mix no texts', () => {
   let state = 12345
   const random = (n: number): number => {
