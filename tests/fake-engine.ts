@@ -44,6 +44,17 @@ interface Slot {
   chain: number
 }
 
+/** The full pages of a text, as they would have been computed. */
+export function savedPages(ids: readonly number[]): Uint8Array[] {
+  const expected = new Expected()
+  const slots = ids.map((token, position): Slot => {
+    expected.push(token)
+    return { token, position, chain: expected.chain }
+  })
+  const pages = Array.from({ length: Math.floor(ids.length / PAGE) }, (_, i) => slots.slice(i * PAGE, (i + 1) * PAGE))
+  return pages as unknown as Uint8Array[]
+}
+
 export class FakeEngine {
   readonly config = { vocabulary: VOCABULARY }
   readonly context: number
@@ -136,6 +147,11 @@ export class FakeEngine {
 
   copyPage(from: number, to: number): void {
     this.slots[to] = this.slots[from]!.map((slot) => ({ ...slot }))
+  }
+
+  /** Only what `savedPages` gave. */
+  writePage(page: number, saved: Uint8Array): void {
+    this.slots[page] = (saved as unknown as Slot[]).map((slot) => ({ ...slot }))
   }
 
   shiftPage(page: number, distance: number): void {

@@ -6,7 +6,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { PAGE } from '../assembly/layout.ts'
 import { Scheduler, type Work } from '../js/engine/scheduler.ts'
-import { Expected, FakeEngine, type FakeOptions, POISON } from './fake-engine.ts'
+import type { MemoryError } from '../js/errors.ts'
+import { Expected, FakeEngine, type FakeOptions, POISON, savedPages } from './fake-engine.ts'
 
 type Random = (n: number) => number
 
@@ -187,6 +188,14 @@ async function live(seed: number): Promise<void> {
       }),
     )
   }
+  const restore = (): void => {
+    const ids = promptOf(random, earlier, context)
+    try {
+      scheduler.restore({ ids, pages: savedPages(ids) })
+    } catch (error) {
+      assert.is((error as MemoryError).code, 'CACHE_FULL')
+    }
+  }
   let left = 40
   onTurn(() => {
     if (left > 0 && random(8) === 0) left -= 1
@@ -194,6 +203,7 @@ async function live(seed: number): Promise<void> {
     add()
     if (random(5) === 0) cancelOne()
     if (random(30) === 0) scheduler.reset()
+    if (random(10) === 0) restore()
     const held = new Set([...alive.keys()].flatMap((work) => scheduler.pagesOf(work)))
     assert.is(scheduler.status.kvPages.used, held.size, `seed ${seed}`)
   })
@@ -205,7 +215,7 @@ async function live(seed: number): Promise<void> {
 }
 
 test('whatever comes and goes, each row sees its own tokens, all come to an end, and no page is lost', async () => {
-  for (let seed = 0; seed < 150; seed++) await live(seed)
+  for (let seed = 0; seed < 100; seed++) await live(seed)
 })
 
 test('two that share a prompt do not wait for each other', async () => {

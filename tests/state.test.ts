@@ -1,4 +1,5 @@
 /** Saved states, contexts that shift, and several answers at once. */
+import { sha256 } from '@noble/hashes/sha2.js'
 import { ArgumentError, ContextError, FormatError, load, UnsupportedError } from 'cria'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -82,6 +83,36 @@ test('a state that is damaged, of another version, model or cache is refused, an
   await fails(small.loadState(state), ContextError, 'CONTEXT_EXCEEDED')
   await small.close()
   assert.is((await model.generate('Once', GREEDY).result()).completionTokens, 12)
+  await model.close()
+})
+
+test('a state that was made up, its checksum right, is refused for what is in it', async () => {
+  const model = await load(STORIES, { threads: 1, context: 128 })
+  const state = await model.saveState([1, 2, 3])
+  const made = (change: (view: DataView) => void, bytes = state.slice()): Uint8Array => {
+    change(new DataView(bytes.buffer))
+    bytes.set(sha256(bytes.subarray(0, -32)), bytes.length - 32)
+    return bytes
+  }
+  for (const [at, value] of [
+    [12, 0],
+    [12, 0xffffffff],
+    [12, 64],
+    [16, 1],
+    [16, 0xffffffff],
+    [20, 0],
+    [20, 0xffffffff],
+  ] as const) {
+    const bytes = made((view) => view.setUint32(at, value, true))
+    await fails(model.loadState(bytes), FormatError, 'STATE_DAMAGED')
+  }
+  for (const id of [-1, 512, 0x7fffffff]) {
+    const bytes = made((view) => view.setInt32(60, id, true))
+    await fails(model.loadState(bytes), ArgumentError, 'INVALID_TOKEN')
+  }
+  const empty = made((view) => view.setUint32(12, 0, true), state.slice(0, 88))
+  await fails(model.loadState(empty), ArgumentError, 'EMPTY_PROMPT')
+  assert.is((await model.status()).kvPages.used, 0)
   await model.close()
 })
 
