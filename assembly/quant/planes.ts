@@ -14,7 +14,8 @@
 //     v = 0, 1, 2: of quad 6 the low two, the middle two, the high two │ v = 3, 4, 5: of quad 7
 //
 // In files their high bits are apart: planes of nibbles or pairs, and of pairs or single bits, are made first.
-import { interleave } from './rows'
+import { gatherWords, interleave, interleaveFour } from './rows'
+import { fives, sixes, triples } from './tight'
 
 // Bits of a quant.
 // @ts-ignore: decorator
@@ -103,11 +104,23 @@ export function packNibbles(src: usize, rowBytes: usize, rows: i32, dst: usize):
 // @ts-ignore: decorator
 @inline
 function wordAt(dst: usize, w: i32, bits: i32, partBytes: usize): usize {
-  return dst + <usize>(w / bits) * partBytes + <usize>(w & (bits - 1)) * 32
+  // bits >> 1 is the logarithm of 1, 2 and 4.
+  return dst + <usize>(w >> (bits >> 1)) * partBytes + <usize>(w & (bits - 1)) * 32
 }
 
 /** Exchanges the bits of x whose place has bit r set with those of y whose place has not. */
 function exchange(x: usize, y: usize, r: i32, mask: u64): void {
+  if (ASC_FEATURE_SIMD) {
+    const bits = i64x2.splat(mask)
+    for (const end = x + 32; x < end; x += 16, y += 16) {
+      const a = v128.load(x)
+      const b = v128.load(y)
+      const t = v128.and(v128.xor(i64x2.shr_u(a, r), b), bits)
+      v128.store(x, v128.xor(a, i64x2.shl(t, r)))
+      v128.store(y, v128.xor(b, t))
+    }
+    return
+  }
   for (const end = x + 32; x < end; x += 8, y += 8) {
     const t = ((load<u64>(x) >>> r) ^ load<u64>(y)) & mask
     store<u64>(x, load<u64>(x) ^ (t << r))
@@ -121,7 +134,17 @@ function exchange(x: usize, y: usize, r: i32, mask: u64): void {
  * bytes are 8 words, one a quad; the highest bits of a word's number are exchanged with those of a bit's place in its byte.
  */
 export function packPlane(src: usize, rowBytes: usize, rows: i32, bits: i32, dst: usize, partBytes: usize): void {
-  for (let w = 0; w < 8; w += bits) {
+  let w = 0
+  if (ASC_FEATURE_SIMD) {
+    if (rows == 8) {
+      const second = wordAt(0, 1, bits, partBytes)
+      const third = wordAt(0, 2, bits, partBytes)
+      for (; w < 8; w += 4) {
+        interleaveFour(src + <usize>w * 4, rowBytes, wordAt(dst, w, bits, partBytes), second, third)
+      }
+    }
+  }
+  for (; w < 8; w += bits) {
     interleave(src + <usize>w * 4, rowBytes, rows, bits, wordAt(dst, w, bits, partBytes))
   }
   let mask: u64 = 0x0f0f0f0f0f0f0f0f
@@ -137,6 +160,14 @@ export function packPlane(src: usize, rowBytes: usize, rows: i32, bits: i32, dst
 /** Exchanges bits that lie n apart: those of mask with those n above. */
 // @ts-ignore: decorator
 @inline
+function swapLanes(x: v128, n: i32, mask: u64): v128 {
+  const t = v128.and(v128.xor(i64x2.shr_u(x, n), x), i64x2.splat(mask))
+  return v128.xor(x, v128.xor(t, i64x2.shl(t, n)))
+}
+
+/** As `swapLanes`, of one word. */
+// @ts-ignore: decorator
+@inline
 function swapBits(x: u64, n: i32, mask: u64): u64 {
   const t = ((x >>> n) ^ x) & mask
   return x ^ t ^ (t << n)
@@ -144,6 +175,17 @@ function swapBits(x: u64, n: i32, mask: u64): u64 {
 
 /** A plane of bits from one word a row, bit c of it column c: bit 4j + k goes to bit j of byte k. */
 export function packBits(src: usize, rowBytes: usize, rows: i32, dst: usize): void {
+  if (ASC_FEATURE_SIMD) {
+    if (rows < 8) interleave(src, rowBytes, rows, 1, dst)
+    for (const end = dst + 32; dst < end; dst += 16, src += 4 * rowBytes) {
+      let x = rows < 8 ? v128.load(dst) : gatherWords(src, rowBytes)
+      x = swapLanes(x, 14, 0x0000cccc0000cccc)
+      x = swapLanes(x, 7, 0x00aa00aa00aa00aa)
+      x = swapLanes(x, 2, 0x0c0c0c0c0c0c0c0c)
+      v128.store(dst, swapLanes(x, 1, 0x2222222222222222))
+    }
+    return
+  }
   interleave(src, rowBytes, rows, 1, dst)
   for (const end = dst + 32; dst < end; dst += 8) {
     // The five bits of a bit's number, j2 j1 j0 k1 k0 → k1 k0 j2 j1 j0, two at a time.
@@ -162,8 +204,8 @@ function tripleOf(p: usize, j: i32): u64 {
   return pair | (((load<u64>(p, 64) >>> j) & 0x0101010101010101) << 2)
 }
 
-/** A part's plane of pairs and plane of bits → the same three bits packed tightly, in place. */
-export function packTriples(part: usize): void {
+/** One part of `packTriples`. */
+function scalarTriples(part: usize): void {
   for (const end = part + 32; part < end; part += 8) {
     const third = tripleOf(part, 3)
     const seventh = tripleOf(part, 7)
@@ -176,14 +218,20 @@ export function packTriples(part: usize): void {
   }
 }
 
+/** Parts' planes of pairs and plane of bits, in place → the same three bits packed tightly; parts lie `partBytes` apart. */
+export function packTriples(part: usize, parts: i32, partBytes: usize): void {
+  if (ASC_FEATURE_SIMD) return triples(part, parts, partBytes)
+  for (; parts > 0; parts--, part += partBytes) scalarTriples(part)
+}
+
 /** Quad j of a plane of nibbles at p and one of bits behind it, of two rows: bytes 0…31. */
 function fiveOf(p: usize, j: i32): u64 {
   const nibble = (load<u64>(p + <usize>(j & 3) * 32) >>> (j & 4)) & 0x0f0f0f0f0f0f0f0f
   return nibble | (((load<u64>(p, 128) >>> j) & 0x0101010101010101) << 4)
 }
 
-/** A part's plane of nibbles and plane of bits → the same five bits packed tightly, in place. */
-export function packFives(part: usize): void {
+/** One part of `packFives`. */
+function scalarFives(part: usize): void {
   for (const end = part + 32; part < end; part += 8) {
     const fifth = fiveOf(part, 5)
     const sixth = fiveOf(part, 6)
@@ -202,14 +250,20 @@ export function packFives(part: usize): void {
   }
 }
 
+/** Parts' planes of nibbles and plane of bits, in place → the same five bits packed tightly; parts lie `partBytes` apart. */
+export function packFives(part: usize, parts: i32, partBytes: usize): void {
+  if (ASC_FEATURE_SIMD) return fives(part, parts, partBytes)
+  for (; parts > 0; parts--, part += partBytes) scalarFives(part)
+}
+
 /** Quad j of a plane of nibbles at p and one of pairs behind it, 16 columns in a vector, of two rows: bytes 0…63. */
 function sixOf(p: usize, j: i32): u64 {
   const nibble = (load<u64>(p + <usize>(j & 3) * 32) >>> (j & 4)) & 0x0f0f0f0f0f0f0f0f
   return nibble | (((load<u64>(p + <usize>(j >> 2) * 32, 128) >>> ((j & 3) * 2)) & 0x0303030303030303) << 4)
 }
 
-/** A part's plane of nibbles and plane of pairs → the same six bits packed tightly, in place. */
-export function packSixes(part: usize): void {
+/** One part of `packSixes`. */
+function scalarSixes(part: usize): void {
   for (const end = part + 32; part < end; part += 8) {
     const sixth = sixOf(part, 6)
     const seventh = sixOf(part, 7)
@@ -227,4 +281,10 @@ export function packSixes(part: usize): void {
     store<u64>(part, v4, 128)
     store<u64>(part, v5, 160)
   }
+}
+
+/** Parts' planes of nibbles and plane of pairs, in place → the same six bits packed tightly; parts lie `partBytes` apart. */
+export function packSixes(part: usize, parts: i32, partBytes: usize): void {
+  if (ASC_FEATURE_SIMD) return sixes(part, parts, partBytes)
+  for (; parts > 0; parts--, part += partBytes) scalarSixes(part)
 }

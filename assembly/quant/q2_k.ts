@@ -8,6 +8,7 @@
 //   8 × ┌ 64 bytes of pairs: 32 columns (planes.ts)                                    ┐
 //       └ 8 × (sc, m) u8 of columns 0–15 as in the file │ 8 × (sc, m) of columns 16–31 ┘
 import { PAIRS, packPlane, planeBytes, planeValue } from './planes'
+import { interleaveBytes } from './rows'
 import { GROUP_HEADER, RATIO_D, RATIO_M, packScales, scale } from './scales'
 
 const FILE_BLOCK: usize = 84
@@ -32,11 +33,7 @@ export function pack(src: usize, rows: i32, columns: i32, dst: usize): bool {
     const parts = head + b * PACKED + PARTS
     packPlane(from + 16, rowBytes, rows, 2, parts, PART_BYTES)
     packPlane(from + 48, rowBytes, rows, 2, parts + 4 * PART_BYTES, PART_BYTES)
-    for (let i = 0; i < 16; i++) {
-      const sc = subScaleAt(parts, i)
-      store<u64>(sc, 0)
-      for (let r: usize = 0; r < <usize>rows; r++) store<u8>(sc + r, load<u8>(from + r * rowBytes + <usize>i))
-    }
+    interleaveBytes(from, rowBytes, rows, parts + planeBytes(PAIRS), PART_BYTES)
   }
   return (
     packScales(src + 80, rowBytes, FILE_BLOCK, rows, blocks, head, PACKED, dst + RATIO_D) &&

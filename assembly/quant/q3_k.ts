@@ -8,7 +8,9 @@
 //   8 × d f16
 //   8 × ┌ 96 bytes: three bits of 32 columns, packed tightly (planes.ts)          ┐
 //       └ 8 × (sc − 32) i8 of columns 0–15 │ 8 × (sc − 32) of columns 16–31       ┘
+import { heldBytes } from './held'
 import { PAIRS, TRIPLES, packPlane, packTriples, planeBytes, planeValue } from './planes'
+import { interleaveBytes } from './rows'
 import { GROUP_HEADER, RATIO_D, packScales, scale } from './scales'
 
 const FILE_BLOCK: usize = 110
@@ -21,24 +23,53 @@ export function pack(src: usize, rows: i32, columns: i32, dst: usize): bool {
   const blocks = columns >> 8
   const rowBytes = <usize>blocks * FILE_BLOCK
   for (let b: usize = 0; b < <usize>blocks; b++) {
-    let from = src + b * FILE_BLOCK
+    const from = src + b * FILE_BLOCK
     const parts = dst + GROUP_HEADER + b * PACKED_Q3_K + Q3_K_PARTS
     packPlane(from + 32, rowBytes, rows, 2, parts, Q3_K_PART_BYTES)
     packPlane(from + 64, rowBytes, rows, 2, parts + 4 * Q3_K_PART_BYTES, Q3_K_PART_BYTES)
     packPlane(from, rowBytes, rows, 1, parts + planeBytes(PAIRS), Q3_K_PART_BYTES)
-    for (let p: usize = 0; p < 8; p++) packTriples(parts + p * Q3_K_PART_BYTES)
+    packTriples(parts, 8, Q3_K_PART_BYTES)
     const scales = parts + planeBytes(PLANES_Q3_K)
-    for (let i = 0; i < 16; i++) store<u64>(subScaleAt(scales, i), 0)
-    for (let r: usize = 0; r < <usize>rows; r++, from += rowBytes) {
-      for (let i = 0; i < 16; i++) {
-        const low = (<u32>load<u8>(from + (i & 7), 96) >> ((i >> 3) * 4)) & 15
-        const high = (<u32>load<u8>(from + (i & 3), 104) >> ((i >> 2) * 2)) & 3
-        store<u8>(subScaleAt(scales, i) + r, <u8>((low | (high << 4)) - 32))
-      }
-    }
+    if (ASC_FEATURE_SIMD) packSubScales(from, rowBytes, rows, scales)
+    else packSubScalesScalar(from, rowBytes, rows, scales)
   }
   const head = dst + GROUP_HEADER
   return packScales(src + 108, rowBytes, FILE_BLOCK, rows, blocks, head, PACKED_Q3_K, dst + RATIO_D)
+}
+
+/** The 16 × (sc − 32) of a block's rows; missing rows get 0. */
+function packSubScales(from: usize, rowBytes: usize, rows: i32, scales: usize): void {
+  const low = heldBytes(15)
+  const high = heldBytes(0x30)
+  const bias = heldBytes(32)
+  const present = i64x2.splat(rows < 8 ? (1 << (<i64>rows * 8)) - 1 : -1)
+  // Bytes 92 … 107, two a part: the low bits of sc are in parts 2 … 5, the high ones in parts 6 and 7.
+  interleaveBytes(from + 92, rowBytes, rows, scales, Q3_K_PART_BYTES)
+  for (const end = scales + 2 * Q3_K_PART_BYTES; scales < end; scales += Q3_K_PART_BYTES) {
+    const low04 = v128.load(scales, 2 * Q3_K_PART_BYTES)
+    const low26 = v128.load(scales, 4 * Q3_K_PART_BYTES)
+    const highs = v128.load(scales, 6 * Q3_K_PART_BYTES)
+    const sc0 = v128.bitselect(i16x8.shl(highs, 4), v128.and(low04, low), high)
+    const sc2 = v128.bitselect(i16x8.shl(highs, 2), v128.and(low26, low), high)
+    const sc4 = v128.bitselect(highs, v128.and(i16x8.shr_u(low04, 4), low), high)
+    const sc6 = v128.bitselect(i16x8.shr_u(highs, 2), v128.and(i16x8.shr_u(low26, 4), low), high)
+    v128.store(scales, v128.and(i8x16.sub(sc0, bias), present))
+    v128.store(scales, v128.and(i8x16.sub(sc2, bias), present), 2 * Q3_K_PART_BYTES)
+    v128.store(scales, v128.and(i8x16.sub(sc4, bias), present), 4 * Q3_K_PART_BYTES)
+    v128.store(scales, v128.and(i8x16.sub(sc6, bias), present), 6 * Q3_K_PART_BYTES)
+  }
+}
+
+/** The same without vectors. */
+function packSubScalesScalar(from: usize, rowBytes: usize, rows: i32, scales: usize): void {
+  for (let i = 0; i < 16; i++) store<u64>(subScaleAt(scales, i), 0)
+  for (let r: usize = 0; r < <usize>rows; r++, from += rowBytes) {
+    for (let i = 0; i < 16; i++) {
+      const low = (<u32>load<u8>(from + (i & 7), 96) >> ((i >> 3) * 4)) & 15
+      const high = (<u32>load<u8>(from + (i & 3), 104) >> ((i >> 2) * 2)) & 3
+      store<u8>(subScaleAt(scales, i) + r, <u8>((low | (high << 4)) - 32))
+    }
+  }
 }
 
 /** Where the sub-scales of columns 16i … 16i + 15 lie. */

@@ -8,7 +8,9 @@
 //   8 × d f16 │ 8 × dmin f16
 //   8 × ┌ 128 bytes of nibbles, in Q5_K 160 of five bits: 32 columns (planes.ts) ┐
 //       └ 8 × sc u8 │ 8 × m u8                                                   ┘
+import { heldBytes } from './held'
 import { FIVES, NIBBLES, packFives, packPlane, planeBytes, planeValue } from './planes'
+import { interleaveBytes } from './rows'
 import { GROUP_HEADER, RATIO_D, RATIO_M, packScales, scale } from './scales'
 
 export const PLANES_Q4_K = NIBBLES
@@ -32,16 +34,45 @@ export function k32Bytes(planes: i32): usize {
   return K32_PARTS + 8 * k32PartBytes(planes)
 }
 
-/** The 6-bit scales (12 bytes at s) of one row, to be stored `partBytes` apart: sc at dst, m at dst + 8. */
-function packSubScales(s: usize, dst: usize, partBytes: usize): void {
-  for (let p: usize = 0; p < 4; p++, s++, dst += partBytes) {
-    const a = <u32>load<u8>(s)
-    const b = <u32>load<u8>(s, 4)
-    const c = <u32>load<u8>(s, 8)
-    store<u8>(dst, <u8>(a & 63))
-    store<u8>(dst + 8, <u8>(b & 63))
-    store<u8>(dst + 4 * partBytes, <u8>((c & 15) | ((a >> 6) << 4)))
-    store<u8>(dst + 4 * partBytes + 8, <u8>((c >> 4) | ((b >> 6) << 4)))
+/** The 6-bit scales of a block's rows (12 bytes a row at src): 8 × sc, then 8 × m, to dst + p · partBytes of part p. */
+function packSubScales(src: usize, rowBytes: usize, rows: i32, dst: usize, partBytes: usize): void {
+  const low = heldBytes(15)
+  const six = heldBytes(63)
+  const high = heldBytes(0x30)
+  // 16 bytes from src, two a part: a in parts 0 and 1, b in 2 and 3, c in 4 and 5.
+  interleaveBytes(src, rowBytes, rows, dst, partBytes)
+  let a = v128.load(dst)
+  let b = v128.load(dst + 2 * partBytes)
+  let c = v128.load(dst + 4 * partBytes)
+  const lastA = v128.load(dst + partBytes)
+  const lastB = v128.load(dst + 3 * partBytes)
+  const lastC = v128.load(dst + 5 * partBytes)
+  for (let p = 0; p < 4; p++, dst += partBytes) {
+    const ab = v128.shuffle<i64>(a, b, 0, 2)
+    const lows = v128.shuffle<i64>(v128.and(c, low), v128.and(i16x8.shr_u(c, 4), low), 0, 2)
+    v128.store(dst, v128.and(ab, six))
+    v128.store(dst + 4 * partBytes, v128.bitselect(i16x8.shr_u(ab, 2), lows, high))
+    // The odd parts' bytes are the high halves.
+    a = p == 1 ? lastA : v128.shuffle<i64>(a, a, 1, 0)
+    b = p == 1 ? lastB : v128.shuffle<i64>(b, b, 1, 0)
+    c = p == 1 ? lastC : v128.shuffle<i64>(c, c, 1, 0)
+  }
+}
+
+/** The same without vectors. */
+function packSubScalesScalar(src: usize, rowBytes: usize, rows: i32, dst: usize, partBytes: usize): void {
+  for (let p: usize = 0; p < 8; p++) store<u64>(dst + p * partBytes, 0), store<u64>(dst + p * partBytes + 8, 0)
+  for (let r: usize = 0; r < <usize>rows; r++, src += rowBytes) {
+    for (let p: usize = 0; p < 4; p++) {
+      const a = <u32>load<u8>(src + p)
+      const b = <u32>load<u8>(src + p, 4)
+      const c = <u32>load<u8>(src + p, 8)
+      const at = dst + p * partBytes + r
+      store<u8>(at, <u8>(a & 63))
+      store<u8>(at, <u8>(b & 63), 8)
+      store<u8>(at + 4 * partBytes, <u8>((c & 15) | ((a >> 6) << 4)))
+      store<u8>(at + 4 * partBytes, <u8>((c >> 4) | ((b >> 6) << 4)), 8)
+    }
   }
 }
 
@@ -60,11 +91,11 @@ function packK(planes: i32, src: usize, rows: i32, columns: i32, dst: usize): bo
     }
     if (fifth) {
       packPlane(from + 16, rowBytes, rows, 1, parts + 128, partBytes)
-      for (let p: usize = 0; p < 8; p++) packFives(parts + p * partBytes)
+      packFives(parts, 8, partBytes)
     }
     const sc = parts + planeBytes(planes)
-    for (let p: usize = 0; p < 8; p++) store<u64>(sc + p * partBytes, 0), store<u64>(sc + p * partBytes + 8, 0)
-    for (let r: usize = 0; r < <usize>rows; r++) packSubScales(from + r * rowBytes + 4, sc + r, partBytes)
+    if (ASC_FEATURE_SIMD) packSubScales(from + 4, rowBytes, rows, sc, partBytes)
+    else packSubScalesScalar(from + 4, rowBytes, rows, sc, partBytes)
   }
   const head = dst + GROUP_HEADER
   return (

@@ -18,8 +18,8 @@ export function pack(src: usize, rows: i32, columns: i32, dst: usize): bool {
     const part = body + b * PACKED_Q5_0
     packNibbles(src + b * FILE_BLOCK + 6, rowBytes, rows, part)
     packBits(src + b * FILE_BLOCK + 2, rowBytes, rows, part + 128)
-    packFives(part)
   }
+  packFives(body, blocks, PACKED_Q5_0)
   return packScales(src, rowBytes, FILE_BLOCK, rows, blocks, body + 160, PACKED_Q5_0, dst + RATIO_D)
 }
 

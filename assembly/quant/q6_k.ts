@@ -13,9 +13,10 @@
 //   128 bytes: low 4 bits of 32 columns, as in Q4_0
 //    64 bytes: high 2 bits; 16-byte vector [columns 0–15 | 16–31][rows 0–3 | 4–7], laid out as one quad (row, 4 columns),
 //              bits 2j of a byte: quad j of the half
+// Vectors are made from planes of nibbles and of pairs (planes.ts) instead.
 import { f16ToF32, isFiniteF16 } from './f16'
-import { SIXES, packSixes, planeValue } from './planes'
-import { gatherBytes, interleave } from './rows'
+import { SIXES, packPlane, packSixes, planeValue } from './planes'
+import { interleaveBytes } from './rows'
 
 const FILE_BLOCK: usize = 210
 export const PLANES_Q6_K = SIXES
@@ -54,67 +55,17 @@ function packPart(block: usize, c0: i32, r: i32, part: usize): void {
   store<i8>(part + Q6_K_SC + 8 + r, load<i8>(block + 192 + (c0 >> 4) + 1))
 }
 
-/** Parts 4h + q and 4h + q + 2 of 8 rows: their low bits are the nibbles of the same 32 bytes of ql. */
-// @ts-ignore: decorator
-@inline
-function packLow(ql: usize, rowBytes: usize, part: usize): void {
-  const mask = i8x16.splat(15)
-  const high = i8x16.splat(<i8>0xf0)
-  const later = part + 2 * Q6_K_PART_BYTES
-  // The bytes as they are, of 4 rows and 16 columns at a time, transposed where the nibbles will be.
-  interleave(ql, rowBytes, 8, 4, part)
-  interleave(ql + 16, rowBytes, 8, 4, later)
-  for (let i: usize = 0; i < 128; i += 16) {
-    const first = v128.load(part + i)
-    const second = v128.load(later + i)
-    v128.store(part + i, v128.or(v128.and(first, mask), v128.and(i16x8.shl(second, 4), high)))
-    v128.store(later + i, v128.or(v128.and(i16x8.shr_u(first, 4), mask), v128.and(second, high)))
-  }
-}
-
-/**
- * The high bits of columns 16 i … 16 i + 15 of parts 4h … 4h + 3 (qh: 16 bytes): a quad j of columns goes to bits 2j.
- * The bytes as they are, transposed, stand meanwhile where the first part's low bits will be.
- */
-// @ts-ignore: decorator
-@inline
-function packHigh(qh: usize, rowBytes: usize, part: usize, i: usize): void {
-  const mask = i8x16.splat(3)
-  interleave(qh, rowBytes, 8, 4, part)
-  for (let half: usize = 0; half < 32; half += 16) {
-    const quad0 = v128.load(part + half)
-    const quad1 = v128.load(part + half, 32)
-    const quad2 = v128.load(part + half, 64)
-    const quad3 = v128.load(part + half, 96)
-    let dst = part + HIGH + i * 32 + half
-    for (let p = 0; p < 8; p += 2, dst += Q6_K_PART_BYTES) {
-      const bits01 = v128.or(twoBits(quad0, p, mask), i16x8.shl(twoBits(quad1, p, mask), 2))
-      const bits23 = v128.or(twoBits(quad2, p, mask), i16x8.shl(twoBits(quad3, p, mask), 2))
-      v128.store(dst, v128.or(bits01, i16x8.shl(bits23, 4)))
-    }
-  }
-}
-
-// @ts-ignore: decorator
-@inline
-function twoBits(x: v128, at: i32, mask: v128): v128 {
-  return v128.and(i16x8.shr_u(x, at), mask)
-}
-
-/** A block of 8 rows. */
-function packBlock(src: usize, rowBytes: usize, dst: usize): void {
+/** A block as `packSixes` takes it where there are vectors. */
+function packBlock(src: usize, rowBytes: usize, rows: i32, dst: usize): void {
   const parts = dst + Q6_K_PARTS
   for (let h: usize = 0; h < 2; h++) {
     const part = parts + h * 4 * Q6_K_PART_BYTES
-    packHigh(src + 128 + h * 32, rowBytes, part, 0)
-    packHigh(src + 128 + h * 32 + 16, rowBytes, part, 1)
-    packLow(src + h * 64, rowBytes, part)
-    packLow(src + h * 64 + 32, rowBytes, part + Q6_K_PART_BYTES)
+    for (let q: usize = 0; q < 2; q++) {
+      packPlane(src + h * 64 + q * 32, rowBytes, rows, 4, part + q * Q6_K_PART_BYTES, 2 * Q6_K_PART_BYTES)
+    }
+    packPlane(src + 128 + h * 32, rowBytes, rows, 2, part + HIGH, Q6_K_PART_BYTES)
   }
-  for (let i: usize = 0; i < 16; i++) {
-    const sc = parts + (i >> 1) * Q6_K_PART_BYTES + Q6_K_SC + (i & 1) * 8
-    v128.store64_lane(sc, gatherBytes(src + 192 + i, rowBytes), 0)
-  }
+  interleaveBytes(src + 192, rowBytes, rows, parts + Q6_K_SC, Q6_K_PART_BYTES)
 }
 
 /** The scales of a block, widened. False: one is not finite. */
@@ -130,21 +81,19 @@ function packD(src: usize, rowBytes: usize, rows: i32, dst: usize): bool {
 export function pack(src: usize, rows: i32, columns: i32, dst: usize): bool {
   const blocks = columns >> 8
   const rowBytes = <usize>blocks * FILE_BLOCK
-  const whole = ASC_FEATURE_SIMD && rows == 8
-  if (!whole) memory.fill(dst, 0, <usize>blocks * PACKED_Q6_K)
+  memory.fill(dst, 0, <usize>blocks * PACKED_Q6_K)
   for (let b = 0; b < blocks; b++, src += FILE_BLOCK, dst += PACKED_Q6_K) {
     if (!packD(src + 208, rowBytes, rows, dst + Q6_K_D)) return false
     if (ASC_FEATURE_SIMD) {
-      if (whole) packBlock(src, rowBytes, dst)
-    }
-    if (!whole) {
+      packBlock(src, rowBytes, rows, dst)
+    } else {
       for (let r = 0; r < rows; r++) {
         for (let part = 0; part < 8; part++) {
           packPart(src + <usize>r * rowBytes, part * 32, r, dst + Q6_K_PARTS + <usize>part * Q6_K_PART_BYTES)
         }
       }
     }
-    for (let part: usize = 0; part < 8; part++) packSixes(dst + Q6_K_PARTS + part * Q6_K_PART_BYTES)
+    packSixes(dst + Q6_K_PARTS, 8, Q6_K_PART_BYTES)
   }
   return true
 }

@@ -2,24 +2,36 @@
 // bytes of quants) of all 8 rows do.
 
 /**
- * Four rows of words → the same word of the four rows in one vector, stored 32 bytes apart.
+ * Four rows of words → the same word of the four rows in one vector.
  *
  *     a0 a1 a2 a3        a0 b0 c0 d0   at dst
- *     b0 b1 b2 b3   →    a1 b1 c1 d1   at dst + 32
- *     c0 c1 c2 c3        a2 b2 c2 d2   at dst + 64
- *     d0 d1 d2 d3        a3 b3 c3 d3   at dst + 96
+ *     b0 b1 b2 b3   →    a1 b1 c1 d1   at dst + second
+ *     c0 c1 c2 c3        a2 b2 c2 d2   at dst + third
+ *     d0 d1 d2 d3        a3 b3 c3 d3   at dst + second + third
  */
 // @ts-ignore: decorator
 @inline
-function transposeWords(a: v128, b: v128, c: v128, d: v128, dst: usize): void {
+function transposeWords(a: v128, b: v128, c: v128, d: v128, dst: usize, second: usize, third: usize): void {
   const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5)
   const cd = v128.shuffle<i32>(c, d, 0, 4, 1, 5)
   const abHigh = v128.shuffle<i32>(a, b, 2, 6, 3, 7)
   const cdHigh = v128.shuffle<i32>(c, d, 2, 6, 3, 7)
   v128.store(dst, v128.shuffle<i64>(ab, cd, 0, 2))
-  v128.store(dst, v128.shuffle<i64>(ab, cd, 1, 3), 32)
-  v128.store(dst, v128.shuffle<i64>(abHigh, cdHigh, 0, 2), 64)
-  v128.store(dst, v128.shuffle<i64>(abHigh, cdHigh, 1, 3), 96)
+  v128.store(dst + second, v128.shuffle<i64>(ab, cd, 1, 3))
+  dst += third
+  v128.store(dst, v128.shuffle<i64>(abHigh, cdHigh, 0, 2))
+  v128.store(dst + second, v128.shuffle<i64>(abHigh, cdHigh, 1, 3))
+}
+
+/** Copies 4 words of each of 8 rows: the first of all rows to dst, the others where `transposeWords` says. */
+// @ts-ignore: decorator
+@inline
+export function interleaveFour(src: usize, rowBytes: usize, dst: usize, second: usize, third: usize): void {
+  for (let half: usize = 0; half < 32; half += 16, src += 4 * rowBytes) {
+    const c = src + 2 * rowBytes
+    const b = v128.load(src + rowBytes)
+    transposeWords(v128.load(src), b, v128.load(c), v128.load(c + rowBytes), dst + half, second, third)
+  }
 }
 
 /**
@@ -32,13 +44,7 @@ export function interleave(src: usize, rowBytes: usize, rows: i32, words: i32, d
   let w = 0
   if (ASC_FEATURE_SIMD) {
     if (rows == 8) {
-      for (; w + 4 <= words; w += 4, src += 16, dst += 128) {
-        let p = src
-        for (let half: usize = 0; half < 32; half += 16, p += 4 * rowBytes) {
-          const c = p + 2 * rowBytes
-          transposeWords(v128.load(p), v128.load(p + rowBytes), v128.load(c), v128.load(c + rowBytes), dst + half)
-        }
-      }
+      for (; w + 4 <= words; w += 4, src += 16, dst += 128) interleaveFour(src, rowBytes, dst, 32, 64)
     }
   }
   for (; w < words; w++, src += 4, dst += 32) {
@@ -51,7 +57,7 @@ export function interleaveHalves(src: usize, rowBytes: usize, rows: i32, halves:
   let i = 0
   if (ASC_FEATURE_SIMD) {
     if (rows == 8) {
-      for (; i + 8 <= halves; i += 8, src += 16, dst += 128) transposeHalves(src, rowBytes, dst)
+      for (; i + 8 <= halves; i += 8, src += 16, dst += 128) transpose<i16>(src, rowBytes, dst, 16)
     }
   }
   for (; i < halves; i++, src += 2, dst += 16) {
@@ -60,12 +66,45 @@ export function interleaveHalves(src: usize, rowBytes: usize, rows: i32, halves:
 }
 
 /**
- * 8 rows of 8 halves → 8 columns, one after the other. Three times the first four vectors are shuffled into the last four
- * like cards: each time the highest bit of a half's place (row, column) becomes the lowest.
+ * Copies 16 bytes of each of 8 rows: bytes 2p of all rows, then bytes 2p + 1, to dst + p · stride. Missing rows are zeros.
  */
+export function interleaveBytes(src: usize, rowBytes: usize, rows: i32, dst: usize, stride: usize): void {
+  if (ASC_FEATURE_SIMD) {
+    if (rows == 8) return transpose<i8>(src, rowBytes, dst, stride)
+  }
+  for (let p = 0; p < 8; p++, src += 2, dst += stride) {
+    for (let r: usize = 0; r < 8; r++) {
+      const pair = r < <usize>rows ? <u32>load<u16>(src + r * rowBytes) : 0
+      store<u8>(dst + r, pair)
+      store<u8>(dst + r, pair >> 8, 8)
+    }
+  }
+}
+
+/** Lanes of both by turns, of their low halves. */
 // @ts-ignore: decorator
 @inline
-function transposeHalves(src: usize, rowBytes: usize, dst: usize): void {
+function turnsLow<T>(a: v128, b: v128): v128 {
+  return sizeof<T>() == 1
+    ? v128.shuffle<i8>(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+    : v128.shuffle<i16>(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+}
+
+/** Lanes of both by turns, of their high halves. */
+// @ts-ignore: decorator
+@inline
+function turnsHigh<T>(a: v128, b: v128): v128 {
+  return sizeof<T>() == 1
+    ? v128.shuffle<i8>(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+    : v128.shuffle<i16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+}
+
+/**
+ * 8 rows of a vector of halves or bytes → columns of 8, one after the other, a vector of them every `stride` bytes. Three
+ * times the first four vectors are shuffled into the last four like cards: each time the highest bit of a lane's place
+ * (row, column) becomes the lowest.
+ */
+function transpose<T>(src: usize, rowBytes: usize, dst: usize, stride: usize): void {
   let a = v128.load(src)
   let b = v128.load((src += rowBytes))
   let c = v128.load((src += rowBytes))
@@ -75,31 +114,39 @@ function transposeHalves(src: usize, rowBytes: usize, dst: usize): void {
   let g = v128.load((src += rowBytes))
   let h = v128.load(src + rowBytes)
   for (let round = 0; round < 3; round++) {
-    const ae = v128.shuffle<i16>(a, e, 0, 8, 1, 9, 2, 10, 3, 11)
-    const aeHigh = v128.shuffle<i16>(a, e, 4, 12, 5, 13, 6, 14, 7, 15)
-    const bf = v128.shuffle<i16>(b, f, 0, 8, 1, 9, 2, 10, 3, 11)
-    const bfHigh = v128.shuffle<i16>(b, f, 4, 12, 5, 13, 6, 14, 7, 15)
-    const cg = v128.shuffle<i16>(c, g, 0, 8, 1, 9, 2, 10, 3, 11)
-    const cgHigh = v128.shuffle<i16>(c, g, 4, 12, 5, 13, 6, 14, 7, 15)
-    const dh = v128.shuffle<i16>(d, h, 0, 8, 1, 9, 2, 10, 3, 11)
-    const dhHigh = v128.shuffle<i16>(d, h, 4, 12, 5, 13, 6, 14, 7, 15)
-    a = ae
+    const aeHigh = turnsHigh<T>(a, e)
+    const bf = turnsLow<T>(b, f)
+    const bfHigh = turnsHigh<T>(b, f)
+    const cg = turnsLow<T>(c, g)
+    const cgHigh = turnsHigh<T>(c, g)
+    const dh = turnsLow<T>(d, h)
+    h = turnsHigh<T>(d, h)
+    a = turnsLow<T>(a, e)
     b = aeHigh
     c = bf
     d = bfHigh
     e = cg
     f = cgHigh
     g = dh
-    h = dhHigh
   }
   v128.store(dst, a)
-  v128.store(dst, b, 16)
-  v128.store(dst, c, 32)
-  v128.store(dst, d, 48)
-  v128.store(dst, e, 64)
-  v128.store(dst, f, 80)
-  v128.store(dst, g, 96)
-  v128.store(dst, h, 112)
+  v128.store((dst += stride), b)
+  v128.store((dst += stride), c)
+  v128.store((dst += stride), d)
+  v128.store((dst += stride), e)
+  v128.store((dst += stride), f)
+  v128.store((dst += stride), g)
+  v128.store(dst + stride, h)
+}
+
+/** The words at p, p + stride, … p + 3 · stride. */
+// @ts-ignore: decorator
+@inline
+export function gatherWords(p: usize, stride: usize): v128 {
+  let x = v128.load32_splat(p)
+  x = v128.load32_lane((p += stride), x, 1)
+  x = v128.load32_lane((p += stride), x, 2)
+  return v128.load32_lane(p + stride, x, 3)
 }
 
 /** The halves at p, p + stride, … p + 7 · stride. */
@@ -114,20 +161,6 @@ export function gatherHalves(p: usize, stride: usize): v128 {
   x = v128.load16_lane((p += stride), x, 5)
   x = v128.load16_lane((p += stride), x, 6)
   return v128.load16_lane(p + stride, x, 7)
-}
-
-/** The bytes at p, p + stride, … p + 7 · stride, in the low half. */
-// @ts-ignore: decorator
-@inline
-export function gatherBytes(p: usize, stride: usize): v128 {
-  let x = v128.load8_lane(p, i8x16.splat(0), 0)
-  x = v128.load8_lane((p += stride), x, 1)
-  x = v128.load8_lane((p += stride), x, 2)
-  x = v128.load8_lane((p += stride), x, 3)
-  x = v128.load8_lane((p += stride), x, 4)
-  x = v128.load8_lane((p += stride), x, 5)
-  x = v128.load8_lane((p += stride), x, 6)
-  return v128.load8_lane(p + stride, x, 7)
 }
 
 /** The largest magnitude among `count` halves side by side, as bits: from 0x7c00 on, one is not finite. */
