@@ -110,22 +110,68 @@ function wordAt(dst: usize, w: i32, bits: i32, partBytes: usize): usize {
 
 /** Exchanges the bits of x whose place has bit r set with those of y whose place has not. */
 function exchange(x: usize, y: usize, r: i32, mask: u64): void {
-  if (ASC_FEATURE_SIMD) {
-    const bits = i64x2.splat(mask)
-    for (const end = x + 32; x < end; x += 16, y += 16) {
-      const a = v128.load(x)
-      const b = v128.load(y)
-      const t = v128.and(v128.xor(i64x2.shr_u(a, r), b), bits)
-      v128.store(x, v128.xor(a, i64x2.shl(t, r)))
-      v128.store(y, v128.xor(b, t))
-    }
-    return
-  }
   for (const end = x + 32; x < end; x += 8, y += 8) {
     const t = ((load<u64>(x) >>> r) ^ load<u64>(y)) & mask
     store<u64>(x, load<u64>(x) ^ (t << r))
     store<u64>(y, load<u64>(y) ^ t)
   }
+}
+
+/** Where x and y differ: the bits of x whose place has bit r set, those of y whose place has not. */
+// @ts-ignore: decorator
+@inline
+function difference(x: v128, y: v128, r: i32, mask: v128): v128 {
+  return v128.and(v128.xor(i64x2.shr_u(x, r), y), mask)
+}
+
+/**
+ * All exchanges of `packPlane`, of four rows: words 0 … 7, which lie by the bits of their number. Each round exchanges the
+ * first four words with the last four and shuffles them like cards: the next bit becomes the highest of a word's place.
+ */
+function exchangeWords(dst: usize, bits: i32, partBytes: usize): void {
+  let one = wordAt(0, 1, bits, partBytes)
+  let two = wordAt(0, 2, bits, partBytes)
+  let four = wordAt(0, 4, bits, partBytes)
+  let x0 = v128.load(dst)
+  let x1 = v128.load(dst + one)
+  let x2 = v128.load(dst + two)
+  let x3 = v128.load(dst + one + two)
+  let x4 = v128.load(dst + four)
+  let x5 = v128.load(dst + four + one)
+  let x6 = v128.load(dst + four + two)
+  let x7 = v128.load(dst + four + one + two)
+  let mask: u64 = 0x0f0f0f0f0f0f0f0f
+  for (let r = 4; r >= bits; r >>= 1) {
+    const places = i64x2.splat(mask)
+    const t04 = difference(x0, x4, r, places)
+    const t15 = difference(x1, x5, r, places)
+    const t26 = difference(x2, x6, r, places)
+    const t37 = difference(x3, x7, r, places)
+    const last = v128.xor(x3, i64x2.shl(t37, r))
+    x0 = v128.xor(x0, i64x2.shl(t04, r))
+    x3 = v128.xor(x5, t15)
+    x5 = v128.xor(x6, t26)
+    x6 = last
+    x7 = v128.xor(x7, t37)
+    const second = v128.xor(x4, t04)
+    x4 = v128.xor(x2, i64x2.shl(t26, r))
+    x2 = v128.xor(x1, i64x2.shl(t15, r))
+    x1 = second
+    const highest = four
+    four = two
+    two = one
+    one = highest
+    mask ^= mask << (r >> 1)
+  }
+  v128.store(dst, x0)
+  v128.store(dst + one, x1)
+  v128.store(dst + two, x2)
+  v128.store(dst + one + two, x3)
+  dst += four
+  v128.store(dst, x4)
+  v128.store(dst + one, x5)
+  v128.store(dst + two, x6)
+  v128.store(dst + one + two, x7)
 }
 
 /**
@@ -146,6 +192,10 @@ export function packPlane(src: usize, rowBytes: usize, rows: i32, bits: i32, dst
   }
   for (; w < 8; w += bits) {
     interleave(src + <usize>w * 4, rowBytes, rows, bits, wordAt(dst, w, bits, partBytes))
+  }
+  if (ASC_FEATURE_SIMD) {
+    for (let half: usize = 0; half < 32; half += 16) exchangeWords(dst + half, bits, partBytes)
+    return
   }
   let mask: u64 = 0x0f0f0f0f0f0f0f0f
   for (let r = 4; r >= bits; r >>= 1) {
@@ -218,7 +268,7 @@ function scalarTriples(part: usize): void {
   }
 }
 
-/** Parts' planes of pairs and plane of bits, in place → the same three bits packed tightly; parts lie `partBytes` apart. */
+/** Parts' planes of pairs and plane of bits → the same three bits packed tightly, in place. */
 export function packTriples(part: usize, parts: i32, partBytes: usize): void {
   if (ASC_FEATURE_SIMD) return triples(part, parts, partBytes)
   for (; parts > 0; parts--, part += partBytes) scalarTriples(part)
@@ -250,7 +300,7 @@ function scalarFives(part: usize): void {
   }
 }
 
-/** Parts' planes of nibbles and plane of bits, in place → the same five bits packed tightly; parts lie `partBytes` apart. */
+/** Parts' planes of nibbles and plane of bits → the same five bits packed tightly, in place. */
 export function packFives(part: usize, parts: i32, partBytes: usize): void {
   if (ASC_FEATURE_SIMD) return fives(part, parts, partBytes)
   for (; parts > 0; parts--, part += partBytes) scalarFives(part)
@@ -283,7 +333,7 @@ function scalarSixes(part: usize): void {
   }
 }
 
-/** Parts' planes of nibbles and plane of pairs, in place → the same six bits packed tightly; parts lie `partBytes` apart. */
+/** Parts' planes of nibbles and plane of pairs → the same six bits packed tightly, in place. */
 export function packSixes(part: usize, parts: i32, partBytes: usize): void {
   if (ASC_FEATURE_SIMD) return sixes(part, parts, partBytes)
   for (; parts > 0; parts--, part += partBytes) scalarSixes(part)

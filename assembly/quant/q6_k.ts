@@ -13,7 +13,7 @@
 //   128 bytes: low 4 bits of 32 columns, as in Q4_0
 //    64 bytes: high 2 bits; 16-byte vector [columns 0–15 | 16–31][rows 0–3 | 4–7], laid out as one quad (row, 4 columns),
 //              bits 2j of a byte: quad j of the half
-// Vectors are made from planes of nibbles and of pairs (planes.ts) instead.
+// With SIMD it has planes of nibbles and of pairs (planes.ts) instead.
 import { f16ToF32, isFiniteF16 } from './f16'
 import { SIXES, packPlane, packSixes, planeValue } from './planes'
 import { interleaveBytes } from './rows'
@@ -55,7 +55,7 @@ function packPart(block: usize, c0: i32, r: i32, part: usize): void {
   store<i8>(part + Q6_K_SC + 8 + r, load<i8>(block + 192 + (c0 >> 4) + 1))
 }
 
-/** A block as `packSixes` takes it where there are vectors. */
+/** A block as the vectors of `packSixes` take it: planes of nibbles and of pairs. */
 function packBlock(src: usize, rowBytes: usize, rows: i32, dst: usize): void {
   const parts = dst + Q6_K_PARTS
   for (let h: usize = 0; h < 2; h++) {
@@ -81,7 +81,7 @@ function packD(src: usize, rowBytes: usize, rows: i32, dst: usize): bool {
 export function pack(src: usize, rows: i32, columns: i32, dst: usize): bool {
   const blocks = columns >> 8
   const rowBytes = <usize>blocks * FILE_BLOCK
-  memory.fill(dst, 0, <usize>blocks * PACKED_Q6_K)
+  if (rows < 8) memory.fill(dst, 0, <usize>blocks * PACKED_Q6_K)
   for (let b = 0; b < blocks; b++, src += FILE_BLOCK, dst += PACKED_Q6_K) {
     if (!packD(src + 208, rowBytes, rows, dst + Q6_K_D)) return false
     if (ASC_FEATURE_SIMD) {

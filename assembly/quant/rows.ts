@@ -66,7 +66,8 @@ export function interleaveHalves(src: usize, rowBytes: usize, rows: i32, halves:
 }
 
 /**
- * Copies 16 bytes of each of 8 rows: bytes 2p of all rows, then bytes 2p + 1, to dst + p · stride. Missing rows are zeros.
+ * Copies 16 bytes of each of 8 rows: bytes 2p of all rows, then bytes 2p + 1, to dst + p · stride. Missing rows are
+ * zeros.
  */
 export function interleaveBytes(src: usize, rowBytes: usize, rows: i32, dst: usize, stride: usize): void {
   if (ASC_FEATURE_SIMD) {
