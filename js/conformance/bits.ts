@@ -62,6 +62,49 @@ export async function samplerCase(loaded: Model): Promise<CaseResult> {
   return { name: 'sampler', hash: hashOf(JSON.stringify(told)) }
 }
 
+const logprobs = { logprobs: true, topLogprobs: 5 }
+
+/** Every way of sampling at once, on prompts some of which begin alike: each is what it is alone. */
+export async function togetherCase(loaded: Model): Promise<CaseResult> {
+  const generate = async (options: GenerateOptions, i: number): Promise<unknown> => {
+    const prompt = 'Once upon a time, there was a little girl. '.repeat(1 + (i % 4)) + 'She had a llama. '.repeat(i % 3)
+    const result = await loaded.generate(prompt, { ...options, ...logprobs, maxTokens: 8 + i }).result()
+    return [
+      result.ids,
+      result.logprobs!.map((one) => [one.logprob, ...one.top.map(({ id, logprob }) => [id, logprob])]),
+    ]
+  }
+  const together = JSON.stringify(await Promise.all(SAMPLING.map(generate)))
+  const alone = []
+  for (const [i, options] of SAMPLING.entries()) {
+    await loaded.reset()
+    alone.push(await generate(options, i))
+  }
+  const result = { name: 'together', hash: hashOf(together) }
+  return together === JSON.stringify(alone) ? result : { ...result, problem: 'Alone they are others.' }
+}
+
+/** Embeddings of texts, and the saved state of one. */
+export async function embedCase(loaded: Model): Promise<CaseResult> {
+  const hashes = []
+  for (const pooling of ['mean', 'last'] as const) {
+    const { embeddings } = await loaded.embed(TEXTS.filter(Boolean), { pooling })
+    hashes.push(...embeddings.map(hashOf))
+  }
+  return { name: 'embed', hash: hashOf(hashes.join()) }
+}
+
+/** What the cache holds of a text, as bytes; they are taken back. */
+export async function stateCase(loaded: Model): Promise<CaseResult> {
+  const text = 'Once upon a time, there was a llama. '.repeat(9)
+  const state = await loaded.saveState(text)
+  await loaded.reset()
+  const { tokens } = await loaded.loadState(state)
+  const { cachedTokens } = await loaded.generate(text, { maxTokens: 1 }).result()
+  const result = { name: 'state', hash: hashOf(state) }
+  return cachedTokens === tokens - 1 ? result : { ...result, problem: `${cachedTokens} of ${tokens} tokens are there.` }
+}
+
 /** A conversation by turns, and messages through every built-in template. */
 export async function chatCase(loaded: Model): Promise<CaseResult> {
   const options: GenerateOptions & { template: string } = {

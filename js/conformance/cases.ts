@@ -1,7 +1,16 @@
 /** Every case, in the order in which they run. */
 import type { KvType, Model, ModelInput } from '../api.ts'
 import { abortCase, closeCase, errorsCase } from './behaviour.ts'
-import { chatCase, logitsCase, samplerCase, templateCase, tokenizerCase } from './bits.ts'
+import {
+  chatCase,
+  embedCase,
+  logitsCase,
+  samplerCase,
+  stateCase,
+  templateCase,
+  togetherCase,
+  tokenizerCase,
+} from './bits.ts'
 import type { CaseResult, ConformanceOptions, Cria, Variants, Way } from './types.ts'
 import { allWays, someWays, TOKENS } from './ways.ts'
 
@@ -32,6 +41,9 @@ export function casesOf(options: ConformanceOptions, variants: Variants): Case[]
     tokenizer('stories260K', stories),
     onStories('sampler', samplerCase),
     onStories('chat', chatCase),
+    onStories('together', togetherCase),
+    onStories('embed', embedCase),
+    onStories('state', stateCase),
     { name: 'errors', run: (cria) => errorsCase(cria, stories) },
     { name: 'abort', run: (cria) => abortCase(cria, stories) },
     { name: 'close', run: (cria) => closeCase(cria, stories) },

@@ -3,8 +3,8 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import type { CaseResult } from './types.ts'
 
-/** The first 64 bits, of a text's UTF-8 or of the bits of floats: chance does not make two runs alike. */
-export function hashOf(data: string | Float32Array): string {
+/** The first 64 bits, of a text's UTF-8 or of bytes, those of floats too: chance does not make two runs alike. */
+export function hashOf(data: string | Float32Array | Uint8Array): string {
   const bytes =
     typeof data === 'string'
       ? new TextEncoder().encode(data)

@@ -1,7 +1,9 @@
 /** By case, the hash that every runtime gives. Written by `npm run conformance -- --update`. */
 export const HASHES: Readonly<Record<string, string>> = {
   chat: '215122d73b3cbe80',
+  embed: 'a7776ed072602c97',
   sampler: '48fa5f34ba469902',
+  state: '92fc76fe661a7b82',
   'stories260K f16': '39e16b551f2f0bb3',
   'stories260K f32': '347b927ee798c1e0',
   'template deepseek-ai-DeepSeek-R1-Distill-Llama-8B': '92f59bd7a9e53361',
@@ -13,6 +15,7 @@ export const HASHES: Readonly<Record<string, string>> = {
   'template tinyllama-zephyr': 'd8134db9b471a8a2',
   'tiny/bias': 'e31b3c929d368904',
   'tiny/vocab-509': '476c7a0a0baf43f3',
+  together: '4fef3da6bbc305d0',
   'tokenizer gpt-2': '2829f870427df077',
   'tokenizer llama-bpe': '1fd85ec2cb0f790f',
   'tokenizer llama-spm': '87adafde143ce7f0',
