@@ -8,6 +8,16 @@ import { exp } from '../math.ts'
 /** Ids below this fit a sort key. */
 const MAX_VOCABULARY = 2097152
 
+/** @throws ArgumentError INVALID_VOCABULARY_SIZE */
+export function checkVocabularySize(size: number): void {
+  if (Number.isInteger(size) && size >= 1 && size <= MAX_VOCABULARY) return
+  throw new ArgumentError(
+    'INVALID_VOCABULARY_SIZE',
+    `A vocabulary has 1 to ${MAX_VOCABULARY} tokens, not ${size}.`,
+    size,
+  )
+}
+
 /**
  * The id of the largest logit, the lowest among equals.
  * @throws NumericError where a logit is not finite
@@ -50,10 +60,7 @@ export class Candidates {
 
   /** Throws ArgumentError unless the size is 1..2^21. */
   constructor(vocabularySize: number) {
-    if (!Number.isInteger(vocabularySize) || vocabularySize < 1 || vocabularySize > MAX_VOCABULARY) {
-      const message = `A vocabulary has 1 to ${MAX_VOCABULARY} tokens, not ${vocabularySize}.`
-      throw new ArgumentError('INVALID_VOCABULARY_SIZE', message, vocabularySize)
-    }
+    checkVocabularySize(vocabularySize)
     this.ids = new Int32Array(vocabularySize)
     this.logits = new Float32Array(vocabularySize)
     this.bits = new Uint32Array(this.logits.buffer)

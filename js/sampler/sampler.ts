@@ -1,6 +1,6 @@
 /** From logits to the next token. */
 import { ArgumentError } from '../errors.ts'
-import { bestOf, Candidates } from './candidates.ts'
+import { bestOf, Candidates, checkVocabularySize } from './candidates.ts'
 import { runChain, weights } from './chain.ts'
 import { type SamplerSettings, settle } from './options.ts'
 import { Random, randomSeed } from './random.ts'
@@ -20,7 +20,8 @@ export class Sampler {
   readonly seed: number
   private readonly settings: SamplerSettings
   private readonly vocabularySize: number
-  private readonly candidates: Candidates
+  /** Made when first needed: it is large, and a generation may wait long. */
+  private made: Candidates | undefined
   private readonly random: Random
   /** Nothing changes the logits and the best is taken. */
   private readonly plain: boolean
@@ -30,13 +31,18 @@ export class Sampler {
 
   /** Throws ArgumentError where an option is wrong. */
   constructor(options: SamplerOptions, vocabularySize: number) {
-    this.candidates = new Candidates(vocabularySize)
+    checkVocabularySize(vocabularySize)
     this.settings = settle(options, vocabularySize)
     this.vocabularySize = vocabularySize
     this.seed = this.settings.seed ?? randomSeed()
     this.random = new Random(this.seed)
     const { greedy, bias, penalties } = this.settings
     this.plain = greedy && bias.bias.size === 0 && !penalizes(penalties)
+  }
+
+  private get candidates(): Candidates {
+    this.made ??= new Candidates(this.vocabularySize)
+    return this.made
   }
 
   /** Tells the penalties of a token: each of the prompt's (as llama.cpp does), then each sampled one. */
