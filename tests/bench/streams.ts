@@ -16,6 +16,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { KvType, Model } from '../../js/api.ts'
 import { llamaServer } from './peers/llama-server.ts'
+import { median, spread } from './spread.ts'
 
 /** A peer with the model loaded. */
 export interface Session {
@@ -241,14 +242,4 @@ function printGaps(): void {
     const cells = [middle, high, sorted.at(-1) ?? NaN].map((gap) => gap.toFixed(1))
     console.log(`| ${[title, sorted.length, ...cells, (high / middle).toFixed(2)].join(' | ')} |`)
   }
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = Math.floor(sorted.length / 2)
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
-}
-
-function spread(values: readonly number[]): string {
-  return `${median(values).toFixed(1)} (${Math.min(...values).toFixed(1)}–${Math.max(...values).toFixed(1)})`
 }

@@ -16,6 +16,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
 import type { KvType } from '../../../js/api.ts'
 import { type Test, testName } from '../../../js/bench/measure.ts'
+import { median, spread } from '../spread.ts'
 import { type BrowserPeers, missingInBrowser, openBrowserPeers } from './browser.ts'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
@@ -220,17 +221,6 @@ function print(): void {
   }
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = Math.floor(sorted.length / 2)
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
-}
-
 function rounded(ratio: number): string {
   return ratio < 0.1 ? ratio.toPrecision(2) : ratio.toFixed(2)
-}
-
-function spread(values: readonly number[]): string {
-  if (values.length === 0) return '–'
-  return `${median(values).toFixed(1)} (${Math.min(...values).toFixed(1)}–${Math.max(...values).toFixed(1)})`
 }
