@@ -20,9 +20,6 @@ function or3(x: v128, y: v128, z: v128): v128 {
   return v128.or(v128.or(x, y), z)
 }
 
-// @ts-ignore: decorator
-@inline
-
 /** p0 has quads 0, 2, 4, 6, p1 quads 1, 3, 5, 7; b all eight. */
 export function triples(part: usize, parts: i32, partBytes: usize): void {
   const bits01 = heldBytes(0x03)

@@ -138,6 +138,34 @@ function storeScaled(q: v128, offset: v128, byte: v128, j: i32, sc: v128, dst: u
   }
 }
 
+/** The eight quads of four rows at p: those of the first half of the block with sc0, of the second with sc1. */
+// @ts-ignore: decorator
+@inline
+function storeEight(
+  p: usize,
+  planes: i32,
+  few: v128,
+  bottom: v128,
+  top: v128,
+  last: v128,
+  offset: v128,
+  byte: v128,
+  sc0: v128,
+  sc1: v128,
+  to: usize,
+  bytes: bool,
+  shift: v128,
+): void {
+  storeScaled(quadAt(p, planes, 0, few, bottom, top, last), offset, byte, 0, sc0, to, bytes, shift)
+  storeScaled(quadAt(p, planes, 1, few, bottom, top, last), offset, byte, 1, sc0, to, bytes, shift)
+  storeScaled(quadAt(p, planes, 2, few, bottom, top, last), offset, byte, 2, sc0, to, bytes, shift)
+  storeScaled(quadAt(p, planes, 3, few, bottom, top, last), offset, byte, 3, sc0, to, bytes, shift)
+  storeScaled(quadAt(p, planes, 4, few, bottom, top, last), offset, byte, 4, sc1, to, bytes, shift)
+  storeScaled(quadAt(p, planes, 5, few, bottom, top, last), offset, byte, 5, sc1, to, bytes, shift)
+  storeScaled(quadAt(p, planes, 6, few, bottom, top, last), offset, byte, 6, sc1, to, bytes, shift)
+  storeScaled(quadAt(p, planes, 7, few, bottom, top, last), offset, byte, 7, sc1, to, bytes, shift)
+}
+
 /**
  * Q3_K, and with minima Q2_K; behind the blocks then lie their minima, for `addMinima` (matmul_min/simd.ts). Bytes are q,
  * with sub-scales each twice as i16 (matmul_u5); or `add` q + 32 − offset, with sub-scales as i32 (matmul_u6).
@@ -180,14 +208,7 @@ export function unpackK16(
         const four1 = i16x8.extend_low_i8x16_s(v128.and(v128.load32_zero(tail + (half >> 2), 8), low))
         const sc0 = twiceLow(four0)
         const sc1 = twiceLow(four1)
-        storeScaled(quadAt(p, planes, 0, few, bottom, top, last), offset, byte, 0, sc0, to, bytes, shift)
-        storeScaled(quadAt(p, planes, 1, few, bottom, top, last), offset, byte, 1, sc0, to, bytes, shift)
-        storeScaled(quadAt(p, planes, 2, few, bottom, top, last), offset, byte, 2, sc0, to, bytes, shift)
-        storeScaled(quadAt(p, planes, 3, few, bottom, top, last), offset, byte, 3, sc0, to, bytes, shift)
-        storeScaled(quadAt(p, planes, 4, few, bottom, top, last), offset, byte, 4, sc1, to, bytes, shift)
-        storeScaled(quadAt(p, planes, 5, few, bottom, top, last), offset, byte, 5, sc1, to, bytes, shift)
-        storeScaled(quadAt(p, planes, 6, few, bottom, top, last), offset, byte, 6, sc1, to, bytes, shift)
-        storeScaled(quadAt(p, planes, 7, few, bottom, top, last), offset, byte, 7, sc1, to, bytes, shift)
+        storeEight(p, planes, few, bottom, top, last, offset, byte, sc0, sc1, to, bytes, shift)
         v128.store(to + end, loadF16x4(head + (half >> 1), ratioD))
         if (bytes) {
           v128.store(to, add ? i32x4.extend_low_i16x8_s(four0) : sc0, I8_SC0)
@@ -232,14 +253,7 @@ export function unpackQ6_K(group: usize, blocks: i32, dst: usize, bytes: bool, a
       const four1 = i16x8.extend_low_i8x16_s(v128.load32_zero(part + (half >> 2), Q6_K_SC + 8))
       const sc0 = twiceLow(four0)
       const sc1 = twiceLow(four1)
-      storeScaled(quadAt(p, planes, 0, few, bottom, top, last), offset, byte, 0, sc0, to, bytes, shift)
-      storeScaled(quadAt(p, planes, 1, few, bottom, top, last), offset, byte, 1, sc0, to, bytes, shift)
-      storeScaled(quadAt(p, planes, 2, few, bottom, top, last), offset, byte, 2, sc0, to, bytes, shift)
-      storeScaled(quadAt(p, planes, 3, few, bottom, top, last), offset, byte, 3, sc0, to, bytes, shift)
-      storeScaled(quadAt(p, planes, 4, few, bottom, top, last), offset, byte, 4, sc1, to, bytes, shift)
-      storeScaled(quadAt(p, planes, 5, few, bottom, top, last), offset, byte, 5, sc1, to, bytes, shift)
-      storeScaled(quadAt(p, planes, 6, few, bottom, top, last), offset, byte, 6, sc1, to, bytes, shift)
-      storeScaled(quadAt(p, planes, 7, few, bottom, top, last), offset, byte, 7, sc1, to, bytes, shift)
+      storeEight(p, planes, few, bottom, top, last, offset, byte, sc0, sc1, to, bytes, shift)
       v128.store(to + end, v128.load(block + half, Q6_K_D))
       if (bytes) {
         v128.store(to, add ? i32x4.extend_low_i16x8_s(four0) : sc0, I8_SC0)
