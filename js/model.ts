@@ -28,6 +28,7 @@ import { RunningGeneration } from './generation.ts'
 import type { Metadata } from './gguf/types.ts'
 import { type SettledGenerate, settleGenerate } from './options.ts'
 import { measurePerplexity } from './perplexity/perplexity.ts'
+import { seedOfAnswer } from './sampler/random.ts'
 import { underAny } from './signals.ts'
 import { untilAborted } from './source/async.ts'
 import { checkSignal } from './source/check.ts'
@@ -257,7 +258,7 @@ export class CriaModel implements Model {
     const { seed, onToken: _, onPrompt: __, ...silent } = options
     const all = Array.from({ length: n }, (_, i) => {
       if (i === 0) return this.runGeneration(prompt, options, stopped, onText)
-      const own = seed === undefined ? silent : { ...silent, seed: (seed + i) % 4294967296 }
+      const own = seed === undefined ? silent : { ...silent, seed: seedOfAnswer(seed, i) }
       return this.runGeneration(prompt, own, stopped, () => {})
     })
     try {

@@ -61,11 +61,15 @@ export interface EmbedRequest {
 /** The build that runs. */
 type Chosen = Omit<Build, 'module'>
 
-export interface Opened extends Chosen {
-  fileBytes: number
-  metadata: [string, MetadataValue][]
+/** The type that most weights are of, and how many they are. */
+interface Weights {
   type: string
   parameters: number
+}
+
+export interface Opened extends Chosen, Weights {
+  fileBytes: number
+  metadata: [string, MetadataValue][]
   config: Engine['config']
   context: number
   memoryBytes: number
@@ -103,7 +107,8 @@ export class Leader {
       const gguf = await readModel(this.source, signal)
       this.tokenizer = gguf.metadata.has('tokenizer.ggml.model') ? createTokenizer(gguf.metadata) : undefined
       const { breathe, isa: _, isaReason: __, wasm, found, ...rest } = options
-      const { module, ...chosen } = await chooseBuild(countWeights(gguf).type, gguf.fileBytes, options)
+      const weights = countWeights(gguf)
+      const { module, ...chosen } = await chooseBuild(weights.type, gguf.fileBytes, options)
       const context = contextOf(trainedContext(gguf), options.context)
       const plan = {
         ...rest,
@@ -117,7 +122,7 @@ export class Leader {
       const { batch, parallel } = options
       const limits = { batch, parallel, ...(breathe && { passMs: PASS_MS }) }
       this.scheduler = new Scheduler(this.engine, limits, platform.breathe, () => this.flush())
-      return { ...describe(gguf, this.engine, segments, options.shared), ...chosen }
+      return { ...describe(gguf, this.engine, segments, options.shared), ...weights, ...chosen }
     } catch (error) {
       await this.source?.close()
       throw error
@@ -160,11 +165,9 @@ export class Leader {
   /** The embedding of each text. */
   async embed(call: number, { texts, pooling, normalize }: EmbedRequest): Promise<Embeddings> {
     const { engine } = this.opened()
-    const works = texts.map((prompt) => {
-      const ids = promptIds(this.tokenizer, { prompt })
-      engine.checkTokens(ids)
-      return new EmbedWork(ids, pooling, engine.config.dim)
-    })
+    const works = texts.map(
+      (prompt) => new EmbedWork(promptIds(this.tokenizer, { prompt }), pooling, engine.config.dim),
+    )
     await this.run(call, works)
     return {
       embeddings: works.map((work) => work.embedding(normalize)),
@@ -269,7 +272,7 @@ async function openSpec(spec: SourceSpec, reader: RemoteReader | undefined, sign
 }
 
 /** Of all tensors, and the type that most are of. */
-function countWeights(gguf: Gguf): Pick<Opened, 'type' | 'parameters'> {
+function countWeights(gguf: Gguf): Weights {
   const counts = new Map<string, number>()
   for (const { type, dimensions } of gguf.tensors.values()) {
     counts.set(type, (counts.get(type) ?? 0) + dimensions.reduce((a, b) => a * b, 1))
@@ -279,12 +282,16 @@ function countWeights(gguf: Gguf): Pick<Opened, 'type' | 'parameters'> {
 }
 
 /** What the façade shows, and what it needs: the metadata for its own tokenizer, the segments for their control words. */
-function describe(gguf: Gguf, engine: Engine, segments: SegmentHandle[], shared: boolean): Omit<Opened, keyof Chosen> {
+function describe(
+  gguf: Gguf,
+  engine: Engine,
+  segments: SegmentHandle[],
+  shared: boolean,
+): Omit<Opened, keyof Chosen | keyof Weights> {
   const { config, plan } = engine
   return {
     fileBytes: gguf.fileBytes,
     metadata: [...gguf.metadata],
-    ...countWeights(gguf),
     config,
     context: engine.context,
     memoryBytes: plan.totalBytes,

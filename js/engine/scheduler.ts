@@ -48,6 +48,7 @@ export interface SchedulerStatus {
 
 /** Milliseconds that messages may wait. */
 const REST_MS = 1
+
 interface Sequence {
   work: Work
   order: number

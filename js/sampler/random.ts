@@ -55,3 +55,8 @@ function rotateLeft(x: number, n: number): number {
 export function randomSeed(): number {
   return crypto.getRandomValues(new Uint32Array(1))[0]!
 }
+
+/** The seed of the i-th of several answers, of which the first has `seed`. */
+export function seedOfAnswer(seed: number, i: number): number {
+  return (seed + i) % 4294967296
+}

@@ -1,5 +1,6 @@
 /** From the fields of a request to the options of `generate`. */
 import type { GenerateOptions, Model } from '../api.ts'
+import { seedOfAnswer } from '../sampler/random.ts'
 import { badRequest } from './errors.ts'
 import type { ApiPrompt, GenerationBody } from './schemas.ts'
 
@@ -35,7 +36,7 @@ export function generateOptions(body: GenerationBody, model: Model, maxTokens: n
 
 /** Options of the i-th choice: with a seed, each has one of its own. */
 export function choiceOptions(options: GenerateOptions, i: number): GenerateOptions {
-  return options.seed === undefined ? options : { ...options, seed: (options.seed + i) % 4294967296 }
+  return options.seed === undefined ? options : { ...options, seed: seedOfAnswer(options.seed, i) }
 }
 
 /** One text or list of ids each. `param`: the field that holds them. */
