@@ -1,5 +1,6 @@
-/** `cria serve` in a process of its own, on a free port. */
+/** What tests of the server share: `cria serve` in a process of its own, on a free port, and streams. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import * as assert from 'uvu/assert'
 import { CLI } from './cli-helpers.ts'
 
 export interface Serving {
@@ -30,4 +31,14 @@ export async function serve(...args: string[]): Promise<Serving> {
   const url = /^cria: .* at (http:\/\/127\.0\.0\.1:\d+)\/v1\n$/.exec(stdout)?.[1]
   if (url === undefined) throw new Error(`cria serve said ${stdout}`)
   return { url, child, ended, stderr: () => stderr }
+}
+
+/** Longer than any test waits. */
+export const ENDLESS = { prompt: 'Once', ignore_eos: true, n: 16, stream: true }
+
+/** The reader of a stream whose first piece has come. */
+export const first = async (response: Response): Promise<ReadableStreamDefaultReader<Uint8Array>> => {
+  const reader = response.body!.getReader()
+  assert.not((await reader.read()).done)
+  return reader
 }

@@ -1,23 +1,17 @@
-/** The handler by itself: what it answers, who may ask, what it does under load and when clients leave; and `cria serve`. */
-import { request as httpRequest } from 'node:http'
-import { connect } from 'node:net'
+/** The handler by itself: what it answers, who may ask, what it does under load and when clients leave. */
 import { ArgumentError, load, type Model } from 'cria'
 import { createHandler, type Handler, type HandlerOptions, type RequestLog } from 'cria/server'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { logprobsOf } from '../js/sampler/logprobs.ts'
 import { bits, fails, SMOLLM, STORIES } from './api-helpers.ts'
-import { CLI, cria } from './cli-helpers.ts'
-import { start } from './runtimes/process.ts'
-import { serve } from './server-helpers.ts'
+import { ENDLESS, first } from './server-helpers.ts'
 import { sharedTest } from './shared.ts'
 
 const model = await load(STORIES, { threads: 2, onWarning: () => {} })
 test.after(() => model.close())
 
 const GREEDY = { temperature: 0, max_tokens: 12 }
-/** Longer than any test waits. */
-const ENDLESS = { prompt: 'Once', ignore_eos: true, n: 16, stream: true }
 
 function post(path: string, body: unknown, init: RequestInit = {}): Request {
   return new Request(`http://localhost${path}`, { method: 'POST', body: JSON.stringify(body), ...init })
@@ -50,12 +44,6 @@ function logged(options: HandlerOptions = {}): { handler: Handler; log: RequestL
     return log.shift()!
   }
   return { handler: createHandler({ stories: model }, { ...options, onRequest }), log, next }
-}
-
-const first = async (response: Response): Promise<ReadableStreamDefaultReader<Uint8Array>> => {
-  const reader = response.body!.getReader()
-  assert.not((await reader.read()).done)
-  return reader
 }
 
 test('what llama-server tells: health, models, props, tokens, templates', async () => {
@@ -458,89 +446,6 @@ test('options that are wrong are refused', async () => {
   }
   for (const models of [{}, { a: 5 }, null, 'x']) {
     await fails(() => createHandler(models as never), ArgumentError, 'INVALID_OPTION')
-  }
-})
-
-test('cria serve lets answers end at the first signal, and ends at once at the second', async () => {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    const { url, child, ended, stderr } = await serve()
-    const body = JSON.stringify({ prompt: 'Once', ignore_eos: true, n: 2, stream: true })
-    const response = await fetch(`${url}/v1/completions`, { method: 'POST', body })
-    const reader = await first(response)
-    child.kill(signal)
-    let text = ''
-    for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      text += Buffer.from(part.value).toString()
-    }
-    assert.match(text, /\[DONE\]/)
-    assert.is(await ended, 0, stderr())
-    assert.match(stderr(), /POST \/v1\/completions 200 \d+ ms, \d+ prompt tokens \(\d+ cached\), \d+ generated\n/)
-  }
-  const { url, child, ended } = await serve()
-  const body = JSON.stringify({ ...ENDLESS, prompt: Array(64).fill('Once') })
-  await first(await fetch(`${url}/v1/completions`, { method: 'POST', body }))
-  child.kill('SIGTERM')
-  await new Promise((resolve) => setTimeout(resolve, 100))
-  child.kill('SIGTERM')
-  assert.is(await ended, 143)
-})
-
-test('-c is what answers share of the cache, --parallel how many run at once', async () => {
-  const { url, child, ended } = await serve('-c', '1024', '--parallel', '3', '--alias', 'a "b"\\')
-  const props = await (await fetch(`${url}/props`)).json()
-  assert.equal([props.default_generation_settings.n_ctx, props.total_slots], [model.info.trainedContext, 3])
-  const n = 8
-  const body = JSON.stringify({ prompt: 'Once', ignore_eos: true, n, stream: true })
-  const reader = await first(await fetch(`${url}/v1/completions`, { method: 'POST', body }))
-  const metrics = await (await fetch(`${url}/metrics`)).text()
-  const value = (name: string, state: string): number =>
-    Number(
-      new RegExp(`^cria:${name}\\{model="a \\\\"b\\\\"\\\\\\\\",state="${state}"\\} (\\d+)$`, 'm').exec(metrics)?.[1],
-    )
-  assert.equal([value('sequences', 'running'), value('sequences', 'waiting')], [3, 0], metrics)
-  assert.is(value('kv_pages', 'used') + value('kv_pages', 'cached') + value('kv_pages', 'free'), 1024 / 64)
-  await reader.cancel()
-  child.kill('SIGTERM')
-  assert.is(await ended, 0)
-})
-
-test('cria serve answers 503 to who asks on an old connection while it ends', async () => {
-  const { url, child, ended, stderr } = await serve()
-  const socket = connect(Number(new URL(url).port), '127.0.0.1')
-  const answered = new Promise<void>((resolve) => socket.once('data', () => resolve()))
-  let answers = ''
-  socket.setEncoding('utf8').on('data', (text) => (answers += text))
-  const body = JSON.stringify({ prompt: 'Once', ignore_eos: true, stream: true })
-  const head = `POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${body.length}`
-  socket.write(`${head}\r\n\r\n${body}`)
-  await answered
-  child.kill('SIGTERM')
-  while (!stderr().includes('ending')) await new Promise((resolve) => setTimeout(resolve, 5))
-  socket.write('GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n')
-  assert.is(await ended, 0)
-  const [first, second] = answers.split(/(?=HTTP\/1\.1 503)/)
-  assert.match(first!, /^HTTP\/1\.1 200 .*\[DONE\]/s)
-  assert.match(second ?? '', /^HTTP\/1\.1 503 .*retry-after: 1\r\n.*"ending"/is)
-})
-
-test('cria serve answers what is no proper request, and listens on loopback alone', async () => {
-  const server = start(process.execPath, [CLI, 'serve', '--port', '0', '--alias', 'x'])
-  try {
-    const [, port] = (await server.said(/at http:\/\/127\.0\.0\.1:(\d+)\/v1\n/)) as unknown as [string, string]
-    const status = (options: object): Promise<number | undefined> =>
-      new Promise((resolve, reject) => {
-        httpRequest({ host: '127.0.0.1', port, ...options }, (response) => resolve(response.resume().statusCode))
-          .once('error', reject)
-          .end()
-      })
-    assert.is(await status({ path: '/v1/models' }), 200)
-    assert.is(await status({ path: '/v1/models', method: 'TRACE' }), 400)
-    assert.is(await status({ path: '/v1/models', headers: { host: 'not a host' } }), 400)
-    const taken = await cria(['serve', '--port', port])
-    assert.is(taken.code, 1)
-    assert.match(taken.stderr, /EADDRINUSE/)
-  } finally {
-    await server.end()
   }
 })
 
