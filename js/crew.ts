@@ -73,11 +73,11 @@ export class Crew {
     }
   }
 
-  /** `reader` is asked for the bytes where the leader has no way of its own to them. */
+  /** `reader` is asked for the bytes where the leader has no way of its own to them. The memories stay in here. */
   async open(spec: SourceSpec, options: OpenOptions, reader?: RemoteReader): Promise<Opened> {
     const crossing = reader && this.workers.length > 0 ? crossingReader(reader) : reader
-    const opened = await this.call(async () => this.leader.open(spec, options, crossing))
-    this.segments = opened.segments
+    const { opened, segments } = await this.call(async () => this.leader.open(spec, options, crossing))
+    this.segments = segments
     for (let thread = 1; thread < options.threads; thread++) {
       const start = {
         wasm: options.wasm?.[opened.isa] ?? opened.isa,

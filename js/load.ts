@@ -42,31 +42,47 @@ export async function load(input: ModelInput, options: LoadOptions = {}): Promis
   const settled = settle(options, place())
   throwIfAborted(options.signal, 'Loading the model')
   const onWarning = warnBy(options.onWarning)
-  const { crew, opened } = await start(input, options, settled, (opened) => warnOfContext(opened, onWarning))
-  const metadata = new Map(opened.metadata)
-  if (holdsBytes(input)) return new CriaModel(describe(opened, settled), crew, metadata, onWarning)
-  const { onProgress: _, signal: __, ...rest } = options
-  const { isa, isaReason } = opened
-  // Not `opened` itself: it holds the memories, which a closed model must not keep.
-  const first = toldOf(opened)
-  const reload = async (signal: AbortSignal): Promise<Crew> => {
-    const again = await start(input, { ...rest, signal }, { ...settled, isa, isaReason }, (now) => {
-      if (toldOf(now) !== first) throw changed(now)
-    })
-    again.crew.loadsAgain = true
-    return again.crew
-  }
-  crew.loadsAgain = true
-  return new CriaModel(describe(opened, settled), crew, metadata, onWarning, reload)
+  const warn = (opened: Opened): void => warnOfContext(opened, onWarning)
+  return start(input, options, settled, warn, (crew, opened) => {
+    const info = describe(opened, settled)
+    const metadata = new Map(opened.metadata)
+    return new CriaModel(info, crew, metadata, onWarning, reloader(input, options, settled, crew, opened))
+  })
 }
 
-/** Starts the workers and has them load the model. `onOpened` hears what its header says before its weights are read. */
-async function start(
+/** What loads a model again that has been loaded by `crew`, unless its bytes are gone. */
+function reloader(
+  input: ModelInput,
+  { onProgress: _, signal: __, ...options }: LoadOptions,
+  settled: Settled,
+  crew: Crew,
+  opened: Opened,
+): ((signal: AbortSignal) => Promise<Crew>) | undefined {
+  if (holdsBytes(input)) return undefined
+  const { isa, isaReason } = opened
+  const first = toldOf(opened)
+  const check = (now: Opened): void => {
+    if (toldOf(now) !== first) throw changed(now)
+  }
+  crew.loadsAgain = true
+  return (signal) =>
+    start(input, { ...options, signal }, { ...settled, isa, isaReason }, check, (again) => {
+      again.loadsAgain = true
+      return again
+    })
+}
+
+/**
+ * Starts the workers and has them load the model: `onOpened` hears what its header says before its weights are read, and
+ * what `done` makes of it all is given.
+ */
+async function start<T>(
   input: ModelInput,
   options: LoadOptions,
   settled: Settled,
   onOpened: (opened: Opened) => void,
-): Promise<{ crew: Crew; opened: Opened }> {
+  done: (crew: Crew, opened: Opened) => T,
+): Promise<T> {
   const LocalLeader = settled.inProcess ? await localLeader() : undefined
   const tried: Isa[] = settled.isaReason ? [settled.isa] : ['relaxed', 'simd']
   const wasm = settled.wasm ?? (await platform.unpack(tried, settled.shared))
@@ -96,7 +112,7 @@ async function start(
     if (failure) throw failure.error
     throwIfAborted(options.signal, 'Loading the model')
     options.onProgress?.({ phase: 'ready', done: opened.fileBytes, total: opened.fileBytes })
-    return { crew, opened }
+    return done(crew, opened)
   } catch (error) {
     await crew.close(error instanceof CriaError ? error : new CriaError('LOAD_FAILED', 'The model was not loaded.'))
     if (failure) throw failure.error

@@ -46,7 +46,7 @@ export class CriaModel implements Model {
   constructor(
     readonly info: ModelInfo,
     private crew: Crew,
-    private readonly metadata: Metadata,
+    private metadata: Metadata,
     private readonly onWarning: (warning: CriaWarning) => void,
     private readonly reload?: (signal: AbortSignal) => Promise<Crew>,
   ) {}
@@ -190,6 +190,9 @@ export class CriaModel implements Model {
     this.closing.abort()
     await this.crew.close(closedError())
     await this.reloading?.catch(() => {})
+    // Whoever still holds the model should not hold its vocabulary.
+    this.metadata = new Map()
+    this.tokenizerMade = undefined
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

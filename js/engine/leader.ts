@@ -74,8 +74,6 @@ export interface Opened extends Chosen, Weights {
   context: number
   memoryBytes: number
   kvBytes: number
-  /** For the other threads, where memory is shared. */
-  segments: SegmentHandle[]
 }
 
 export type LeaderEvent = { event: 'header' | 'weights'; done: number; total: number } | ({ call: number } & CallEvent)
@@ -98,8 +96,12 @@ export class Leader {
 
   constructor(private readonly emit: (events: LeaderEvent[]) => void) {}
 
-  /** Reads the header, sizes the model and creates its memories. */
-  async open(spec: SourceSpec, options: OpenOptions, reader?: RemoteReader): Promise<Opened> {
+  /** Reads the header, sizes the model and creates its memories: `segments` are those of the other threads, if any. */
+  async open(
+    spec: SourceSpec,
+    options: OpenOptions,
+    reader?: RemoteReader,
+  ): Promise<{ opened: Opened; segments: SegmentHandle[] }> {
     const { signal } = this.loading
     try {
       this.source = await openSpec(spec, reader, signal)
@@ -122,7 +124,8 @@ export class Leader {
       const { batch, parallel } = options
       const limits = { batch, parallel, ...(breathe && { passMs: PASS_MS }) }
       this.scheduler = new Scheduler(this.engine, limits, platform.breathe, () => this.flush())
-      return { ...describe(gguf, this.engine, segments, options.shared), ...weights, ...chosen }
+      const opened = { ...describe(gguf, this.engine), ...weights, ...chosen }
+      return { opened, segments: options.shared ? segments : [] }
     } catch (error) {
       await this.source?.close()
       throw error
@@ -281,13 +284,8 @@ function countWeights(gguf: Gguf): Weights {
   return { type, parameters: [...counts.values()].reduce((a, b) => a + b, 0) }
 }
 
-/** What the façade shows, and what it needs: the metadata for its own tokenizer, the segments for their control words. */
-function describe(
-  gguf: Gguf,
-  engine: Engine,
-  segments: SegmentHandle[],
-  shared: boolean,
-): Omit<Opened, keyof Chosen | keyof Weights> {
+/** What the façade shows, and the metadata for its own tokenizer. */
+function describe(gguf: Gguf, engine: Engine): Omit<Opened, keyof Chosen | keyof Weights> {
   const { config, plan } = engine
   return {
     fileBytes: gguf.fileBytes,
@@ -296,6 +294,5 @@ function describe(
     context: engine.context,
     memoryBytes: plan.totalBytes,
     kvBytes: plan.kvBytes,
-    segments: shared ? segments : [],
   }
 }

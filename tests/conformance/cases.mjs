@@ -165,11 +165,14 @@ export async function rounds({ model, options, count }) {
   await watchWorkers(() => workers++, onEnd)
   const signal = watchedSignal()
   const left = []
+  const closed = []
   for (let round = 1; round <= count; round++) {
     const loaded = await load(model, { ...options, signal: signal.signal })
     const { text } = await loaded.generate('', { temperature: 0, maxTokens: 20, signal: signal.signal }).result()
     if (!text.startsWith('Once upon a time')) throw new Error(`round ${round}: ${text}`)
     await loaded.close()
+    // A closed model may be held on to; its memory must not be.
+    closed.push(loaded)
     // Engines would rather grow than clean up; what cannot be cleaned up grows all the same.
     if (round % 10 === 0) collect()
     if (round === 1 || round === count) left.push({ ...(await remains()), workers, listeners: signal.count() })
