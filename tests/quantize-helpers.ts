@@ -97,6 +97,24 @@ export async function splitModel(file: Uint8Array): Promise<Uint8Array[]> {
   )
 }
 
+/** The model with a tensor for each expert, as older files have them. */
+export async function unstackExperts(file: Uint8Array): Promise<Uint8Array> {
+  const { entries, tensors } = await header(file)
+  const kept = [...entries].filter(([key]) => key !== 'general.alignment')
+  const raw = kept.map(([key, [start, end]]) => ({ key, raw: file.subarray(start, end) }))
+  const split = [...tensors.values()].flatMap(({ name, type, dimensions, offset, bytes }): TensorEntry[] => {
+    const stack = /^(.*)_exps\.weight$/.exec(name)?.[1]
+    const count = stack === undefined ? 1 : dimensions[2]!
+    return Array.from({ length: count }, (_, i) => ({
+      name: stack === undefined ? name : `${stack}.${i}.weight`,
+      type,
+      dimensions: stack === undefined ? dimensions : dimensions.slice(0, 2),
+      data: () => [file.subarray(offset + (i * bytes) / count, offset + ((i + 1) * bytes) / count)],
+    }))
+  })
+  return concat(writeGguf(raw, split))
+}
+
 export function header(file: Uint8Array): Promise<Gguf> {
   return readGguf(bytesSource(file))
 }

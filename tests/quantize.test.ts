@@ -26,6 +26,7 @@ import {
   makeModel,
   splitModel,
   tensorBytes,
+  unstackExperts,
 } from './quantize-helpers.ts'
 import { shared, sharedTest } from './shared.ts'
 
@@ -123,6 +124,16 @@ test('shards become one file, as the whole does', async () => {
   assert.equal([...a.tensors.keys()], [...b.tensors.keys()])
   assert.ok(same(made.subarray(a.dataOffset), whole.subarray(b.dataOffset)))
   await fails(run(shards[0]!, 'Q4_K_M'), UnsupportedError, 'GGUF_SPLIT')
+})
+
+test('experts with a tensor each become what stacked ones become', async () => {
+  const model = await makeModel({ experts: 3, ffn: 256 })
+  const [made, stacked] = await Promise.all([run(await unstackExperts(model), 'Q4_K_M'), run(model, 'Q4_K_M')])
+  for (const part of ['gate', 'up', 'down']) {
+    const parts = [0, 1, 2].map((expert) => tensorBytes(made, `blk.0.ffn_${part}.${expert}.weight`))
+    const wanted = await tensorBytes(stacked, `blk.0.ffn_${part}_exps.weight`)
+    assert.ok(same(Buffer.concat(await Promise.all(parts)), Buffer.from(wanted)), part)
+  }
 })
 
 test('experts are quantized each with its own importance', async () => {
@@ -286,6 +297,10 @@ test('files that are incomplete, damaged or of another kind are refused', async 
     const error = await fails(run(without(name), 'Q4_0'), FormatError, 'TENSOR_MISSING')
     assert.is(error.value, name)
   }
+  const lone = 'blk.0.ffn_up.2.weight'
+  const experts = Buffer.from(await unstackExperts(await makeModel({ experts: 3 }))).toString('latin1')
+  const lacking = new Uint8Array(Buffer.from(experts.replace(lone, lone.replace('weight', 'wEight')), 'latin1'))
+  assert.is((await fails(run(lacking, 'Q4_0'), FormatError, 'TENSOR_MISSING')).value, lone)
   const layers = await makeModel({ metadata: [{ key: 'llama.block_count', type: 'uint32', value: 4_000_000_000 }] })
   await fails(run(layers, 'Q4_0'), FormatError, 'TENSOR_MISSING')
   const other = await makeModel({ metadata: [{ key: 'general.architecture', type: 'string', value: 'qwen2' }] })

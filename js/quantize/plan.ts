@@ -114,8 +114,7 @@ function firstOf(metadata: Metadata, key: string, fallback?: number): number {
 
 /** Tensors of each layer, beside those of its feed-forward network. */
 const LAYER = ['attn_norm', 'attn_q', 'attn_k', 'attn_v', 'attn_output', 'ffn_norm']
-const DENSE = ['ffn_gate', 'ffn_up', 'ffn_down']
-const EXPERTS = ['ffn_gate_inp', 'ffn_gate_exps', 'ffn_up_exps', 'ffn_down_exps']
+const FEED_FORWARD = ['ffn_gate', 'ffn_up', 'ffn_down']
 
 function checkComplete(gguf: Gguf, { layers, experts }: Shape): void {
   const parts = gguf.metadata.get('split.count')
@@ -123,11 +122,20 @@ function checkComplete(gguf: Gguf, { layers, experts }: Shape): void {
     const message = `The file is one of ${parts} shards of a model; pass the first under its name (-00001-of-…), or all in a list.`
     throw new UnsupportedError('GGUF_SPLIT', message, parts)
   }
-  const perLayer = [...LAYER, ...(experts > 0 ? EXPERTS : DENSE)]
-  const names = ['token_embd.weight', 'output_norm.weight']
-  for (const name of names) requireTensor(gguf, name)
+  for (const name of ['token_embd', 'output_norm']) requireTensor(gguf, `${name}.weight`)
   // A count of layers that lies ends at the first that is not there.
-  for (let i = 0; i < layers; i++) for (const part of perLayer) requireTensor(gguf, `blk.${i}.${part}.weight`)
+  for (let i = 0; i < layers; i++) {
+    for (const part of LAYER) requireTensor(gguf, `blk.${i}.${part}.weight`)
+    if (experts > 0) requireTensor(gguf, `blk.${i}.ffn_gate_inp.weight`)
+    for (const part of FEED_FORWARD) requireFeedForward(gguf, `blk.${i}.${part}`, experts)
+  }
+}
+
+/** One matrix, or one of each expert: stacked, or in older files each by itself. */
+function requireFeedForward(gguf: Gguf, name: string, experts: number): void {
+  if (experts === 0) requireTensor(gguf, `${name}.weight`)
+  else if (!gguf.tensors.has(`${name}.0.weight`)) requireTensor(gguf, `${name}_exps.weight`)
+  else for (let e = 0; e < experts; e++) requireTensor(gguf, `${name}.${e}.weight`)
 }
 
 function requireTensor(gguf: Gguf, name: string): void {
