@@ -3,7 +3,7 @@
 // A tile of T tokens (T = 1 for matrix–vector) is, block after block of 32 columns:
 //   int8 (scalar, relaxed):  quad 0: token 0 columns 0–3 │ token 1 │ … │ quad 1 … quad 7            32 T bytes
 //   int16 (simd):            pair 0: token 0 columns (0, 2) │ … │ pair 1: columns (1, 3) │ … pair 15   64 T bytes
-//   da[T] f32 │ s[T] i32 = −8 · the sum of the 32 q │ s1[T] i32, the same of the last 16 │ sa[T] f32 = da · sum
+//   da[T] f32 │ s[T] i32 = −8 · the sum of the 32 q │ pairs[T] (i16, i16), the same of each 16 │ sa[T] f32 = da · sum
 
 // @ts-ignore: decorator
 @inline
@@ -17,7 +17,7 @@ export const ACTS_DA: usize = ACTS_Q
 export const ACTS_S: usize = ACTS_Q + 4
 // @ts-ignore: decorator
 @inline
-export const ACTS_S1: usize = ACTS_Q + 8
+export const ACTS_PAIR: usize = ACTS_Q + 8
 // @ts-ignore: decorator
 @inline
 export const ACTS_SA: usize = ACTS_Q + 12

@@ -93,9 +93,9 @@ export function quad(j: i32, planes: i32, p: usize, w: v128, low: v128, bottom: 
   }
   if (planes == SIXES) {
     if (j < 6) return v128.and(w, low)
-    const middle = v128.and(i16x8.shr_u(vectorAt(p, j == 6 ? 1 : 4), 4), last)
-    const high = v128.and(i16x8.shr_u(vectorAt(p, j == 6 ? 2 : 5), 2), top)
-    return v128.or(v128.and(i16x8.shr_u(w, 6), bottom), v128.or(middle, high))
+    const middle = i16x8.shr_u(v128.andnot(vectorAt(p, j == 6 ? 1 : 4), low), 4)
+    const high = i16x8.shr_u(v128.andnot(vectorAt(p, j == 6 ? 2 : 5), low), 2)
+    return v128.or(i16x8.shr_u(v128.andnot(w, low), 6), v128.or(middle, high))
   }
   const at = j & ~(planes - 1)
   return v128.and(at == 0 ? w : i16x8.shr_u(w, at), low)
@@ -193,11 +193,11 @@ export function pairHigh(s: v128, t: v128): v128 {
   return v128.shuffle<i16>(s, t, 4, 12, 5, 13, 6, 14, 7, 15)
 }
 
-/** 4 bytes → f32x4 of sub-scales in 0…255. */
+/** Byte i of each word → f32x4. */
 // @ts-ignore: decorator
 @inline
-export function unsignedScales(p: usize): v128 {
-  return f32x4.convert_i32x4_u(i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(p))))
+export function byteOfWords(words: v128, i: i32): v128 {
+  return f32x4.convert_i32x4_s(i32x4.shr_u(i32x4.shl(words, 24 - 8 * i), 24))
 }
 
 /** 4 signed bytes → i32x4. */
@@ -207,7 +207,7 @@ export function signedScales(p: usize): v128 {
   return i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v128.load32_zero(p)))
 }
 
-/** −8 · the sums of columns 0–15 and 16–31 as pairs of i16, from each in every lane. */
+/** The low halves of words, by turns. */
 // @ts-ignore: decorator
 @inline
 export function sumPair(s0: v128, s1: v128): v128 {

@@ -7,7 +7,7 @@
 // Packed, 1184 and 1440 bytes a group and block:
 //   8 × d f16 │ 8 × dmin f16
 //   8 × ┌ 128 bytes of nibbles, in Q5_K 160 of five bits: 32 columns (planes.ts) ┐
-//       └ 8 × sc u8 │ 8 × m u8                                                   ┘
+//       └ 4 × (sc, m of row r │ sc, m of row r + 4), u8                          ┘
 import { heldBytes } from './held'
 import { FIVES, NIBBLES, packFives, packPlane, planeBytes, planeValue } from './planes'
 import { interleaveBytes } from './rows'
@@ -27,6 +27,20 @@ export function k32PartBytes(planes: i32): usize {
   return planeBytes(planes) + 16
 }
 
+/** Where the sc of row `lane` lies in a part's sub-scales; its m follows. */
+// @ts-ignore: decorator
+@inline
+export function subScaleOf(lane: usize): usize {
+  return (lane & 3) * 4 + (lane >> 2) * 2
+}
+
+/** 8 × sc │ 8 × m in the order of a part. */
+// @ts-ignore: decorator
+@inline
+function orderSubScales(sub: v128): v128 {
+  return v128.shuffle<u8>(sub, sub, 0, 8, 4, 12, 1, 9, 5, 13, 2, 10, 6, 14, 3, 11, 7, 15)
+}
+
 /** Bytes of a block of 256 columns of 8 rows. */
 // @ts-ignore: decorator
 @inline
@@ -34,7 +48,7 @@ export function k32Bytes(planes: i32): usize {
   return K32_PARTS + 8 * k32PartBytes(planes)
 }
 
-/** The 6-bit scales of a block's rows (12 bytes a row at src): 8 × sc, then 8 × m, to dst + p · partBytes of part p. */
+/** The 6-bit scales of a block's rows (12 bytes a row at src) to dst + p · partBytes of part p. */
 function packSubScales(src: usize, rowBytes: usize, rows: i32, dst: usize, partBytes: usize): void {
   const low = heldBytes(15)
   const six = heldBytes(63)
@@ -50,8 +64,8 @@ function packSubScales(src: usize, rowBytes: usize, rows: i32, dst: usize, partB
   for (let p = 0; p < 4; p++, dst += partBytes) {
     const ab = v128.shuffle<i64>(a, b, 0, 2)
     const lows = v128.shuffle<i64>(v128.and(c, low), v128.and(i16x8.shr_u(c, 4), low), 0, 2)
-    v128.store(dst, v128.and(ab, six))
-    v128.store(dst + 4 * partBytes, v128.bitselect(i16x8.shr_u(ab, 2), lows, high))
+    v128.store(dst, orderSubScales(v128.and(ab, six)))
+    v128.store(dst + 4 * partBytes, orderSubScales(v128.bitselect(i16x8.shr_u(ab, 2), lows, high)))
     // The odd parts' bytes are the high halves.
     a = p == 1 ? lastA : v128.shuffle<i64>(a, a, 1, 0)
     b = p == 1 ? lastB : v128.shuffle<i64>(b, b, 1, 0)
@@ -67,11 +81,11 @@ function packSubScalesScalar(src: usize, rowBytes: usize, rows: i32, dst: usize,
       const a = <u32>load<u8>(src + p)
       const b = <u32>load<u8>(src + p, 4)
       const c = <u32>load<u8>(src + p, 8)
-      const at = dst + p * partBytes + r
+      const at = dst + p * partBytes + subScaleOf(r)
       store<u8>(at, <u8>(a & 63))
-      store<u8>(at, <u8>(b & 63), 8)
+      store<u8>(at, <u8>(b & 63), 1)
       store<u8>(at + 4 * partBytes, <u8>((c & 15) | ((a >> 6) << 4)))
-      store<u8>(at + 4 * partBytes, <u8>((c >> 4) | ((b >> 6) << 4)), 8)
+      store<u8>(at + 4 * partBytes, <u8>((c >> 4) | ((b >> 6) << 4)), 1)
     }
   }
 }
@@ -111,9 +125,9 @@ function rowK(planes: i32, group: usize, lane: usize, columns: i32, dst: usize):
   for (let c = 0; c < columns; c++) {
     const block = group + GROUP_HEADER + <usize>(c >> 8) * k32Bytes(planes)
     const part = block + K32_PARTS + <usize>((c >> 5) & 7) * k32PartBytes(planes)
-    const sc = part + planeBytes(planes) + lane
+    const sc = part + planeBytes(planes) + subScaleOf(lane)
     const d = scale(block + lane * 2, ratioD) * <f32>load<u8>(sc)
-    const m = scale(block + 16 + lane * 2, ratioM) * <f32>load<u8>(sc, 8)
+    const m = scale(block + 16 + lane * 2, ratioM) * <f32>load<u8>(sc, 1)
     store<f32>(dst + c * 4, d * <f32>planeValue(part, planes, lane, c & 31) - m)
   }
 }

@@ -1,4 +1,4 @@
-import { ACTS_DA, ACTS_S, ACTS_S1, ACTS_SA, TINY } from '../acts'
+import { ACTS_DA, ACTS_S, ACTS_PAIR, ACTS_SA, TINY } from '../acts'
 
 /** One token's 32 columns at x → its places in a block of T tokens at dst (which points at this token's first quad). */
 export function arrange(x: usize, dst: usize, t: usize): void {
@@ -16,6 +16,7 @@ export function arrange(x: usize, dst: usize, t: usize): void {
   }
   store<f32>(dst + ACTS_DA * t, da)
   store<i32>(dst + ACTS_S * t, -8 * s)
-  store<i32>(dst + ACTS_S1 * t, -8 * s1)
+  store<i16>(dst + ACTS_PAIR * t, <i16>(-8 * (s - s1)))
+  store<i16>(dst + ACTS_PAIR * t + 2, <i16>(-8 * s1))
   store<f32>(dst + ACTS_SA * t, da * <f32>s)
 }

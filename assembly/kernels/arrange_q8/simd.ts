@@ -1,4 +1,4 @@
-import { ACTS_DA, ACTS_S, ACTS_S1, ACTS_SA, TINY } from '../acts'
+import { ACTS_DA, ACTS_S, ACTS_PAIR, ACTS_SA, TINY } from '../acts'
 
 // @ts-ignore: decorator
 @inline
@@ -67,6 +67,6 @@ export function arrange(x: usize, dst: usize, t: usize): void {
   const s1 = hsum(i32x4.add(i32x4.add(q4, q5), i32x4.add(q6, q7)))
   store<f32>(dst + ACTS_DA * t, da)
   store<i32>(dst + ACTS_S * t, -8 * (s0 + s1))
-  store<i32>(dst + ACTS_S1 * t, -8 * s1)
+  store<i32>(dst + ACTS_PAIR * t, ((-8 * s0) & 0xffff) | (-s1 << 19))
   store<f32>(dst + ACTS_SA * t, da * <f32>(s0 + s1))
 }

@@ -1,5 +1,4 @@
-import { ACTS_BLOCK, ACTS_DA, ACTS_S, ACTS_S1 } from '../acts'
-import { sumPair } from '../quads'
+import { ACTS_BLOCK, ACTS_DA, ACTS_PAIR } from '../acts'
 import { step } from '../steps'
 import { MINIMA_BLOCK, MINIMA_D } from '../unpack/layout'
 
@@ -11,8 +10,7 @@ export function addMinima(minima: usize, blocks: i32, acts: usize, out: usize): 
     let a = acts + token * 4
     let m = minima
     for (const end = m + <usize>blocks * MINIMA_BLOCK; m < end; m += MINIMA_BLOCK, a += 4 * ACTS_BLOCK) {
-      const s1 = v128.load32_splat(a, 4 * ACTS_S1)
-      const sums = sumPair(i32x4.sub(v128.load32_splat(a, 4 * ACTS_S), s1), s1)
+      const sums = v128.load32_splat(a, 4 * ACTS_PAIR)
       const da = v128.load32_splat(a, 4 * ACTS_DA)
       g0 = step(g0, i32x4.dot_i16x8_s(v128.load(m), sums), v128.load(m, MINIMA_D), da)
       g1 = step(g1, i32x4.dot_i16x8_s(v128.load(m, 16), sums), v128.load(m, MINIMA_D + 16), da)

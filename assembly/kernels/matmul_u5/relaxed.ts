@@ -1,7 +1,7 @@
 // Types of up to 5 bits, unpacked to bytes 0…31: with a minimum, or with a sub-scale for 16 columns. i16 lanes sum four
 // quads: at most 4 · 2 · 31 · 127 = 31,496.
 import { heldWords } from '../../quant/held'
-import { ACTS_BLOCK, ACTS_DA, ACTS_S, ACTS_S1, ACTS_SA } from '../acts'
+import { ACTS_BLOCK, ACTS_DA, ACTS_PAIR, ACTS_SA } from '../acts'
 import { addDot8, dot8, splat0, splat1, splat2, splat3, step, stepMin } from '../steps'
 import { I8_BLOCK, I8_D, I8_M, I8_Q6_BLOCK, I8_SC0, I8_SC1 } from '../unpack/layout'
 
@@ -76,14 +76,14 @@ function tile(w: usize, blocks: i32, acts: usize, out: usize, hasMin: bool, hasO
         f3 = finish(f3, i32x4.add(widen(c3), widen(e3)), d, m, a + 12)
       } else {
         if (hasOffset) {
-          // −4 · the sum of 16 columns, in the first lane of each pair: with up to 4 · 2 · 7 · 127 in i16.
-          const s1 = v128.load(a, 4 * ACTS_S1)
-          const b = v128.and(i32x4.shr_s(i32x4.sub(v128.load(a, 4 * ACTS_S), s1), 1), low)
+          // −4 · the sum of 16 columns, in one lane of each pair: with up to 4 · 2 · 7 · 127 in i16.
+          const sums = i16x8.shr_s(v128.load(a, 4 * ACTS_PAIR), 1)
+          const b = v128.and(sums, low)
           c0 = i16x8.add(c0, splat0(b))
           c1 = i16x8.add(c1, splat1(b))
           c2 = i16x8.add(c2, splat2(b))
           c3 = i16x8.add(c3, splat3(b))
-          const b1 = v128.and(i32x4.shr_s(s1, 1), low)
+          const b1 = v128.andnot(sums, low)
           e0 = i16x8.add(e0, splat0(b1))
           e1 = i16x8.add(e1, splat1(b1))
           e2 = i16x8.add(e2, splat2(b1))

@@ -1,5 +1,5 @@
 // Q6_K, unpacked to bytes 0…63. i16 lanes sum two quads, at most 2 · 2 · 63 · 127 = 32,004; a dot of i16 scales and adds them.
-import { ACTS_BLOCK, ACTS_DA, ACTS_S, ACTS_S1 } from '../acts'
+import { ACTS_BLOCK, ACTS_DA, ACTS_PAIR } from '../acts'
 import { sumPair } from '../quads'
 import { addDot8, dot8, splat0, splat1, splat2, splat3, step } from '../steps'
 import { I8_D, I8_Q6_BLOCK, I8_SC0, I8_SC1 } from '../unpack/layout'
@@ -25,8 +25,7 @@ export function matmul(w: usize, blocks: i32, acts: usize, out: usize): void {
       const sc1 = v128.load(p, I8_SC1)
       // −32 · the sums of the activations, from −8 · them.
       const pairs = i16x8.shl(sumPair(sc0, sc1), 2)
-      const s1 = v128.load(a, 4 * ACTS_S1)
-      const sums = sumPair(i32x4.sub(v128.load(a, 4 * ACTS_S), s1), s1)
+      const sums = v128.load(a, 4 * ACTS_PAIR)
       let c0 = i32x4.dot_i16x8_s(pairs, splat0(sums))
       let c1 = i32x4.dot_i16x8_s(pairs, splat1(sums))
       let c2 = i32x4.dot_i16x8_s(pairs, splat2(sums))

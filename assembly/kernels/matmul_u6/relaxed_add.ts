@@ -1,5 +1,5 @@
 // Q6_K, unpacked to bytes 0…63, with dots that add to i32: two integer sums a block, each with its own sub-scale.
-import { ACTS_BLOCK, ACTS_DA, ACTS_S, ACTS_S1 } from '../acts'
+import { ACTS_BLOCK, ACTS_DA, ACTS_PAIR } from '../acts'
 import { dotAdd, step } from '../steps'
 import { I8_D, I8_Q6_BLOCK, I8_SC0, I8_SC1 } from '../unpack/layout'
 
@@ -16,10 +16,9 @@ function dotTwo(c: v128, acts: usize, w: usize): v128 {
 @inline
 function dotBlock(w: usize, acts: usize, half: usize, token: usize): v128 {
   const a = acts + token * 4
-  const s1 = load<i32>(a, 4 * ACTS_S1)
-  let c0 = i32x4.splat(4 * (load<i32>(a, 4 * ACTS_S) - s1))
+  let c0 = i32x4.splat(4 * <i32>load<i16>(a, 4 * ACTS_PAIR))
   c0 = dotTwo(dotTwo(c0, a, w + half), a + 32, w + half + 64)
-  let c1 = i32x4.splat(4 * s1)
+  let c1 = i32x4.splat(4 * <i32>load<i16>(a, 4 * ACTS_PAIR + 2))
   c1 = dotTwo(dotTwo(c1, a + 64, w + half + 128), a + 96, w + half + 192)
   return i32x4.add(i32x4.mul(c0, v128.load(w + half, I8_SC0)), i32x4.mul(c1, v128.load(w + half, I8_SC1)))
 }

@@ -1,7 +1,7 @@
-import { ACTS_BLOCK, ACTS_DA, ACTS_S, ACTS_S1, ACTS_SA } from '../acts'
+import { ACTS_BLOCK, ACTS_DA, ACTS_PAIR, ACTS_SA } from '../acts'
 import { k16Bytes, k16PartBytes, k16Parts, planeBytes, planeValue } from '../../quant/planes'
 import { GROUP_HEADER, RATIO_D, RATIO_M, scale } from '../../quant/scales'
-import { K32_PARTS, k32Bytes, k32PartBytes } from '../../quant/q4_k'
+import { K32_PARTS, k32Bytes, k32PartBytes, subScaleOf } from '../../quant/q4_k'
 import { PACKED_Q5_0, PLANES_Q5_0 } from '../../quant/q5_0'
 import { PACKED_Q5_1, PLANES_Q5_1 } from '../../quant/q5_1'
 
@@ -59,10 +59,10 @@ export function matvecK32(planes: i32, group: usize, blocks: i32, acts: usize, t
     for (let b = 0; b < blocks; b++) {
       const block = group + GROUP_HEADER + <usize>(b >> 3) * k32Bytes(planes)
       const part = block + K32_PARTS + <usize>(b & 7) * k32PartBytes(planes)
-      const sc = part + planeBytes(planes) + lane
+      const sc = part + planeBytes(planes) + subScaleOf(lane)
       const a = acts + <usize>b * ACTS_BLOCK * t
       const d = scale(block + lane * 2, ratioD) * <f32>load<u8>(sc)
-      const m = scale(block + 16 + lane * 2, ratioM) * <f32>load<u8>(sc, 8)
+      const m = scale(block + 16 + lane * 2, ratioM) * <f32>load<u8>(sc, 1)
       f += <f32>dot32(part, planes, lane, a, t) * (d * load<f32>(a + ACTS_DA * t))
       f += -m * load<f32>(a + ACTS_SA * t)
     }
@@ -97,8 +97,8 @@ export function matvecK16(
       const a = acts + <usize>b * ACTS_BLOCK * t
       const da = load<f32>(a + ACTS_DA * t)
       // s = −8 · sum
-      const s1 = load<i32>(a + ACTS_S1 * t)
-      const s0 = load<i32>(a + ACTS_S * t) - s1
+      const s0 = <i32>load<i16>(a + ACTS_PAIR * t)
+      const s1 = <i32>load<i16>(a + ACTS_PAIR * t, 2)
       let c0 = dot(part, planes, lane, 0, a, t)
       let c1 = dot(part, planes, lane, 16, a, t)
       if (hasMin) {

@@ -1,7 +1,7 @@
 // Types made of planes, in the simd and the relaxed build; `add`: with dots that add to i32 (relaxed only). One loop serves
 // all: the integers of a part are the same for each, how they are scaled is not.
-import { heldBytes, heldHalves, heldWords } from '../../quant/held'
-import { ACTS_BLOCK, ACTS_DA, ACTS_S, ACTS_S1, ACTS_SA } from '../acts'
+import { heldBytes, heldFloats, heldHalves, heldWords } from '../../quant/held'
+import { ACTS_BLOCK, ACTS_DA, ACTS_PAIR, ACTS_SA } from '../acts'
 import { F16_MASK, shiftF16x4 } from '../../quant/f16'
 import { NIBBLES, planeBytes } from '../../quant/planes'
 import { GROUP_HEADER, RATIO_D, RATIO_M } from '../../quant/scales'
@@ -16,7 +16,6 @@ import {
   lowMask,
   pairHigh,
   pairLow,
-  sumPair,
   topMask,
   twiceHigh,
   twiceLow,
@@ -53,12 +52,18 @@ function isPaired(add: bool): bool {
   return ASC_FEATURE_RELAXED_SIMD && !add
 }
 
-/** −4 · the sum of the activations, from −8 · that in every lane: what four quads' sums start with (the offset is 4). */
+/**
+ * −4 · the sum of the activations of the first or the last 16 columns, which four quads' sums start with (the offset is 4).
+ * sums: −8 · both, as i16; low: i32x4.splat(0xffff).
+ */
 // @ts-ignore: decorator
 @inline
-function startOf(s: v128, low: v128, add: bool): v128 {
-  const start = i32x4.shr_s(s, 1)
-  return isPaired(add) ? v128.and(start, low) : start
+function startOf(sums: v128, last: bool, low: v128, add: bool): v128 {
+  if (isPaired(add)) {
+    const fours = i16x8.shr_s(sums, 1)
+    return last ? v128.andnot(fours, low) : v128.and(fours, low)
+  }
+  return i32x4.shr_s(last ? sums : i32x4.shl(sums, 16), 17)
 }
 
 /**
@@ -76,19 +81,6 @@ function scaleHalves(c: v128, e: v128, sc0: v128, sc1: v128, high: bool, low: v1
   return i32x4.dot_i16x8_s(both, high ? pairHigh(sc0, sc1) : pairLow(sc0, sc1))
 }
 
-/** i16 lanes 0–3 or 4–7, not negative, → f32x4. */
-// @ts-ignore: decorator
-@inline
-function floatsLow(s: v128): v128 {
-  return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(s))
-}
-
-// @ts-ignore: decorator
-@inline
-function floatsHigh(s: v128): v128 {
-  return f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_u(s))
-}
-
 /** 8 rows of a group · one token → f32[8] at out. */
 // @ts-ignore: decorator
 @inline
@@ -96,14 +88,15 @@ export function matvec(planes: i32, scaling: i32, group: usize, blocks: i32, act
   const ratioD = v128.load32_splat(group, RATIO_D)
   const ratioM =
     scaling == BY_D
-      ? f32x4.mul(ratioD, f32x4.splat(-16))
+      ? f32x4.mul(ratioD, heldFloats(-16))
       : scaling == BY_K32
         ? f32x4.neg(v128.load32_splat(group, RATIO_M))
         : scaling == BY_K16_M
-          ? f32x4.mul(v128.load32_splat(group, RATIO_M), f32x4.splat(0.125))
+          ? f32x4.mul(v128.load32_splat(group, RATIO_M), heldFloats(0.125))
           : v128.load32_splat(group, RATIO_M)
   const hasParts = scaling >= BY_K32
   const hasMin = scaling == BY_K32 || scaling == BY_K16_M
+  // Alike in all types, used or not: locals of the same numbers make code that compresses well.
   const low = !ASC_FEATURE_RELAXED_SIMD && planes == NIBBLES ? heldHalves(15) : lowMask(planes)
   const bottom = bottomMask(planes)
   const top = topMask(planes)
@@ -114,6 +107,12 @@ export function matvec(planes: i32, scaling: i32, group: usize, blocks: i32, act
   const nibble = heldBytes(15)
   const mask = heldWords(F16_MASK)
   const zero = heldWords(0)
+  // Of Q4_K's and Q5_K's sub-scales, a word for rows r and r + 4 (quant/q4_k.ts), what is a multiple of 2^8 or 2^16.
+  const byte0 = heldWords(0xff)
+  const byte1 = heldWords(0xff00)
+  const byte2 = heldWords(0xff0000)
+  const ratioD1 = scaling == BY_K32 ? f32x4.mul(ratioD, heldFloats(1 / 65536)) : ratioD
+  const ratioM0 = scaling == BY_K32 ? f32x4.mul(ratioM, heldFloats(1 / 256)) : ratioM
   let f0 = f32x4.splat(0)
   let f1 = f0
   let g0 = f0
@@ -123,115 +122,128 @@ export function matvec(planes: i32, scaling: i32, group: usize, blocks: i32, act
   let m0 = f0
   let m1 = f0
   let w = group + GROUP_HEADER
-  for (let b = 0; b < blocks; b++, acts += ACTS_BLOCK) {
-    if (hasParts && (b & 7) == 0) {
+  for (const end = acts + <usize>blocks * ACTS_BLOCK; acts < end; ) {
+    let stop = end
+    if (hasParts) {
       d0 = f32x4.mul(shiftF16x4(w, mask), ratioD)
-      d1 = f32x4.mul(shiftF16x4(w + 8, mask), ratioD)
+      d1 = f32x4.mul(shiftF16x4(w + 8, mask), ratioD1)
       if (hasMin) {
-        m0 = f32x4.mul(shiftF16x4(w + 16, mask), ratioM)
+        m0 = f32x4.mul(shiftF16x4(w + 16, mask), ratioM0)
         m1 = f32x4.mul(shiftF16x4(w + 24, mask), ratioM)
       }
       w += hasMin ? 32 : 16
+      stop = acts + 8 * ACTS_BLOCK
     }
-    // −8 · the sums of the activations of columns 0–15 and 16–31.
-    const s1 = v128.load32_splat(acts, ACTS_S1)
-    const s0 = i32x4.sub(v128.load32_splat(acts, ACTS_S), s1)
-    // Rows 0–3 (0) and 4–7 (1); quads 0–3 (c) and 4–7 (e).
-    const start0 = scaling == BY_K16 ? startOf(s0, half, add) : zero
-    const start1 = scaling == BY_K16 ? startOf(s1, half, add) : zero
-    const first = scaling != BY_K16
-    const w1 = w + 16
-    let v = loadLow(w, planes, 0)
-    let u = loadLow(w1, planes, 0)
-    let x = actsX(acts, 0)
-    let y = actsY(acts, 0, x)
-    let c0 = dotPlanes(start0, 0, x, y, planes, w, v, low, bottom, top, last, byte, first, add)
-    let c1 = dotPlanes(start0, 0, x, y, planes, w1, u, low, bottom, top, last, byte, first, add)
-    if (!isBesideFourth(planes, 4)) {
-      v = loadLow(w, planes, 4)
-      u = loadLow(w1, planes, 4)
-    }
-    x = actsX(acts, 4)
-    y = actsY(acts, 4, x)
-    let e0 = dotPlanes(start1, 4, x, y, planes, w, v, low, bottom, top, last, byte, first, add)
-    let e1 = dotPlanes(start1, 4, x, y, planes, w1, u, low, bottom, top, last, byte, first, add)
-    v = loadLow(w, planes, 1)
-    u = loadLow(w1, planes, 1)
-    x = actsX(acts, 1)
-    y = actsY(acts, 1, x)
-    c0 = dotPlanes(c0, 1, x, y, planes, w, v, low, bottom, top, last, byte, false, add)
-    c1 = dotPlanes(c1, 1, x, y, planes, w1, u, low, bottom, top, last, byte, false, add)
-    if (!isBesideFourth(planes, 5)) {
-      v = loadLow(w, planes, 5)
-      u = loadLow(w1, planes, 5)
-    }
-    x = actsX(acts, 5)
-    y = actsY(acts, 5, x)
-    e0 = dotPlanes(e0, 5, x, y, planes, w, v, low, bottom, top, last, byte, false, add)
-    e1 = dotPlanes(e1, 5, x, y, planes, w1, u, low, bottom, top, last, byte, false, add)
-    v = loadLow(w, planes, 2)
-    u = loadLow(w1, planes, 2)
-    x = actsX(acts, 2)
-    y = actsY(acts, 2, x)
-    c0 = dotPlanes(c0, 2, x, y, planes, w, v, low, bottom, top, last, byte, false, add)
-    c1 = dotPlanes(c1, 2, x, y, planes, w1, u, low, bottom, top, last, byte, false, add)
-    if (!isBesideFourth(planes, 6)) {
-      v = loadLow(w, planes, 6)
-      u = loadLow(w1, planes, 6)
-    }
-    x = actsX(acts, 6)
-    y = actsY(acts, 6, x)
-    e0 = dotPlanes(e0, 6, x, y, planes, w, v, low, bottom, top, last, byte, false, add)
-    e1 = dotPlanes(e1, 6, x, y, planes, w1, u, low, bottom, top, last, byte, false, add)
-    v = loadLow(w, planes, 3)
-    u = loadLow(w1, planes, 3)
-    x = actsX(acts, 3)
-    y = actsY(acts, 3, x)
-    c0 = dotPlanes(c0, 3, x, y, planes, w, v, low, bottom, top, last, byte, false, add)
-    c1 = dotPlanes(c1, 3, x, y, planes, w1, u, low, bottom, top, last, byte, false, add)
-    if (!isBesideFourth(planes, 7)) {
-      v = loadLow(w, planes, 7)
-      u = loadLow(w1, planes, 7)
-    }
-    x = actsX(acts, 7)
-    y = actsY(acts, 7, x)
-    e0 = dotPlanes(e0, 7, x, y, planes, w, v, low, bottom, top, last, byte, false, add)
-    e1 = dotPlanes(e1, 7, x, y, planes, w1, u, low, bottom, top, last, byte, false, add)
-    w += planeBytes(planes)
-    const da = v128.load32_splat(acts, ACTS_DA)
-    if (!hasParts) {
-      const r = f32x4.mul(da, ratioD)
-      f0 = step(f0, widenBoth(c0, e0, planes, ones, add), shiftF16x4(w, mask), r)
-      f1 = step(f1, widenBoth(c1, e1, planes, ones, add), shiftF16x4(w + 8, mask), r)
-      if (scaling == BY_D_M) w += 16
-      const sa = f32x4.mul(v128.load32_splat(acts, ACTS_SA), ratioM)
-      f0 = stepMin(f0, shiftF16x4(w, mask), sa)
-      f1 = stepMin(f1, shiftF16x4(w + 8, mask), sa)
-    } else {
-      const sub = v128.load(w)
-      const sc = scaling == BY_K16_M ? v128.and(sub, nibble) : sub
-      const sc0 = scaling == BY_K32 ? i16x8.extend_low_i8x16_u(sc) : i16x8.extend_low_i8x16_s(sc)
-      const sc1 = scaling == BY_K32 ? i16x8.extend_high_i8x16_u(sc) : i16x8.extend_high_i8x16_s(sc)
-      if (scaling == BY_K32) {
-        f0 = step(f0, widenBoth(c0, e0, planes, ones, add), f32x4.mul(d0, floatsLow(sc0)), da)
-        f1 = step(f1, widenBoth(c1, e1, planes, ones, add), f32x4.mul(d1, floatsHigh(sc0)), da)
-        const sa = v128.load32_splat(acts, ACTS_SA)
-        f0 = stepMin(f0, f32x4.mul(m0, floatsLow(sc1)), sa)
-        f1 = stepMin(f1, f32x4.mul(m1, floatsHigh(sc1)), sa)
+    do {
+      // −8 · the sums of the activations of columns 0–15 and 16–31, i16 each.
+      const sums = scaling >= BY_K16 ? v128.load32_splat(acts, ACTS_PAIR) : zero
+      // Rows 0–3 (0) and 4–7 (1); quads 0–3 (c) and 4–7 (e).
+      const start0 = scaling == BY_K16 ? startOf(sums, false, half, add) : zero
+      const start1 = scaling == BY_K16 ? startOf(sums, true, half, add) : zero
+      const first = scaling != BY_K16
+      const w1 = w + 16
+      let v = loadLow(w, planes, 0)
+      let u = loadLow(w1, planes, 0)
+      let x = actsX(acts, 0)
+      let y = actsY(acts, 0, x)
+      let c0 = dotPlanes(start0, 0, x, y, planes, w, v, low, bottom, top, last, byte, first, add)
+      let c1 = dotPlanes(start0, 0, x, y, planes, w1, u, low, bottom, top, last, byte, first, add)
+      if (!isBesideFourth(planes, 4)) {
+        v = loadLow(w, planes, 4)
+        u = loadLow(w1, planes, 4)
+      }
+      x = actsX(acts, 4)
+      y = actsY(acts, 4, x)
+      let e0 = dotPlanes(start1, 4, x, y, planes, w, v, low, bottom, top, last, byte, first, add)
+      let e1 = dotPlanes(start1, 4, x, y, planes, w1, u, low, bottom, top, last, byte, first, add)
+      v = loadLow(w, planes, 1)
+      u = loadLow(w1, planes, 1)
+      x = actsX(acts, 1)
+      y = actsY(acts, 1, x)
+      c0 = dotPlanes(c0, 1, x, y, planes, w, v, low, bottom, top, last, byte, false, add)
+      c1 = dotPlanes(c1, 1, x, y, planes, w1, u, low, bottom, top, last, byte, false, add)
+      if (!isBesideFourth(planes, 5)) {
+        v = loadLow(w, planes, 5)
+        u = loadLow(w1, planes, 5)
+      }
+      x = actsX(acts, 5)
+      y = actsY(acts, 5, x)
+      e0 = dotPlanes(e0, 5, x, y, planes, w, v, low, bottom, top, last, byte, false, add)
+      e1 = dotPlanes(e1, 5, x, y, planes, w1, u, low, bottom, top, last, byte, false, add)
+      v = loadLow(w, planes, 2)
+      u = loadLow(w1, planes, 2)
+      x = actsX(acts, 2)
+      y = actsY(acts, 2, x)
+      c0 = dotPlanes(c0, 2, x, y, planes, w, v, low, bottom, top, last, byte, false, add)
+      c1 = dotPlanes(c1, 2, x, y, planes, w1, u, low, bottom, top, last, byte, false, add)
+      if (!isBesideFourth(planes, 6)) {
+        v = loadLow(w, planes, 6)
+        u = loadLow(w1, planes, 6)
+      }
+      x = actsX(acts, 6)
+      y = actsY(acts, 6, x)
+      e0 = dotPlanes(e0, 6, x, y, planes, w, v, low, bottom, top, last, byte, false, add)
+      e1 = dotPlanes(e1, 6, x, y, planes, w1, u, low, bottom, top, last, byte, false, add)
+      v = loadLow(w, planes, 3)
+      u = loadLow(w1, planes, 3)
+      x = actsX(acts, 3)
+      y = actsY(acts, 3, x)
+      c0 = dotPlanes(c0, 3, x, y, planes, w, v, low, bottom, top, last, byte, false, add)
+      c1 = dotPlanes(c1, 3, x, y, planes, w1, u, low, bottom, top, last, byte, false, add)
+      if (!isBesideFourth(planes, 7)) {
+        v = loadLow(w, planes, 7)
+        u = loadLow(w1, planes, 7)
+      }
+      x = actsX(acts, 7)
+      y = actsY(acts, 7, x)
+      e0 = dotPlanes(e0, 7, x, y, planes, w, v, low, bottom, top, last, byte, false, add)
+      e1 = dotPlanes(e1, 7, x, y, planes, w1, u, low, bottom, top, last, byte, false, add)
+      w += planeBytes(planes)
+      const da = v128.load32_splat(acts, ACTS_DA)
+      if (!hasParts) {
+        const r = f32x4.mul(da, ratioD)
+        f0 = step(f0, widenBoth(c0, e0, planes, ones, add), shiftF16x4(w, mask), r)
+        f1 = step(f1, widenBoth(c1, e1, planes, ones, add), shiftF16x4(w + 8, mask), r)
+        if (scaling == BY_D_M) w += 16
+        const sa = f32x4.mul(v128.load32_splat(acts, ACTS_SA), ratioM)
+        f0 = stepMin(f0, shiftF16x4(w, mask), sa)
+        f1 = stepMin(f1, shiftF16x4(w + 8, mask), sa)
       } else {
-        f0 = step(f0, scaleHalves(c0, e0, sc0, sc1, false, half, add), d0, da)
-        f1 = step(f1, scaleHalves(c1, e1, sc0, sc1, true, half, add), d1, da)
-        if (hasMin) {
-          const m = v128.and(i16x8.shr_u(sub, 4), nibble)
-          const min0 = i16x8.extend_low_i8x16_u(m)
-          const min1 = i16x8.extend_high_i8x16_u(m)
-          const sums = sumPair(s0, s1)
-          g0 = step(g0, i32x4.dot_i16x8_s(pairLow(min0, min1), sums), m0, da)
-          g1 = step(g1, i32x4.dot_i16x8_s(pairHigh(min0, min1), sums), m1, da)
+        const sub = v128.load(w)
+        if (scaling == BY_K32) {
+          f0 = step(
+            f0,
+            widenBoth(c0, e0, planes, ones, add),
+            f32x4.mul(d0, f32x4.convert_i32x4_s(v128.and(sub, byte0))),
+            da,
+          )
+          f1 = step(
+            f1,
+            widenBoth(c1, e1, planes, ones, add),
+            f32x4.mul(d1, f32x4.convert_i32x4_s(v128.and(sub, byte2))),
+            da,
+          )
+          const sa = v128.load32_splat(acts, ACTS_SA)
+          f0 = stepMin(f0, f32x4.mul(m0, f32x4.convert_i32x4_s(v128.and(sub, byte1))), sa)
+          f1 = stepMin(f1, f32x4.mul(m1, f32x4.convert_i32x4_s(i32x4.shr_u(sub, 24))), sa)
+        } else {
+          const sc = scaling == BY_K16_M ? v128.and(sub, nibble) : sub
+          const sc0 = i16x8.extend_low_i8x16_s(sc)
+          const sc1 = i16x8.extend_high_i8x16_s(sc)
+          f0 = step(f0, scaleHalves(c0, e0, sc0, sc1, false, half, add), d0, da)
+          f1 = step(f1, scaleHalves(c1, e1, sc0, sc1, true, half, add), d1, da)
+          if (hasMin) {
+            const m = v128.and(i16x8.shr_u(sub, 4), nibble)
+            const min0 = i16x8.extend_low_i8x16_u(m)
+            const min1 = i16x8.extend_high_i8x16_u(m)
+            g0 = step(g0, i32x4.dot_i16x8_s(pairLow(min0, min1), sums), m0, da)
+            g1 = step(g1, i32x4.dot_i16x8_s(pairHigh(min0, min1), sums), m1, da)
+          }
         }
       }
-    }
-    w += 16
+      w += 16
+      acts += ACTS_BLOCK
+    } while (acts < stop)
   }
   v128.store(out, scaling == BY_K16_M ? f32x4.add(f0, g0) : f0)
   v128.store(out, scaling == BY_K16_M ? f32x4.add(f1, g1) : f1, 16)

@@ -10,6 +10,7 @@ import { GROUP_HEADER, RATIO_D, RATIO_M } from '../../quant/scales'
 import { codes, lookUp } from '../matvec_iq4/simd'
 import {
   bottomMask,
+  byteOfWords,
   lastMask,
   loadLow,
   lowMask,
@@ -19,7 +20,6 @@ import {
   signedScales,
   topMask,
   twiceLow,
-  unsignedScales,
 } from '../quads'
 import { I16_BLOCK, I16_D, I8_BLOCK, I8_D, I8_Q6_BLOCK, I8_SC0, I8_SC1, MINIMA_BLOCK, MINIMA_D } from './layout'
 
@@ -114,10 +114,11 @@ export function unpackK32(planes: i32, group: usize, blocks: i32, dst: usize, by
     for (let part = 0; part < 8; part++) {
       quants(group, planes, dst, bytes, low, bottom, top, last, byte)
       group += planeBytes(planes)
-      v128.store(dst + end, f32x4.mul(d0, unsignedScales(group)))
-      v128.store(dst + end, f32x4.mul(d1, unsignedScales(group + 4)), 16)
-      v128.store(dst + end, f32x4.mul(m0, unsignedScales(group + 8)), 32)
-      v128.store(dst + end, f32x4.mul(m1, unsignedScales(group + 12)), 48)
+      const sub = v128.load(group)
+      v128.store(dst + end, f32x4.mul(d0, byteOfWords(sub, 0)))
+      v128.store(dst + end, f32x4.mul(d1, byteOfWords(sub, 2)), 16)
+      v128.store(dst + end, f32x4.mul(m0, byteOfWords(sub, 1)), 32)
+      v128.store(dst + end, f32x4.mul(m1, byteOfWords(sub, 3)), 48)
       group += 16
       dst += bytes ? I8_BLOCK : I16_BLOCK
     }
