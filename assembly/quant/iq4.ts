@@ -24,13 +24,13 @@ export const CODES_LOW: u64 = 0xf6eaddcfbfad9881
 @inline
 export const CODES_HIGH: u64 = 0x7159453526190d01
 
-// code + 127 − 15 · index: 0, 8, 14, 17, 18, 17, 15, 12 │ 8, 5, 2, 0, 0, 1, 6, 15.
+// code + 128 − 15 · index: 1, 9, 15, 18, 19, 18, 16, 13 │ 9, 6, 3, 1, 1, 2, 7, 16.
 // @ts-ignore: decorator
 @inline
-export const RESTS_LOW: u64 = 0x0c0f1112110e0800
+export const RESTS_LOW: u64 = 0x0d101213120f0901
 // @ts-ignore: decorator
 @inline
-export const RESTS_HIGH: u64 = 0x0f06010000020508
+export const RESTS_HIGH: u64 = 0x1007020101030609
 
 /** The value of an index. */
 // @ts-ignore: decorator

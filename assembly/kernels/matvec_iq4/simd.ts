@@ -1,7 +1,7 @@
 // IQ4_NL and IQ4_XS in the simd and the relaxed build; `add`: with dots that add to i32 (relaxed only).
 //
 // Codes are looked up in a register. In the simd build, and where dots add, they are unsigned, code + 128. Else a dot takes
-// 0…127 and its i16 sums are soon full, so a code is 15 · q + r − 127, q its index and r, in 0…18, looked up: two dots.
+// 0…127 and its i16 sums are soon full, so a code is 15 · q + r − 128, q its index and r, in 1…19, looked up: two dots.
 import { ACTS_BLOCK, ACTS_DA, ACTS_S } from '../acts'
 import { F16_MASK, shiftF16x4 } from '../../quant/f16'
 import { heldBytes, heldHalves, heldWords } from '../../quant/held'
@@ -19,7 +19,7 @@ export function codes(flip: bool): v128 {
   return v128.xor(table(CODES_LOW, CODES_HIGH), heldBytes(flip ? 0x80 : 0))
 }
 
-/** code + 127 − 15 · q. */
+/** code + 128 − 15 · q. */
 function rests(): v128 {
   return table(RESTS_LOW, RESTS_HIGH)
 }
@@ -65,9 +65,8 @@ export function matvec(hasParts: bool, group: usize, blocks: i32, acts: usize, o
     const w1 = w + 16
     let v = v128.load(w)
     let u = v128.load(w1)
-    // −8 · the sum of the activations.
-    const sum = v128.load32_splat(acts, ACTS_S)
-    let c0 = i32x4.shl(sum, 4)
+    // −128 · the sum of the activations.
+    let c0 = i32x4.shl(v128.load32_splat(acts, ACTS_S), 4)
     let c1 = c0
     let x = actsX(acts, 0)
     if (isOneDot) {
@@ -109,7 +108,7 @@ export function matvec(hasParts: bool, group: usize, blocks: i32, acts: usize, o
       c0 = dotQuad(c0, false, x, y, lookUp(table, v128.and(i16x8.shr_u(v, 4), low)), byte, add)
       c1 = dotQuad(c1, false, x, y, lookUp(table, v128.and(i16x8.shr_u(u, 4), low)), byte, add)
     } else {
-      // i16 lanes sum at most 8 · 2 · 15 · 127 = 30,480 and 4 · 2 · 18 · 127 = 18,288.
+      // i16 lanes sum at most 8 · 2 · 15 · 127 = 30,480 and 4 · 2 · 19 · 127 = 19,304.
       let i = v128.and(v, low)
       let s0 = dot8(x, i)
       let r0 = dot8(x, lookUp(table, i))
@@ -171,11 +170,10 @@ export function matvec(hasParts: bool, group: usize, blocks: i32, acts: usize, o
       i = v128.and(i16x8.shr_u(u, 4), low)
       s1 = addDot8(s1, x, i)
       t1 = addDot8(t1, x, lookUp(table, i))
-      const bias = i32x4.sub(c0, i32x4.shr_s(sum, 3))
       const rest0 = i32x4.add(i32x4.dot_i16x8_s(r0, ones), i32x4.dot_i16x8_s(t0, ones))
       const rest1 = i32x4.add(i32x4.dot_i16x8_s(r1, ones), i32x4.dot_i16x8_s(t1, ones))
-      c0 = i32x4.add(i32x4.add(bias, i32x4.dot_i16x8_s(s0, fifteen)), rest0)
-      c1 = i32x4.add(i32x4.add(bias, i32x4.dot_i16x8_s(s1, fifteen)), rest1)
+      c0 = i32x4.add(i32x4.add(c0, i32x4.dot_i16x8_s(s0, fifteen)), rest0)
+      c1 = i32x4.add(i32x4.add(c1, i32x4.dot_i16x8_s(s1, fifteen)), rest1)
     }
     w += 128
     const da = v128.load32_splat(acts, ACTS_DA)
