@@ -140,12 +140,15 @@ export const MODEL_ROUTES = 268 // ROUTE [batch, used]
 export const MODEL_SLOTS = 272 // f32 [batch · used, dim]: what experts read, and then what they gave
 export const MODEL_PARTS = 276 // PART [experts]
 export const MODEL_PARTS_USED = 280 // how many of them there are
+/** 1: what matrices read stays to be looked at, a single token's attention at MODEL_ATTN too. */
+export const MODEL_KEEP = 284
 export const MODEL_BYTES = 320
 
-// A token's way to one of its experts: its slot (as long as none is given out: the expert), and f32, the weight.
+// A token's way to one of its experts: its slot (as long as none is given out: the expert), f32, the weight, the expert.
 export const ROUTE_SLOT = 0
 export const ROUTE_WEIGHT = 4
-export const ROUTE_BYTES = 8
+export const ROUTE_EXPERT = 8
+export const ROUTE_BYTES = 12
 
 // An expert's part of a batch: its tokens have slots of their own, one after the other.
 export const PART_EXPERT = 0 // address of the EXPERT

@@ -292,6 +292,22 @@ export interface PerplexityResult {
   estimates: number[]
 }
 
+export interface ImatrixOptions {
+  /** Tokens of a chunk; default min(512, the model's context). */
+  context?: number
+  /** Most chunks; default: all that are whole. */
+  chunks?: number
+  /** Measure `output.weight` too, where the model has one; default false. */
+  processOutput?: boolean
+  /** `'gguf'` (default), or `'dat'`: the format before it. */
+  format?: 'gguf' | 'dat'
+  /** A name of the text, which the file tells. */
+  dataset?: string
+  /** Called after each chunk. */
+  onChunk?: (chunk: { index: number; total: number }) => void
+  signal?: AbortSignal
+}
+
 export interface EmbedOptions {
   /** Whose state a text's is: the mean of all its tokens' (default), or its last one's. */
   pooling?: 'mean' | 'last'
@@ -334,6 +350,12 @@ export interface Model extends AsyncDisposable {
   ): Promise<{ data: Float32Array; shape: [number, number] }>
   /** How well the model foretells a text, by llama-perplexity's protocol: the mean over the later half of each chunk. */
   perplexity(text: string | readonly number[], options?: PerplexityOptions): Promise<PerplexityResult>
+  /**
+   * How much each column of the matrices weighs in a text, for `quantize`: the bytes of an importance matrix, by
+   * llama-imatrix's protocol. Each chunk is computed by itself; the sums are the same everywhere to the bit.
+   * @throws ArgumentError (options, a text of less than two chunks), UnsupportedError, NumericError, AbortError
+   */
+  imatrix(text: string | readonly number[], options?: ImatrixOptions): Promise<Uint8Array<ArrayBuffer>>
   /**
    * Embeds texts (or token ids as they are): the hidden states behind the last norm, pooled.
    * @throws ArgumentError, ContextError (a text longer than the context), AbortError, NumericError

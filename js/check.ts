@@ -12,7 +12,7 @@ export function checkObject(options: unknown): void {
 }
 
 /** Options that are of one type where they are given. @throws ArgumentError INVALID_OPTION */
-export function checkTypes(options: object, type: 'boolean' | 'function', names: readonly string[]): void {
+export function checkTypes(options: object, type: 'boolean' | 'function' | 'string', names: readonly string[]): void {
   for (const name of names) {
     const value = (options as Record<string, unknown>)[name]
     if (value !== undefined && typeof value !== type) throw invalid(name, `a ${type}`, value)

@@ -6,6 +6,7 @@ import { proxy, type Remote, transfer, wrap } from 'comlink'
 import * as platform from '#platform'
 import { CONTROL_ABORT, CONTROL_GENERATION, CONTROL_POISON, CONTROL_TICKET } from '../assembly/layout.ts'
 import type { Embeddings } from './api.ts'
+import type { InputSums } from './engine/activations.ts'
 import type { GenerateRequest, InternalResult, Prompt } from './engine/generate.ts'
 import type {
   CallEvent,
@@ -116,6 +117,10 @@ export class Crew {
 
   embed(request: EmbedRequest, signal: AbortSignal | undefined): Promise<Embeddings> {
     return this.abortable('The embedding', signal, (number) => this.leader.embed(number, request))
+  }
+
+  activations(ids: number[], signal: AbortSignal | undefined): Promise<InputSums[]> {
+    return this.abortable('The importance matrix', signal, (number) => this.leader.activations(number, ids))
   }
 
   saveState(prompt: Prompt, signal: AbortSignal | undefined): Promise<Uint8Array<ArrayBuffer>> {

@@ -10,6 +10,7 @@ import type {
   GenerateOptions,
   GenerateResult,
   Generation,
+  ImatrixOptions,
   Model,
   ModelInfo,
   ModelStatus,
@@ -26,6 +27,7 @@ import type { CallEvent } from './engine/leader.ts'
 import { AbortError, ArgumentError, ClosedError, throwIfAborted, UnsupportedError } from './errors.ts'
 import { RunningGeneration } from './generation.ts'
 import type { Metadata } from './gguf/types.ts'
+import { measureImatrix } from './imatrix/imatrix.ts'
 import { type SettledGenerate, settleGenerate } from './options.ts'
 import { measurePerplexity } from './perplexity/perplexity.ts'
 import { seedOfAnswer } from './sampler/random.ts'
@@ -151,6 +153,14 @@ export class CriaModel implements Model {
   async perplexity(text: string | readonly number[], options: PerplexityOptions = {}): Promise<PerplexityResult> {
     checkObject(options)
     return measurePerplexity(this, text, options)
+  }
+
+  async imatrix(text: string | readonly number[], options: ImatrixOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+    checkObject(options)
+    return measureImatrix(this, text, options, async (ids) => {
+      const crew = await this.working('The importance matrix', options.signal)
+      return crew.activations(ids, options.signal)
+    })
   }
 
   async saveState(

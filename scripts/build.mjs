@@ -208,7 +208,13 @@ async function bundle() {
   for (const folder of [DIST, `${DIST}/web`, `${DIST}/chunks`]) sweep(folder, outputs)
   for (const target of targets) packWasm(target)
   const shrunk = []
-  const worker = await build({ ...OPTIONS, entryPoints: ['inline-worker:'], plugins: [entries({})] })
+  const worker = await build({
+    ...OPTIONS,
+    entryPoints: ['inline-worker:'],
+    plugins: [entries({})],
+    // What few ask for does not ride along: the leader says so.
+    external: [...OPTIONS.external, './activations.ts'],
+  })
   const inlined = inlinedModule(await shrink(worker.outputFiles[0].text, shrunk))
   const { outputFiles, metafile } = await build({
     ...OPTIONS,

@@ -41,6 +41,7 @@ import {
   PART_TILED,
   PART_TOKENS,
   ROUTE_BYTES,
+  ROUTE_EXPERT,
   ROUTE_SLOT,
   ROUTE_WEIGHT,
 } from '../layout'
@@ -69,6 +70,7 @@ function choose(logits: usize, count: i32, used: i32, routes: usize): void {
     const weight = exp_scalar(logit - most)
     sum += weight
     store<i32>(routes + <usize>j * ROUTE_BYTES, best, ROUTE_SLOT)
+    store<i32>(routes + <usize>j * ROUTE_BYTES, best, ROUTE_EXPERT)
     store<f32>(routes + <usize>j * ROUTE_BYTES, weight, ROUTE_WEIGHT)
   }
   for (let j = 0; j < used; j++) {

@@ -28,6 +28,7 @@ import {
   MODEL_HEAD_DIM,
   MODEL_H_ACTS,
   MODEL_H_ACTS_F32,
+  MODEL_KEEP,
   MODEL_KV_HEADS,
   MODEL_LAYERS,
   MODEL_LAYER_TABLE,
@@ -124,6 +125,9 @@ function attention(model: usize, layer: usize, n: i32, thread: i32, threads: i32
   const width = i32At(model, MODEL_HEADS) * i32At(model, MODEL_HEAD_DIM)
   if (n == 1) {
     if (!attendOne(model, layer, thread, threads, scratch)) return false
+    if (thread == 0 && i32At(model, MODEL_KEEP)) {
+      memory.copy(pointerAt(model, MODEL_ATTN), privateOf(model, 0), width << 2)
+    }
     arrangePrivate(model, width, forms, thread)
     return true
   }

@@ -9,6 +9,7 @@ import { convertCommand } from './convert.ts'
 import { parse, UsageError } from './flags.ts'
 import { ggufCommand } from './gguf.ts'
 import { commandHelp, overview } from './help.ts'
+import { imatrixCommand } from './imatrix.ts'
 import { inspectCommand } from './inspect.ts'
 import { perplexityCommand } from './perplexity.ts'
 import { quantizeCommand } from './quantize.ts'
@@ -25,6 +26,7 @@ const COMMANDS = [
   tokenizeCommand,
   convertCommand,
   quantizeCommand,
+  imatrixCommand,
   perplexityCommand,
   ggufCommand,
   benchCommand,

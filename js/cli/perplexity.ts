@@ -11,11 +11,11 @@ import { LOAD_FLAGS, OTHER_FLAGS, SOURCE_FLAGS } from './options.ts'
 import { refuseExisting, writeWhole } from './output.ts'
 import { bytes, readText, say, write } from './terminal.ts'
 
-const TEXT = {
+export const CHUNK_FLAGS = {
   file: text('-f --file', 'FILE', 'the text; - is stdin; a newline at its end is left out'),
   chunks: integer('--chunks', 'most chunks; default: all', 1),
 }
-const LOAD = {
+export const CHUNK_LOAD_FLAGS = {
   ...LOAD_FLAGS,
   ctxSize: integer('-c --ctx-size', 'tokens of a chunk; default: 512', 4),
 }
@@ -25,7 +25,7 @@ const COMPARE = {
   force: toggle('--force', 'replace --kl-divergence-base where it exists'),
 }
 
-const flags = { ...TEXT, ...SOURCE_FLAGS, ...LOAD, ...COMPARE, ...OTHER_FLAGS }
+const flags = { ...CHUNK_FLAGS, ...SOURCE_FLAGS, ...CHUNK_LOAD_FLAGS, ...COMPARE, ...OTHER_FLAGS }
 type Given = Values<typeof flags>
 
 const DEFAULT_CONTEXT = 512
@@ -41,10 +41,10 @@ export const perplexityCommand: Command<typeof flags> = {
     'file are those of llama-perplexity.',
   ],
   groups: [
-    ['Text', TEXT],
+    ['Text', CHUNK_FLAGS],
     ['Comparison', COMPARE],
     ['Model', SOURCE_FLAGS],
-    ['Engine', LOAD],
+    ['Engine', CHUNK_LOAD_FLAGS],
     ['Other', OTHER_FLAGS],
   ],
   examples: [

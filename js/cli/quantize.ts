@@ -13,7 +13,7 @@ const TYPES = {
   outputTensorType: text('--output-tensor-type', 'TYPE', 'type of output.weight'),
   tokenEmbeddingType: text('--token-embedding-type', 'TYPE', 'type of token_embd.weight'),
   leaveOutputTensor: toggle('--leave-output-tensor', 'keep output.weight as it is'),
-  imatrix: text('--imatrix', 'FILE', "importance matrix of llama.cpp's imatrix tool, either format"),
+  imatrix: text('--imatrix', 'FILE', 'importance matrix of cria imatrix or llama-imatrix'),
   allowRequantize: toggle('--allow-requantize', 'quantize again what is quantized already: adds to its error'),
 }
 const OUTPUT = {

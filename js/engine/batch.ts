@@ -1,5 +1,6 @@
 /** The rows of one forward pass, and how they are told to the wasm functions. */
 import * as L from '../../assembly/layout.ts'
+import type { Activations } from './activations.ts'
 import type { SegmentPlan } from './plan.ts'
 
 /** Tokens of one sequence at positions that follow each other, and the cache pages of the sequence from position 0 on. */
@@ -7,6 +8,8 @@ export interface Run {
   ids: readonly number[]
   position: number
   pages: readonly { readonly index: number }[]
+  /** Where what the matrices read is counted, of those who want to know. */
+  activations?: Activations | undefined
 }
 
 /** Queries of one sequence that attention takes at once: those of every kv head, from `first` on. */

@@ -41,7 +41,7 @@ export class Engine {
   readonly config: ModelConfig
   readonly tensors: ModelTensors
   readonly plan: MemoryPlan
-  private segments: Segment[] = []
+  segments: readonly Segment[] = []
   private print: Uint8Array | undefined
 
   /** Sizes everything; allocates nothing. */
@@ -156,8 +156,12 @@ export class Engine {
     const rows = runs.reduce((sum, { ids }) => sum + ids.length, 0)
     const units = attentionUnits(runs, this.config.heads / this.config.kvHeads)
     for (const [s, { memory }] of this.segments.entries()) writeBatch(memory, this.plan.segments[s]!, runs, units)
-    this.command(L.COMMAND_FORWARD)
-    const status = runForward(this.segments, 0, this.options.threads, rows)
+    const pass = (): number => {
+      this.command(L.COMMAND_FORWARD)
+      return runForward(this.segments, 0, this.options.threads, rows)
+    }
+    const looking = runs.find((run) => run.activations)?.activations
+    const status = looking ? looking.forward(this, runs, pass) : pass()
     // Taken down even where the pass was aborted: the next one's rows may be others.
     const overflowed = this.takeOverflow()
     this.check(status)

@@ -11,6 +11,7 @@ import type { Gguf, MetadataValue } from '../gguf/types.ts'
 import { openModel } from '../source/shards.ts'
 import type { Part, Source, SourceOptions } from '../source/source.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
+import type { InputSums } from './activations.ts'
 import { type Build, type BuildOptions, chooseBuild } from './builds.ts'
 import { contextOf, DEFAULT_CONTEXT } from './context.ts'
 import { Engine } from './engine.ts'
@@ -176,6 +177,20 @@ export class Leader {
       embeddings: works.map((work) => work.embedding(normalize)),
       tokens: works.map(({ ids }) => ids.length),
     }
+  }
+
+  /** What the matrices read at these tokens: see activations.ts, which is imported when it is first needed. */
+  async activations(call: number, ids: number[]): Promise<InputSums[]> {
+    const { Activations } = await import('./activations.ts').catch((cause) => {
+      const message = `Importance matrices are not measured here (${String(cause)}); import cria, not cria/edge or cria/inline.`
+      throw new UnsupportedError('NO_IMATRIX', message, undefined, { cause })
+    })
+    const work = new Activations(ids)
+    await this.run(call, [work])
+    const { output, embedding } = this.opened().engine.tensors
+    // A head that is the embedding too goes by its name, which llama.cpp does not measure.
+    if (output === embedding) work.sums.delete('output')
+    return [...work.sums.values()]
   }
 
   /** The state of a text, which is computed where it is not cached: see state.ts. */

@@ -5,6 +5,7 @@
  */
 import { PAGE, TILE } from '../../assembly/layout.ts'
 import { AbortError, MemoryError, NumericError } from '../errors.ts'
+import type { Activations } from './activations.ts'
 import type { Run } from './batch.ts'
 import type { Breathe, Engine } from './engine.ts'
 import { Pace } from './pace.ts'
@@ -21,6 +22,8 @@ export interface Work {
   readonly output: 'logits' | 'hidden'
   /** The first position whose output is still wanted, below the number of tokens. What lies before may be found in the cache. */
   readonly wanted: number
+  /** Where what the matrices read at the positions from `wanted` on is counted. */
+  readonly activations?: Activations
   /** Its turn has come: `cached` tokens need not be computed. Once only. */
   begin?(cached: number): void
   /** `done` tokens of the first that were known are computed. */
@@ -433,5 +436,5 @@ function reads({ work, computed }: Sequence): boolean {
 }
 
 function runOf({ work, computed, rows, pages }: Sequence): Run {
-  return { ids: work.ids.slice(computed, computed + rows), position: computed, pages }
+  return { ids: work.ids.slice(computed, computed + rows), position: computed, pages, activations: work.activations }
 }

@@ -14,6 +14,7 @@ export interface Exports {
   ): number
   forward(model: number, thread: number, threads: number): number
   output(model: number, thread: number, threads: number): number
+  row(tensor: number, index: number, dst: number): void
   shift(model: number, page: number, distance: number): void
   rmsnorm(x: number, weight: number, n: number, epsilon: number, y: number): void
   barrier(control: number, threads: number): number

@@ -56,7 +56,7 @@ export function leadingBos(model: LogitsModel): number | undefined {
   const [bos, ...more] = model.tokenize('', { special: false })
   if (more.length === 0) return bos
   const message =
-    'The vocabulary puts a token after each text (add_eos_token); the perplexity of such models is not defined.'
+    'The vocabulary puts a token after each text (add_eos_token); chunks of a text cannot be measured with it.'
   throw new UnsupportedError('PERPLEXITY_EOS', message, more[0])
 }
 
@@ -76,14 +76,20 @@ export interface Chunk {
 /** Rows between two pauses. */
 const ROWS = 8
 
+/** The tokens of a chunk. */
+export function chunkIds({ ids, context, bos }: ChunkPlan, index: number): number[] {
+  const chunk = ids.slice(index * context, (index + 1) * context)
+  if (bos !== undefined) chunk[0] = bos
+  return chunk
+}
+
 /** The chunks, one after the other. @throws what {@link Model.logits} throws */
 export async function* runChunks(model: LogitsModel, plan: ChunkPlan, signal?: AbortSignal): AsyncGenerator<Chunk> {
-  const { ids, context, chunks, bos } = plan
+  const { context, chunks } = plan
   const first = Math.floor(context / 2)
   for (let index = 0; index < chunks; index++) {
-    const chunk = ids.slice(index * context, (index + 1) * context)
+    const chunk = chunkIds(plan, index)
     const targets = chunk.slice(first + 1)
-    if (bos !== undefined) chunk[0] = bos
     // Nothing comes after the last token.
     const { data, shape } = await model.logits(chunk.slice(0, -1), { from: first, ...(signal && { signal }) })
     const vocabulary = shape[1]

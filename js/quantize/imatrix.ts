@@ -37,7 +37,7 @@ export async function readImatrix(source: Source, signal?: AbortSignal): Promise
 }
 
 function malformed(source: Source, what: string): FormatError {
-  const message = `${source.name} is no importance matrix that can be used: ${what}. Make it again with llama-imatrix.`
+  const message = `${source.name} is no importance matrix that can be used: ${what}. Make it again with cria imatrix.`
   return new FormatError('IMATRIX', message, source.name)
 }
 

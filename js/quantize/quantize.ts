@@ -27,7 +27,7 @@ export interface QuantizeOptions extends SourceOptions {
   tokenEmbeddingType?: string
   /** Keep output.weight as it is; default false. */
   leaveOutputTensor?: boolean
-  /** An importance matrix of llama.cpp's imatrix tool: its GGUF format, or the older one. */
+  /** An importance matrix of `Model.imatrix` or llama-imatrix: GGUF, or the older format. */
   imatrix?: ModelPart
   /** Quantize again what is quantized already; default false. */
   allowRequantize?: boolean

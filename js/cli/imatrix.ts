@@ -1,0 +1,77 @@
+/** `cria imatrix`: how much each column of a model's matrices weighs, measured on a text. */
+import type { Model } from '../api.ts'
+import type { Command, Context } from './command.ts'
+import { choice, text, toggle, UsageError, type Values } from './flags.ts'
+import { loadModel } from './model.ts'
+import { OTHER_FLAGS, SOURCE_FLAGS } from './options.ts'
+import { refuseExisting, writeWhole } from './output.ts'
+import { CHUNK_FLAGS, CHUNK_LOAD_FLAGS } from './perplexity.ts'
+import { bytes, progressBar, readText, say } from './terminal.ts'
+
+const OUTPUT = {
+  out: text('-o --output --output-file', 'FILE', 'the importance matrix; default: imatrix.gguf'),
+  format: choice('--output-format', ['gguf', 'dat'], 'its format; dat: the one before GGUF; default: gguf'),
+  processOutput: toggle('--process-output', 'measure output.weight too'),
+  force: toggle('--force', 'replace the file where it exists'),
+}
+
+const flags = { ...CHUNK_FLAGS, ...OUTPUT, ...SOURCE_FLAGS, ...CHUNK_LOAD_FLAGS, ...OTHER_FLAGS }
+type Given = Values<typeof flags>
+
+export const imatrixCommand: Command<typeof flags> = {
+  name: 'imatrix',
+  summary: 'how much each column of a model weighs, for quantize',
+  usage: 'imatrix -m FILE -f TEXT [-o FILE] [options]',
+  description: [
+    "llama-imatrix's protocol: chunks of the text, each by itself with BOS first; of what each matrix",
+    'reads the squares are added up, column by column. cria quantize --imatrix and llama-quantize take the file.',
+  ],
+  groups: [
+    ['Text', CHUNK_FLAGS],
+    ['Output', OUTPUT],
+    ['Model', SOURCE_FLAGS],
+    ['Engine', CHUNK_LOAD_FLAGS],
+    ['Other', OTHER_FLAGS],
+  ],
+  examples: ['cria imatrix -m model-f16.gguf -f calibration.txt -o model.imatrix.gguf'],
+  flags,
+  run,
+}
+
+async function run(values: Given, positionals: readonly string[], context: Context): Promise<number> {
+  if (positionals.length > 0) throw new UsageError(`imatrix takes the model after -m, not ${positionals[0]}.`)
+  const { file, out = 'imatrix.gguf', force = false, ctxSize = 512 } = values
+  if (file === undefined) throw new UsageError('imatrix needs a text: -f FILE.')
+  if (!force) await refuseExisting(out)
+  const content = (await readText(file, context.signal)).replace(/\n$/, '')
+  const model = await loadModel({ ...values, ctxSize }, context.signal)
+  try {
+    const size = await writeWhole(out, measure(model, content, { ...values, file, ctxSize }, context), force)
+    say(`${out}: ${bytes(size)}`)
+  } finally {
+    await model.close()
+  }
+  return 0
+}
+
+async function* measure(
+  model: Model,
+  content: string,
+  { file, ctxSize, chunks, format, processOutput }: Given & { file: string; ctxSize: number },
+  { signal }: Context,
+): AsyncGenerator<Uint8Array> {
+  const bar = progressBar('measuring')
+  try {
+    yield await model.imatrix(content, {
+      context: ctxSize,
+      ...(chunks !== undefined && { chunks }),
+      ...(format && { format }),
+      ...(processOutput && { processOutput }),
+      dataset: file,
+      onChunk: ({ index, total }) => bar.update({ phase: 'weights', done: index + 1, total }),
+      signal,
+    })
+  } finally {
+    bar.stop()
+  }
+}
