@@ -292,20 +292,15 @@ export interface PerplexityResult {
   estimates: number[]
 }
 
-export interface ImatrixOptions {
-  /** Tokens of a chunk; default min(512, the model's context). */
-  context?: number
-  /** Most chunks; default: all that are whole. */
-  chunks?: number
-  /** Measure `output.weight` too, where the model has one; default false. */
+export interface ImatrixOptions extends Omit<PerplexityOptions, 'onChunk'> {
+  /** Measure `output.weight` too; default false. */
   processOutput?: boolean
-  /** `'gguf'` (default), or `'dat'`: the format before it. */
+  /** `'dat'`: the format before GGUF; default `'gguf'`. */
   format?: 'gguf' | 'dat'
-  /** A name of the text, which the file tells. */
+  /** A name of the text, for the file to tell. */
   dataset?: string
   /** Called after each chunk. */
   onChunk?: (chunk: { index: number; total: number }) => void
-  signal?: AbortSignal
 }
 
 export interface EmbedOptions {
@@ -351,9 +346,8 @@ export interface Model extends AsyncDisposable {
   /** How well the model foretells a text, by llama-perplexity's protocol: the mean over the later half of each chunk. */
   perplexity(text: string | readonly number[], options?: PerplexityOptions): Promise<PerplexityResult>
   /**
-   * How much each column of the matrices weighs in a text, for `quantize`: the bytes of an importance matrix, by
-   * llama-imatrix's protocol. Each chunk is computed by itself; the sums are the same everywhere to the bit.
-   * @throws ArgumentError (options, a text of less than two chunks), UnsupportedError, NumericError, AbortError
+   * An importance matrix for `quantize`, by llama-imatrix's protocol: the bytes of a file, the same ones everywhere.
+   * @throws as `perplexity`, NumericError
    */
   imatrix(text: string | readonly number[], options?: ImatrixOptions): Promise<Uint8Array<ArrayBuffer>>
   /**

@@ -24,7 +24,7 @@ export const imatrixCommand: Command<typeof flags> = {
   usage: 'imatrix -m FILE -f TEXT [-o FILE] [options]',
   description: [
     "llama-imatrix's protocol: chunks of the text, each by itself with BOS first; of what each matrix",
-    'reads the squares are added up, column by column. cria quantize --imatrix and llama-quantize take the file.',
+    'reads the squares are added up, column by column. cria quantize --imatrix takes the file.',
   ],
   groups: [
     ['Text', CHUNK_FLAGS],

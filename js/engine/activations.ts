@@ -71,12 +71,13 @@ export class Activations implements Work {
  * over all segments. Returns a STATUS_.
  */
 function forwardByLayer(engine: Engine, runs: readonly Run[], pass: () => number): number {
-  const { plan, segments, config } = engine
-  const { exports, model, x } = segments[0]!
+  const { plan, segments, tensors, config } = engine
+  const { exports, memory, model, x } = segments[0]!
   const structs = segments.map((one) => new Uint32Array(one.memory.buffer, one.model, L.MODEL_BYTES / 4))
   const saved = structs.map((struct) => struct.slice())
   const ids = runs.flatMap((run) => run.ids)
-  for (const [i, id] of ids.entries()) exports.row(model + L.MODEL_EMBEDDING, id, x + i * config.dim * 4)
+  const stateBytes = config.dim * 4
+  for (const [row, id] of ids.entries()) exports.row(model + L.MODEL_EMBEDDING, id, x + row * stateBytes)
   try {
     for (const struct of structs) {
       struct[L.MODEL_FIRST >> 2] = 0
@@ -84,15 +85,19 @@ function forwardByLayer(engine: Engine, runs: readonly Run[], pass: () => number
       struct[L.MODEL_KEEP >> 2] = 1
     }
     for (const [s, struct] of structs.entries()) {
-      for (let layer = 0; layer < plan.segments[s]!.layers; layer++) {
-        const attention = attentionInputs(engine, s, layer, ids.length)
-        // Segments without a layer hand the hidden state on as it is.
+      const { firstLayer, layers } = plan.segments[s]!
+      for (let layer = firstLayer; layer < firstLayer + layers; layer++) {
+        // The hidden state always returns to segment 0.
+        const state = new Uint8Array(memory.buffer, x, ids.length * stateBytes)
+        if (s > 0) new Uint8Array(segments[s]!.memory.buffer, segments[s]!.x).set(state)
+        const normed = ids.map((_, row) => engine.hidden(row, tensors.layers[layer]!.attnNorm, s).slice())
+        // Segments without a layer hand it on as it is.
         struct[L.MODEL_LAYERS >> 2] = 1
         const status = pass()
         if (status !== L.STATUS_OK) return status
         struct[L.MODEL_LAYERS >> 2] = 0
         struct[L.MODEL_LAYER_TABLE >> 2]! += L.LAYER_BYTES
-        count(engine, s, layer, runs, attention)
+        count(engine, s, layer, runs, normed)
       }
     }
     return L.STATUS_OK
@@ -101,54 +106,36 @@ function forwardByLayer(engine: Engine, runs: readonly Run[], pass: () => number
   }
 }
 
-/** The normed hidden state before a layer of segment `s`, f32 [rows, dim]. It always returns to segment 0. */
-function attentionInputs(
-  { config, tensors, plan, segments }: Engine,
-  s: number,
-  layer: number,
-  rows: number,
-): Float32Array {
-  const { addresses, firstLayer, buffers } = plan.segments[s]!
-  const { memory, exports, x } = segments[s]!
-  const [first] = segments
-  const bytes = config.dim * 4
-  if (s > 0) new Uint8Array(memory.buffer, x).set(new Uint8Array(first!.memory.buffer, first!.x, rows * bytes))
-  const weight = addresses.get(tensors.layers[firstLayer + layer]!.attnNorm.name)!
-  for (let i = 0; i < rows; i++) {
-    exports.rmsnorm(x + i * bytes, weight, config.dim, config.epsilon, buffers.norm + i * bytes)
-  }
-  return new Float32Array(memory.buffer, buffers.norm, rows * config.dim).slice()
-}
-
-/** Counts what the matrices of a layer of segment `s` have just read. */
+/** Counts what the matrices of a layer, which is in segment `s`, have just read; q, k and v read `attention`. */
 function count(
   { config, plan, segments }: Engine,
   s: number,
   layer: number,
   runs: readonly Run[],
-  attention: Float32Array,
+  attention: readonly Float32Array[],
 ): void {
   const { dim, ffn, heads, headDim, experts, expertsUsed } = config
-  const { buffers, firstLayer } = plan.segments[s]!
+  const { buffers } = plan.segments[s]!
   const { buffer } = segments[s]!.memory
   const floats = (at: number, row: number, width: number) => new Float32Array(buffer, at + row * width * 4, width)
   // A single token's norm is in its private place.
-  const norm = attention.length === dim ? buffers.privates : buffers.norm
-  const prefix = `blk.${firstLayer + layer}.`
+  const norm = attention.length === 1 ? buffers.privates : buffers.norm
   let row = 0
   for (const { ids, position, activations } of runs) {
     for (let p = position; p < position + ids.length; p++, row++) {
-      if (!activations?.counts(firstLayer + layer, p)) continue
+      if (!activations?.counts(layer, p)) continue
+      const add = (parts: string, input: Float32Array, expert?: number, of?: number): void =>
+        activations.add(`blk.${layer}.`, parts, input, expert, of)
       const normed = floats(norm, row, dim)
-      activations.add(prefix, 'attn_q attn_k attn_v', attention.subarray(row * dim, (row + 1) * dim))
-      activations.add(prefix, 'attn_output', floats(buffers.attn, row, heads * headDim))
-      activations.add(prefix, experts > 0 ? 'ffn_gate_inp' : 'ffn_gate ffn_up', normed)
-      if (experts === 0) activations.add(prefix, 'ffn_down', floats(buffers.h, row, ffn))
+      add('attn_q attn_k attn_v', attention[row]!)
+      add('attn_output', floats(buffers.attn, row, heads * headDim))
+      add(experts > 0 ? 'ffn_gate_inp' : 'ffn_gate ffn_up', normed)
+      if (experts === 0) add('ffn_down', floats(buffers.h, row, ffn))
       for (let j = 0; j < expertsUsed; j++) {
         const route = new Int32Array(buffer, buffers.routes + (row * expertsUsed + j) * L.ROUTE_BYTES)
         const expert = route[L.ROUTE_EXPERT >> 2]!
-        activations.add(prefix, 'ffn_gate_exps ffn_up_exps', normed, expert, experts)
-        activations.add(prefix, 'ffn_down_exps', floats(buffers.h, ~route[L.ROUTE_SLOT >> 2]!, ffn), expert, experts)
+        add('ffn_gate_exps ffn_up_exps', normed, expert, experts)
+        add('ffn_down_exps', floats(buffers.h, ~route[L.ROUTE_SLOT >> 2]!, ffn), expert, experts)
       }
     }
   }

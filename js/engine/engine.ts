@@ -188,12 +188,15 @@ export class Engine {
     return new Float32Array(buffer, buffers.logits, rows.length * this.config.vocabulary)
   }
 
-  /** What the output head reads of a row of the last batch, the normed hidden state: a view [dim], as good as `logits`. */
-  hidden(row: number): Float32Array {
-    const { buffers, addresses } = this.plan.segments[0]!
-    const { memory, exports } = this.segments[0]!
+  /**
+   * What the output head reads of a row of the last batch, the normed hidden state: a view [dim], as good as `logits`. Or
+   * what another norm makes of the state that is in its segment.
+   */
+  hidden(row: number, { name } = this.tensors.outputNorm, segment = 0): Float32Array {
+    const { buffers, addresses } = this.plan.segments[segment]!
+    const { memory, exports } = this.segments[segment]!
     const { dim, epsilon } = this.config
-    const weight = addresses.get(this.tensors.outputNorm.name)!
+    const weight = addresses.get(name)!
     exports.rmsnorm(buffers.x + row * dim * 4, weight, dim, epsilon, buffers.norm)
     return new Float32Array(memory.buffer, buffers.norm, dim)
   }

@@ -182,7 +182,7 @@ export class Leader {
   /** What the matrices read at these tokens: see activations.ts, which is imported when it is first needed. */
   async activations(call: number, ids: number[]): Promise<InputSums[]> {
     const { Activations } = await import('./activations.ts').catch((cause) => {
-      const message = `Importance matrices are not measured here (${String(cause)}); import cria, not cria/edge or cria/inline.`
+      const message = `Importance matrices are not measured here (${String(cause)}); import cria.`
       throw new UnsupportedError('NO_IMATRIX', message, undefined, { cause })
     })
     const work = new Activations(ids)
