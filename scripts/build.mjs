@@ -60,7 +60,7 @@ const OPTIONS = {
   logLevel: 'warning',
 }
 /** For modules. What bundlers go by, `@__PURE__`, stays. */
-const TERSER = { module: true, ecma: 2022, format: { preserve_annotations: true } }
+const TERSER = { module: true, ecma: 2022, compress: { passes: 3 }, format: { preserve_annotations: true } }
 const TERSER_VERSION = JSON.stringify(TERSER) + createRequire(import.meta.url)('terser/package.json').version
 /**
  * Targets that stay out of dist/: for tests, and those without shared memory. The -threads targets serve for both, as the
