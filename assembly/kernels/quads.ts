@@ -18,26 +18,11 @@ export function actsY(acts: usize, j: i32, x: v128): v128 {
   else return v128.load32_splat(acts + <usize>j * 8, 4)
 }
 
-// Masks of what one shift brings into place: to be held in locals, registers for the loop.
-/** The quants that take no more than that. */
+/** The mask of a quant, to be held in a local: a register for the loop. */
 // @ts-ignore: decorator
 @inline
 export function lowMask(planes: i32): v128 {
   return heldBytes(planes == PAIRS ? 3 : planes == TRIPLES ? 7 : planes == NIBBLES ? 15 : planes == FIVES ? 31 : 63)
-}
-
-/** Of the others, the low bits. */
-// @ts-ignore: decorator
-@inline
-export function bottomMask(planes: i32): v128 {
-  return heldBytes(planes == FIVES ? 7 : 3)
-}
-
-/** And the high bits. */
-// @ts-ignore: decorator
-@inline
-export function topMask(planes: i32): v128 {
-  return heldBytes(planes == SIXES ? 0x30 : planes == FIVES ? 0x18 : 4)
 }
 
 /** Vector v of four rows at p: the offset is part of the instruction, which a sum is not. */
@@ -74,38 +59,29 @@ export function isBesideFourth(planes: i32, j: i32): bool {
   return planes == FIVES ? false : planes == TRIPLES ? j != 7 : true
 }
 
-/** Quad j of four rows as bytes; w: what `loadLow` gave. */
+/** Quad j of four rows as bytes; w: what `loadLow` gave, low: `lowMask`. */
 // @ts-ignore: decorator
 @inline
-export function quad(j: i32, planes: i32, p: usize, w: v128, low: v128, bottom: v128, top: v128, last: v128): v128 {
+export function quad(j: i32, planes: i32, p: usize, w: v128, low: v128): v128 {
   if (planes == TRIPLES) {
     if ((j & 3) < 3) return v128.and(j < 4 ? w : i16x8.shr_u(w, 3), low)
-    const high = v128.and(i16x8.shr_u(v128.load(p, 32), j == 3 ? 4 : 5), top)
-    return v128.or(v128.and(i16x8.shr_u(w, 6), bottom), high)
+    return v128.and(v128.xor(i64x2.shr_u(w, 6), i64x2.shr_u(v128.load(p, 32), j == 3 ? 4 : 5)), low)
   }
   if (planes == FIVES) {
     if (j < 5) return v128.and(w, low)
-    const three = v128.and(i16x8.shr_u(w, 5), bottom)
-    if (j < 7) return v128.or(three, v128.and(i16x8.shr_u(vectorAt(p, j == 5 ? 1 : 3), 2), top))
-    // Bits 3 and 4 from bits 7.
-    const fourth = i16x8.shr_u(v128.and(v128.load(p, 32), last), 4)
-    return v128.or(three, v128.or(fourth, i16x8.shr_u(v128.and(v128.load(p, 96), last), 3)))
+    const first = i64x2.shr_u(w, 5)
+    if (j < 7) return v128.and(v128.xor(first, i64x2.shr_u(vectorAt(p, j == 5 ? 1 : 3), 2)), low)
+    const others = v128.xor(i64x2.shr_u(v128.load(p, 32), 4), i64x2.shr_u(v128.load(p, 96), 3))
+    return v128.and(v128.xor(first, others), low)
   }
   if (planes == SIXES) {
     if (j < 6) return v128.and(w, low)
-    const middle = i16x8.shr_u(v128.andnot(vectorAt(p, j == 6 ? 1 : 4), low), 4)
-    const high = i16x8.shr_u(v128.andnot(vectorAt(p, j == 6 ? 2 : 5), low), 2)
-    return v128.or(i16x8.shr_u(v128.andnot(w, low), 6), v128.or(middle, high))
+    const second = i64x2.shr_u(vectorAt(p, j == 6 ? 1 : 4), 4)
+    const third = i64x2.shr_u(vectorAt(p, j == 6 ? 2 : 5), 2)
+    return v128.and(v128.xor(i64x2.shr_u(w, 6), v128.xor(second, third)), low)
   }
   const at = j & ~(planes - 1)
   return v128.and(at == 0 ? w : i16x8.shr_u(w, at), low)
-}
-
-/** Of six, the middle two; of five, bit 7 of a vector. */
-// @ts-ignore: decorator
-@inline
-export function lastMask(planes: i32): v128 {
-  return heldBytes(planes == SIXES ? 0x0c : 0x80)
 }
 
 /**
@@ -135,15 +111,12 @@ export function dotPlanes(
   p: usize,
   w: v128,
   low: v128,
-  bottom: v128,
-  top: v128,
-  last: v128,
   byte: v128,
   first: bool,
   add: bool,
 ): v128 {
   if (ASC_FEATURE_RELAXED_SIMD || planes != NIBBLES) {
-    return dotQuad(s, first, x, y, quad(j, planes, p, w, low, bottom, top, last), byte, add)
+    return dotQuad(s, first, x, y, quad(j, planes, p, w, low), byte, add)
   }
   const even = i32x4.dot_i16x8_s(x, v128.and(j < 4 ? w : i16x8.shr_u(w, 4), low))
   return dot16(first ? even : i32x4.add(s, even), y, j < 4 ? v128.and(i16x8.shr_u(w, 8), low) : i16x8.shr_u(w, 12))

@@ -12,6 +12,10 @@
 //     v = 3: the high two of quad 6, the fifth of 7
 //   six, vector v = 0 … 5: bits 0–5 quad v │ bits 6, 7:
 //     v = 0, 1, 2: of quad 6 the low two, the middle two, the high two │ v = 3, 4, 5: of quad 7
+// The quads in pieces take one mask too, after their vectors are shifted, as words of 64 bits, and exclusive-ored:
+//   three: v0 >> 6 ^ v1 >> 4 │ v2 >> 6 ^ v1 >> 5      five: v0 >> 5 ^ v1 >> 2 │ v2 >> 5 ^ v3 >> 2 │ v4 >> 5 ^ v1 >> 4 ^ v3 >> 3
+//   six: v0 >> 6 ^ v1 >> 4 ^ v2 >> 2 │ v3 >> 6 ^ v4 >> 4 ^ v5 >> 2
+// So a piece is kept exclusive-ored with all else that lands on its place: lower bits, and pieces of quads before.
 //
 // In files their high bits are apart: planes of nibbles or pairs, and of pairs or single bits, are made first.
 import { gatherWords, interleave, interleaveFour } from './rows'
@@ -62,37 +66,37 @@ export function k16Bytes(planes: i32, hasMin: bool): usize {
   return k16Parts(hasMin) + 8 * k16PartBytes(planes)
 }
 
-/** The same of three bits; at: the column's byte in vector 0. */
-function tripleValue(at: usize, j: i32): i32 {
-  const v = j & 3
-  if (v < 3) return (<i32>load<u8>(at + <usize>v * 32) >> (j < 4 ? 0 : 3)) & 7
-  return (<i32>load<u8>(at + (j < 4 ? 0 : 64)) >> 6) | (((<i32>load<u8>(at, 32) >> (j < 4 ? 6 : 7)) & 1) << 2)
+/** Words of vectors a and b, shifted and exclusive-ored; p: the word in vector 0. */
+// @ts-ignore: decorator
+@inline
+function pieces(p: usize, a: usize, by: i32, b: usize, bBy: i32): u64 {
+  return (load<u64>(p + a * 32) >>> by) ^ (load<u64>(p + b * 32) >>> bBy)
 }
 
-/** The same of five bits. */
-function fiveValue(at: usize, j: i32): i32 {
-  if (j < 5) return <i32>load<u8>(at + <usize>j * 32) & 31
-  const three = <i32>load<u8>(at + <usize>(j - 5) * 64) >> 5
-  if (j < 7) return three | (((<i32>load<u8>(at + (j == 5 ? 32 : 96)) >> 5) & 3) << 3)
-  return three | ((<i32>load<u8>(at, 32) >> 7) << 3) | ((<i32>load<u8>(at, 96) >> 7) << 4)
-}
-
-/** The same of six bits. */
-function sixValue(at: usize, j: i32): i32 {
-  if (j < 6) return <i32>load<u8>(at + <usize>j * 32) & 63
-  at += <usize>(j - 6) * 96
-  return <i32>(load<u8>(at) >> 6) | ((<i32>load<u8>(at, 32) >> 6) << 2) | ((<i32>load<u8>(at, 64) >> 6) << 4)
+/** The word that quad j of two rows is in, its lowest bits first; p: as above. */
+function wordOf(p: usize, planes: i32, j: i32): u64 {
+  const v = <usize>j
+  if (planes == TRIPLES) {
+    if (j == 3) return pieces(p, 0, 6, 1, 4)
+    if (j == 7) return pieces(p, 2, 6, 1, 5)
+    return load<u64>(p + (v & 3) * 32) >>> (j < 4 ? 0 : 3)
+  }
+  if (planes == FIVES) {
+    if (j == 7) return (load<u64>(p, 128) >>> 5) ^ pieces(p, 1, 4, 3, 3)
+    return j < 5 ? load<u64>(p + v * 32) : pieces(p, 2 * v - 10, 5, 2 * v - 9, 2)
+  }
+  if (planes == SIXES) {
+    return j < 6
+      ? load<u64>(p + v * 32)
+      : (load<u64>(p + 3 * v * 32 - 576) >>> 6) ^ pieces(p, 3 * v - 17, 4, 3 * v - 16, 2)
+  }
+  return load<u64>(p + <usize>(j & (planes - 1)) * 32) >>> (j & ~(planes - 1))
 }
 
 /** The quant of column c (0…31) of row `lane`. */
 export function planeValue(part: usize, planes: i32, lane: usize, c: i32): i32 {
-  const j = c >> 2
-  const at = part + lane * 4 + (c & 3)
-  if (planes == TRIPLES) return tripleValue(at, j)
-  if (planes == FIVES) return fiveValue(at, j)
-  if (planes == SIXES) return sixValue(at, j)
-  const byte = <i32>load<u8>(at + <usize>(j & (planes - 1)) * 32)
-  return (byte >> (j & ~(planes - 1))) & ((1 << planes) - 1)
+  const word = wordOf(part + (lane >> 1) * 8, planes, c >> 2)
+  return <i32>(word >>> ((lane & 1) * 32 + (c & 3) * 8)) & ((1 << planes) - 1)
 }
 
 /** 16 bytes a row, columns 0–15 in the low and 16–31 in the high nibbles: a plane of nibbles as they are. */
@@ -257,14 +261,15 @@ function tripleOf(p: usize, j: i32): u64 {
 /** One part of `packTriples`. */
 function scalarTriples(part: usize): void {
   for (const end = part + 32; part < end; part += 8) {
-    const third = tripleOf(part, 3)
-    const seventh = tripleOf(part, 7)
-    const v0 = tripleOf(part, 0) | (tripleOf(part, 4) << 3) | ((third & 0x0303030303030303) << 6)
-    const v1 = tripleOf(part, 1) | (tripleOf(part, 5) << 3) | ((third & 0x0404040404040404) << 4)
-    const v2 = tripleOf(part, 2) | (tripleOf(part, 6) << 3) | ((seventh & 0x0303030303030303) << 6)
-    store<u64>(part, v0)
+    const p0 = tripleOf(part, 0) | (tripleOf(part, 4) << 3)
+    const p1 = tripleOf(part, 1) | (tripleOf(part, 5) << 3)
+    const p2 = tripleOf(part, 2) | (tripleOf(part, 6) << 3)
+    const third = tripleOf(part, 3) ^ (((p0 >>> 6) ^ (p1 >>> 4)) & 0x0707070707070707)
+    const v1 = p1 | ((third & 0x0404040404040404) << 4)
+    const seventh = tripleOf(part, 7) ^ (((p2 >>> 6) ^ (v1 >>> 5)) & 0x0707070707070707)
+    store<u64>(part, p0 | ((third & 0x0303030303030303) << 6))
     store<u64>(part, v1 | ((seventh & 0x0404040404040404) << 5), 32)
-    store<u64>(part, v2, 64)
+    store<u64>(part, p2 | ((seventh & 0x0303030303030303) << 6), 64)
   }
 }
 
@@ -283,20 +288,23 @@ function fiveOf(p: usize, j: i32): u64 {
 /** One part of `packFives`. */
 function scalarFives(part: usize): void {
   for (const end = part + 32; part < end; part += 8) {
-    const fifth = fiveOf(part, 5)
-    const sixth = fiveOf(part, 6)
-    const seventh = fiveOf(part, 7)
     const three: u64 = 0x0707070707070707
-    const v0 = fiveOf(part, 0) | ((fifth & three) << 5)
-    const v1 = fiveOf(part, 1) | ((fifth & ~three) << 2) | ((seventh & 0x0808080808080808) << 4)
-    const v2 = fiveOf(part, 2) | ((sixth & three) << 5)
-    const v3 = fiveOf(part, 3) | ((sixth & ~three) << 2) | ((seventh & 0x1010101010101010) << 3)
-    const v4 = fiveOf(part, 4) | ((seventh & three) << 5)
-    store<u64>(part, v0)
-    store<u64>(part, v1, 32)
-    store<u64>(part, v2, 64)
-    store<u64>(part, v3, 96)
-    store<u64>(part, v4, 128)
+    const all: u64 = 0x1f1f1f1f1f1f1f1f
+    const p0 = fiveOf(part, 0)
+    const p1 = fiveOf(part, 1)
+    const p2 = fiveOf(part, 2)
+    const p3 = fiveOf(part, 3)
+    const p4 = fiveOf(part, 4)
+    const fifth = fiveOf(part, 5) ^ (((p0 >>> 5) ^ (p1 >>> 2)) & all)
+    const sixth = fiveOf(part, 6) ^ (((p2 >>> 5) ^ (p3 >>> 2)) & all)
+    const v1 = p1 | ((fifth & ~three) << 2)
+    const v3 = p3 | ((sixth & ~three) << 2)
+    const seventh = fiveOf(part, 7) ^ (((p4 >>> 5) ^ (v1 >>> 4) ^ (v3 >>> 3)) & all)
+    store<u64>(part, p0 | ((fifth & three) << 5))
+    store<u64>(part, v1 | ((seventh & 0x0808080808080808) << 4), 32)
+    store<u64>(part, p2 | ((sixth & three) << 5), 64)
+    store<u64>(part, v3 | ((seventh & 0x1010101010101010) << 3), 96)
+    store<u64>(part, p4 | ((seventh & three) << 5), 128)
   }
 }
 
@@ -315,21 +323,22 @@ function sixOf(p: usize, j: i32): u64 {
 /** One part of `packSixes`. */
 function scalarSixes(part: usize): void {
   for (const end = part + 32; part < end; part += 8) {
-    const sixth = sixOf(part, 6)
-    const seventh = sixOf(part, 7)
+    const all: u64 = 0x3f3f3f3f3f3f3f3f
     const top: u64 = 0xc0c0c0c0c0c0c0c0
-    const v0 = sixOf(part, 0) | ((sixth << 6) & top)
-    const v1 = sixOf(part, 1) | ((sixth << 4) & top)
-    const v2 = sixOf(part, 2) | ((sixth << 2) & top)
-    const v3 = sixOf(part, 3) | ((seventh << 6) & top)
-    const v4 = sixOf(part, 4) | ((seventh << 4) & top)
-    const v5 = sixOf(part, 5) | ((seventh << 2) & top)
-    store<u64>(part, v0)
-    store<u64>(part, v1, 32)
-    store<u64>(part, v2, 64)
-    store<u64>(part, v3, 96)
-    store<u64>(part, v4, 128)
-    store<u64>(part, v5, 160)
+    const p0 = sixOf(part, 0)
+    const p1 = sixOf(part, 1)
+    const p2 = sixOf(part, 2)
+    const p3 = sixOf(part, 3)
+    const p4 = sixOf(part, 4)
+    const p5 = sixOf(part, 5)
+    const sixth = sixOf(part, 6) ^ (((p0 >>> 6) ^ (p1 >>> 4) ^ (p2 >>> 2)) & all)
+    const seventh = sixOf(part, 7) ^ (((p3 >>> 6) ^ (p4 >>> 4) ^ (p5 >>> 2)) & all)
+    store<u64>(part, p0 | ((sixth << 6) & top))
+    store<u64>(part, p1 | ((sixth << 4) & top), 32)
+    store<u64>(part, p2 | ((sixth << 2) & top), 64)
+    store<u64>(part, p3 | ((seventh << 6) & top), 96)
+    store<u64>(part, p4 | ((seventh << 4) & top), 128)
+    store<u64>(part, p5 | ((seventh << 2) & top), 160)
   }
 }
 

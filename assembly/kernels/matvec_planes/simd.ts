@@ -8,15 +8,12 @@ import { GROUP_HEADER, RATIO_D, RATIO_M } from '../../quant/scales'
 import {
   actsX,
   actsY,
-  bottomMask,
   dotPlanes,
   isBesideFourth,
-  lastMask,
   loadLow,
   lowMask,
   pairHigh,
   pairLow,
-  topMask,
   twiceHigh,
   twiceLow,
   widenBoth,
@@ -98,9 +95,6 @@ export function matvec(planes: i32, scaling: i32, group: usize, blocks: i32, act
   const hasMin = scaling == BY_K32 || scaling == BY_K16_M
   // Alike in all types, used or not: locals of the same numbers make code that compresses well.
   const low = !ASC_FEATURE_RELAXED_SIMD && planes == NIBBLES ? heldHalves(15) : lowMask(planes)
-  const bottom = bottomMask(planes)
-  const top = topMask(planes)
-  const last = lastMask(planes)
   const byte = heldHalves(255)
   const ones = heldHalves(1)
   const half = heldWords(0xffff)
@@ -146,58 +140,58 @@ export function matvec(planes: i32, scaling: i32, group: usize, blocks: i32, act
       let u = loadLow(w1, planes, 0)
       let x = actsX(acts, 0)
       let y = actsY(acts, 0, x)
-      let c0 = dotPlanes(start0, 0, x, y, planes, w, v, low, bottom, top, last, byte, first, add)
-      let c1 = dotPlanes(start0, 0, x, y, planes, w1, u, low, bottom, top, last, byte, first, add)
+      let c0 = dotPlanes(start0, 0, x, y, planes, w, v, low, byte, first, add)
+      let c1 = dotPlanes(start0, 0, x, y, planes, w1, u, low, byte, first, add)
       if (!isBesideFourth(planes, 4)) {
         v = loadLow(w, planes, 4)
         u = loadLow(w1, planes, 4)
       }
       x = actsX(acts, 4)
       y = actsY(acts, 4, x)
-      let e0 = dotPlanes(start1, 4, x, y, planes, w, v, low, bottom, top, last, byte, first, add)
-      let e1 = dotPlanes(start1, 4, x, y, planes, w1, u, low, bottom, top, last, byte, first, add)
+      let e0 = dotPlanes(start1, 4, x, y, planes, w, v, low, byte, first, add)
+      let e1 = dotPlanes(start1, 4, x, y, planes, w1, u, low, byte, first, add)
       v = loadLow(w, planes, 1)
       u = loadLow(w1, planes, 1)
       x = actsX(acts, 1)
       y = actsY(acts, 1, x)
-      c0 = dotPlanes(c0, 1, x, y, planes, w, v, low, bottom, top, last, byte, false, add)
-      c1 = dotPlanes(c1, 1, x, y, planes, w1, u, low, bottom, top, last, byte, false, add)
+      c0 = dotPlanes(c0, 1, x, y, planes, w, v, low, byte, false, add)
+      c1 = dotPlanes(c1, 1, x, y, planes, w1, u, low, byte, false, add)
       if (!isBesideFourth(planes, 5)) {
         v = loadLow(w, planes, 5)
         u = loadLow(w1, planes, 5)
       }
       x = actsX(acts, 5)
       y = actsY(acts, 5, x)
-      e0 = dotPlanes(e0, 5, x, y, planes, w, v, low, bottom, top, last, byte, false, add)
-      e1 = dotPlanes(e1, 5, x, y, planes, w1, u, low, bottom, top, last, byte, false, add)
+      e0 = dotPlanes(e0, 5, x, y, planes, w, v, low, byte, false, add)
+      e1 = dotPlanes(e1, 5, x, y, planes, w1, u, low, byte, false, add)
       v = loadLow(w, planes, 2)
       u = loadLow(w1, planes, 2)
       x = actsX(acts, 2)
       y = actsY(acts, 2, x)
-      c0 = dotPlanes(c0, 2, x, y, planes, w, v, low, bottom, top, last, byte, false, add)
-      c1 = dotPlanes(c1, 2, x, y, planes, w1, u, low, bottom, top, last, byte, false, add)
+      c0 = dotPlanes(c0, 2, x, y, planes, w, v, low, byte, false, add)
+      c1 = dotPlanes(c1, 2, x, y, planes, w1, u, low, byte, false, add)
       if (!isBesideFourth(planes, 6)) {
         v = loadLow(w, planes, 6)
         u = loadLow(w1, planes, 6)
       }
       x = actsX(acts, 6)
       y = actsY(acts, 6, x)
-      e0 = dotPlanes(e0, 6, x, y, planes, w, v, low, bottom, top, last, byte, false, add)
-      e1 = dotPlanes(e1, 6, x, y, planes, w1, u, low, bottom, top, last, byte, false, add)
+      e0 = dotPlanes(e0, 6, x, y, planes, w, v, low, byte, false, add)
+      e1 = dotPlanes(e1, 6, x, y, planes, w1, u, low, byte, false, add)
       v = loadLow(w, planes, 3)
       u = loadLow(w1, planes, 3)
       x = actsX(acts, 3)
       y = actsY(acts, 3, x)
-      c0 = dotPlanes(c0, 3, x, y, planes, w, v, low, bottom, top, last, byte, false, add)
-      c1 = dotPlanes(c1, 3, x, y, planes, w1, u, low, bottom, top, last, byte, false, add)
+      c0 = dotPlanes(c0, 3, x, y, planes, w, v, low, byte, false, add)
+      c1 = dotPlanes(c1, 3, x, y, planes, w1, u, low, byte, false, add)
       if (!isBesideFourth(planes, 7)) {
         v = loadLow(w, planes, 7)
         u = loadLow(w1, planes, 7)
       }
       x = actsX(acts, 7)
       y = actsY(acts, 7, x)
-      e0 = dotPlanes(e0, 7, x, y, planes, w, v, low, bottom, top, last, byte, false, add)
-      e1 = dotPlanes(e1, 7, x, y, planes, w1, u, low, bottom, top, last, byte, false, add)
+      e0 = dotPlanes(e0, 7, x, y, planes, w, v, low, byte, false, add)
+      e1 = dotPlanes(e1, 7, x, y, planes, w1, u, low, byte, false, add)
       w += planeBytes(planes)
       const da = v128.load32_splat(acts, ACTS_DA)
       if (!hasParts) {

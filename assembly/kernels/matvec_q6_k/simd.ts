@@ -8,7 +8,7 @@ import { addDot8, dot8, step } from '../steps'
 // @ts-ignore: decorator
 @inline
 function six(p: usize, j: i32, low: v128): v128 {
-  return quad(j, PLANES_Q6_K, p, loadLow(p, PLANES_Q6_K, j), low, low, low, low)
+  return quad(j, PLANES_Q6_K, p, loadLow(p, PLANES_Q6_K, j), low)
 }
 
 /** c + the sums of two quads each, pairs of columns as i16, times sc. */

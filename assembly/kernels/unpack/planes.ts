@@ -8,19 +8,7 @@ import { K32_PARTS, k32PartBytes } from '../../quant/q4_k'
 import { PACKED_Q6_K, PLANES_Q6_K, Q6_K_D, Q6_K_PARTS, Q6_K_PART_BYTES, Q6_K_SC } from '../../quant/q6_k'
 import { GROUP_HEADER, RATIO_D, RATIO_M } from '../../quant/scales'
 import { codes, lookUp } from '../matvec_iq4/simd'
-import {
-  bottomMask,
-  byteOfWords,
-  lastMask,
-  loadLow,
-  lowMask,
-  pairHigh,
-  pairLow,
-  quad,
-  signedScales,
-  topMask,
-  twiceLow,
-} from '../quads'
+import { byteOfWords, loadLow, lowMask, pairHigh, pairLow, quad, signedScales, twiceLow } from '../quads'
 import { I16_BLOCK, I16_D, I8_BLOCK, I8_D, I8_Q6_BLOCK, I8_SC0, I8_SC1, MINIMA_BLOCK, MINIMA_D } from './layout'
 
 /** One quad of four rows, bytes in 0…127. */
@@ -36,33 +24,23 @@ function storeQuad(dst: usize, j: i32, q: v128, bytes: bool, byte: v128): void {
 
 // @ts-ignore: decorator
 @inline
-function quadAt(p: usize, planes: i32, j: i32, low: v128, bottom: v128, top: v128, last: v128): v128 {
-  return quad(j, planes, p, loadLow(p, planes, j), low, bottom, top, last)
+function quadAt(p: usize, planes: i32, j: i32, low: v128): v128 {
+  return quad(j, planes, p, loadLow(p, planes, j), low)
 }
 
 /** A part of 8 rows: the quants as they are. */
 // @ts-ignore: decorator
 @inline
-function quants(
-  p: usize,
-  planes: i32,
-  dst: usize,
-  bytes: bool,
-  low: v128,
-  bottom: v128,
-  top: v128,
-  last: v128,
-  byte: v128,
-): void {
+function quants(p: usize, planes: i32, dst: usize, bytes: bool, low: v128, byte: v128): void {
   for (let half: usize = 0; half < 32; half += 16) {
-    storeQuad(dst + half, 0, quadAt(p + half, planes, 0, low, bottom, top, last), bytes, byte)
-    storeQuad(dst + half, 1, quadAt(p + half, planes, 1, low, bottom, top, last), bytes, byte)
-    storeQuad(dst + half, 2, quadAt(p + half, planes, 2, low, bottom, top, last), bytes, byte)
-    storeQuad(dst + half, 3, quadAt(p + half, planes, 3, low, bottom, top, last), bytes, byte)
-    storeQuad(dst + half, 4, quadAt(p + half, planes, 4, low, bottom, top, last), bytes, byte)
-    storeQuad(dst + half, 5, quadAt(p + half, planes, 5, low, bottom, top, last), bytes, byte)
-    storeQuad(dst + half, 6, quadAt(p + half, planes, 6, low, bottom, top, last), bytes, byte)
-    storeQuad(dst + half, 7, quadAt(p + half, planes, 7, low, bottom, top, last), bytes, byte)
+    storeQuad(dst + half, 0, quadAt(p + half, planes, 0, low), bytes, byte)
+    storeQuad(dst + half, 1, quadAt(p + half, planes, 1, low), bytes, byte)
+    storeQuad(dst + half, 2, quadAt(p + half, planes, 2, low), bytes, byte)
+    storeQuad(dst + half, 3, quadAt(p + half, planes, 3, low), bytes, byte)
+    storeQuad(dst + half, 4, quadAt(p + half, planes, 4, low), bytes, byte)
+    storeQuad(dst + half, 5, quadAt(p + half, planes, 5, low), bytes, byte)
+    storeQuad(dst + half, 6, quadAt(p + half, planes, 6, low), bytes, byte)
+    storeQuad(dst + half, 7, quadAt(p + half, planes, 7, low), bytes, byte)
   }
 }
 
@@ -73,14 +51,11 @@ export function unpack32(planes: i32, hasMin: bool, group: usize, blocks: i32, d
   const ratioD = v128.load32_splat(group, RATIO_D)
   const ratioM = hasMin ? v128.load32_splat(group, RATIO_M) : f32x4.mul(ratioD, f32x4.splat(-16))
   const low = lowMask(planes)
-  const bottom = bottomMask(planes)
-  const top = topMask(planes)
-  const last = lastMask(planes)
   const byte = heldHalves(255)
   const end = bytes ? I8_D : I16_D
   group += GROUP_HEADER
   for (let b = 0; b < blocks; b++) {
-    quants(group, planes, dst, bytes, low, bottom, top, last, byte)
+    quants(group, planes, dst, bytes, low, byte)
     group += planeBytes(planes)
     v128.store(dst + end, loadF16x4(group, ratioD))
     v128.store(dst + end, loadF16x4(group + 8, ratioD), 16)
@@ -99,9 +74,6 @@ export function unpackK32(planes: i32, group: usize, blocks: i32, dst: usize, by
   const ratioD = v128.load32_splat(group, RATIO_D)
   const ratioM = f32x4.neg(v128.load32_splat(group, RATIO_M))
   const low = lowMask(planes)
-  const bottom = bottomMask(planes)
-  const top = topMask(planes)
-  const last = lastMask(planes)
   const byte = heldHalves(255)
   const end = bytes ? I8_D : I16_D
   group += GROUP_HEADER
@@ -112,7 +84,7 @@ export function unpackK32(planes: i32, group: usize, blocks: i32, dst: usize, by
     const m1 = loadF16x4(group + 24, ratioM)
     group += K32_PARTS
     for (let part = 0; part < 8; part++) {
-      quants(group, planes, dst, bytes, low, bottom, top, last, byte)
+      quants(group, planes, dst, bytes, low, byte)
       group += planeBytes(planes)
       const sub = v128.load(group)
       v128.store(dst + end, f32x4.mul(d0, byteOfWords(sub, 0)))
@@ -146,9 +118,6 @@ function storeEight(
   p: usize,
   planes: i32,
   few: v128,
-  bottom: v128,
-  top: v128,
-  last: v128,
   offset: v128,
   byte: v128,
   sc0: v128,
@@ -157,14 +126,14 @@ function storeEight(
   bytes: bool,
   shift: v128,
 ): void {
-  storeScaled(quadAt(p, planes, 0, few, bottom, top, last), offset, byte, 0, sc0, to, bytes, shift)
-  storeScaled(quadAt(p, planes, 1, few, bottom, top, last), offset, byte, 1, sc0, to, bytes, shift)
-  storeScaled(quadAt(p, planes, 2, few, bottom, top, last), offset, byte, 2, sc0, to, bytes, shift)
-  storeScaled(quadAt(p, planes, 3, few, bottom, top, last), offset, byte, 3, sc0, to, bytes, shift)
-  storeScaled(quadAt(p, planes, 4, few, bottom, top, last), offset, byte, 4, sc1, to, bytes, shift)
-  storeScaled(quadAt(p, planes, 5, few, bottom, top, last), offset, byte, 5, sc1, to, bytes, shift)
-  storeScaled(quadAt(p, planes, 6, few, bottom, top, last), offset, byte, 6, sc1, to, bytes, shift)
-  storeScaled(quadAt(p, planes, 7, few, bottom, top, last), offset, byte, 7, sc1, to, bytes, shift)
+  storeScaled(quadAt(p, planes, 0, few), offset, byte, 0, sc0, to, bytes, shift)
+  storeScaled(quadAt(p, planes, 1, few), offset, byte, 1, sc0, to, bytes, shift)
+  storeScaled(quadAt(p, planes, 2, few), offset, byte, 2, sc0, to, bytes, shift)
+  storeScaled(quadAt(p, planes, 3, few), offset, byte, 3, sc0, to, bytes, shift)
+  storeScaled(quadAt(p, planes, 4, few), offset, byte, 4, sc1, to, bytes, shift)
+  storeScaled(quadAt(p, planes, 5, few), offset, byte, 5, sc1, to, bytes, shift)
+  storeScaled(quadAt(p, planes, 6, few), offset, byte, 6, sc1, to, bytes, shift)
+  storeScaled(quadAt(p, planes, 7, few), offset, byte, 7, sc1, to, bytes, shift)
 }
 
 /**
@@ -191,9 +160,6 @@ export function unpackK16(
   const low = heldBytes(hasMin ? 15 : -1)
   const nibble = heldBytes(15)
   const few = lowMask(planes)
-  const bottom = bottomMask(planes)
-  const top = topMask(planes)
-  const last = lastMask(planes)
   const byte = heldHalves(255)
   let minima = dst + <usize>blocks * blockBytes
   group += GROUP_HEADER
@@ -209,7 +175,7 @@ export function unpackK16(
         const four1 = i16x8.extend_low_i8x16_s(v128.and(v128.load32_zero(tail + (half >> 2), 8), low))
         const sc0 = twiceLow(four0)
         const sc1 = twiceLow(four1)
-        storeEight(p, planes, few, bottom, top, last, offset, byte, sc0, sc1, to, bytes, shift)
+        storeEight(p, planes, few, offset, byte, sc0, sc1, to, bytes, shift)
         v128.store(to + end, loadF16x4(head + (half >> 1), ratioD))
         if (bytes) {
           v128.store(to, add ? i32x4.extend_low_i16x8_s(four0) : sc0, I8_SC0)
@@ -240,9 +206,6 @@ export function unpackQ6_K(group: usize, blocks: i32, dst: usize, bytes: bool, a
   const offset = heldHalves(32)
   const shift = i8x16.splat(0)
   const few = lowMask(planes)
-  const bottom = bottomMask(planes)
-  const top = topMask(planes)
-  const last = lastMask(planes)
   const byte = heldHalves(255)
   for (let b = 0; b < blocks; b++) {
     const block = group + <usize>(b >> 3) * PACKED_Q6_K
@@ -254,7 +217,7 @@ export function unpackQ6_K(group: usize, blocks: i32, dst: usize, bytes: bool, a
       const four1 = i16x8.extend_low_i8x16_s(v128.load32_zero(part + (half >> 2), Q6_K_SC + 8))
       const sc0 = twiceLow(four0)
       const sc1 = twiceLow(four1)
-      storeEight(p, planes, few, bottom, top, last, offset, byte, sc0, sc1, to, bytes, shift)
+      storeEight(p, planes, few, offset, byte, sc0, sc1, to, bytes, shift)
       v128.store(to + end, v128.load(block + half, Q6_K_D))
       if (bytes) {
         v128.store(to, add ? i32x4.extend_low_i16x8_s(four0) : sc0, I8_SC0)
