@@ -1,21 +1,27 @@
 // Q4_0 and Q4_1. i16 lanes sum the eight quads of a block: at most 8 · 2 · 15 · 127 = 30,480. For many tokens a group comes
-// unpacked to bytes; for few, which share the cost of unpacking badly, as it is packed.
+// unpacked to bytes; for few, which share the cost of unpacking badly, as it is packed. Instructions are what limits it: V8
+// makes an address of each new offset of a splatting load, so a pointer moves and the offsets are few; and it reloads the
+// constant of extadd_pairwise at each use, where a dot with ones keeps it in a register.
 import { F16_MASK, shiftF16x4 } from '../../quant/f16'
-import { heldBytes, heldWords } from '../../quant/held'
+import { heldBytes, heldHalves, heldWords } from '../../quant/held'
 import { PACKED_Q4_0 } from '../../quant/q4_0'
 import { PACKED_Q4_1 } from '../../quant/q4_1'
 import { GROUP_HEADER, RATIO_D, RATIO_M } from '../../quant/scales'
 import { ACTS_BLOCK, ACTS_DA, ACTS_S, ACTS_SA } from '../acts'
-import { addDot8, dot8, splat0, splat1, splat2, splat3, step, stepMin } from '../steps'
+import { addDot8, dot8, step, stepMin } from '../steps'
 import { I8_BLOCK, I8_D, I8_M } from '../unpack/layout'
 
-/** Quad i of four rows as bytes; `rows`: 0, or 16 for rows 4–7. */
+/** The four bits of a quad of four rows as bytes: of quads 0–3 the lower ones, of quads 4–7 the upper ones of the same bytes. */
 // @ts-ignore: decorator
 @inline
-function quad(w: usize, i: usize, rows: usize, packed: bool, low: v128): v128 {
-  if (!packed) return v128.load(w + (32 * i + rows))
-  const v = v128.load(w + (32 * (i & 3) + rows))
-  return v128.and(i < 4 ? v : i16x8.shr_u(v, 4), low)
+function lower(v: v128, packed: bool, low: v128): v128 {
+  return packed ? v128.and(v, low) : v
+}
+
+// @ts-ignore: decorator
+@inline
+function upper(v: v128, packed: bool, low: v128): v128 {
+  return packed ? v128.and(i16x8.shr_u(v, 4), low) : v
 }
 
 /** Four scales, or minima. */
@@ -28,8 +34,8 @@ function scales(p: usize, packed: bool, mask: v128, ratio: v128): v128 {
 /** The block's integer: Σ of the pairs, with −8 · the sum of the activations where the values are offset by 8. */
 // @ts-ignore: decorator
 @inline
-function finish(s: v128, bias: v128, offset: bool): v128 {
-  const c = i32x4.extadd_pairwise_i16x8_s(s)
+function finish(s: v128, bias: v128, offset: bool, ones: v128): v128 {
+  const c = i32x4.dot_i16x8_s(s, ones)
   return offset ? i32x4.add(c, bias) : c
 }
 
@@ -39,6 +45,7 @@ function tile(group: usize, blocks: i32, acts: usize, out: usize, hasMin: bool, 
   const ratioD = packed ? v128.load32_splat(group, RATIO_D) : i32x4.splat(0)
   const ratioM = packed && hasMin ? v128.load32_splat(group, RATIO_M) : i32x4.splat(0)
   const low = heldBytes(15)
+  const ones = heldHalves(1)
   const mask = heldWords(F16_MASK)
   const bytes = !packed ? I8_BLOCK : hasMin ? PACKED_Q4_1 : PACKED_Q4_0
   const d: usize = packed ? 128 : I8_D
@@ -54,152 +61,160 @@ function tile(group: usize, blocks: i32, acts: usize, out: usize, hasMin: bool, 
     f31 = f00
   let w = packed ? group + GROUP_HEADER : group
   for (const end = w + <usize>blocks * bytes; w < end; w += bytes, acts += 4 * ACTS_BLOCK) {
-    let w0 = quad(w, 0, 0, packed, low)
-    let w1 = quad(w, 0, 16, packed, low)
-    let x = v128.load32_splat(acts)
+    let w0 = lower(v128.load(w), packed, low)
+    let w1 = lower(v128.load(w, 16), packed, low)
+    let a = acts
+    let x = v128.load32_splat(a)
     let c00 = dot8(x, w0)
     let c01 = dot8(x, w1)
-    x = v128.load32_splat(acts, 4)
+    x = v128.load32_splat(a, 4)
     let c10 = dot8(x, w0)
     let c11 = dot8(x, w1)
-    x = v128.load32_splat(acts, 8)
+    x = v128.load32_splat(a, 8)
     let c20 = dot8(x, w0)
     let c21 = dot8(x, w1)
-    x = v128.load32_splat(acts, 12)
+    x = v128.load32_splat(a, 12)
     let c30 = dot8(x, w0)
     let c31 = dot8(x, w1)
-    w0 = quad(w, 1, 0, packed, low)
-    w1 = quad(w, 1, 16, packed, low)
-    x = v128.load32_splat(acts, 16)
+    w0 = lower(v128.load(w, 32), packed, low)
+    w1 = lower(v128.load(w, 48), packed, low)
+    a += 16
+    x = v128.load32_splat(a)
     c00 = addDot8(c00, x, w0)
     c01 = addDot8(c01, x, w1)
-    x = v128.load32_splat(acts, 20)
+    x = v128.load32_splat(a, 4)
     c10 = addDot8(c10, x, w0)
     c11 = addDot8(c11, x, w1)
-    x = v128.load32_splat(acts, 24)
+    x = v128.load32_splat(a, 8)
     c20 = addDot8(c20, x, w0)
     c21 = addDot8(c21, x, w1)
-    x = v128.load32_splat(acts, 28)
+    x = v128.load32_splat(a, 12)
     c30 = addDot8(c30, x, w0)
     c31 = addDot8(c31, x, w1)
-    w0 = quad(w, 2, 0, packed, low)
-    w1 = quad(w, 2, 16, packed, low)
-    x = v128.load32_splat(acts, 32)
+    w0 = lower(v128.load(w, 64), packed, low)
+    w1 = lower(v128.load(w, 80), packed, low)
+    a += 16
+    x = v128.load32_splat(a)
     c00 = addDot8(c00, x, w0)
     c01 = addDot8(c01, x, w1)
-    x = v128.load32_splat(acts, 36)
+    x = v128.load32_splat(a, 4)
     c10 = addDot8(c10, x, w0)
     c11 = addDot8(c11, x, w1)
-    x = v128.load32_splat(acts, 40)
+    x = v128.load32_splat(a, 8)
     c20 = addDot8(c20, x, w0)
     c21 = addDot8(c21, x, w1)
-    x = v128.load32_splat(acts, 44)
+    x = v128.load32_splat(a, 12)
     c30 = addDot8(c30, x, w0)
     c31 = addDot8(c31, x, w1)
-    w0 = quad(w, 3, 0, packed, low)
-    w1 = quad(w, 3, 16, packed, low)
-    x = v128.load32_splat(acts, 48)
+    w0 = lower(v128.load(w, 96), packed, low)
+    w1 = lower(v128.load(w, 112), packed, low)
+    a += 16
+    x = v128.load32_splat(a)
     c00 = addDot8(c00, x, w0)
     c01 = addDot8(c01, x, w1)
-    x = v128.load32_splat(acts, 52)
+    x = v128.load32_splat(a, 4)
     c10 = addDot8(c10, x, w0)
     c11 = addDot8(c11, x, w1)
-    x = v128.load32_splat(acts, 56)
+    x = v128.load32_splat(a, 8)
     c20 = addDot8(c20, x, w0)
     c21 = addDot8(c21, x, w1)
-    x = v128.load32_splat(acts, 60)
+    x = v128.load32_splat(a, 12)
     c30 = addDot8(c30, x, w0)
     c31 = addDot8(c31, x, w1)
-    w0 = quad(w, 4, 0, packed, low)
-    w1 = quad(w, 4, 16, packed, low)
-    x = v128.load32_splat(acts, 64)
+    w0 = upper(packed ? v128.load(w) : v128.load(w, 128), packed, low)
+    w1 = upper(packed ? v128.load(w, 16) : v128.load(w, 144), packed, low)
+    a += 16
+    x = v128.load32_splat(a)
     c00 = addDot8(c00, x, w0)
     c01 = addDot8(c01, x, w1)
-    x = v128.load32_splat(acts, 68)
+    x = v128.load32_splat(a, 4)
     c10 = addDot8(c10, x, w0)
     c11 = addDot8(c11, x, w1)
-    x = v128.load32_splat(acts, 72)
+    x = v128.load32_splat(a, 8)
     c20 = addDot8(c20, x, w0)
     c21 = addDot8(c21, x, w1)
-    x = v128.load32_splat(acts, 76)
+    x = v128.load32_splat(a, 12)
     c30 = addDot8(c30, x, w0)
     c31 = addDot8(c31, x, w1)
-    w0 = quad(w, 5, 0, packed, low)
-    w1 = quad(w, 5, 16, packed, low)
-    x = v128.load32_splat(acts, 80)
+    w0 = upper(packed ? v128.load(w, 32) : v128.load(w, 160), packed, low)
+    w1 = upper(packed ? v128.load(w, 48) : v128.load(w, 176), packed, low)
+    a += 16
+    x = v128.load32_splat(a)
     c00 = addDot8(c00, x, w0)
     c01 = addDot8(c01, x, w1)
-    x = v128.load32_splat(acts, 84)
+    x = v128.load32_splat(a, 4)
     c10 = addDot8(c10, x, w0)
     c11 = addDot8(c11, x, w1)
-    x = v128.load32_splat(acts, 88)
+    x = v128.load32_splat(a, 8)
     c20 = addDot8(c20, x, w0)
     c21 = addDot8(c21, x, w1)
-    x = v128.load32_splat(acts, 92)
+    x = v128.load32_splat(a, 12)
     c30 = addDot8(c30, x, w0)
     c31 = addDot8(c31, x, w1)
-    w0 = quad(w, 6, 0, packed, low)
-    w1 = quad(w, 6, 16, packed, low)
-    x = v128.load32_splat(acts, 96)
+    w0 = upper(packed ? v128.load(w, 64) : v128.load(w, 192), packed, low)
+    w1 = upper(packed ? v128.load(w, 80) : v128.load(w, 208), packed, low)
+    a += 16
+    x = v128.load32_splat(a)
     c00 = addDot8(c00, x, w0)
     c01 = addDot8(c01, x, w1)
-    x = v128.load32_splat(acts, 100)
+    x = v128.load32_splat(a, 4)
     c10 = addDot8(c10, x, w0)
     c11 = addDot8(c11, x, w1)
-    x = v128.load32_splat(acts, 104)
+    x = v128.load32_splat(a, 8)
     c20 = addDot8(c20, x, w0)
     c21 = addDot8(c21, x, w1)
-    x = v128.load32_splat(acts, 108)
+    x = v128.load32_splat(a, 12)
     c30 = addDot8(c30, x, w0)
     c31 = addDot8(c31, x, w1)
-    w0 = quad(w, 7, 0, packed, low)
-    w1 = quad(w, 7, 16, packed, low)
-    x = v128.load32_splat(acts, 112)
+    w0 = upper(packed ? v128.load(w, 96) : v128.load(w, 224), packed, low)
+    w1 = upper(packed ? v128.load(w, 112) : v128.load(w, 240), packed, low)
+    a += 16
+    x = v128.load32_splat(a)
     c00 = addDot8(c00, x, w0)
     c01 = addDot8(c01, x, w1)
-    x = v128.load32_splat(acts, 116)
+    x = v128.load32_splat(a, 4)
     c10 = addDot8(c10, x, w0)
     c11 = addDot8(c11, x, w1)
-    x = v128.load32_splat(acts, 120)
+    x = v128.load32_splat(a, 8)
     c20 = addDot8(c20, x, w0)
     c21 = addDot8(c21, x, w1)
-    x = v128.load32_splat(acts, 124)
+    x = v128.load32_splat(a, 12)
     c30 = addDot8(c30, x, w0)
     c31 = addDot8(c31, x, w1)
     const d0 = scales(w + d, packed, mask, ratioD)
     const d1 = scales(w + d + next, packed, mask, ratioD)
-    const da = v128.load(acts, 4 * ACTS_DA)
-    const s = v128.load(acts, 4 * ACTS_S)
-    const da0 = splat0(da)
-    const s0 = splat0(s)
-    f00 = step(f00, finish(c00, s0, !hasMin), d0, da0)
-    f01 = step(f01, finish(c01, s0, !hasMin), d1, da0)
-    const da1 = splat1(da)
-    const s1 = splat1(s)
-    f10 = step(f10, finish(c10, s1, !hasMin), d0, da1)
-    f11 = step(f11, finish(c11, s1, !hasMin), d1, da1)
-    const da2 = splat2(da)
-    const s2 = splat2(s)
-    f20 = step(f20, finish(c20, s2, !hasMin), d0, da2)
-    f21 = step(f21, finish(c21, s2, !hasMin), d1, da2)
-    const da3 = splat3(da)
-    const s3 = splat3(s)
-    f30 = step(f30, finish(c30, s3, !hasMin), d0, da3)
-    f31 = step(f31, finish(c31, s3, !hasMin), d1, da3)
+    const da = acts + 4 * ACTS_DA
+    const s = acts + 4 * ACTS_S
+    const da0 = v128.load32_splat(da)
+    const s0 = v128.load32_splat(s)
+    f00 = step(f00, finish(c00, s0, !hasMin, ones), d0, da0)
+    f01 = step(f01, finish(c01, s0, !hasMin, ones), d1, da0)
+    const da1 = v128.load32_splat(da, 4)
+    const s1 = v128.load32_splat(s, 4)
+    f10 = step(f10, finish(c10, s1, !hasMin, ones), d0, da1)
+    f11 = step(f11, finish(c11, s1, !hasMin, ones), d1, da1)
+    const da2 = v128.load32_splat(da, 8)
+    const s2 = v128.load32_splat(s, 8)
+    f20 = step(f20, finish(c20, s2, !hasMin, ones), d0, da2)
+    f21 = step(f21, finish(c21, s2, !hasMin, ones), d1, da2)
+    const da3 = v128.load32_splat(da, 12)
+    const s3 = v128.load32_splat(s, 12)
+    f30 = step(f30, finish(c30, s3, !hasMin, ones), d0, da3)
+    f31 = step(f31, finish(c31, s3, !hasMin, ones), d1, da3)
     if (hasMin) {
       const m0 = scales(w + m, packed, mask, ratioM)
       const m1 = scales(w + m + next, packed, mask, ratioM)
-      const sa = v128.load(acts, 4 * ACTS_SA)
-      let sat = splat0(sa)
+      const sa = acts + 4 * ACTS_SA
+      let sat = v128.load32_splat(sa)
       f00 = stepMin(f00, m0, sat)
       f01 = stepMin(f01, m1, sat)
-      sat = splat1(sa)
+      sat = v128.load32_splat(sa, 4)
       f10 = stepMin(f10, m0, sat)
       f11 = stepMin(f11, m1, sat)
-      sat = splat2(sa)
+      sat = v128.load32_splat(sa, 8)
       f20 = stepMin(f20, m0, sat)
       f21 = stepMin(f21, m1, sat)
-      sat = splat3(sa)
+      sat = v128.load32_splat(sa, 12)
       f30 = stepMin(f30, m0, sat)
       f31 = stepMin(f31, m1, sat)
     }
