@@ -55,6 +55,37 @@ export async function logits({ model, tokens, ways }) {
   return hashes
 }
 
+/** The SHA-256 of what quantizing makes of a file in each type, or the error's code. Files are in base64. */
+export async function quantized({ file, imatrix, types }) {
+  const hashes = []
+  for (const type of types) {
+    const options = { threads: 1, ...(imatrix && { imatrix: bytesOf(imatrix) }) }
+    try {
+      const parts = []
+      for await (const part of cria.quantize(bytesOf(file), type, options)) parts.push(part)
+      hashes.push(hex(await crypto.subtle.digest('SHA-256', await new Blob(parts).arrayBuffer())))
+    } catch (error) {
+      hashes.push(error.code)
+    }
+  }
+  return hashes
+}
+
+/** The SHA-256 of a model's importance matrices, measured in several ways. */
+export async function imatrix({ model, ways, ids, options }) {
+  const hashes = []
+  for (const way of ways) {
+    const loaded = await load(model, way)
+    hashes.push(hex(await crypto.subtle.digest('SHA-256', await loaded.imatrix(ids, options))))
+    await loaded.close()
+  }
+  return hashes
+}
+
+function bytesOf(base64) {
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
+}
+
 function hex(buffer) {
   return Array.from(new Uint8Array(buffer), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
