@@ -18,13 +18,14 @@ import * as assert from 'uvu/assert'
 import type { ImatrixOptions, Model } from '../js/api.ts'
 import { SyntheticModel } from '../js/bench/synthetic.ts'
 import { Activations } from '../js/engine/activations.ts'
+import type { Work } from '../js/engine/scheduler.ts'
 import { GGML_TYPES } from '../js/gguf/ggml-types.ts'
 import { writeGguf } from '../js/gguf/writer.ts'
 import { readImatrix } from '../js/quantize/imatrix.ts'
 import { RowQuantizer } from '../js/quantize/rows.ts'
 import { bytesSource } from '../js/source/memory.ts'
 import { fails, STORIES } from './api-helpers.ts'
-import { openEngine } from './engine-harness.ts'
+import { openEngine, type TestEngine } from './engine-harness.ts'
 import { concat } from './gguf-helpers.ts'
 import { hasRelaxedSimd } from './kernel-harness.ts'
 import { header, tensorBytes } from './quantize-helpers.ts'
@@ -173,7 +174,60 @@ for (const [shape, maxSegmentBytes] of TOYS) {
   })
 }
 
-test('aborted, it ends; and no pass that was begun again counts twice', async () => {
+/** The sums of some tokens in an engine whose passes `run` interferes with; positions at which passes began. */
+async function disturbed(run: (engine: TestEngine, work: Activations) => Promise<unknown>) {
+  const engine = await openEngine(toy('toy'), 'simd', { batch: 8, context: 128, kvTokens: 192 })
+  const begun: number[] = []
+  const { forward } = engine
+  engine.forward = (runs) => {
+    for (const { activations, position } of runs) if (activations) begun.push(position)
+    forward.call(engine, runs)
+  }
+  const work = new Activations(IDS.slice(0, 120))
+  await run(engine, work)
+  engine.close()
+  return { sums: [...work.sums.values()], begun }
+}
+
+test('what is computed a second time counts once', async () => {
+  const want = await disturbed((engine, work) => engine.scheduler.run(work))
+  assert.is(want.begun.length, 15)
+  // An abort ends a pass between two layers.
+  const aborted = await disturbed((engine, work) => {
+    const [segment] = engine.segments
+    const { exports } = segment!
+    let passes = 0
+    const forward: typeof exports.forward = (...args) => {
+      if (++passes % 7 === 0) engine.setAbort(1)
+      return exports.forward(...args)
+    }
+    engine.segments = [{ ...segment!, exports: { ...exports, forward } }]
+    return engine.scheduler.run(work)
+  })
+  assert.ok(aborted.begun.length > want.begun.length)
+  assert.equal(aborted.sums, want.sums)
+  // One that came before takes a page away, and what was in it is computed again.
+  const steppedBack = await disturbed((engine, work) => {
+    const ids = IDS.slice(100, 160)
+    const growing: Work = {
+      ids,
+      priority: 0,
+      output: 'hidden',
+      get wanted() {
+        return ids.length - 1
+      },
+      take: () => ids.push(5) > 100,
+    }
+    return Promise.all([engine.scheduler.run(growing), engine.scheduler.run(work)])
+  })
+  assert.ok(
+    steppedBack.begun.some((position, i, all) => position <= (all[i - 1] ?? -1)),
+    String(steppedBack.begun),
+  )
+  assert.equal(steppedBack.sums, want.sums)
+})
+
+test('aborted, it ends; and beside what is aborted it goes on', async () => {
   const loaded = await load(toy('toy'), { context: 128, threads: 2 })
   try {
     const want = Buffer.from(await loaded.imatrix(IDS, OPTIONS))
