@@ -53,6 +53,33 @@ test('-c is what answers share of the cache, --parallel how many run at once', a
   assert.is(await ended, 0)
 })
 
+test('who sends a whole body before reading an answer is told what is wrong with it, and can ask again', async () => {
+  const { url, child, ended } = await serve('--api-key', 'secret')
+  // More than a connection holds.
+  const size = 16
+  for (const [key, code] of [
+    ['wrong', 401],
+    ['secret', 413],
+  ] as const) {
+    for (const how of [`content-length: ${size * 2 ** 20}`, 'transfer-encoding: chunked']) {
+      const chunked = how.startsWith('transfer')
+      const socket = connect(Number(new URL(url).port), '127.0.0.1')
+      socket.pause()
+      const write = (data: string): Promise<unknown> => new Promise((resolve) => socket.write(data, resolve))
+      const part = 'x'.repeat(2 ** 20)
+      await write(`POST /v1/completions HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${key}\r\n${how}\r\n\r\n`)
+      for (let i = 0; i < size; i++) await write(chunked ? `100000\r\n${part}\r\n` : part)
+      await write(`${chunked ? '0\r\n\r\n' : ''}GET /health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n`)
+      let text = ''
+      for await (const data of socket) text += String(data)
+      const codes = [...text.matchAll(/^HTTP\/1.1 (\d+)/gm)].map(([, status]) => Number(status))
+      assert.equal(codes, [code, 200], `${key}, ${how}`)
+    }
+  }
+  child.kill('SIGTERM')
+  assert.is(await ended, 0)
+})
+
 test('cria serve answers 503 to who asks on an old connection while it ends', async () => {
   const { url, child, ended, stderr } = await serve()
   const socket = connect(Number(new URL(url).port), '127.0.0.1')

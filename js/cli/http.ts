@@ -5,8 +5,11 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { Readable } from 'node:stream'
 import { ApiError, errorResponse, RETRY_AFTER } from '../server/errors.ts'
+
+/** Of a body that nobody wants, as much is read on as a client may send before it looks for the answer, and so long. */
+const DROPPED_BYTES = 64 * 1024 * 1024
+const DROPPED_MS = 10_000
 
 export interface Listening {
   /** Of the server's root, without a slash at the end. */
@@ -62,6 +65,7 @@ async function answer(
   })
   const request = requestOf(incoming, gone.signal)
   const response = request ? await handle(request) : new Response('Bad request\n', { status: 400 })
+  if (!(await dropRest(incoming))) outgoing.shouldKeepAlive = false
   outgoing.writeHead(response.status, Object.fromEntries(response.headers))
   if (response.body) await pour(response.body, outgoing, gone.signal)
   outgoing.end()
@@ -71,17 +75,74 @@ async function answer(
 function requestOf(incoming: IncomingMessage, signal: AbortSignal): Request | undefined {
   const { method = 'GET', url = '/', headers } = incoming
   const given = Object.entries(headers).flatMap(([name, value]) => [value ?? []].flat().map((one) => [name, one]))
-  const hasBody = method !== 'GET' && method !== 'HEAD'
   try {
     return new Request(`http://${headers.host ?? 'localhost'}${url.startsWith('/') ? url : '/'}`, {
       method,
       headers: given as [string, string][],
       signal,
-      ...(hasBody && { body: Readable.toWeb(incoming) as unknown as ReadableStream, duplex: 'half' }),
+      ...(hasBody(incoming) && { body: bodyOf(incoming), duplex: 'half' }),
     } as RequestInit)
   } catch {
     return undefined
   }
+}
+
+function hasBody({ method = 'GET' }: IncomingMessage): boolean {
+  return method !== 'GET' && method !== 'HEAD'
+}
+
+/** As Readable.toWeb has it, but who cancels it leaves the connection as it is: the answer is still to come. */
+function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
+  let open = true
+  const ending = (end: () => void) => (): void => {
+    if (open) end()
+    open = false
+  }
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      const broken = ending(() => controller.error(new Error('The client has left.')))
+      incoming
+        .on(
+          'end',
+          ending(() => controller.close()),
+        )
+        .on('error', broken)
+        .on('close', broken)
+      incoming.on('data', (chunk: Uint8Array) => {
+        if (!open) return
+        controller.enqueue(chunk)
+        incoming.pause()
+      })
+      incoming.pause()
+    },
+    pull: () => void incoming.resume(),
+    cancel: ending(() => {}),
+  })
+}
+
+/**
+ * Reads what a client still sends of a body that nobody wants: many read no answer before they have sent all.
+ *
+ * @returns whether the connection can be kept: false where it was too much
+ */
+async function dropRest(incoming: IncomingMessage): Promise<boolean> {
+  if (!hasBody(incoming) || incoming.readableEnded || incoming.destroyed) return true
+  let bytes = 0
+  incoming.removeAllListeners('data')
+  return new Promise((resolve) => {
+    const end = (whole: boolean): void => {
+      clearTimeout(timer)
+      incoming.pause()
+      resolve(whole)
+    }
+    const timer = setTimeout(end, DROPPED_MS, false)
+    incoming.once('end', () => end(true)).once('close', () => end(false))
+    incoming.on('data', (chunk: Uint8Array) => {
+      bytes += chunk.length
+      if (bytes > DROPPED_BYTES) end(false)
+    })
+    incoming.resume()
+  })
 }
 
 /** Writes a body as fast as the client reads it; lets go of it when the client has gone. */
