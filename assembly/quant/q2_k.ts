@@ -6,9 +6,8 @@
 // Packed, 672 bytes a group and block:
 //   8 × d f16 │ 8 × dmin f16
 //   8 × ┌ 64 bytes of pairs: 32 columns (planes.ts)                                    ┐
-//       └ 8 × (sc, m) u8 of columns 0–15 as in the file │ 8 × (sc, m) of columns 16–31 ┘
+//       └ 8 × (u8 of columns 0–15 as in the file, u8 of columns 16–31)               ┘
 import { PAIRS, packPlane, planeBytes, planeValue } from './planes'
-import { interleaveBytes } from './rows'
 import { GROUP_HEADER, RATIO_D, RATIO_M, packScales, scale } from './scales'
 
 const FILE_BLOCK: usize = 84
@@ -17,11 +16,11 @@ const PACKED: usize = 672
 const PARTS: usize = 32
 const PART_BYTES: usize = 80
 
-/** Where the sub-scales of columns 16i … 16i + 15 lie. */
-// @ts-ignore: decorator
-@inline
-function subScaleAt(parts: usize, i: i32): usize {
-  return parts + <usize>(i >> 1) * PART_BYTES + planeBytes(PAIRS) + <usize>(i & 1) * 8
+/** The sub-scales of a block's rows, 16 bytes a row at src, two for each part; missing rows get 0. */
+function packSubScales(src: usize, rowBytes: usize, rows: i32, dst: usize): void {
+  for (const end = dst + 8 * PART_BYTES; dst < end; dst += PART_BYTES, src += 2) {
+    for (let r = 0; r < 8; r++) store<u16>(dst + r * 2, r < rows ? load<u16>(src + <usize>r * rowBytes) : 0)
+  }
 }
 
 export function pack(src: usize, rows: i32, columns: i32, dst: usize): bool {
@@ -33,7 +32,7 @@ export function pack(src: usize, rows: i32, columns: i32, dst: usize): bool {
     const parts = head + b * PACKED + PARTS
     packPlane(from + 16, rowBytes, rows, 2, parts, PART_BYTES)
     packPlane(from + 48, rowBytes, rows, 2, parts + 4 * PART_BYTES, PART_BYTES)
-    interleaveBytes(from, rowBytes, rows, parts + planeBytes(PAIRS), PART_BYTES)
+    packSubScales(from, rowBytes, rows, parts + planeBytes(PAIRS))
   }
   return (
     packScales(src + 80, rowBytes, FILE_BLOCK, rows, blocks, head, PACKED, dst + RATIO_D) &&
@@ -47,8 +46,8 @@ export function row(group: usize, lane: usize, columns: i32, dst: usize): void {
   const ratioM = load<f32>(group, RATIO_M)
   for (let c = 0; c < columns; c++) {
     const block = group + GROUP_HEADER + <usize>(c >> 8) * PACKED
-    const sc = <u32>load<u8>(subScaleAt(block + PARTS, (c >> 4) & 15) + lane)
     const part = block + PARTS + <usize>((c >> 5) & 7) * PART_BYTES
+    const sc = <u32>load<u8>(part + planeBytes(PAIRS) + lane * 2 + ((c >> 4) & 1))
     // d · sc and dmin · m first, as ggml dequantizes.
     const d = scale(block + lane * 2, ratioD) * <f32>(sc & 15)
     const m = scale(block + 16 + lane * 2, ratioM) * <f32>(sc >> 4)

@@ -93,7 +93,7 @@ export function matvecK16(
     for (let b = 0; b < blocks; b++) {
       const block = group + GROUP_HEADER + <usize>(b >> 3) * k16Bytes(planes, hasMin)
       const part = block + parts + <usize>(b & 7) * partBytes
-      const sc = part + planeBytes(planes) + lane
+      const sc = part + planeBytes(planes) + (hasMin ? lane * 2 : lane)
       const a = acts + <usize>b * ACTS_BLOCK * t
       const da = load<f32>(a + ACTS_DA * t)
       // s = −8 · sum
@@ -103,8 +103,8 @@ export function matvecK16(
       let c1 = dot(part, planes, lane, 16, a, t)
       if (hasMin) {
         c0 *= <i32>load<u8>(sc) & 15
-        c1 *= <i32>load<u8>(sc, 8) & 15
-        const m = s0 * <i32>(load<u8>(sc) >> 4) + s1 * <i32>(load<u8>(sc, 8) >> 4)
+        c1 *= <i32>load<u8>(sc, 1) & 15
+        const m = s0 * <i32>(load<u8>(sc) >> 4) + s1 * <i32>(load<u8>(sc, 1) >> 4)
         g += <f32>m * (scale(block + 16 + lane * 2, ratioM * 0.125) * da)
       } else {
         c0 = (c0 + (s0 >> 1)) * <i32>load<i8>(sc)

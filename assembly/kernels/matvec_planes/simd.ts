@@ -99,6 +99,7 @@ export function matvec(planes: i32, scaling: i32, group: usize, blocks: i32, act
   const ones = heldHalves(1)
   const half = heldWords(0xffff)
   const nibble = heldBytes(15)
+  const four = heldHalves(15)
   const mask = heldWords(F16_MASK)
   const zero = heldWords(0)
   // Of Q4_K's and Q5_K's sub-scales, a word for rows r and r + 4 (quant/q4_k.ts), what is a multiple of 2^8 or 2^16.
@@ -242,17 +243,14 @@ export function matvec(planes: i32, scaling: i32, group: usize, blocks: i32, act
           f0 = stepMin(f0, f32x4.mul(m0, f32x4.convert_i32x4_s(v128.and(sub, byte1))), sa)
           f1 = stepMin(f1, f32x4.mul(m1, f32x4.convert_i32x4_s(i32x4.shr_u(sub, 24))), sa)
         } else {
-          const sc = scaling == BY_K16_M ? v128.and(sub, nibble) : sub
-          const sc0 = i16x8.extend_low_i8x16_s(sc)
-          const sc1 = i16x8.extend_high_i8x16_s(sc)
+          const sc0 = hasMin ? v128.and(sub, four) : i16x8.extend_low_i8x16_s(sub)
+          const sc1 = hasMin ? v128.and(i16x8.shr_u(sub, 8), four) : i16x8.extend_high_i8x16_s(sub)
           f0 = step(f0, scaleHalves(c0, e0, sc0, sc1, false, half, add), d0, da)
           f1 = step(f1, scaleHalves(c1, e1, sc0, sc1, true, half, add), d1, da)
           if (hasMin) {
             const m = v128.and(i16x8.shr_u(sub, 4), nibble)
-            const min0 = i16x8.extend_low_i8x16_u(m)
-            const min1 = i16x8.extend_high_i8x16_u(m)
-            g0 = step(g0, i32x4.dot_i16x8_s(pairLow(min0, min1), sums), m0, da)
-            g1 = step(g1, i32x4.dot_i16x8_s(pairHigh(min0, min1), sums), m1, da)
+            g0 = step(g0, i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_u(m), sums), m0, da)
+            g1 = step(g1, i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_u(m), sums), m1, da)
           }
         }
       }

@@ -8,7 +8,7 @@ import { K32_PARTS, k32PartBytes } from '../../quant/q4_k'
 import { PACKED_Q6_K, PLANES_Q6_K, Q6_K_D, Q6_K_PARTS, Q6_K_PART_BYTES, Q6_K_SC } from '../../quant/q6_k'
 import { GROUP_HEADER, RATIO_D, RATIO_M } from '../../quant/scales'
 import { codes, lookUp } from '../matvec_iq4/simd'
-import { byteOfWords, loadLow, lowMask, pairHigh, pairLow, quad, signedScales, twiceLow } from '../quads'
+import { byteOfWords, loadLow, lowMask, quad, signedScales, twiceLow } from '../quads'
 import { I16_BLOCK, I16_D, I8_BLOCK, I8_D, I8_Q6_BLOCK, I8_SC0, I8_SC1, MINIMA_BLOCK, MINIMA_D } from './layout'
 
 /** One quad of four rows, bytes in 0…127. */
@@ -157,7 +157,7 @@ export function unpackK16(
   const end = bytes ? I8_D : I16_D
   const offset = heldHalves(hasMin ? 0 : 4)
   const shift = heldBytes(add ? (hasMin ? 32 : 28) : 0)
-  const low = heldBytes(hasMin ? 15 : -1)
+  const four = heldHalves(15)
   const nibble = heldBytes(15)
   const few = lowMask(planes)
   const byte = heldHalves(255)
@@ -171,8 +171,11 @@ export function unpackK16(
       for (let half: usize = 0; half < 32; half += 16) {
         const p = group + half
         const to = dst + half
-        const four0 = i16x8.extend_low_i8x16_s(v128.and(v128.load32_zero(tail + (half >> 2)), low))
-        const four1 = i16x8.extend_low_i8x16_s(v128.and(v128.load32_zero(tail + (half >> 2), 8), low))
+        const sub = v128.load64_zero(tail + (hasMin ? half >> 1 : half >> 2))
+        const four0 = hasMin ? v128.and(sub, four) : i16x8.extend_low_i8x16_s(sub)
+        const four1 = hasMin
+          ? v128.and(i16x8.shr_u(sub, 8), four)
+          : i16x8.extend_low_i8x16_s(v128.load32_zero(tail + (half >> 2), 8))
         const sc0 = twiceLow(four0)
         const sc1 = twiceLow(four1)
         storeEight(p, planes, few, offset, byte, sc0, sc1, to, bytes, shift)
@@ -185,10 +188,8 @@ export function unpackK16(
       }
       if (hasMin) {
         const m = v128.and(i16x8.shr_u(v128.load(tail), 4), nibble)
-        const m0 = i16x8.extend_low_i8x16_u(m)
-        const m1 = i16x8.extend_high_i8x16_u(m)
-        v128.store(minima, pairLow(m0, m1))
-        v128.store(minima, pairHigh(m0, m1), 16)
+        v128.store(minima, i16x8.extend_low_i8x16_u(m))
+        v128.store(minima, i16x8.extend_high_i8x16_u(m), 16)
         minima += MINIMA_BLOCK
       }
       group += k16PartBytes(planes)
