@@ -3,6 +3,7 @@ import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { CriaWarning } from '../js/api.ts'
 import { findPreTokenizer } from '../js/convert/hf-pretokenizer.ts'
 import { convertHuggingFace, type HuggingFaceOptions } from '../js/convert/huggingface.ts'
 import { readSafetensors } from '../js/convert/safetensors.ts'
@@ -343,6 +344,31 @@ test('pre-tokenizers are told by their expressions', () => {
     assert.throws(
       () => findPreTokenizer({ pre_tokenizer } as Json),
       (error: unknown) => error instanceof UnsupportedError && error.code === 'HF_PRE_TOKENIZER',
+    )
+  }
+})
+
+test('a tokenizer.json that changes texts before it cuts them is told of', async () => {
+  const prepend = { type: 'Prepend', prepend: '▁' }
+  const replace = { type: 'Replace', pattern: { String: ' ' }, content: '▁' }
+  const nfc = { type: 'NFC' }
+  const sequence = (...normalizers: unknown[]) => ({ type: 'Sequence', normalizers })
+  for (const [byte_fallback, normalizer, told] of [
+    [false, null, undefined],
+    [false, nfc, 'NFC'],
+    [false, sequence({ type: 'Lowercase' }, sequence(replace)), 'Lowercase, Replace'],
+    [true, sequence(prepend, replace), undefined],
+    [true, sequence(nfc, prepend, { ...replace, content: '_' }), 'NFC, Replace'],
+  ] as const) {
+    const warnings: CriaWarning[] = []
+    const files = changed(MISTRAL, 'tokenizer.json', (json) => {
+      Object.assign(json.model as Json, { byte_fallback })
+      json.normalizer = normalizer
+    })
+    await convert(files, { onWarning: (warning) => warnings.push(warning) })
+    assert.equal(
+      warnings.map(({ code, message }) => [code, /\((.*)\)/.exec(message)?.[1]]),
+      told === undefined ? [] : [['NORMALIZER', told]],
     )
   }
 })

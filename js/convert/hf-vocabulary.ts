@@ -20,6 +20,8 @@ interface Tokens {
 /** Scores of what never comes of merging, as llama.cpp has them. */
 const PADDING_SCORE = -10000
 const ADDED_SCORE = -1000
+/** SentencePiece's stand-in for a space. */
+const MARK = '\u2581'
 
 export interface VocabularyOptions {
   /** Tokens that the model has: rows of its embedding. */
@@ -58,6 +60,8 @@ async function describeTokens(
     const message = `tokenizer.json holds a model of type ${String(model.type)}; cria converts BPE.`
     throw new UnsupportedError('HF_TOKENIZER', message, model.type)
   }
+  const normalizers = normalizersOf(tokenizer, model.byte_fallback === true)
+  if (normalizers.length > 0) options.warn(normalized('tokenizer.json', normalizers.join(', ')))
   if (model.byte_fallback !== true) return describeByteLevel(tokenizer, model, settings, options)
   const prefix = settings.add_prefix_space ?? (addsPrefix(tokenizer) ? undefined : false)
   return [...spacePrefix(prefix), ...llamaTokens(mergedTokens(tokenizer, model, settings, options.vocabulary))]
@@ -84,8 +88,7 @@ async function describeSentencePiece(
 ): Promise<MetadataEntry[]> {
   const model = readSentencePiece(await folder.bytes('tokenizer.model'), 'tokenizer.model')
   if (model.normalizer !== 'identity' && model.normalizer !== '') {
-    const message = `tokenizer.model normalizes texts (${model.normalizer}), which GGUF does not: unusual characters may be cut otherwise.`
-    warn({ code: 'NORMALIZER', message })
+    warn(normalized('tokenizer.model', model.normalizer))
   }
   const tokens = emptyTokens(vocabulary, PADDING_SCORE)
   if (model.pieces.length > vocabulary) throw tooMany('tokenizer.model', model.pieces.length, vocabulary)
@@ -101,6 +104,20 @@ async function describeSentencePiece(
   }
   const prefix = settings.add_prefix_space ?? (model.addDummyPrefix ? undefined : false)
   return [...spacePrefix(prefix), ...llamaTokens(tokens)]
+}
+
+function normalized(file: string, how: string): CriaWarning {
+  const message = `${file} normalizes texts (${how}), which GGUF does not: unusual characters may be cut otherwise.`
+  return { code: 'NORMALIZER', message }
+}
+
+/** The steps in which tokenizer.json changes texts, but for SentencePiece's marks for spaces, which GGUF makes too. */
+function normalizersOf(tokenizer: Json, marksSpaces: boolean): string[] {
+  const marks = ({ type, prepend, content, pattern }: Json): boolean =>
+    type === 'Prepend' ? prepend === MARK : type === 'Replace' && content === MARK && asObject(pattern)?.String === ' '
+  const all = (step: Json): Json[] => (step.type === 'Sequence' ? asObjects(step.normalizers).flatMap(all) : [step])
+  const steps = asObjects([tokenizer.normalizer]).flatMap(all)
+  return steps.filter((step) => !(marksSpaces && marks(step))).map(({ type }) => String(type))
 }
 
 /**
@@ -168,7 +185,7 @@ function emptyTokens(count: number, score: number): Tokens {
 
 function setToken(tokens: Tokens, id: number, text: string, score: number, type: number): void {
   // The texts of user-defined tokens have spaces as they are.
-  tokens.texts[id] = type === USER_DEFINED ? text.replaceAll('\u2581', ' ') : text
+  tokens.texts[id] = type === USER_DEFINED ? text.replaceAll(MARK, ' ') : text
   tokens.scores[id] = score
   tokens.types[id] = type
 }
