@@ -82,6 +82,8 @@ test('what fails leaves no file, and says why', async () => {
       [[model, out, 'Q4_0', '--imatrix', join(folder, 'none')], 1, /There is no file .*none.*\(FILE_NOT_FOUND\)\n$/],
       [[join(folder, 'none.gguf'), out, 'Q4_0'], 1, /\(FILE_NOT_FOUND\)\n$/],
       [[model, join(folder, 'no', 'out.gguf'), 'Q4_0'], 1, /ENOENT.*\(FILE_WRITE\)\n$/],
+      // A folder cannot be replaced.
+      [[model, folder, 'Q4_0', '--force'], 1, /cannot be written.*\(FILE_WRITE\)\n$/],
       [[model, out], 2, /IN\.gguf OUT\.gguf TYPE/],
       [[model, out, 'Q4_0', '4', '5'], 2, /not 5 arguments/],
       [[model, out, 'Q4_0', '-t', '0'], 2, /--threads/],

@@ -21,12 +21,16 @@ export async function writeWhole(path: string, chunks: AsyncIterable<Uint8Array>
         })
         size += chunk.length
       }
-      await handle.sync()
+      await handle.sync().catch((cause) => {
+        throw unwritable(path, cause)
+      })
     } finally {
       await handle.close()
     }
     if (!force) await refuseExisting(path)
-    await rename(temporary, path)
+    await rename(temporary, path).catch((cause) => {
+      throw unwritable(path, cause)
+    })
     return size
   } catch (error) {
     await rm(temporary, { force: true })
