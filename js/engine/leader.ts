@@ -104,10 +104,11 @@ export class Leader {
     reader?: RemoteReader,
   ): Promise<{ opened: Opened; segments: SegmentHandle[] }> {
     const { signal } = this.loading
+    const source = await openSpec(spec, reader, signal)
     try {
-      this.source = await openSpec(spec, reader, signal)
-      this.emit([{ event: 'header', done: 0, total: this.source.size }])
-      const gguf = await readModel(this.source, signal)
+      this.source = source
+      this.emit([{ event: 'header', done: 0, total: source.size }])
+      const gguf = await readModel(source, signal)
       this.tokenizer = gguf.metadata.has('tokenizer.ggml.model') ? createTokenizer(gguf.metadata) : undefined
       const { breathe, isa: _, isaReason: __, wasm, found, ...rest } = options
       const weights = countWeights(gguf)
@@ -128,7 +129,7 @@ export class Leader {
       const opened = { ...describe(gguf, this.engine), ...weights, ...chosen }
       return { opened, segments: options.shared ? segments : [] }
     } catch (error) {
-      await this.source?.close()
+      await source.close()
       throw error
     }
   }
@@ -245,10 +246,14 @@ export class Leader {
     for (const work of this.works.get(call) ?? []) this.scheduler?.cancel(work)
   }
 
-  /** Ends loading, and the other threads. */
+  /** Ends loading, and the other threads; holds nothing of the model any more. */
   close(): void {
     this.loading.abort()
     this.engine?.close()
+    this.engine = undefined
+    this.scheduler = undefined
+    this.source = undefined
+    this.tokenizer = undefined
   }
 
   private opened(): { engine: Engine; source: Source; scheduler: Scheduler } {
