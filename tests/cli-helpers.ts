@@ -1,6 +1,6 @@
 /** Runs the built command line, dist/cli.js. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -58,6 +58,18 @@ export function command(file: string, args: readonly string[], options: RunOptio
       resolve({ code, stdout, stderr })
     })
   })
+}
+
+/** For `onStart`: sends the signal once a file in the folder is being written. */
+export function signalWhileWriting(folder: string, signal: NodeJS.Signals): (child: ChildProcess) => void {
+  return (child) => {
+    const timer = setInterval(() => {
+      if (!readdirSync(folder).some((name) => name.endsWith('.part'))) return
+      clearInterval(timer)
+      child.kill(signal)
+    }, 5)
+    child.once('exit', () => clearInterval(timer))
+  }
 }
 
 /** Runs with a folder that is gone afterwards. */

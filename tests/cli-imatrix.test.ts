@@ -5,7 +5,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { readImatrix } from '../js/quantize/imatrix.ts'
 import { bytesSource } from '../js/source/memory.ts'
-import { cria, withFolder } from './cli-helpers.ts'
+import { cria, signalWhileWriting, withFolder } from './cli-helpers.ts'
 import { shared, sharedTest } from './shared.ts'
 
 const STORY =
@@ -79,16 +79,8 @@ test('Ctrl-C ends it, and leaves no file', () =>
   withFolder(async (folder) => {
     const [file, out] = [join(folder, 'long.txt'), join(folder, 'out.gguf')]
     writeFileSync(file, STORY.repeat(400))
-    const stopped = await cria(['imatrix', '-f', file, '-o', out], {
-      onStart: (child) => {
-        const timer = setInterval(() => {
-          if (!readdirSync(folder).some((name) => name.endsWith('.part'))) return
-          clearInterval(timer)
-          child.kill('SIGINT')
-        }, 5)
-        child.once('exit', () => clearInterval(timer))
-      },
-    })
+    const onStart = signalWhileWriting(folder, 'SIGINT')
+    const stopped = await cria(['imatrix', '-f', file, '-o', out], { onStart })
     assert.is(stopped.code, 130, stopped.stderr)
     assert.not.ok(existsSync(out))
     assert.equal(readdirSync(folder), ['long.txt'])

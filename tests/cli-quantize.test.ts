@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FILE_TYPES } from '../js/quantize/file-types.ts'
-import { CLI, command, cria, withFolder } from './cli-helpers.ts'
+import { CLI, command, cria, signalWhileWriting, withFolder } from './cli-helpers.ts'
 import { makeModel } from './quantize-helpers.ts'
 import { shared, sharedTest } from './shared.ts'
 
@@ -121,17 +121,21 @@ test('Ctrl-C ends it, and leaves no file', async () => {
     await withFolder(async (folder) => {
       const [model, out] = [join(folder, 'model.gguf'), join(folder, 'out.gguf')]
       await writeLarge(model)
-      const stopped = await cria(['quantize', model, out, 'IQ4_XS', '-t', threads], {
-        onStart: (child) => {
-          const timer = setInterval(() => {
-            if (!readdirSync(folder).some((name) => name.endsWith('.part'))) return
-            clearInterval(timer)
-            child.kill('SIGINT')
-          }, 5)
-          child.once('exit', () => clearInterval(timer))
-        },
-      })
+      const onStart = signalWhileWriting(folder, 'SIGINT')
+      const stopped = await cria(['quantize', model, out, 'IQ4_XS', '-t', threads], { onStart })
       assert.is(stopped.code, 130, stopped.stderr)
+      assert.equal(readdirSync(folder), ['model.gguf'])
+    })
+  }
+})
+
+test('so does what ends a process from outside', async () => {
+  for (const signal of ['SIGTERM', 'SIGHUP'] as const) {
+    await withFolder(async (folder) => {
+      const [model, out] = [join(folder, 'model.gguf'), join(folder, 'out.gguf')]
+      await writeLarge(model)
+      const stopped = await cria(['quantize', model, out, 'IQ4_XS'], { onStart: signalWhileWriting(folder, signal) })
+      assert.is(stopped.code, null, stopped.stderr)
       assert.equal(readdirSync(folder), ['model.gguf'])
     })
   }

@@ -1,9 +1,11 @@
 /** Files that commands write: whole under their name, or not at all. */
+import { rmSync } from 'node:fs'
 import { access, open, rename, rm, stat } from 'node:fs/promises'
 import { ArgumentError, CriaError } from '../errors.ts'
 
 /**
- * Writes beside `path` and renames when all is on disk; what is left of a failure is removed. Returns the bytes written.
+ * Writes beside `path` and renames when all is on disk; what is left of a failure, or of a process that is told to
+ * end, is removed. Returns the bytes written.
  * @throws ArgumentError FILE_EXISTS where the file has come up meanwhile and may not be replaced; CriaError FILE_WRITE
  *   where the disk is full, or does not take it for another reason
  */
@@ -12,6 +14,11 @@ export async function writeWhole(path: string, chunks: AsyncIterable<Uint8Array>
   const handle = await open(temporary, 'wx').catch((cause) => {
     throw unwritable(path, cause)
   })
+  const ended = (signal: NodeJS.Signals): void => {
+    rmSync(temporary, { force: true })
+    process.kill(process.pid, signal)
+  }
+  process.once('SIGTERM', ended).once('SIGHUP', ended)
   try {
     let size = 0
     try {
@@ -35,6 +42,8 @@ export async function writeWhole(path: string, chunks: AsyncIterable<Uint8Array>
   } catch (error) {
     await rm(temporary, { force: true })
     throw error
+  } finally {
+    process.off('SIGTERM', ended).off('SIGHUP', ended)
   }
 }
 
