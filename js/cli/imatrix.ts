@@ -5,8 +5,8 @@ import { choice, text, toggle, UsageError, type Values } from './flags.ts'
 import { loadModel } from './model.ts'
 import { OTHER_FLAGS, SOURCE_FLAGS } from './options.ts'
 import { refuseExisting, writeWhole } from './output.ts'
-import { CHUNK_FLAGS, CHUNK_LOAD_FLAGS } from './perplexity.ts'
-import { bytes, progressBar, readText, say } from './terminal.ts'
+import { CHUNK_FLAGS, CHUNK_LOAD_FLAGS, DEFAULT_CONTEXT, readChunks } from './perplexity.ts'
+import { bytes, progressBar, say } from './terminal.ts'
 
 const OUTPUT = {
   out: text('-o --output --output-file', 'FILE', 'the importance matrix; default: imatrix.gguf'),
@@ -40,10 +40,10 @@ export const imatrixCommand: Command<typeof flags> = {
 
 async function run(values: Given, positionals: readonly string[], context: Context): Promise<number> {
   if (positionals.length > 0) throw new UsageError(`imatrix takes the model after -m, not ${positionals[0]}.`)
-  const { file, out = 'imatrix.gguf', force = false, ctxSize = 512 } = values
+  const { file, out = 'imatrix.gguf', force = false, ctxSize = DEFAULT_CONTEXT } = values
   if (file === undefined) throw new UsageError('imatrix needs a text: -f FILE.')
   if (!force) await refuseExisting(out)
-  const content = (await readText(file, context.signal)).replace(/\n$/, '')
+  const content = await readChunks(file, context.signal)
   const model = await loadModel({ ...values, ctxSize }, context.signal)
   try {
     const size = await writeWhole(out, measure(model, content, { ...values, file, ctxSize }, context), force)

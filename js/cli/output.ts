@@ -11,9 +11,10 @@ import { ArgumentError, CriaError } from '../errors.ts'
  */
 export async function writeWhole(path: string, chunks: AsyncIterable<Uint8Array>, force: boolean): Promise<number> {
   const temporary = `${path}.${process.pid}.part`
-  const handle = await open(temporary, 'wx').catch((cause) => {
+  const refuse = (cause: unknown): never => {
     throw unwritable(path, cause)
-  })
+  }
+  const handle = await open(temporary, 'wx').catch(refuse)
   const ended = (signal: NodeJS.Signals): void => {
     rmSync(temporary, { force: true })
     process.kill(process.pid, signal)
@@ -23,21 +24,15 @@ export async function writeWhole(path: string, chunks: AsyncIterable<Uint8Array>
     let size = 0
     try {
       for await (const chunk of chunks) {
-        await handle.writeFile(chunk).catch((cause) => {
-          throw unwritable(path, cause)
-        })
+        await handle.writeFile(chunk).catch(refuse)
         size += chunk.length
       }
-      await handle.sync().catch((cause) => {
-        throw unwritable(path, cause)
-      })
+      await handle.sync().catch(refuse)
     } finally {
       await handle.close()
     }
     if (!force) await refuseExisting(path)
-    await rename(temporary, path).catch((cause) => {
-      throw unwritable(path, cause)
-    })
+    await rename(temporary, path).catch(refuse)
     return size
   } catch (error) {
     await rm(temporary, { force: true })

@@ -28,7 +28,7 @@ const COMPARE = {
 const flags = { ...CHUNK_FLAGS, ...SOURCE_FLAGS, ...CHUNK_LOAD_FLAGS, ...COMPARE, ...OTHER_FLAGS }
 type Given = Values<typeof flags>
 
-const DEFAULT_CONTEXT = 512
+export const DEFAULT_CONTEXT = 512
 
 export const perplexityCommand: Command<typeof flags> = {
   name: 'perplexity',
@@ -62,7 +62,7 @@ async function run(values: Given, positionals: readonly string[], context: Conte
   if (compare) return runComparison(values, context)
   if (values.file === undefined) throw new UsageError('perplexity needs a text: -f FILE.')
   if (base !== undefined && !force) await refuseExisting(base)
-  const content = (await readText(values.file, context.signal)).replace(/\n$/, '')
+  const content = await readChunks(values.file, context.signal)
   const ctxSize = values.ctxSize ?? DEFAULT_CONTEXT
   const model = await loadModel({ ...values, ctxSize }, context.signal)
   try {
@@ -72,6 +72,11 @@ async function run(values: Given, positionals: readonly string[], context: Conte
     await model.close()
   }
   return 0
+}
+
+/** The text of `-f`. */
+export async function readChunks(file: string, signal: AbortSignal): Promise<string> {
+  return (await readText(file, signal)).replace(/\n$/, '')
 }
 
 async function runPerplexity(
