@@ -74,7 +74,8 @@ function reloader(
 
 /**
  * Starts the workers and has them load the model: `onOpened` hears what its header says before its weights are read, and
- * what `done` makes of it all is given.
+ * what `done` makes of it all is given. The header itself is not: Firefox long holds what an async function gave, and with
+ * it a vocabulary.
  */
 async function start<T>(
   input: ModelInput,
@@ -143,7 +144,7 @@ async function sourceSpec(input: ModelInput, options: LoadOptions): Promise<{ sp
   for (const key of ['headers', 'token', 'sha256', 'retries', 'retryDelay'] as const) {
     if (options[key] !== undefined) Object.assign(kept, { [key]: options[key] })
   }
-  // Headers lose all they hold on their way to a worker. Naming the class costs Node some 15 ms, at first.
+  // Headers lose all they hold on their way to a worker. Naming the class makes Node load its fetch.
   if (kept.headers && kept.headers instanceof Headers) kept.headers = Object.fromEntries(kept.headers)
   const places = (Array.isArray(input) ? input : [input]).map((part) => placeOf(part, options))
   if (places.length > 0 && places.every((place) => place !== undefined)) return { spec: { places, options: kept } }

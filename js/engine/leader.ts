@@ -182,13 +182,13 @@ export class Leader {
 
   /** What the matrices read at these tokens: see activations.ts, which is imported when it is first needed. */
   async activations(call: number, ids: number[]): Promise<InputSums[]> {
+    const { output, embedding } = this.opened().engine.tensors
     const { Activations } = await import('./activations.ts').catch((cause) => {
       const message = `Importance matrices are not measured here (${String(cause)}); import cria.`
       throw new UnsupportedError('NO_IMATRIX', message, undefined, { cause })
     })
     const work = new Activations(ids)
     await this.run(call, [work])
-    const { output, embedding } = this.opened().engine.tensors
     // A head that is the embedding too goes by its name, which llama.cpp does not measure.
     if (output === embedding) work.sums.delete('output')
     return [...work.sums.values()]
