@@ -5,6 +5,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { PassThrough, Readable } from 'node:stream'
 import { ApiError, errorResponse, RETRY_AFTER } from '../server/errors.ts'
 
 /** Of a body that nobody wants, as much is read on as a client may send before it looks for the answer, and so long. */
@@ -91,33 +92,14 @@ function hasBody({ method = 'GET' }: IncomingMessage): boolean {
   return method !== 'GET' && method !== 'HEAD'
 }
 
-/** As Readable.toWeb has it, but who cancels it leaves the connection as it is: the answer is still to come. */
-function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
-  let open = true
-  const ending = (end: () => void) => (): void => {
-    if (open) end()
-    open = false
+/** By way of a stream of its own, so that who cancels it leaves the connection as it is: the answer is still to come. */
+function bodyOf(incoming: IncomingMessage): ReadableStream {
+  const body = new PassThrough()
+  const broken = (): void => {
+    if (!incoming.readableEnded) body.destroy(new Error('The client has left.'))
   }
-  return new ReadableStream<Uint8Array>({
-    start(controller) {
-      const broken = ending(() => controller.error(new Error('The client has left.')))
-      incoming
-        .on(
-          'end',
-          ending(() => controller.close()),
-        )
-        .on('error', broken)
-        .on('close', broken)
-      incoming.on('data', (chunk: Uint8Array) => {
-        if (!open) return
-        controller.enqueue(chunk)
-        incoming.pause()
-      })
-      incoming.pause()
-    },
-    pull: () => void incoming.resume(),
-    cancel: ending(() => {}),
-  })
+  incoming.on('error', broken).on('close', broken).pipe(body)
+  return Readable.toWeb(body) as unknown as ReadableStream
 }
 
 /**
@@ -128,7 +110,7 @@ function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
 async function dropRest(incoming: IncomingMessage): Promise<boolean> {
   if (!hasBody(incoming) || incoming.readableEnded || incoming.destroyed) return true
   let bytes = 0
-  incoming.removeAllListeners('data')
+  incoming.unpipe()
   return new Promise((resolve) => {
     const end = (whole: boolean): void => {
       clearTimeout(timer)
