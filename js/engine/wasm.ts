@@ -1,5 +1,4 @@
 /** The wasm side of a segment: its module's functions on its memory. */
-import { instantiateSync } from '@assemblyscript/loader'
 
 /** The exports of assembly/index.ts that the engine calls. Pointers are byte addresses. */
 export interface Exports {
@@ -39,8 +38,7 @@ export interface Segment {
 export type SegmentHandle = Omit<Segment, 'exports'>
 
 export function openSegment(module: WebAssembly.Module, handle: SegmentHandle): Segment {
-  const { exports } = instantiateSync<Record<string, unknown>>(module, { env: { memory: handle.memory } })
-  return { ...handle, exports: exports as unknown as Exports }
+  return { ...handle, exports: instantiate(module, handle.memory) }
 }
 
 /** The single kernels that a probe tries out. */
@@ -51,5 +49,10 @@ export interface ProbeExports extends Pick<Exports, 'repack'> {
 }
 
 export function openKernels(module: WebAssembly.Module, memory: WebAssembly.Memory): ProbeExports {
-  return instantiateSync<Record<string, unknown>>(module, { env: { memory } }).exports as unknown as ProbeExports
+  return instantiate(module, memory)
+}
+
+/** A build's exports on a memory, which is all that it imports. */
+function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Exports & ProbeExports {
+  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Exports & ProbeExports
 }
