@@ -29,7 +29,7 @@ export interface Capabilities {
   why: string
 }
 
-/** What the settling of options asks of a runtime. */
+/** What the settling of options asks of a runtime. @internal */
 export interface Place {
   cores: number
   canShare: boolean
@@ -50,24 +50,27 @@ function validates(hex: string): boolean {
   return WebAssembly.validate(Uint8Array.from(bytes, (byte) => Number.parseInt(byte, 16)))
 }
 
+/** @internal */
 export function hasSimd(): boolean {
   return attempt(() => validates(SIMD), false)
 }
 
+/** @internal */
 export function hasRelaxedSimd(): boolean {
   return attempt(() => validates(RELAXED), false)
 }
 
+/** @internal */
 export function place(): Place {
   return { cores: platform.cores(), canShare: platform.canShare(), canSpawn: platform.canSpawn() }
 }
 
-/** Threads where nobody asks for a number. */
+/** Threads where nobody asks for a number. @internal */
 export function autoThreads(cores: number, shared: boolean): number {
   return shared ? Math.min(cores, AUTO_THREADS) : 1
 }
 
-/** Why there can be no more than one thread, as half a sentence; undefined where there can. */
+/** Why there can be no more than one thread, as half a sentence; undefined where there can. @internal */
 export function whyOneThread({ canShare, canSpawn }: Place): string | undefined {
   if (!canSpawn) return 'this runtime has no workers'
   if (canShare) return undefined

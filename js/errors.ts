@@ -79,7 +79,7 @@ const CLASSES: Record<string, typeof CriaError> = {
   ClosedError,
 }
 
-/** An error as plain data, to cross a worker boundary. */
+/** An error as plain data, to cross a worker boundary. @internal */
 export interface SerializedError {
   name: string
   message: string
@@ -89,6 +89,7 @@ export interface SerializedError {
   stack?: string
 }
 
+/** @internal */
 export function serializeError(error: unknown): SerializedError {
   if (!(error instanceof Error)) return { name: 'Error', message: String(error) }
   const { name, message, stack } = error
@@ -103,6 +104,7 @@ export function serializeError(error: unknown): SerializedError {
   return out
 }
 
+/** @internal */
 export function deserializeError(data: SerializedError): Error {
   const options = { cause: data.cause }
   if (data.name === 'AbortError') return new AbortError(data.message.replace(/ was aborted\.$/, ''), data.cause)
@@ -113,7 +115,7 @@ export function deserializeError(data: SerializedError): Error {
   return error
 }
 
-/** Throws an {@link AbortError} once the signal has fired. */
+/** Throws an {@link AbortError} once the signal has fired. @internal */
 export function throwIfAborted(signal: AbortSignal | undefined, what: string): void {
   if (signal?.aborted) throw new AbortError(what, signal.reason)
 }

@@ -6,9 +6,10 @@ import { ArgumentError } from './errors.ts'
 
 export type Isa = 'simd' | 'relaxed'
 
+/** @internal */
 export type Modules = Partial<Record<Isa, WebAssembly.Module>>
 
-/** What the trials of this process or page found (js/engine/builds.ts), by type: workers are told, and try no more. */
+/** What the trials of this process or page found (js/engine/builds.ts), by type: workers are told, and try no more. @internal */
 export const measured: Record<string, Isa> = {}
 
 /** The custom section in which each packed file holds its name (scripts/build.mjs). */
@@ -21,7 +22,7 @@ function text(name: string): number[] {
   return Array.from(name, (character) => character.charCodeAt(0))
 }
 
-/** Compiles a file, for a memory that is shared or for one that is not. */
+/** Compiles a file, for a memory that is shared or for one that is not. @internal */
 export function compileBuild(bytes: Uint8Array<ArrayBuffer>, shared: boolean): Promise<WebAssembly.Module> {
   if (shared) bytes[importFlags(bytes)] = SHARED
   return WebAssembly.compile(bytes)
@@ -35,6 +36,7 @@ function importFlags(bytes: Uint8Array): number {
 /**
  * Which build a module is that the caller compiled.
  * @throws ArgumentError where it is no module, or none of cria's.
+ * @internal
  */
 export function isaOf(module: unknown): Isa {
   if (!(module instanceof WebAssembly.Module)) {

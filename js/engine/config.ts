@@ -92,6 +92,7 @@ function tokens(metadata: Metadata, key: string, fallback?: number): number {
 /**
  * Reads and checks the sizes of a model.
  * @throws UnsupportedError for another architecture or a feature that cria lacks; FormatError for sizes that cannot be.
+ * @internal
  */
 export function readConfig(gguf: Gguf): ModelConfig {
   const { metadata } = gguf

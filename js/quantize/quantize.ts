@@ -44,7 +44,7 @@ const WINDOW = 1 << 18
 const MOST_THREADS = 64
 const WHAT = 'Quantizing'
 
-/** See `quantize` in js/quantize.ts. */
+/** See `quantize` in js/quantize.ts. @internal */
 export async function* quantizeGguf(
   input: ModelInput,
   type: string,

@@ -14,13 +14,14 @@ export interface RequestLog {
   completionTokens?: number
 }
 
-/** Tokens that an answer took. */
+/** Tokens that an answer took. @internal */
 export interface Tokens {
   promptTokens: number
   cachedTokens: number
   completionTokens: number
 }
 
+/** @internal */
 export class Call {
   readonly path: string
   /** Fires when the client has gone, or the time is up. */

@@ -55,12 +55,14 @@ export interface SourceOptions {
   retryDelay?: number
 }
 
+/** @internal */
 export type OpenFile = (path: string | URL) => Promise<Source>
 
 /**
  * Opens a file path, a `file:`, `http:`, `https:` or `hf:owner/repo[@revision]/path` URL, a Blob or File, or bytes.
  * A string without one of these prefixes is a path.
  * @throws ArgumentError for what is none of these, or a malformed option; SourceError where the bytes cannot be had.
+ * @internal
  */
 export async function openSource(
   input: ModelInput,
@@ -117,6 +119,7 @@ function parseUrl(location: string): URL {
 /**
  * `hf:owner/repo/path` or `hf:owner/repo@revision/path` as a URL of the Hugging Face hub; the revision is `main` by
  * default, and a slash in it is written `%2F`.
+ * @internal
  */
 export function huggingFaceUrl(location: string): string {
   const [owner, repo, ...path] = location.slice('hf:'.length).split('/')

@@ -63,6 +63,7 @@ export interface Tokenizer {
  *
  * @throws UnsupportedError for a tokenizer model or pre-tokenizer that cria does not have
  * @throws FormatError for a vocabulary that is incomplete or contradicts itself
+ * @internal
  */
 export function createTokenizer(metadata: Metadata): Tokenizer {
   return new GgufTokenizer(readVocabulary(metadata))
