@@ -278,7 +278,7 @@ test('unsound metadata is refused', () => {
     ['bos_token_id', SPM_TOKENS.length],
     ['eos_token_id', -1],
     ['eot_token_id', 'x'],
-    ['fim_pad_token_id', 1e9],
+    ['fim_pad_token_id', 'x'],
     ['add_bos_token', 1],
     ['add_space_prefix', 'yes'],
     ['model', 3],
@@ -288,6 +288,27 @@ test('unsound metadata is refused', () => {
   throwsTyped(() => bpe({ pre: 7 }), FormatError, 'TOKENIZER_METADATA')
   throwsTyped(() => spm({ model: 't5' }), UnsupportedError, 'TOKENIZER_MODEL', 't5')
   throwsTyped(() => bpe({ pre: 'gemma4' }), UnsupportedError, 'TOKENIZER_PRE', 'gemma4')
+})
+
+test('fill-in-the-middle tokens are known by their text only where the metadata name none', () => {
+  const tokens: Token[] = [...BYTES, ['<PRE>'], ['<MID>'], ['<PAD>'], ['<x>', CONTROL]]
+  const of = (more: Record<string, MetadataValue>) =>
+    createTokenizer(metadataOf('gpt2', tokens, { merges: [], ...more }))
+  assert.is(of({}).detokenize([256, 257, 258]), '')
+  assert.ok(of({}).isEndOfGeneration(258))
+  for (const keys of [
+    ['fim_pre', 'fim_mid', 'fim_pad'],
+    ['prefix', 'middle', 'fim_pad'],
+  ]) {
+    const named = of(Object.fromEntries(keys.map((key) => [`${key}_token_id`, 259])))
+    assert.is(named.detokenize([256, 257, 258]), '<PRE><MID><PAD>')
+    assert.equal(
+      [258, 259].map((id) => named.isEndOfGeneration(id)),
+      [false, true],
+    )
+    // An id beyond the vocabulary names nothing.
+    assert.is(of(Object.fromEntries(keys.map((key) => [`${key}_token_id`, 260]))).detokenize([256, 257, 258]), '')
+  }
 })
 
 test('a padding token beyond the vocabulary is none', () => {

@@ -49,10 +49,9 @@ const FIM_ENDS: Record<string, string[]> = {
   fim_rep: ['<|fim_repo|>', '<|repo_name|>', '<fim-repo>', '<REPO>', '<reponame>'],
   fim_sep: ['<|file_sep|>'],
 }
-export const FIM_ENDING = Object.keys(FIM_ENDS)
-/** Those that do not. */
-const FIM_PARTS = [
-  [
+/** Those that do not, by the two keys of their id. */
+const FIM_PARTS: Record<string, string[]> = {
+  'fim_pre prefix': [
     '<|fim_prefix|>',
     '<fim-prefix>',
     '<fim_prefix>',
@@ -62,7 +61,7 @@ const FIM_PARTS = [
     '<|code_prefix|>',
     '<|prefix|>',
   ],
-  [
+  'fim_suf suffix': [
     '<|fim_suffix|>',
     '<fim-suffix>',
     '<fim_suffix>',
@@ -72,7 +71,7 @@ const FIM_PARTS = [
     '<|code_suffix|>',
     '<|suffix|>',
   ],
-  [
+  'fim_mid middle': [
     '<|fim_middle|>',
     '<fim-middle>',
     '<fim_middle>',
@@ -82,20 +81,20 @@ const FIM_PARTS = [
     '<|code_middle|>',
     '<|middle|>',
   ],
-]
+}
 /** gpt-oss's markers are always written out. */
 const ALWAYS_WRITTEN = ['<|channel|>', '<|message|>', '<|start|>', '<|constrain|>']
 
 /**
  * Finds the tokens that end generation, by id and by text, and makes control tokens of those known by their text.
  *
- * @param fim ids that the metadata gives, by the keys FIM_ENDING
+ * @param idOf the id that the metadata gives by a key
  */
 export function nameSpecialTokens(
   ids: ReadonlyMap<string, number>,
   attributes: Uint8Array,
   special: SpecialIds,
-  fim: Record<string, number | undefined>,
+  idOf: (key: string) => number | undefined,
 ): { eot: number | undefined; eom: number | undefined; endOfGeneration: Set<number> } {
   const known = (texts: string[]) => texts.map((text) => ids.get(text)).filter((id) => id !== undefined)
   const control = (id: number | undefined) => {
@@ -104,12 +103,15 @@ export function nameSpecialTokens(
   }
   const eot = special.eot ?? control(known(END_OF_TURN)[0])
   const eom = special.eom ?? control(known(END_OF_MESSAGE)[0])
-  for (const texts of FIM_PARTS) control(known(texts)[0])
+  // A text counts only where no id is given.
+  for (const [keys, texts] of Object.entries(FIM_PARTS)) {
+    if (keys.split(' ').every((key) => idOf(key) === undefined)) control(known(texts)[0])
+  }
   const ends = new Set<number>()
   const add = (id: number | undefined) => {
     if (id !== undefined) ends.add(id)
   }
-  for (const [key, texts] of Object.entries(FIM_ENDS)) add(fim[key] ?? control(known(texts)[0]))
+  for (const [key, texts] of Object.entries(FIM_ENDS)) add(idOf(key) ?? control(known(texts)[0]))
   for (const id of known(END_OF_GENERATION)) add(control(id))
   for (const id of known(ALWAYS_WRITTEN)) attributes[id] = USER_DEFINED
   for (const id of [special.eos, eot, eom]) add(id)

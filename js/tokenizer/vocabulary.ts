@@ -1,7 +1,7 @@
 import { FormatError, UnsupportedError } from '../errors.ts'
 import type { Metadata } from '../gguf/types.ts'
 import { BYTE, CONTROL, NORMAL, RSTRIP, UNKNOWN, UNUSED, USER_DEFINED } from './attributes.ts'
-import { FIM_ENDING, nameSpecialTokens, type SpecialIds } from './named.ts'
+import { nameSpecialTokens, type SpecialIds } from './named.ts'
 import { type PreTokenizer, preTokenizer } from './pretokenizers.ts'
 
 /** By the codes of `tokenizer.ggml.token_type`. */
@@ -51,9 +51,8 @@ export function readVocabulary(metadata: Metadata): Vocabulary {
   ids.delete('')
   const attributes = readAttributes(metadata, tokens.length)
   const special = readSpecialIds(metadata, kind, tokens.length)
-  const fim = Object.fromEntries(FIM_ENDING.map((key) => [key, readId(metadata, key, tokens.length)]))
   const pre = readPreTokenizer(metadata, kind)
-  const named = nameSpecialTokens(ids, attributes, special, fim)
+  const named = nameSpecialTokens(ids, attributes, special, (key) => readUnusedId(metadata, key, tokens.length))
   if (/phi-?3/i.test(optionalString(metadata, 'general.name') ?? '')) stripAfterSpecial(tokens, ids, attributes)
   const addBos = flag(metadata, 'add_bos_token')
   const addEos = flag(metadata, 'add_eos_token')
