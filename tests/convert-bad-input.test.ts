@@ -208,7 +208,7 @@ test('configurations of another kind or out of range are refused, with the key',
     [{ rope_scaling: { rope_type: 'longrope' } }, UnsupportedError, 'HF_ROPE'],
     [{ partial_rotary_factor: 0.5 }, UnsupportedError, 'HF_ROPE'],
     [{ rope_scaling: { type: 'linear' } }, FormatError, 'HF_CONFIG'],
-    [{ rope_scaling: { type: 'yarn', factor: 2 } }, FormatError, 'HF_CONFIG'],
+    [{ rope_scaling: { type: 'yarn', factor: 2, original_max_position_embeddings: 0 } }, FormatError, 'HF_CONFIG'],
     [{ rope_scaling: { rope_type: 'llama3', high_freq_factor: 1, low_freq_factor: 4 } }, FormatError, 'HF_CONFIG'],
     ...[0, -1, 1.5, '32', null, 2 ** 40].flatMap((value) =>
       ['hidden_size', 'num_hidden_layers', 'num_attention_heads', 'intermediate_size', 'vocab_size'].map(
@@ -228,6 +228,20 @@ test('configurations of another kind or out of range are refused, with the key',
   await rejects(convert(folder(LLAMA).set('config.json', Buffer.from('{'))), FormatError, 'FILE_JSON')
   await rejects(convert(folder(LLAMA).set('config.json', Buffer.from('[]'))), FormatError, 'FILE_JSON')
   await rejects(convert(folder(LLAMA).set('config.json', Uint8Array.of(0xff))), FormatError, 'FILE_TEXT')
+})
+
+test("Mistral's heads of keys: 8 where nothing is said, as many as others where null is", async () => {
+  const heads = async (change: Json) => {
+    const files = changed(MISTRAL, 'config.json', (config) => {
+      Object.assign(config, { num_attention_heads: 16, head_dim: 4, num_key_value_heads: undefined }, change)
+    })
+    return convert(files).then(
+      () => '',
+      (error: CriaError) => error.message,
+    )
+  }
+  assert.match(await heads({}), /k_proj.*asks for \[32, 32\]/)
+  assert.match(await heads({ num_key_value_heads: null }), /k_proj.*asks for \[64, 32\]/)
 })
 
 test('rotary scalings become those of GGUF', async () => {
@@ -252,6 +266,12 @@ test('rotary scalings become those of GGUF', async () => {
     freq_base: 1e6,
     dimension_count: 8,
   })
+  // The context that a model was trained for: of its own, or beside the other sizes, or all of its context.
+  const trained = async (config: Json) => (await scaled(config))['scaling.original_context_length']
+  const short = { type: 'yarn', factor: 2 }
+  assert.is(await trained({ rope_scaling: short }), 512)
+  assert.is(await trained({ rope_scaling: short, original_max_position_embeddings: 32 }), 32)
+  assert.is(await trained({ rope_scaling: { ...short, original_max_position_embeddings: 16 } }), 16)
   const warnings: unknown[] = []
   assert.equal(await scaled({ rope_scaling: { type: 'dynamic', factor: 2 } }, warnings), {
     freq_base: 500000,
@@ -388,6 +408,59 @@ test('several chat templates keep their names', async () => {
     json.chat_template = undefined
   }).set('chat_template.jinja', Buffer.from('C'))
   assert.is((await read(await convert(file))).metadata.get('tokenizer.chat_template'), 'C')
+  file.set('additional_chat_templates/rag.jinja', Buffer.from('D'))
+  const several = (await read(await convert(file))).metadata
+  assert.is(several.get('tokenizer.chat_template'), 'C')
+  assert.is(several.get('tokenizer.chat_template.rag'), 'D')
+  assert.equal(several.get('tokenizer.chat_templates'), ['rag'])
+  const empty = changed(MISTRAL, 'tokenizer_config.json', (json) => {
+    json.chat_template = ''
+  })
+  assert.is((await read(await convert(empty))).metadata.has('tokenizer.chat_template'), false)
+})
+
+test('BOS and EOS stand in cls and sep where the settings call them so, and go where the template puts them', async () => {
+  const special = async (settings: Json, first: string | undefined, last?: string) => {
+    const files = changed(MISTRAL, 'tokenizer_config.json', (json) => {
+      for (const key of Object.keys(json)) delete json[key]
+      Object.assign(json, settings)
+    })
+    const tokenizer = JSON.parse(Buffer.from(files.get('tokenizer.json')!).toString('utf8')) as Json
+    const put = (id: string | undefined) => (id === undefined ? [] : [{ SpecialToken: { id } }])
+    const single = [...put(first), { Sequence: { id: 'A' } }, ...put(last)]
+    tokenizer.post_processor = { type: 'TemplateProcessing', single }
+    files.set('tokenizer.json', Buffer.from(JSON.stringify(tokenizer)))
+    const config = JSON.parse(Buffer.from(files.get('config.json')!).toString('utf8')) as Json
+    for (const part of ['bos', 'eos']) delete config[`${part}_token_id`]
+    const { metadata } = await read(await convert(files.set('config.json', Buffer.from(JSON.stringify(config)))))
+    const get = (key: string) => metadata.get(`tokenizer.ggml.${key}`)
+    return [get('bos_token_id'), get('add_bos_token'), get('eos_token_id'), get('add_eos_token'), get('eot_token_id')]
+  }
+  const [begin, end, pad] = [300, 301, 302]
+  // What gguf-py's SpecialVocab makes of the same folders.
+  assert.equal(await special({ cls_token: '<|begin|>', sep_token: '<|end|>' }, '<|begin|>'), [
+    begin,
+    true,
+    end,
+    undefined,
+    undefined,
+  ])
+  assert.equal(await special({ bos_token: '', cls_token: '<|begin|>' }, '<pad>'), [
+    begin,
+    false,
+    undefined,
+    undefined,
+    undefined,
+  ])
+  assert.equal(await special({ bos_token: '<pad>' }, '<|begin|>'), [pad, true, undefined, undefined, undefined])
+  assert.equal(await special({ bos_token: '<pad>', cls_token: '<|end|>' }, '<|begin|>'), [
+    pad,
+    false,
+    undefined,
+    undefined,
+    undefined,
+  ])
+  assert.equal(await special({ sep_token: '<|end|>' }, '<|begin|>', '<pad>'), [begin, true, pad, true, end])
 })
 
 test('options out of range and aborts are refused', async () => {

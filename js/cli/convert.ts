@@ -96,8 +96,15 @@ async function folderOf(path: string): Promise<string> {
   throw new SourceError('FILE_NOT_FOUND', `There is no folder ${path}; check the path.`, path)
 }
 
+/** A folder in the folder, of chat templates beside chat_template.jinja. */
+const TEMPLATES = 'additional_chat_templates'
+
 async function filesOf(folder: string): Promise<Map<string, ModelInput>> {
-  return new Map((await readdir(folder)).map((name) => [name, join(folder, name)]))
+  const names = await readdir(folder)
+  if (names.includes(TEMPLATES)) {
+    names.push(...(await readdir(join(folder, TEMPLATES))).map((name) => `${TEMPLATES}/${name}`))
+  }
+  return new Map(names.map((name) => [name, join(folder, name)]))
 }
 
 /** `tiny-llama-v1.1` → `Tiny Llama v1.1`, as llama.cpp has it. */

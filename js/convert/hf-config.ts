@@ -57,12 +57,14 @@ export function readHfConfig(json: Json, warn: (warning: CriaWarning) => void): 
   const statedHeadDim = optionalCount(json, 'head_dim')
   if (statedHeadDim === undefined && dim % heads !== 0)
     throw wrong('num_attention_heads', 'a divisor of hidden_size', heads)
-  const kvHeads = optionalCount(json, 'num_key_value_heads') ?? (isMistral ? 8 : heads)
+  const kvHeads =
+    optionalCount(json, 'num_key_value_heads') ?? (isMistral && !('num_key_value_heads' in json) ? 8 : heads)
   if (heads % kvHeads !== 0) throw wrong('num_key_value_heads', 'a divisor of num_attention_heads', kvHeads)
   const headDim = statedHeadDim ?? dim / heads
   if (headDim % 2 !== 0) throw wrong('head_dim', 'even', headDim)
   const layers = count(json, 'num_hidden_layers')
   if (layers > MOST_LAYERS) throw wrong('num_hidden_layers', `at most ${MOST_LAYERS}`, layers)
+  const context = optionalCount(json, 'max_position_embeddings') ?? (isMistral ? 131072 : 2048)
   return {
     vocabulary: count(json, 'vocab_size'),
     dim,
@@ -72,9 +74,9 @@ export function readHfConfig(json: Json, warn: (warning: CriaWarning) => void): 
     kvHeads,
     statedHeadDim,
     headDim,
-    context: optionalCount(json, 'max_position_embeddings') ?? (isMistral ? 131072 : 2048),
+    context,
     epsilon: number(json, 'rms_norm_eps', 1e-6),
-    rope: readRope(json, warn),
+    rope: readRope(json, context, warn),
     tied: json.tie_word_embeddings === true,
     attentionBias: json.attention_bias === true,
     feedForwardBias: json.mlp_bias === true,
@@ -97,15 +99,18 @@ function refuseWhatIsOther(json: Json): void {
 const NO_SCALING = ['default', 'none']
 const SCALINGS = ['linear', 'yarn', 'llama3']
 
-function readRope(json: Json, warn: (warning: CriaWarning) => void): Rope {
+function readRope(json: Json, context: number, warn: (warning: CriaWarning) => void): Rope {
   // transformers 5 has all of it in rope_parameters, earlier versions beside rope_scaling.
-  const parameters = asObject(json.rope_parameters) ?? asObject(json.rope_scaling) ?? {}
+  const { original_max_position_embeddings = context, ...given } =
+    asObject(json.rope_parameters) ?? asObject(json.rope_scaling) ?? {}
+  const trained = json.original_max_position_embeddings ?? original_max_position_embeddings
+  const parameters: Json = { ...given, original_max_position_embeddings: trained }
   const theta = number(parameters, 'rope_theta', number(json, 'rope_theta', 10000))
   if (number(json, 'partial_rotary_factor', number(parameters, 'partial_rotary_factor', 1)) !== 1) {
     throw new UnsupportedError('HF_ROPE', 'config.json rotates only a part of each head (partial_rotary_factor).', json)
   }
-  const given = parameters.rope_type ?? parameters.type
-  const type = typeof given === 'string' ? given.toLowerCase() : undefined
+  const name = given.rope_type ?? given.type
+  const type = typeof name === 'string' ? name.toLowerCase() : undefined
   if (type === undefined || NO_SCALING.includes(type)) return { theta, type: undefined, parameters }
   if (SCALINGS.includes(type)) return { theta, type, parameters }
   if (type === 'dynamic') {
@@ -176,7 +181,7 @@ export function ropeFactors({ rope, headDim }: HfConfig): Float32Array | undefin
   const factor = number(rope.parameters, 'factor', 8)
   const low = number(rope.parameters, 'low_freq_factor', 1)
   const high = number(rope.parameters, 'high_freq_factor', 4)
-  const trained = number(rope.parameters, 'original_max_position_embeddings', 8192)
+  const trained = number(rope.parameters, 'original_max_position_embeddings')
   if (high <= low) throw wrong('high_freq_factor', 'above low_freq_factor', high)
   return Float32Array.from({ length: headDim / 2 }, (_, i) => {
     const frequency = fround(1 / fround(pow(rope.theta, fround((2 * i) / headDim))))

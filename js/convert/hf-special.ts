@@ -12,7 +12,6 @@ const PARTS = [
   ['unk', 'unknown'],
   ['sep', 'seperator'],
   ['pad', 'padding'],
-  ['cls', 'cls'],
   ['mask', 'mask'],
 ] as const
 /** Granite's small models and SmolLM say that BOS is put first, and do not. Source: llama.cpp. */
@@ -52,10 +51,16 @@ function readTexts({ tokenizer, settings }: TokenizerFiles): {
   adds: Map<'bos' | 'eos', boolean>
 } {
   const texts = new Map<string, string>()
-  for (const [part] of PARTS) {
-    const value = settings[`${part}_token`]
+  const read = (part: string, key: string): void => {
+    const value = settings[`${key}_token`]
     const text = typeof value === 'string' ? value : asObject(value)?.content
-    if (typeof text === 'string') texts.set(part, text)
+    if (typeof text === 'string' && text !== '' && !texts.has(part)) texts.set(part, text)
+  }
+  for (const [part] of PARTS) read(part, part)
+  read('cls', 'cls')
+  if (tokenizer) {
+    read('bos', 'cls')
+    read('eos', 'sep')
   }
   const adds = new Map<'bos' | 'eos', boolean>()
   const processor = asObject(tokenizer?.post_processor)
@@ -84,7 +89,8 @@ function readTemplate(single: readonly Json[], texts: Map<string, string>, adds:
   const first = special(single[0])
   if (first !== undefined) {
     if (!texts.has('bos')) texts.set('bos', first)
-    adds.set('bos', first === texts.get('bos') || first === texts.get('cls'))
+    // Where no token is named as cls, the first is.
+    adds.set('bos', !texts.has('cls') || first === texts.get('bos') || first === texts.get('cls'))
   }
   const last = special(single[single.length - 1])
   if (last === undefined) return
@@ -97,7 +103,7 @@ function readTemplate(single: readonly Json[], texts: Map<string, string>, adds:
 /** Chat templates: of tokenizer_config.json, or of files of their own. */
 export async function describeChatTemplates(folder: Folder, settings: Json): Promise<MetadataEntry[]> {
   const given = settings.chat_template ?? (await templateFile(folder))
-  if (typeof given === 'string') return [entry('tokenizer.chat_template', 'string', given)]
+  if (typeof given === 'string') return given === '' ? [] : [entry('tokenizer.chat_template', 'string', given)]
   const named = asObjects(given)
     .map(({ name, template }) => ({ name: String(name ?? '').replace(/[^A-Za-z0-9]/g, '_'), template }))
     .filter((choice): choice is { name: string; template: string } => typeof choice.template === 'string')
@@ -120,6 +126,13 @@ export async function describeChatTemplates(folder: Folder, settings: Json): Pro
 }
 
 async function templateFile(folder: Folder): Promise<unknown> {
-  if (folder.has('chat_template.jinja')) return folder.text('chat_template.jinja')
+  if (folder.has('chat_template.jinja')) {
+    const templates = [{ name: 'default', template: await folder.text('chat_template.jinja') }]
+    for (const file of folder.names) {
+      const name = /^additional_chat_templates\/(.+)\.jinja$/.exec(file)?.[1]
+      if (name !== undefined) templates.push({ name, template: await folder.text(file) })
+    }
+    return templates
+  }
   return (await folder.jsonIfPresent('chat_template.json'))?.chat_template
 }
