@@ -106,13 +106,20 @@ export function serializeError(error: unknown): SerializedError {
 
 /** @internal */
 export function deserializeError(data: SerializedError): Error {
-  const options = { cause: data.cause }
-  if (data.name === 'AbortError') return new AbortError(data.message.replace(/ was aborted\.$/, ''), data.cause)
-  const Class = CLASSES[data.name]
-  if (Class) return new Class(data.code ?? 'UNKNOWN', data.message, data.value, options)
-  const error = new Error(data.message, options)
-  error.name = data.name
+  const { name, message, code, value, stack } = data
+  const cause = isSerialized(data.cause) ? deserializeError(data.cause) : data.cause
+  if (code === 'ABORTED') return new AbortError(message.replace(/ was aborted\.$/, ''), cause)
+  const Class = CLASSES[name]
+  if (Class) return new Class(code ?? 'UNKNOWN', message, value, { cause })
+  const error = new Error(message, { cause })
+  error.name = name
+  // Where it was thrown says more than where it arrived.
+  if (stack !== undefined) error.stack = stack
   return error
+}
+
+function isSerialized(cause: unknown): cause is SerializedError {
+  return typeof cause === 'object' && cause !== null && 'message' in cause
 }
 
 /** Throws an {@link AbortError} once the signal has fired. @internal */

@@ -59,8 +59,16 @@ const OPTIONS = {
   write: false,
   logLevel: 'warning',
 }
-/** For modules. What bundlers go by, `@__PURE__`, stays. */
-const TERSER = { module: true, ecma: 2022, compress: { passes: 3 }, format: { preserve_annotations: true } }
+/**
+ * For modules. What bundlers go by, `@__PURE__`, stays. Lines are short, as Node shows all of the one that an uncaught error
+ * comes from.
+ */
+const TERSER = {
+  module: true,
+  ecma: 2022,
+  compress: { passes: 3 },
+  format: { preserve_annotations: true, max_line_len: 1000 },
+}
 const TERSER_VERSION = JSON.stringify(TERSER) + createRequire(import.meta.url)('terser/package.json').version
 /**
  * Targets that stay out of dist/: for tests, and those without shared memory. The -threads targets serve for both, as the

@@ -1,4 +1,5 @@
 /** The package as it is installed: what is in it, and that it works in a folder with nothing else. */
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
 import { buildSync } from 'esbuild'
@@ -71,6 +72,21 @@ test('the module runs: imported, and from CommonJS', () => {
   )
   const fromCommonJs = `import('cria').then(async ({ load }) => { ${story} })`
   assert.match(run(process.execPath, ['-e', fromCommonJs], home).stdout, /^Once/)
+})
+
+test('an uncaught error is not lost in the code that Node shows above it', () => {
+  for (const [code, message] of Object.entries({
+    "load('none.gguf')": 'There is no file none.gguf',
+    "load('node_modules/cria/models/stories260K.gguf', { context: '5' })": 'context must be',
+  })) {
+    const script = `import { load } from 'cria'; await ${code}`
+    const { stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      cwd: home,
+      encoding: 'utf8',
+    })
+    assert.match(stderr, message)
+    assert.ok(stderr.indexOf(message) < 1500, `${stderr.indexOf(message)} characters before: ${message}`)
+  }
 })
 
 toolTest('publint finds nothing', 'publint/src/cli.js', () => {
