@@ -2,13 +2,26 @@
 import { ArgumentError } from './errors.ts'
 
 export function invalid(name: string, rule: string, value: unknown): ArgumentError {
-  const shown = typeof value === 'object' && value !== null ? 'an object' : String(value)
+  const shown =
+    typeof value === 'string'
+      ? JSON.stringify(value)
+      : typeof value === 'object' && value !== null
+        ? 'an object'
+        : String(value)
   return new ArgumentError('INVALID_OPTION', `${name} must be ${rule}, not ${shown}.`, value)
 }
 
 /** @throws ArgumentError INVALID_OPTION for what is no object */
 export function checkObject(options: unknown): void {
   if (typeof options !== 'object' || options === null) throw invalid('The options', 'an object', options)
+}
+
+/** Refuses names as llama.cpp and OpenAI write them, which would else pass in silence. @throws ArgumentError INVALID_OPTION */
+export function checkCamelCase(options: object): void {
+  for (const name of Object.keys(options)) {
+    const camel = name.replaceAll(/_+([a-z])/g, (_, letter: string) => letter.toUpperCase())
+    if (camel !== name) throw new ArgumentError('INVALID_OPTION', `There is no option ${name}; write ${camel}.`, name)
+  }
 }
 
 /** Options that are of one type where they are given. @throws ArgumentError INVALID_OPTION */

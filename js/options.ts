@@ -1,7 +1,7 @@
 /** Checks what users give to `load` and `generate`, and settles the defaults. */
 import type { GenerateOptions, InspectOptions, IsaReason, KvType, LoadOptions } from './api.ts'
 import { autoThreads, hasRelaxedSimd, hasSimd, type Place, whyOneThread } from './capabilities.ts'
-import { checkObject, checkTypes, invalid } from './check.ts'
+import { checkCamelCase, checkObject, checkTypes, invalid } from './check.ts'
 import { TRAINED_CONTEXT } from './engine/context.ts'
 import { DEFAULT_PARALLEL } from './engine/plan.ts'
 import { UnsupportedError } from './errors.ts'
@@ -74,6 +74,7 @@ export type SettledGenerate = Omit<GenerateOptions, keyof SamplerOptions | 'n' |
 /** @throws ArgumentError INVALID_OPTION with the value at fault */
 export function settleGenerate(options: GenerateOptions, vocabularySize: number): SettledGenerate {
   checkObject(options)
+  checkCamelCase(options)
   const { maxTokens, stop, special, bos, ignoreEos, showSpecial, logprobs, topLogprobs, priority, signal } = options
   const { contextShift, keep, echo } = options
   checkTypes(options, 'boolean', ['special', 'bos', 'ignoreEos', 'showSpecial', 'logprobs', 'contextShift', 'echo'])

@@ -138,6 +138,19 @@ test('what generate does not know never reaches a worker', async () => {
   await fails(model.generate('x', null as never).result(), ArgumentError, 'INVALID_OPTION')
 })
 
+test('names of options as other APIs write them are refused, and the right ones told', async () => {
+  for (const [name, right] of Object.entries({
+    max_tokens: 'maxTokens',
+    top_k: 'topK',
+    dynatemp_range: 'dynatempRange',
+  })) {
+    const error = await fails(model.generate('x', { [name]: 1 } as never).result(), ArgumentError, 'INVALID_OPTION')
+    assert.is(error.message, `There is no option ${name}; write ${right}.`)
+    assert.is(error.value, name)
+  }
+  await usable()
+})
+
 test('options that are no object, or hold the wrong things, wherever there are any', async () => {
   for (const options of [null, 5, { special: 'yes' }]) {
     await fails(() => model.tokenize('x', options as never), ArgumentError, 'INVALID_OPTION')

@@ -131,7 +131,7 @@ test('what is no model', async () => {
   await rejects(open('ftp://host/model.gguf'), ArgumentError, 'INPUT_SCHEME')
   await rejects(open(new URL('data:,x')), ArgumentError, 'INPUT_SCHEME')
   await rejects(open('http://'), ArgumentError, 'INPUT_URL')
-  for (const input of [undefined, null, 1, {}, []]) await rejects(open(input), ArgumentError, 'INPUT_KIND')
+  for (const input of [undefined, null, 1, '', {}, []]) await rejects(open(input), ArgumentError, 'INPUT_KIND')
   await rejects(openSource(DATA, openFile, { signal: AbortSignal.abort() }), AbortError, 'ABORTED')
 })
 

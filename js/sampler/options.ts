@@ -1,5 +1,5 @@
 /** What a caller may ask of the sampler, checked and put in order. */
-import { ArgumentError } from '../errors.ts'
+import { invalid } from '../check.ts'
 import type { ChainStep } from './chain.ts'
 import type { SamplerOptions } from './types.ts'
 
@@ -12,11 +12,6 @@ export interface SamplerSettings {
   /** What follows them, in llama.cpp's order. */
   cuts: ChainStep[]
   seed: number | undefined
-}
-
-function invalid(name: string, rule: string, value: unknown): ArgumentError {
-  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value)
-  return new ArgumentError('INVALID_OPTION', `${name} must be ${rule}, not ${shown}.`, value)
 }
 
 function number(name: string, value: unknown, fallback: number, low = -Infinity, high = Infinity): number {

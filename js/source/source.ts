@@ -82,7 +82,7 @@ async function open(
   openFile: OpenFile,
   options: SourceOptions & { signal?: AbortSignal },
 ): Promise<Source> {
-  if (typeof input === 'string' || input instanceof URL) {
+  if ((typeof input === 'string' && input !== '') || input instanceof URL) {
     const location = String(input)
     // A browser's extension fetches its own files, too.
     if (/^(https?|[a-z-]+-extension):/i.test(location)) return openHttp(location, options)
@@ -106,7 +106,7 @@ async function open(
   if (kind === '[object Blob]' || kind === '[object File]') return blobSource(input as Blob)
   throw new ArgumentError(
     'INPUT_KIND',
-    'The model must be a path, a URL, a Blob or File, an ArrayBuffer or a view of one.',
+    'The model must be a path, a URL, a Blob or File, an ArrayBuffer or a view of one; of a response, its URL or `await response.blob()`.',
     typeof input,
   )
 }
