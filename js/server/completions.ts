@@ -1,6 +1,7 @@
 /** `/v1/completions`. */
 import type { GenerateResult, Model, SampledLogprobs } from '../api.ts'
 import type { Defaults } from './chat.ts'
+import { Offsets } from './offsets.ts'
 import { choiceOptions, generateOptions, promptsOf } from './options.ts'
 import { type PromptToken, promptLogprobs } from './prompt-logprobs.ts'
 import { textLogprobs } from './run.ts'
@@ -28,34 +29,29 @@ export function serveCompletions(body: CompletionBody, name: string, model: Mode
       promptTokens.push(await promptLogprobs(model, ids, logprobs ?? 0, signal))
     }
   }
-  /** Of each choice, the characters that are out. */
-  const lengths = prompts.flatMap(() => Array.from({ length: n }, () => 0))
-  const told = (index: number, text: string, tokens: readonly SampledLogprobs[], reason: string | null): object => {
-    const offset = lengths[index]!
-    lengths[index] = offset + text.length
-    return {
-      text,
-      index,
-      logprobs: logprobs !== undefined && tokens.length > 0 ? completionLogprobs(tokens, offset) : null,
-      finish_reason: reason,
-    }
-  }
+  const offsets = Array.from({ length: prompts.length * n }, (_, index) => new Offsets(model, echoed(index) !== ''))
+  const told = (index: number, text: string, tokens: readonly SampledLogprobs[], reason: string | null): object => ({
+    text,
+    index,
+    logprobs: tokens.length > 0 ? completionLogprobs(tokens, offsets[index]!.next(tokens)) : null,
+    finish_reason: reason,
+  })
   const opening = (index: number): object => {
     const text = echoed(index)
-    lengths[index] = text.length
     const tokens = promptTokens[Math.floor(index / n)]
-    return { text, index, logprobs: tokens ? completionLogprobs([], text.length, tokens) : null, finish_reason: null }
+    const logprobs = tokens ? completionLogprobs(tokens, offsets[index]!.prompt(tokens, text.length)) : null
+    return { text, index, logprobs, finish_reason: null }
   }
   const choice = (result: GenerateResult, index: number): object => {
-    const { text, finishReason } = result
-    if (!echo) return told(index, text, textLogprobs(result), finishReason)
-    const before = echoed(index)
-    const tokens = promptTokens[Math.floor(index / n)]
+    const before = echo ? echoed(index) : ''
+    const tokens = textLogprobs(result)
+    const prompt = promptTokens[Math.floor(index / n)] ?? []
+    const places = [...(echo ? offsets[index]!.prompt(prompt, before.length) : []), ...offsets[index]!.next(tokens)]
     return {
-      text: before + text,
+      text: before + result.text,
       index,
-      logprobs: tokens ? completionLogprobs(textLogprobs(result), before.length, tokens) : null,
-      finish_reason: finishReason,
+      logprobs: logprobs === undefined ? null : completionLogprobs([...prompt, ...tokens], places),
+      finish_reason: result.finishReason,
     }
   }
   return {

@@ -4,6 +4,7 @@ import { logprobsOf } from '../sampler/logprobs.ts'
 
 /** A token of the prompt; the first one has nothing before it that could foretell it. */
 export interface PromptToken {
+  id: number
   text: string
   logprob: number | null
   top: Pick<TokenLogprob, 'text' | 'logprob'>[] | null
@@ -23,13 +24,14 @@ export async function promptLogprobs(
   signal: AbortSignal,
 ): Promise<PromptToken[]> {
   const text = (id: number): string => model.detokenize([id], { special: true, continued: true })
-  const tokens: PromptToken[] = ids.slice(0, 1).map((id) => ({ text: text(id), logprob: null, top: null }))
+  const tokens: PromptToken[] = ids.slice(0, 1).map((id) => ({ id, text: text(id), logprob: null, top: null }))
   for (let from = 0; from < ids.length - 1; from += WINDOW) {
     const to = Math.min(from + WINDOW, ids.length - 1)
     const { data, shape } = await model.logits(ids.slice(0, to), { from, signal })
     for (let at = from; at < to; at++) {
       const row = data.subarray((at - from) * shape[1], (at - from + 1) * shape[1])
       const [chosen, ...top] = logprobsOf(row, ids[at + 1]!, count).map(([id, logprob]) => ({
+        id,
         text: text(id),
         logprob,
       }))

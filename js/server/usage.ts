@@ -32,26 +32,12 @@ export function chatLogprobs(tokens: readonly SampledLogprobs[]): object {
   return { content: tokens.map((token) => ({ ...told(token), top_logprobs: token.top.map(told) })), refusal: null }
 }
 
-/**
- * The form of `/v1/completions`. `offset`: characters of text before the first of `tokens`, which those of an echoed prompt
- * end at.
- */
-export function completionLogprobs(
-  tokens: readonly SampledLogprobs[],
-  offset: number,
-  prompt: readonly PromptToken[] = [],
-): object {
-  const all: readonly PromptToken[] = [...prompt, ...tokens]
-  // What the text does not show of a prompt, BOS and a first space, lies before its beginning.
-  let end = offset - prompt.reduce((sum, { text }) => sum + text.length, 0)
-  const offsets = all.map(({ text }) => {
-    end += text.length
-    return Math.max(0, end - text.length)
-  })
+/** The form of `/v1/completions`: of each token what it is, how probable, and where it begins. */
+export function completionLogprobs(tokens: readonly PromptToken[], offsets: readonly number[]): object {
   return {
-    tokens: all.map(({ text }) => text),
-    token_logprobs: all.map(({ logprob }) => logprob),
-    top_logprobs: all.map(({ top }) => top && Object.fromEntries(top.map(({ text, logprob }) => [text, logprob]))),
+    tokens: tokens.map(({ text }) => text),
+    token_logprobs: tokens.map(({ logprob }) => logprob),
+    top_logprobs: tokens.map(({ top }) => top && Object.fromEntries(top.map(({ text, logprob }) => [text, logprob]))),
     text_offset: offsets,
   }
 }
