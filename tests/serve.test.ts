@@ -1,6 +1,9 @@
 /** `cria serve`: how it begins and ends, what its flags come to, what it makes of improper requests. */
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { inspect } from 'cria'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -99,6 +102,39 @@ test('cria serve answers 503 to who asks on an old connection while it ends', as
   assert.match(second ?? '', /^HTTP\/1\.1 503 .*retry-after: 1\r\n.*"ending"/is)
 })
 
+test('keys may be lists and lie in a file; flags that are given but empty open nothing', async () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'cria-')), 'keys')
+  writeFileSync(file, 'of, a file\r\n\nanother\n')
+  const { url, child, ended } = await serve('--api-key', 'a,b', '--api-key', 'c', '--api-key-file', file, '--host', '')
+  const status = async (key: string): Promise<number> =>
+    (await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${key}` } })).status
+  for (const key of ['a', 'b', 'c', 'of, a file', 'another']) assert.is(await status(key), 200, key)
+  for (const key of ['', 'a,b', 'of']) assert.is(await status(key), 401, key)
+  child.kill('SIGTERM')
+  assert.is(await ended, 0)
+  writeFileSync(file, '\n')
+  for (const flags of [
+    ['--api-key', ''],
+    ['--api-key', ','],
+    ['--api-key-file', file],
+  ]) {
+    const { code, stderr } = await cria(['serve', '--port', '0', ...flags])
+    assert.is(code, 2)
+    assert.match(stderr, 'There is no key')
+  }
+  const template = await cria(['serve', '--port', '0', '--chat-template', '{% for %}'])
+  assert.is(template.code, 1)
+  assert.match(template.stderr, '(TEMPLATE_')
+})
+
+test('who reads the log may leave before the clients do', async () => {
+  const { url, child, ended } = await serve()
+  child.stderr!.destroy()
+  for (let i = 0; i < 5; i++) assert.is((await fetch(`${url}/v1/models`)).status, 200)
+  child.kill('SIGTERM')
+  assert.is(await ended, 0)
+})
+
 test('cria serve answers what is no proper request, and listens on loopback alone', async () => {
   const server = start(process.execPath, [CLI, 'serve', '--port', '0', '--alias', 'x'])
   try {
@@ -112,6 +148,12 @@ test('cria serve answers what is no proper request, and listens on loopback alon
     assert.is(await status({ path: '/v1/models' }), 200)
     assert.is(await status({ path: '/v1/models', method: 'TRACE' }), 400)
     assert.is(await status({ path: '/v1/models', headers: { host: 'not a host' } }), 400)
+    const socket = connect(Number(port), '127.0.0.1')
+    // As a proxy is asked.
+    socket.write('GET http://elsewhere/health HTTP/1.1\r\nhost: elsewhere\r\nconnection: close\r\n\r\n')
+    let text = ''
+    for await (const data of socket) text += String(data)
+    assert.match(text, /^HTTP\/1.1 200 /)
     const taken = await cria(['serve', '--port', port])
     assert.is(taken.code, 1)
     assert.match(taken.stderr, /EADDRINUSE/)

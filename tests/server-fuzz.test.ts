@@ -44,7 +44,7 @@ const BAD_GENERATION: Record<string, unknown[]> = {
   model: notText,
   stream: notBoolean,
   stream_options: notObject,
-  n: integer(1, 16),
+  n: integer(1, 128),
   max_tokens: integer(0, MOST),
   stop: [5, true, {}, '', 'x'.repeat(1001), Array(17).fill('a')],
   ignore_eos: notBoolean,
@@ -61,7 +61,17 @@ const BAD_GENERATION: Record<string, unknown[]> = {
   presence_penalty: number(-2, 2),
   dynatemp_range: number(0, 100),
   dynatemp_exponent: number(0, 100),
-  logit_bias: [...notObject, { x: 1 }, { '-1': 1 }, { 1: '1' }, { 1: 101 }, { 1: null }, { 512: 1 }, { 1: HUGE }],
+  logit_bias: [
+    ...notObject,
+    { x: 1 },
+    { '05': 1 },
+    { '-1': 1 },
+    { 1: '1' },
+    { 1: 101 },
+    { 1: null },
+    { 512: 1 },
+    { 1: HUGE },
+  ],
   seed: integer(-1, 4294967295),
 }
 const notMessages = [...notObject, [], {}, 'Hi', Array(5000).fill(0)].filter(

@@ -4,6 +4,7 @@ import { createHandler, type Handler, type HandlerOptions, type RequestLog } fro
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { logprobsOf } from '../js/sampler/logprobs.ts'
+import { Offsets } from '../js/server/offsets.ts'
 import { bits, fails, SMOLLM, STORIES } from './api-helpers.ts'
 import { ENDLESS, first } from './server-helpers.ts'
 import { sharedTest } from './shared.ts'
@@ -139,6 +140,38 @@ test('logprobs of /v1/completions are those of its tokens, whole and streamed', 
     parts.flatMap((part) => part.text_offset),
     offsets,
   )
+})
+
+test('tokens begin where the text before them ends, also within characters and where a stop text cuts it', async () => {
+  const ids = model.tokenize('a 🦙 née b', { bos: false })
+  const text = (count: number): string => model.detokenize(ids.slice(0, count), { continued: true })
+  const expected = ids.map((_, i) => text(i).replace(/\ufffd+$/, '').length)
+  assert.ok(new Set(expected).size <= ids.length - 3)
+  assert.equal(new Offsets(model, true).next(ids.map((id) => ({ id }))), expected)
+  const handler = createHandler(model)
+  for (const fields of [
+    { prompt: [[1, 5, 200], [1]], stop: 'a', seed: 5, temperature: 1.5, n: 3, max_tokens: 30 },
+    { prompt: 'a 🦙 b', echo: true, ...GREEDY },
+    { prompt: '', echo: true, ...GREEDY },
+    { prompt: '', ...GREEDY },
+  ]) {
+    const { choices } = (await ask(handler, post('/v1/completions', { ...fields, logprobs: 0 }))).body
+    const body = { ...fields, logprobs: 0, stream: true }
+    const events = (await (await handler(post('/v1/completions', body))).text()).split('\n\n').slice(0, -2)
+    const parts = events.map((event) => JSON.parse(event.slice('data: '.length)).choices[0])
+    for (const { index, logprobs, text } of choices) {
+      const streamed = parts.filter((part) => part.index === index).flatMap((part) => part.logprobs?.text_offset ?? [])
+      assert.equal(streamed, logprobs.text_offset)
+      for (const [i, offset] of logprobs.text_offset.entries()) {
+        const token = logprobs.tokens[i].replace(/\ufffd|<s>/g, '')
+        // A first word goes without its space.
+        const whole = 'stop' in fields || text.slice(offset).startsWith(token)
+        assert.ok(whole || (offset === 0 && text.startsWith(token.trim())), `${token} at ${offset} of ${text}`)
+      }
+    }
+  }
+  const none = await ask(handler, post('/v1/completions', { prompt: 'Once', max_tokens: 0, logprobs: 2 }))
+  assert.equal(none.body.choices[0].logprobs, { tokens: [], token_logprobs: [], top_logprobs: [], text_offset: [] })
 })
 
 test('embeddings are the model’s, as floats and as their bytes, and counted', async () => {
@@ -289,12 +322,19 @@ test('fields that contradict each other or the model are named', async () => {
   assert.equal([status, body.error.param, body.error.code], [400, 'messages', 'template_raised'])
 })
 
-test('unknown addresses and models: 404', async () => {
+test('unknown addresses and models: 404; methods that an address has not: 405', async () => {
   const handler = createHandler({ a: model, b: model })
-  for (const request of [get('/'), post('/health', {}), get('/v1/models/c'), get('/v1/chat/completions')]) {
+  for (const request of [get('/'), get('/v1/models/c'), post('/v1/responses', {})]) {
     const { status, body } = await ask(handler, request)
     assert.is(status, 404, request.url)
     assert.is(body.error.type, 'not_found_error')
+  }
+  for (const [request, allow] of [
+    [post('/health', {}), 'GET, HEAD'],
+    [get('/v1/chat/completions'), 'POST'],
+  ] as const) {
+    const { status, headers, body } = await ask(handler, request)
+    assert.equal([status, headers.get('allow'), body.error.code], [405, allow, 'method_not_allowed'])
   }
   const other = await ask(handler, post('/v1/completions', { model: 'c', prompt: 'x' }))
   assert.equal([other.status, other.body.error.param], [404, 'model'])
@@ -354,6 +394,16 @@ test('a body beyond the limit is not read to its end', async () => {
   assert.ok(pulled < 10, `${pulled} pieces`)
 })
 
+test('a client that leaves while it sends its body is no failure of the server', async () => {
+  const errors: unknown[] = []
+  const { handler, next } = logged({ onError: (error) => errors.push(error) })
+  const body = new ReadableStream({ pull: (controller) => controller.error(new Error('broken')) })
+  const init = { method: 'POST', body, duplex: 'half' } as RequestInit
+  assert.is((await handler(new Request('http://localhost/v1/completions', init))).status, 499)
+  assert.is((await next()).status, 499)
+  assert.is(errors.length, 0)
+})
+
 test('more than may wait are told to come back; a place that a client leaves is free again', async () => {
   const { handler, next } = logged({ parallel: 1, queue: 1 })
   const running = await first(await handler(post('/v1/completions', ENDLESS)))
@@ -362,7 +412,9 @@ test('more than may wait are told to come back; a place that a client leaves is 
   await new Promise((resolve) => setTimeout(resolve, 20))
   const full = await ask(handler, post('/v1/completions', { prompt: 'x', max_tokens: 1 }))
   assert.equal([full.status, full.headers.get('retry-after'), full.body.error.code], [429, '1', 'queue_full'])
-  assert.match(await (await handler(get('/metrics'))).text(), /requests_processing 1\n.*requests_deferred 1\n/s)
+  const metrics = await handler(get('/metrics'))
+  assert.is(metrics.headers.get('content-type'), 'text/plain; version=0.0.4')
+  assert.match(await metrics.text(), /requests_processing 1\n.*requests_deferred 1\n/s)
   leaving.abort()
   assert.is((await waits).status, 499)
   const second = handler(post('/v1/completions', { prompt: 'Once', ...GREEDY }))

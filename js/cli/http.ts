@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { PassThrough, Readable } from 'node:stream'
+import { ArgumentError } from '../errors.ts'
 import { ApiError, errorResponse, RETRY_AFTER } from '../server/errors.ts'
 
 /** Of a body that nobody wants, as much is read on as a client may send before it looks for the answer, and so long. */
@@ -37,7 +38,10 @@ export async function listen(
     void answer(draining ? refuse : handle, incoming, outgoing).catch(() => outgoing.destroy())
   })
   server.listen(port, host)
-  await once(server, 'listening')
+  await once(server, 'listening').catch(({ message }) => {
+    const address = `${host} port ${port}`
+    throw new ArgumentError('ADDRESS', `Nothing can listen on ${address}: ${message}. Choose another.`, address)
+  })
   const { port: actual } = server.address() as AddressInfo
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`,
@@ -77,7 +81,9 @@ function requestOf(incoming: IncomingMessage, signal: AbortSignal): Request | un
   const { method = 'GET', url = '/', headers } = incoming
   const given = Object.entries(headers).flatMap(([name, value]) => [value ?? []].flat().map((one) => [name, one]))
   try {
-    return new Request(`http://${headers.host ?? 'localhost'}${url.startsWith('/') ? url : '/'}`, {
+    // Through a proxy it is all of the address.
+    const address = url.startsWith('/') ? `http://${headers.host ?? 'localhost'}${url}` : url
+    return new Request(address, {
       method,
       headers: given as [string, string][],
       signal,

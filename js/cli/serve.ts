@@ -8,13 +8,14 @@ import { integer, text, texts, UsageError, type Values } from './flags.ts'
 import { listen } from './http.ts'
 import { loadModel } from './model.ts'
 import { CHAT_FLAGS, LOAD_FLAGS, locate, OTHER_FLAGS, SOURCE_FLAGS, sourceOptions } from './options.ts'
-import { printable, say, write } from './terminal.ts'
+import { printable, readText, say, write } from './terminal.ts'
 
 const SERVER = {
   alias: text('-a --alias', 'NAME', "the model's name for clients; default: the one in the file"),
   host: text('--host', 'ADDRESS', 'address to listen on; default: 127.0.0.1, this machine alone'),
   port: integer('--port', 'port to listen on; 0: any free one; default: 8080', 0, 65535),
-  apiKey: texts('--api-key', 'KEY', 'key that clients must send; may be repeated; default: none'),
+  apiKey: texts('--api-key', 'KEY,…', 'keys of which clients must send one; may be repeated; default: none'),
+  apiKeyFile: text('--api-key-file', 'FILE', 'the same, one a line'),
   cors: texts(
     '--cors-origin',
     'ORIGIN',
@@ -67,11 +68,14 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
   if (positionals.length > 0) {
     throw new UsageError(`serve takes no argument: ${JSON.stringify(positionals[0])}; a model goes after -m.`)
   }
-  const keys = (values.apiKey ?? []).flatMap((key) => key.split(',')).filter(Boolean)
-  const { host = '127.0.0.1', port = 8080, cors, queue, timeout, predict = -1, chatTemplate } = values
+  const keys = await keysOf(values, context.signal)
+  const { port = 8080, cors, queue, timeout, predict = -1, chatTemplate } = values
+  const host = values.host || '127.0.0.1'
   const model = await loadModel(values, context.signal, await sharedContext(values, context.signal))
   try {
-    const name = values.alias ?? (model.info.name || 'model')
+    const name = values.alias || model.info.name || 'model'
+    // As llama-server: better now than at each request.
+    if (chatTemplate) model.applyTemplate([{ role: 'user', content: 'test' }], { template: chatTemplate })
     const handler = createHandler(
       { [name]: model },
       {
@@ -85,6 +89,8 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
         ...(chatTemplate !== undefined && { template: chatTemplate }),
       },
     )
+    // Who reads the log may leave before the clients do.
+    process.stderr.on('error', () => {})
     const { url, drain } = await listen(handler, { host, port })
     await write(`cria: ${printable(name)} at ${url}/v1\n`)
     if (keys.length === 0 && !isLoopback(host))
@@ -96,6 +102,15 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
   } finally {
     await model.close()
   }
+}
+
+/** @throws UsageError where keys are asked for and there are none, as where a variable is empty: all would be let in */
+async function keysOf({ apiKey, apiKeyFile }: Values<typeof flags>, signal: AbortSignal): Promise<string[]> {
+  const lines = apiKeyFile === undefined ? '' : await readText(apiKeyFile, signal)
+  const keys = [...(apiKey ?? []).flatMap((key) => key.split(',')), ...lines.split(/\r?\n/)].filter(Boolean)
+  if ((apiKey ?? apiKeyFile) !== undefined && keys.length === 0)
+    throw new UsageError('There is no key in --api-key or --api-key-file.')
+  return keys
 }
 
 /** What `-c` and `--parallel` come to: the header tells how long an answer may be. */

@@ -40,7 +40,9 @@ async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   let length = 0
   for (;;) {
-    const { done, value } = await reader.read()
+    const { done, value } = await reader.read().catch(() => {
+      throw new ApiError(499, 'client_gone', 'The client left before it had sent its body.')
+    })
     if (done) break
     length += value.length
     if (length > limit) {

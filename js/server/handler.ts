@@ -107,7 +107,8 @@ class Server {
   private readonly gates: ReadonlyMap<Model, Gate>
   private readonly metrics = new Metrics()
   private readonly started = now()
-  private readonly paths = new Set<string>()
+  /** Which methods each path has. */
+  private readonly paths = new Map<string, string>()
 
   constructor(
     private readonly models: ReadonlyMap<string, Model>,
@@ -117,9 +118,7 @@ class Server {
     this.guard()
     this.tell()
     this.serve()
-    this.app.notFound((c) => {
-      throw new ApiError(404, 'unknown_url', `There is no ${c.req.method} ${c.req.path}.`, null, c.req.path)
-    })
+    this.app.notFound((c) => this.nothing(c.req))
     this.app.onError((error, c) => errorResponse(this.told(error, c.env.call)))
   }
 
@@ -160,7 +159,7 @@ class Server {
   private tell(): void {
     const { models, app } = this
     const get = (path: string, answer: (c: Context<Env>) => Response | Promise<Response>): void => {
-      this.paths.add(path)
+      this.paths.set(path, 'GET, HEAD')
       app.get(path, answer)
     }
     get('/health', (c) => c.json({ status: 'ok' }))
@@ -172,7 +171,9 @@ class Server {
       return c.json(modelEntry(name, model, this.started))
     })
     get('/props', (c) => c.json(this.props(c.req.query('model'))))
-    get('/metrics', async (c) => c.text(this.metrics.text(await this.served())))
+    get('/metrics', async (c) =>
+      c.body(this.metrics.text(await this.served()), 200, { 'content-type': 'text/plain; version=0.0.4' }),
+    )
   }
 
   private serve(): void {
@@ -194,8 +195,18 @@ class Server {
     })
   }
 
+  /** There is no such address, or not with this method. */
+  private nothing({ method, path }: { method: string; path: string }): Response {
+    const allow = this.paths.get(path)
+    const what = `There is no ${method} ${path}`
+    if (!allow) return errorResponse(new ApiError(404, 'unknown_url', `${what}.`))
+    const response = errorResponse(new ApiError(405, 'method_not_allowed', `${what}, but ${allow}.`))
+    response.headers.set('allow', allow)
+    return response
+  }
+
   private post<T>(endpoint: Endpoint<T>, answer: (body: T, c: Context<Env>) => Promise<Response>): void {
-    this.paths.add(endpoint.path)
+    this.paths.set(endpoint.path, 'POST')
     this.app.post(endpoint.path, async (c) => {
       c.env.call.prompt = endpoint.required[0]!
       return answer(await readBody(c.req.raw, endpoint.body, this.options.bodyLimit), c)

@@ -57,7 +57,7 @@ const tokenIds = listOf<number>('token ids', MOST, (id) => Number.isInteger(id) 
 
 const bias = (x: unknown): boolean => typeof x === 'number' && x >= -100 && x <= 100
 const logitBias: Rule<Record<string, number>> = v.custom<Record<string, number>>(
-  (x) => isObject(x) && Object.entries(x).every(([id, value]) => /^\d{1,7}$/.test(id) && bias(value)),
+  (x) => isObject(x) && Object.entries(x).every(([id, value]) => /^(0|[1-9]\d{0,6})$/.test(id) && bias(value)),
   'must be an object of token ids and numbers from -100 to 100',
 )
 
@@ -91,7 +91,7 @@ const GENERATION = {
   model: text(),
   stream: boolean,
   stream_options: streamOptions,
-  n: integer(1, 16),
+  n: integer(1, 128),
   max_tokens: integer(0, MOST),
   stop: either((x) => Array.isArray(x), list(stop, 0, 16), stop),
   ignore_eos: boolean,
