@@ -3,7 +3,6 @@
 import type { Context } from 'hono'
 import { cors } from 'hono/cors'
 import { Hono } from 'hono/tiny'
-import { timingSafeEqual } from 'hono/utils/buffer'
 import type { GenerateResult, Model, ModelStatus } from '../api.ts'
 import { invalid } from '../check.ts'
 import { readBody } from './body.ts'
@@ -151,7 +150,7 @@ class Server {
       if (origin !== undefined && !origins.includes('*') && !origins.includes(origin) && !sameHost(origin, c.req.url)) {
         throw new ApiError(403, 'origin_not_allowed', `Pages of ${origin} may not use this server.`, null, origin)
       }
-      if (apiKeys?.length && c.req.path !== '/health') await checkKey(c.req.header('authorization'), apiKeys)
+      if (apiKeys?.length && c.req.path !== '/health') checkKey(c.req.header('authorization'), apiKeys)
       await next()
     })
   }
@@ -306,11 +305,17 @@ function sameHost(origin: string, url: string): boolean {
   return URL.canParse(origin) && new URL(origin).host === new URL(url).host
 }
 
-/** @throws ApiError 401. Takes the same time for every wrong key. */
-async function checkKey(authorization: string | undefined, keys: readonly string[]): Promise<void> {
+/** @throws ApiError 401 */
+function checkKey(authorization: string | undefined, keys: readonly string[]): void {
   const given = /^Bearer +(.+)$/i.exec(authorization ?? '')?.[1] ?? ''
-  const matches = await Promise.all(keys.map((key) => timingSafeEqual(key, given)))
-  if (matches.includes(true)) return
+  if (keys.filter((key) => same(given, key)).length > 0) return
   const message = 'The API key is missing or wrong: send it as Authorization: Bearer KEY.'
   throw new ApiError(401, 'invalid_api_key', message, null, undefined)
+}
+
+/** Takes the same time for every wrong key of a length. */
+function same(given: string, key: string): boolean {
+  let difference = given.length ^ key.length
+  for (let i = 0; i < given.length; i++) difference |= given.charCodeAt(i) ^ key.charCodeAt(i)
+  return difference === 0
 }

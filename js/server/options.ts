@@ -2,7 +2,10 @@
 import type { GenerateOptions, Model } from '../api.ts'
 import { seedOfAnswer } from '../sampler/random.ts'
 import { badRequest } from './errors.ts'
-import type { ApiPrompt, GenerationBody } from './schemas.ts'
+import { type ApiPrompt, type GenerationBody, SAMPLING } from './schemas.ts'
+
+/** Fields that are options of `generate`, whose names are in camel case. */
+const SHARED = ['max_tokens', 'stop', 'ignore_eos', ...Object.keys(SAMPLING)] as (keyof GenerationBody)[]
 
 /** @throws ApiError for what only the model can tell to be wrong, and for fields that contradict each other */
 export function generateOptions(body: GenerationBody, model: Model, maxTokens: number | undefined): GenerateOptions {
@@ -10,28 +13,14 @@ export function generateOptions(body: GenerationBody, model: Model, maxTokens: n
     throw badRequest('stream_options', 'stream_options is for streams only: set stream to true.', body.stream_options)
   }
   for (const id of Object.keys(body.logit_bias ?? {})) checkToken(Number(id), model, 'logit_bias')
-  const { seed } = body
-  const given: GenerateOptions = {
-    maxTokens: body.max_tokens ?? maxTokens,
-    stop: body.stop,
-    ignoreEos: body.ignore_eos,
-    temperature: body.temperature,
-    topP: body.top_p,
-    topK: body.top_k,
-    minP: body.min_p,
-    typicalP: body.typical_p,
-    topNSigma: body.top_n_sigma,
-    minKeep: body.min_keep,
-    repeatPenalty: body.repeat_penalty,
-    repeatLastN: body.repeat_last_n,
-    frequencyPenalty: body.frequency_penalty,
-    presencePenalty: body.presence_penalty,
-    dynatempRange: body.dynatemp_range,
-    dynatempExponent: body.dynatemp_exponent,
-    logitBias: body.logit_bias,
-    seed: seed === -1 ? undefined : seed,
-  } as GenerateOptions
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+  const { seed, max_tokens = maxTokens } = body
+  const given: GenerationBody = { ...body, max_tokens, seed: seed === -1 ? undefined : seed } as GenerationBody
+  const options = SHARED.map((name) => [camelCase(name), given[name]])
+  return Object.fromEntries(options.filter(([, value]) => value !== undefined))
+}
+
+function camelCase(name: string): string {
+  return name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())
 }
 
 /** Options of the i-th choice: with a seed, each has one of its own. */

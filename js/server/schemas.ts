@@ -69,7 +69,7 @@ const streamOptions = fields<{ include_usage?: boolean }>('an object with includ
 })
 
 /** How tokens are chosen: OpenAI's names, and llama-server's for the rest. */
-const SAMPLING = {
+export const SAMPLING = {
   temperature: number(0, 2),
   top_p: number(0, 1),
   top_k: integer(-1, MOST),
