@@ -253,6 +253,22 @@ test('dump tells types as they stand in the file', async () => {
   assert.not.ok('tensors' in json)
 })
 
+test('dump shows as many tensors as there are', () =>
+  withFolder(async (folder) => {
+    // More than a call takes arguments.
+    const tensors = Array.from({ length: 150_000 }, (_, i) => ({
+      name: `t${i}`,
+      dimensions: [1],
+      type: 'I8',
+      data: () => [new Uint8Array(1)],
+    }))
+    const path = join(folder, 'many.gguf')
+    writeFileSync(path, await concat(writeGguf([], tensors)))
+    const shown = await cria(['gguf', 'dump', path])
+    assert.is(shown.code, 0, shown.stderr)
+    assert.match(shown.stdout, /\n +150000 +I8 .* t149999\n$/)
+  }))
+
 test('wrong usage is told', async () => {
   const wrong = [
     [],

@@ -238,7 +238,8 @@ function dumpText(file: string, gguf: Gguf, entries: StoredEntry[], full: boolea
       String(size),
       printable(name),
     ])
-    lines.push('', ...table([['', 'type', 'dimensions', 'offset', 'bytes', 'tensor'], ...shown], 'rllrrl'))
+    const tensorLines = table([['', 'type', 'dimensions', 'offset', 'bytes', 'tensor'], ...shown], 'rllrrl')
+    return `${[...lines, '', ...tensorLines].join('\n')}\n`
   }
   return `${lines.join('\n')}\n`
 }
