@@ -1,6 +1,6 @@
 /** GGUF files split, merged, changed and shown: js/gguf/rewrite.ts and cria gguf. */
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -240,6 +240,20 @@ test('nothing half-written is left where the disk is full, and no shard of a spl
       assert.match(failed.stderr, /EFBIG/)
       assert.equal(readdirSync(folder), ['model.gguf'])
     }
+  }))
+
+test('what is no file is not replaced, even by force', () =>
+  withFolder(async (folder) => {
+    const pipe = join(folder, 'pipe')
+    mkdirSync(join(folder, 'inner'))
+    assert.is((await command('mkfifo', [pipe])).code, 0)
+    for (const out of ['pipe', 'inner']) {
+      const refused = await cria(['gguf', 'set', MODEL, 'general.name', 'New', join(folder, out), '--force'])
+      assert.is(refused.code, 1)
+      assert.match(refused.stderr, /FILE_WRITE/)
+    }
+    assert.ok(statSync(pipe).isFIFO())
+    assert.equal(readdirSync(folder).sort(), ['inner', 'pipe'])
   }))
 
 test('dump tells types as they stand in the file', async () => {

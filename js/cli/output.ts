@@ -7,9 +7,11 @@ import { ArgumentError, CriaError } from '../errors.ts'
  * Writes beside `path` and renames when all is on disk; what is left of a failure, or of a process that is told to
  * end, is removed. Returns the bytes written.
  * @throws ArgumentError FILE_EXISTS where the file has come up meanwhile and may not be replaced; CriaError FILE_WRITE
- *   where the disk is full, or does not take it for another reason
+ *   for what is no file, and where the disk is full, or does not take it for another reason
  */
 export async function writeWhole(path: string, chunks: AsyncIterable<Uint8Array>, force: boolean): Promise<number> {
+  const kind = await stat(path).catch(() => undefined)
+  if (kind && !kind.isFile()) throw unwritable(path, 'it is a folder or a device')
   const temporary = `${path}.${process.pid}.part`
   const refuse = (cause: unknown): never => {
     throw unwritable(path, cause)
