@@ -338,6 +338,8 @@ export interface Model extends AsyncDisposable {
   applyTemplate(messages: readonly ChatMessage[], options?: ChatOptions): string
   tokenize(text: string, options?: TokenizeOptions): number[]
   detokenize(ids: readonly number[], options?: DetokenizeOptions): string
+  /** The bytes that a token adds to a text; they may end within a character. */
+  tokenBytes(id: number, options?: DetokenizeOptions): Uint8Array
   /** Logits after each token, or after those at `from` and later: `data` is [n - from, vocab], row by row. */
   logits(
     tokens: readonly number[],

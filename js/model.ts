@@ -108,6 +108,10 @@ export class CriaModel implements Model {
     return this.tokenizer.detokenize(idsOf(ids), options)
   }
 
+  tokenBytes(id: number, options?: DetokenizeOptions): Uint8Array {
+    return this.tokenizer.tokenBytes(id, options)
+  }
+
   get tokenizer(): Tokenizer {
     this.checkOpen()
     if (!this.tokenizerMade) {

@@ -104,12 +104,12 @@ test('cria serve answers 503 to who asks on an old connection while it ends', as
 
 test('keys may be lists and lie in a file; flags that are given but empty open nothing', async () => {
   const file = join(mkdtempSync(join(tmpdir(), 'cria-')), 'keys')
-  writeFileSync(file, 'of, a file\r\n\nanother\n')
+  writeFileSync(file, '# of the team\nof, a file\r\n\nano#ther\n#')
   const { url, child, ended } = await serve('--api-key', 'a,b', '--api-key', 'c', '--api-key-file', file, '--host', '')
   const status = async (key: string): Promise<number> =>
     (await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${key}` } })).status
-  for (const key of ['a', 'b', 'c', 'of, a file', 'another']) assert.is(await status(key), 200, key)
-  for (const key of ['', 'a,b', 'of']) assert.is(await status(key), 401, key)
+  for (const key of ['a', 'b', 'c', 'of, a file', 'ano#ther']) assert.is(await status(key), 200, key)
+  for (const key of ['', 'a,b', 'of', '# of the team', '#']) assert.is(await status(key), 401, key)
   child.kill('SIGTERM')
   assert.is(await ended, 0)
   writeFileSync(file, '\n')

@@ -16,7 +16,17 @@ const model = await load(STORIES, { threads: 1 })
 test.after(() => model.close())
 
 let calls = 0
-const ACTIONS = ['generate', 'chat', 'createChat', 'applyTemplate', 'tokenize', 'detokenize', 'logits', 'embed']
+const ACTIONS = [
+  'generate',
+  'chat',
+  'createChat',
+  'applyTemplate',
+  'tokenize',
+  'detokenize',
+  'tokenBytes',
+  'logits',
+  'embed',
+]
 /** The model, with its calls counted. */
 const watched = new Proxy(model, {
   get(target, name) {
@@ -97,9 +107,15 @@ const BAD: Record<string, Record<string, unknown[]>> = {
     model: notText,
     encoding_format: ['', 'hex', 5, [], {}],
   },
-  tokenize: { content: notText, add_special: notBoolean, parse_special: notBoolean, with_pieces: notBoolean },
-  detokenize: { tokens: [5, 'a', true, {}, [1.5], [-1], [512], ['1'], [null], [HUGE]] },
-  applyTemplate: { messages: notMessages, chat_template_kwargs: notObject },
+  tokenize: {
+    model: notText,
+    content: notText,
+    add_special: notBoolean,
+    parse_special: notBoolean,
+    with_pieces: notBoolean,
+  },
+  detokenize: { model: notText, tokens: [5, 'a', true, {}, [1.5], [-1], [512], ['1'], [null], [HUGE]] },
+  applyTemplate: { model: notText, messages: notMessages, chat_template_kwargs: notObject },
 }
 
 /** Of one message in a list of two. */

@@ -50,6 +50,7 @@ function logged(options: HandlerOptions = {}): { handler: Handler; log: RequestL
 test('what llama-server tells: health, models, props, tokens, templates', async () => {
   const handler = createHandler(model)
   assert.equal((await ask(handler, get('/health'))).body, { status: 'ok' })
+  assert.equal((await ask(handler, get('/v1/health'))).body, { status: 'ok' })
   const { body: models } = await ask(handler, get('/v1/models'))
   assert.equal([models.object, models.data[0].id, models.data[0].meta.n_vocab], ['list', model.info.name, 512])
   assert.is((await ask(handler, get('/v1/models/stories260K'))).body.object, 'model')
@@ -64,6 +65,12 @@ test('what llama-server tells: health, models, props, tokens, templates', async 
     plain.body.tokens.map(({ id }: { id: number }) => id),
     model.tokenize(content, { special: false, bos: false }),
   )
+  // The example in llama-server's documentation.
+  const { body: bytes } = await ask(handler, post('/tokenize', { content: 'á', with_pieces: true }))
+  assert.equal(bytes.tokens.slice(-2), [
+    { id: 198, piece: [195] },
+    { id: 164, piece: [161] },
+  ])
   // Pieces as they are within a text, the first space too.
   assert.is(
     plain.body.tokens
@@ -336,6 +343,11 @@ test('unknown addresses and models: 404; methods that an address has not: 405', 
     const { status, headers, body } = await ask(handler, request)
     assert.equal([status, headers.get('allow'), body.error.code], [405, allow, 'method_not_allowed'])
   }
+  for (const body of [{ content: 'x' }, { tokens: [1] }, { messages: [{ role: 'user', content: 'x' }] }]) {
+    const path = 'content' in body ? '/tokenize' : 'tokens' in body ? '/detokenize' : '/apply-template'
+    assert.is((await ask(handler, post(path, { ...body, model: 'b' }))).status, 200)
+    assert.is((await ask(handler, post(path, { ...body, model: 'c' }))).status, 404)
+  }
   const other = await ask(handler, post('/v1/completions', { model: 'c', prompt: 'x' }))
   assert.equal([other.status, other.body.error.param], [404, 'model'])
   assert.match(other.body.error.message, 'a, b')
@@ -347,6 +359,7 @@ test('keys: without the right one only /health answers', async () => {
   const status = async (path: string, authorization?: string) =>
     (await handler(get(path, authorization === undefined ? {} : { authorization }))).status
   assert.is(await status('/health'), 200)
+  assert.is(await status('/v1/health'), 200)
   for (const wrong of [undefined, '', 'secret', 'Bearer', 'Bearer secre', 'Bearer secrets', 'Basic secret']) {
     assert.is(await status('/v1/models', wrong), 401, wrong)
     assert.is(await status('/metrics', wrong), 401, wrong)

@@ -4,6 +4,7 @@ import { ArgumentError, ContextError, FormatError, load, UnsupportedError } from
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { PAGE } from '../assembly/layout.ts'
+import { digestOf } from '../js/engine/state.ts'
 import { CacheWork } from '../js/engine/works.ts'
 import { fails, SMOLLM, STORIES } from './api-helpers.ts'
 import { openEngine, type TestEngine } from './engine-harness.ts'
@@ -11,6 +12,16 @@ import { shared, sharedTest } from './shared.ts'
 
 const GREEDY = { temperature: 0, ignoreEos: true, logprobs: true, maxTokens: 12 }
 const TEXT = 'Once upon a time, there was a little girl named Lily. She liked to play. '.repeat(9)
+
+test('the checksum of a large state leaves turns to others', async () => {
+  const bytes = Uint8Array.from({ length: 5_000_000 }, (_, i) => i * i)
+  let turns = 0
+  const digest = await digestOf(bytes, async () => {
+    turns++
+  })
+  assert.equal(digest, sha256(bytes))
+  assert.ok(turns >= 4)
+})
 
 for (const kv of ['f16', 'f32'] as const) {
   test(`a state goes on where it was saved, in another instance, with the same bits: ${kv}`, async () => {

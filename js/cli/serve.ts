@@ -15,7 +15,7 @@ const SERVER = {
   host: text('--host', 'ADDRESS', 'address to listen on; default: 127.0.0.1, this machine alone'),
   port: integer('--port', 'port to listen on; 0: any free one; default: 8080', 0, 65535),
   apiKey: texts('--api-key', 'KEY,…', 'keys of which clients must send one; may be repeated; default: none'),
-  apiKeyFile: text('--api-key-file', 'FILE', 'the same, one a line'),
+  apiKeyFile: text('--api-key-file', 'FILE', 'the same, one a line, # before comments'),
   cors: texts(
     '--cors-origin',
     'ORIGIN',
@@ -107,7 +107,7 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
 /** @throws UsageError where keys are asked for and there are none, as where a variable is empty: all would be let in */
 async function keysOf({ apiKey, apiKeyFile }: Values<typeof flags>, signal: AbortSignal): Promise<string[]> {
   const lines = apiKeyFile === undefined ? '' : await readText(apiKeyFile, signal)
-  const keys = [...(apiKey ?? []).flatMap((key) => key.split(',')), ...lines.split(/\r?\n/)].filter(Boolean)
+  const keys = [...(apiKey ?? []).flatMap((key) => key.split(',')), ...lines.split(/(?:\r?\n|^#.*)+/m)].filter(Boolean)
   if ((apiKey ?? apiKeyFile) !== undefined && keys.length === 0)
     throw new UsageError('There is no key in --api-key or --api-key-file.')
   return keys

@@ -18,7 +18,7 @@ import { Engine } from './engine.ts'
 import { type GenerateRequest, Generation, type InternalResult, type Prompt, promptIds } from './generate.ts'
 import { MAX_SEGMENT_BYTES } from './plan.ts'
 import { Scheduler, type SchedulerStatus, type Work } from './scheduler.ts'
-import { readState, writeState } from './state.ts'
+import { readState, signState, writeState } from './state.ts'
 import type { SegmentHandle } from './wasm.ts'
 import { CacheWork, EmbedWork, LogitsWork, type Pooling } from './works.ts'
 
@@ -203,13 +203,14 @@ export class Leader {
       state = writeState(engine, ids, scheduler.pagesOf(work))
     })
     await this.run(call, [work])
+    await signState(state, platform.breathe)
     return transfer(state, [state.buffer])
   }
 
   /** Puts a state into the cache; returns how many tokens it has. */
   async loadState(call: number, bytes: Uint8Array): Promise<number> {
+    const state = await readState(this.opened().engine, bytes, platform.breathe)
     const { engine, scheduler } = this.opened()
-    const state = readState(engine, bytes)
     engine.checkTokens(state.ids)
     scheduler.restore(state)
     await this.run(call, [new CacheWork(state.ids)])

@@ -9,19 +9,21 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { PAGE } from '../../assembly/layout.ts'
 import { ArgumentError, FormatError, UnsupportedError } from '../errors.ts'
-import type { Engine } from './engine.ts'
+import type { Breathe, Engine } from './engine.ts'
 
 const MAGIC = 'cria-seq'
 const VERSION = 1
 const HEADER = 56
 const DIGEST = 32
+/** Bytes that are hashed before others have their turn: a few milliseconds. */
+const PIECE = 1 << 20
 
 export interface SavedState {
   ids: number[]
   pages: Uint8Array[]
 }
 
-/** `pages`: those of the cache that hold the tokens, in order. */
+/** `pages`: those of the cache that hold the tokens, in order. What is at the end is still to be signed. */
 export function writeState(
   engine: Engine,
   ids: readonly number[],
@@ -39,15 +41,29 @@ export function writeState(
   for (let page = 0; page < full; page++, at += pageBytes) {
     engine.readPage(pages[page]!.index, bytes.subarray(at, at + pageBytes))
   }
-  bytes.set(sha256(bytes.subarray(0, at)), at)
   return bytes
+}
+
+/** Puts the checksum of what is before it at the end of a state. */
+export async function signState(bytes: Uint8Array, breathe: Breathe): Promise<void> {
+  bytes.set(await digestOf(bytes.subarray(0, -DIGEST), breathe), bytes.length - DIGEST)
+}
+
+/** SHA-256, as others have their turns. */
+export async function digestOf(bytes: Uint8Array, breathe: Breathe): Promise<Uint8Array> {
+  const hash = sha256.create()
+  for (let at = 0; at < bytes.length; at += PIECE) {
+    hash.update(bytes.subarray(at, at + PIECE))
+    await breathe()
+  }
+  return hash.digest()
 }
 
 /**
  * @throws FormatError STATE_DAMAGED; UnsupportedError STATE_VERSION; ArgumentError STATE_MODEL where it is of another model
  *   or another type of cache
  */
-export function readState(engine: Engine, bytes: Uint8Array): SavedState {
+export async function readState(engine: Engine, bytes: Uint8Array, breathe: Breathe): Promise<SavedState> {
   const damaged = (what: string): FormatError =>
     new FormatError('STATE_DAMAGED', `This is no saved state, or a damaged one: ${what}.`, bytes.length)
   if (bytes.length < HEADER + DIGEST) throw damaged('it is too short')
@@ -71,7 +87,8 @@ export function readState(engine: Engine, bytes: Uint8Array): SavedState {
   if (full !== Math.floor(tokens / PAGE) || pageBytes !== engine.pageBytes || bytes.length !== end + DIGEST) {
     throw damaged('its sizes contradict each other')
   }
-  if (!same(sha256(bytes.subarray(0, end)), bytes.subarray(end))) throw damaged('its checksum is wrong')
+  if (!same(await digestOf(bytes.subarray(0, end), breathe), bytes.subarray(end)))
+    throw damaged('its checksum is wrong')
   const ids = Array.from({ length: tokens }, (_, i) => view.getInt32(HEADER + 4 * i, true))
   const first = HEADER + tokens * 4
   const pages = Array.from({ length: full }, (_, i) =>

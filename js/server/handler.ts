@@ -54,6 +54,7 @@ interface Env {
   Bindings: { call: Call }
 }
 
+const HEALTH = ['/health', '/v1/health']
 const DEFAULTS = { bodyLimit: 4194304, queue: 64, timeout: 600_000 }
 
 /**
@@ -150,7 +151,7 @@ class Server {
       if (origin !== undefined && !origins.includes('*') && !origins.includes(origin) && !sameHost(origin, c.req.url)) {
         throw new ApiError(403, 'origin_not_allowed', `Pages of ${origin} may not use this server.`, null, origin)
       }
-      if (apiKeys?.length && c.req.path !== '/health') checkKey(c.req.header('authorization'), apiKeys)
+      if (apiKeys?.length && !HEALTH.includes(c.req.path)) checkKey(c.req.header('authorization'), apiKeys)
       await next()
     })
   }
@@ -161,7 +162,7 @@ class Server {
       this.paths.set(path, 'GET, HEAD')
       app.get(path, answer)
     }
-    get('/health', (c) => c.json({ status: 'ok' }))
+    for (const path of HEALTH) get(path, (c) => c.json({ status: 'ok' }))
     get('/v1/models', (c) =>
       c.json({ object: 'list', data: [...models].map(([name, model]) => modelEntry(name, model, this.started)) }),
     )
@@ -182,14 +183,17 @@ class Server {
       this.generate(c, body, (name, model) => serveCompletions(body, name, model, this.options)),
     )
     this.post(embeddings, (body, c) => this.embed(c, body))
-    this.post(tokens, async (body) => Response.json(tokenize(this.model()[1], body)))
-    this.post(detokenize, async ({ tokens: ids }) => {
-      const [, model] = this.model()
+    this.post(tokens, async (body) => Response.json(tokenize(this.model(body.model)[1], body)))
+    this.post(detokenize, async ({ tokens: ids, model: name }) => {
+      const [, model] = this.model(name)
       for (const id of ids) checkToken(id, model, 'tokens')
       return Response.json({ content: model.detokenize(ids, { special: true }) })
     })
     this.post(applyTemplate, async (body) => {
-      const prompt = this.model()[1].applyTemplate(messagesOf(body.messages), templateOptions(body, this.options))
+      const prompt = this.model(body.model)[1].applyTemplate(
+        messagesOf(body.messages),
+        templateOptions(body, this.options),
+      )
       return Response.json({ prompt })
     })
   }

@@ -46,6 +46,7 @@ function specialToken(model: Model, name: 'bos_token' | 'eos_token'): string {
 }
 
 export interface TokenizeBody {
+  model?: string
   content: string
   add_special?: boolean
   parse_special?: boolean
@@ -56,5 +57,15 @@ export function tokenize(model: Model, body: TokenizeBody): object {
   const { content, add_special: addSpecial = false, parse_special: special = true, with_pieces: pieces } = body
   const tokens = model.tokenize(content, { special, ...(!addSpecial && { bos: false }) })
   if (!pieces) return { tokens }
-  return { tokens: tokens.map((id) => ({ id, piece: model.detokenize([id], { special: true, continued: true }) })) }
+  return { tokens: tokens.map((id) => ({ id, piece: pieceOf(model, id) })) }
+}
+
+/** As llama-server: the text of a token, or its bytes where they are none. */
+function pieceOf(model: Model, id: number): string | number[] {
+  const bytes = model.tokenBytes(id, { special: true })
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    return Array.from(bytes)
+  }
 }

@@ -3,6 +3,7 @@
  * is not named here is refused as unknown, what would change the output and is not supported, by its name.
  */
 import * as v from 'valibot'
+import type { TokenizeBody } from './native.ts'
 import {
   boolean,
   either,
@@ -260,16 +261,16 @@ export const ENDPOINTS = {
     idle: { user: text() },
     refused: { dimensions: unsupported() },
   }),
-  tokenize: endpoint<{ content: string; add_special?: boolean; parse_special?: boolean; with_pieces?: boolean }>(
-    '/tokenize',
-    {
-      takes: { content: text(), add_special: boolean, parse_special: boolean, with_pieces: boolean },
-      required: ['content'],
-    },
-  ),
-  detokenize: endpoint<{ tokens: number[] }>('/detokenize', { takes: { tokens: tokenIds }, required: ['tokens'] }),
-  applyTemplate: endpoint<Pick<ChatBody, 'messages' | 'chat_template_kwargs'>>('/apply-template', {
-    takes: CHAT,
+  tokenize: endpoint<TokenizeBody>('/tokenize', {
+    takes: { content: text(), model: text(), add_special: boolean, parse_special: boolean, with_pieces: boolean },
+    required: ['content'],
+  }),
+  detokenize: endpoint<{ tokens: number[]; model?: string }>('/detokenize', {
+    takes: { tokens: tokenIds, model: text() },
+    required: ['tokens'],
+  }),
+  applyTemplate: endpoint<Pick<ChatBody, 'messages' | 'chat_template_kwargs' | 'model'>>('/apply-template', {
+    takes: { ...CHAT, model: text() },
     required: ['messages'],
     refused: { tools: unsupported() },
   }),
