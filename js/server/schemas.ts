@@ -54,7 +54,8 @@ function unsupported(...nothing: (string | number | boolean)[]): Rule {
   return v.custom(empty, `${UNSUPPORTED}${words ? `, but for ${words}` : ''}`)
 }
 
-const tokenIds = listOf<number>('token ids', MOST, (id) => Number.isInteger(id) && (id as number) >= 0)
+const isTokenId = (id: unknown): boolean => Number.isInteger(id) && (id as number) >= 0
+const tokenIds = listOf<number>('token ids', MOST, isTokenId)
 
 const bias = (x: unknown): boolean => typeof x === 'number' && x >= -100 && x <= 100
 const logitBias: Rule<Record<string, number>> = v.custom<Record<string, number>>(
@@ -204,11 +205,7 @@ export interface EmbeddingsBody {
 }
 
 function isPrompt(x: unknown): boolean {
-  return typeof x === 'string' || (isTokenIds(x) && (x as unknown[]).length > 0)
-}
-
-function isTokenIds(x: unknown): boolean {
-  return v.is(tokenIds, x)
+  return typeof x === 'string' || (Array.isArray(x) && x.length > 0 && x.every(isTokenId))
 }
 
 function prompts(most: number): Rule<ApiPrompt> {
