@@ -5,7 +5,15 @@ import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ArgumentError, UnsupportedError } from '../js/errors.ts'
-import { mergeGguf, readEntries, type SetOptions, setMetadata, shardName, splitGguf } from '../js/gguf/rewrite.ts'
+import {
+  mergeGguf,
+  readEntries,
+  type SetOptions,
+  type SplitOptions,
+  setMetadata,
+  shardName,
+  splitGguf,
+} from '../js/gguf/rewrite.ts'
 import { readModel } from '../js/gguf/shards.ts'
 import { writeGguf } from '../js/gguf/writer.ts'
 import { openFile } from '../js/platform/files-node.ts'
@@ -17,7 +25,7 @@ import { concat, Raw, read, rejects, sharedGgufFiles } from './gguf-helpers.ts'
 const MODEL = 'models/stories260K.gguf'
 const model = new Uint8Array(readFileSync(MODEL))
 
-async function split(bytes: Uint8Array, options: { maxTensors?: number; maxBytes?: number }): Promise<Uint8Array[]> {
+async function split(bytes: Uint8Array, options: SplitOptions): Promise<Uint8Array[]> {
   const shards = await splitGguf(bytesSource(bytes), await read(bytes), options)
   return Promise.all(shards.map((shard) => concat(shard.chunks())))
 }
@@ -55,8 +63,8 @@ test('shards hold what llama-gguf-split puts in them', async () => {
       split.map(({ key, type, value }) => [key, type, value]),
       [
         ['split.no', 'uint16', no],
-        ['split.count', 'uint16', shards.length],
         ['split.tensors.count', 'int32', whole.tensors.size],
+        ['split.count', 'uint16', shards.length],
       ],
     )
     assert.is(gguf.metadata.size, 3 + (no === 0 ? whole.metadata.size : 0))
@@ -110,6 +118,23 @@ test('the merged file is the one that was split, bit by bit, at any alignment', 
     ),
   )
   assert.equal(await merge(await split(odd, { maxTensors: 1 })), odd)
+})
+
+test('the first shard may have no tensors, and a model be split in one', async () => {
+  const shards = await split(model, { maxTensors: 30, noTensorFirst: true })
+  const counts = (await Promise.all(shards.map(read))).map(({ tensors }) => tensors.size)
+  assert.equal(counts, [0, 30, (await read(model)).tensors.size - 30])
+  assert.equal(await merge(shards), model)
+  const whole = await split(model, {})
+  assert.is(whole.length, 1)
+  assert.equal(await merge(whole), model)
+  await withFolder(async (folder) => {
+    const [prefix, out] = [join(folder, 'one'), join(folder, 'merged.gguf')]
+    assert.is((await cria(['gguf', 'split', MODEL, prefix])).code, 0)
+    const merged = await cria(['gguf', 'merge', `${prefix}-00001-of-00001.gguf`, out])
+    assert.is(merged.code, 0, merged.stderr)
+    assert.equal(new Uint8Array(readFileSync(out)), model)
+  })
 })
 
 test('bounds that cannot be kept are refused', async () => {

@@ -27,6 +27,7 @@ import { bytes, printable, say, table, write } from './terminal.ts'
 const SPLIT = {
   maxTensors: integer('--split-max-tensors', 'most tensors of a shard; default: 128', 1),
   maxSize: text('--split-max-size', 'N(M|G)', "most bytes of a shard's tensors, in millions or thousands of millions"),
+  noTensorFirst: toggle('--no-tensor-first-split', 'the first shard has the metadata alone'),
   dryRun: toggle('--dry-run', 'say what the shards would be, and write nothing'),
 }
 const SET = {
@@ -114,12 +115,13 @@ async function withFile(path: string, run: (source: Source, gguf: Gguf) => Promi
   }
 }
 
-function runSplit({ maxTensors, maxSize, dryRun, force }: Given, args: string[], signal: AbortSignal) {
+function runSplit({ maxTensors, maxSize, noTensorFirst, dryRun, force }: Given, args: string[], signal: AbortSignal) {
   const [input, given] = args as [string, string]
   const prefix = given.replace(/\.gguf$/, '')
   const options = {
     ...(maxTensors !== undefined && { maxTensors }),
     ...(maxSize !== undefined && { maxBytes: readSize(maxSize) }),
+    ...(noTensorFirst && { noTensorFirst }),
     signal,
   }
   return withModel(
@@ -173,12 +175,13 @@ async function runMerge({ force }: Given, args: string[], signal: AbortSignal): 
   await withModel(
     input,
     async (source, gguf) => {
-      if (gguf.shards === undefined) {
+      // A model may be split in one.
+      if (gguf.shards === undefined && gguf.metadata.get('split.count') !== 1) {
         const message = `${input} is no first shard by its name (…-00001-of-0000N.gguf): there is nothing to merge.`
         throw new ArgumentError('NO_SHARDS', message, input)
       }
       const size = await writeWhole(out, mergeGguf(source, gguf, signal), force ?? false)
-      say(`${out}: ${gguf.shards} shards, ${gguf.tensors.size} tensors, ${bytes(size)}`)
+      say(`${out}: ${gguf.tensors.size} tensors, ${bytes(size)}`)
     },
     signal,
   )

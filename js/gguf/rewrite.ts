@@ -89,6 +89,8 @@ export interface SplitOptions {
   maxTensors?: number
   /** Most bytes of a shard's tensors, each padded to 32. Not beside `maxTensors`. */
   maxBytes?: number
+  /** The first shard has the metadata alone. */
+  noTensorFirst?: boolean
   signal?: AbortSignal
 }
 
@@ -101,8 +103,8 @@ const MOST_SHARDS = 65535
 const DEFAULT_TENSORS = 128
 
 /**
- * The shards of a model, as llama-gguf-split cuts them: all metadata in the first, and in each split.no, split.count and
- * split.tensors.count.
+ * The shards of a model, as llama-gguf-split cuts them: all metadata in the first, and in each split.no,
+ * split.tensors.count and split.count.
  * @throws ArgumentError for options out of range, or a size that the first tensor is beyond; UnsupportedError for tensors
  *   whose size is not known
  */
@@ -125,8 +127,8 @@ export async function splitGguf(source: Source, gguf: Gguf, options: SplitOption
         [
           ...(no === 0 ? entries.map(writable) : []),
           { key: 'split.no', type: 'uint16', value: no },
-          { key: 'split.count', type: 'uint16', value: groups.length },
           { key: 'split.tensors.count', type: 'int32', value: tensors.length },
+          { key: 'split.count', type: 'uint16', value: groups.length },
         ],
         group.map((tensor) => copied(source, tensor, signal)),
       ),
@@ -164,7 +166,7 @@ function groupTensors(tensors: readonly TensorInfo[], options: SplitOptions): Te
       size += bytes
     }
   }
-  return groups
+  return options.noTensorFirst ? [[], ...groups] : groups
 }
 
 /** `PREFIX-00001-of-00003.gguf` for shard 0 of 3, as llama-gguf-split has it. */
