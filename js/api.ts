@@ -1,3 +1,6 @@
+// For programs whose `lib` ends at ES2022, as bundlers' templates have it: AsyncDisposable.
+/// <reference lib="esnext.disposable" preserve="true" />
+
 /** The public shapes: what `load`, `generate`, `chat` and their kin take and give. No code runs here. */
 import type { ModelConfig } from './engine/config.ts'
 import type { CriaError } from './errors.ts'

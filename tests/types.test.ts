@@ -35,7 +35,7 @@ const WAYS = [
   ['nodenext', 'nodenext'],
 ] as const
 
-function compile(module: string, moduleResolution: string, files: readonly string[]): void {
+function compile(module: string, moduleResolution: string, files: readonly string[], more: object = {}): void {
   const config = {
     compilerOptions: {
       module,
@@ -47,6 +47,7 @@ function compile(module: string, moduleResolution: string, files: readonly strin
       allowJs: true,
       types: ['node'],
       typeRoots: [resolve('node_modules/@types')],
+      ...more,
     },
     files,
   }
@@ -61,6 +62,15 @@ for (const [module, moduleResolution] of WAYS) {
     compile(module, moduleResolution, ['use.ts'])
     writeFileSync(join(home, 'broken.ts'), `import { load } from 'cria'\nexport const wrong: number = load\n`)
     assert.throws(() => compile(module, moduleResolution, ['broken.ts']), /broken\.ts/)
+  })
+
+  test(`a page’s project without Node’s types and with no newer library finds them with ${moduleResolution}`, () => {
+    writeFileSync(join(home, 'page.ts'), USE)
+    compile(module, moduleResolution, ['page.ts'], {
+      types: [],
+      lib: ['es2022', 'dom'],
+      exactOptionalPropertyTypes: true,
+    })
   })
 
   test(`the examples compile with moduleResolution ${moduleResolution}`, () => {
