@@ -177,7 +177,9 @@ export class Crew {
   }
 
   private get advice(): string {
-    return this.loadsAgain ? 'The next call loads the model again.' : 'Close the model and load it again.'
+    // While it loads there is none to close.
+    if (this.segments.length === 0) return ''
+    return this.loadsAgain ? ' The next call loads the model again.' : ' Close the model and load it again.'
   }
 
   /** Ends all workers; what is pending rejects with `reason`. */
@@ -192,7 +194,7 @@ export class Crew {
     const index = this.workers.length
     const onDeath = (reason: unknown): void => {
       const cause = reason instanceof Error ? reason : new Error(String(reason))
-      const message = `Worker ${index} (${kind}) of this model died (${cause.message}). ${this.advice}`
+      const message = `Worker ${index} (${kind}) of this model died (${cause.message}).${this.advice}`
       this.die(new WorkerError('WORKER_DIED', message, index, { cause }))
     }
     const worker = platform.spawn(kind, onDeath, this.workerUrl)
@@ -247,7 +249,7 @@ export class Crew {
 
   /** After a trap other threads may wait for a barrier that the leader will not come to: nothing can go on. */
   private trapped(cause: unknown): CriaError {
-    const message = `The model's worker failed (${String(cause)}). ${this.advice}`
+    const message = `The model's worker failed (${String(cause)}).${this.advice}`
     this.die(new WorkerError('WORKER_TRAPPED', message, 0, { cause }))
     return this.end!
   }

@@ -21,6 +21,9 @@ export function canSpawn(): boolean {
   return typeof Worker === 'function'
 }
 
+const NO_SCRIPT =
+  "its script could not be loaded: serve the package's dist/ with the page and pass the URL of dist/web/ as workerUrl, or import cria/inline"
+
 /** A worker as the crew sees it; see Platform.spawn. */
 export function handleOf(worker: Worker, onDeath: (reason: unknown) => void): WorkerHandle {
   let wanted = false
@@ -28,7 +31,7 @@ export function handleOf(worker: Worker, onDeath: (reason: unknown) => void): Wo
     if (!wanted) onDeath(new Error(reason))
   }
   // A script that cannot be loaded has no message.
-  worker.addEventListener('error', ({ message }) => die(message || 'its script could not be loaded'))
+  worker.addEventListener('error', ({ message }) => die(message || NO_SCRIPT))
   worker.addEventListener('messageerror', () => die('a message of its could not be read'))
   worker.addEventListener('message', ({ data }) => {
     if (typeof data?.lock === 'string') whenFree(data.lock, () => die('it ended without a word'))
