@@ -28,7 +28,7 @@ export const convertCommand: Command<typeof flags> = {
   summary: 'a Hugging Face folder or a llama2.c checkpoint as GGUF',
   usage: 'convert DIR OUT.gguf | CHECKPOINT.bin TOKENIZER.bin OUT.gguf [options]',
   description: [
-    'DIR (or a file in it) is a Hugging Face folder of LlamaForCausalLM or MistralForCausalLM:',
+    'DIR (or a file in it) is a Hugging Face folder of Llama-, Mistral- or MixtralForCausalLM:',
     'config.json, safetensors, tokenizer.model or tokenizer.json, tokenizer_config.json.',
     'Or a llama2.c checkpoint (version 0, 1 or 2) and its vocabulary.',
     'The file appears under its name only when it is complete.',

@@ -1,6 +1,6 @@
 /**
  * A Hugging Face model's config.json: what its architecture is, and the metadata that says so in GGUF. Source: the
- * documentation of transformers' LlamaConfig and MistralConfig (names and defaults); llama.cpp's convert_hf_to_gguf.py (keys,
+ * documentation of transformers' LlamaConfig, MistralConfig and MixtralConfig (names and defaults); llama.cpp's convert_hf_to_gguf.py (keys,
  * their order, and the factors of Llama 3's rotary scaling).
  */
 import type { CriaWarning } from '../api.ts'
@@ -9,7 +9,7 @@ import type { MetadataEntry, ScalarType, ScalarValue } from '../gguf/writer.ts'
 import { pow } from '../math.ts'
 import { asObject, type Json } from './folder.ts'
 
-const ARCHITECTURES = ['LlamaForCausalLM', 'MistralForCausalLM']
+const ARCHITECTURES = ['LlamaForCausalLM', 'MistralForCausalLM', 'MixtralForCausalLM']
 /** Far above any real model. */
 const MOST = 1 << 24
 const MOST_LAYERS = 4096
@@ -31,6 +31,9 @@ export interface HfConfig {
   readonly tied: boolean
   readonly attentionBias: boolean
   readonly feedForwardBias: boolean
+  /** 0 in a dense model. */
+  readonly experts: number
+  readonly expertsUsed: number
 }
 
 interface Rope {
@@ -47,11 +50,12 @@ interface Rope {
 export function readHfConfig(json: Json, warn: (warning: CriaWarning) => void): HfConfig {
   const architecture = Array.isArray(json.architectures) ? String(json.architectures[0]) : 'none'
   if (!ARCHITECTURES.includes(architecture)) {
-    const message = `config.json names the architecture ${architecture}; cria converts ${ARCHITECTURES.join(' and ')}.`
+    const message = `config.json names the architecture ${architecture}; cria converts ${ARCHITECTURES.join(', ')}.`
     throw new UnsupportedError('HF_ARCHITECTURE', message, architecture)
   }
   refuseWhatIsOther(json)
-  const isMistral = architecture === 'MistralForCausalLM'
+  const isMistral = architecture !== 'LlamaForCausalLM'
+  const hasExperts = architecture === 'MixtralForCausalLM'
   const dim = count(json, 'hidden_size')
   const heads = count(json, 'num_attention_heads')
   const statedHeadDim = optionalCount(json, 'head_dim')
@@ -80,6 +84,8 @@ export function readHfConfig(json: Json, warn: (warning: CriaWarning) => void): 
     tied: json.tie_word_embeddings === true,
     attentionBias: json.attention_bias === true,
     feedForwardBias: json.mlp_bias === true,
+    experts: hasExperts ? (optionalCount(json, 'num_local_experts') ?? 8) : 0,
+    expertsUsed: optionalCount(json, 'num_experts_per_tok') ?? 2,
   }
 }
 
@@ -139,6 +145,9 @@ export function describeArchitecture(config: HfConfig, fileType: number): Metada
     ...describeScaling(rope),
     float32('rope.freq_base', rope.theta),
     float32('attention.layer_norm_rms_epsilon', config.epsilon),
+    ...(config.experts > 0
+      ? [uint32('expert_count', config.experts), uint32('expert_used_count', config.expertsUsed)]
+      : []),
     ...(statedHeadDim === undefined
       ? []
       : [uint32('attention.key_length', statedHeadDim), uint32('attention.value_length', statedHeadDim)]),

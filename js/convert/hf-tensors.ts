@@ -10,10 +10,13 @@ import { readSafetensors, type SafetensorsTensor } from './safetensors.ts'
 export interface HfTensor {
   /** GGUF's name. */
   readonly name: string
-  readonly from: SafetensorsTensor
-  /** A vector of n has n rows of one column. */
+  /** One, or one of each expert, of the same shape: as many rows, one after the other. */
+  readonly parts: readonly SafetensorsTensor[]
+  /** Of a part. A vector of n has n rows of one column. */
   readonly rows: number
   readonly columns: number
+  /** Experts, where it has three dimensions. */
+  readonly experts?: number
   /** Rows of a head, where they stand in transformers' order. */
   readonly headRows?: number
 }
@@ -63,8 +66,10 @@ function weightMap(index: Readonly<Record<string, unknown>> | undefined): Readon
 /** What a model should have: GGUF's name, transformers' name, the shape. */
 interface Expected {
   name: string
+  /** `*` stands for the number of an expert. */
   source: string
   shape: number[]
+  experts?: number
   headRows?: number
   /** May be absent. */
   optional?: boolean
@@ -77,22 +82,27 @@ interface Expected {
 export function planHfTensors(parts: ReadonlyMap<string, SafetensorsTensor>, config: HfConfig): HfTensor[] {
   const planned: HfTensor[] = []
   const used = new Set<string>()
-  for (const expected of expectedTensors(config)) {
-    const from = parts.get(expected.source)
-    used.add(expected.source)
-    if (!from && expected.optional) continue
-    if (!from) {
-      const message = `The folder has no tensor ${expected.source} (${expected.name}): it is incomplete; download it again.`
-      throw new FormatError('TENSOR_MISSING', message, expected.source)
-    }
-    checkTensor(from, expected.shape)
-    const [rows, columns = 1] = expected.shape
+  for (const { name, source, shape, headRows, optional, experts } of expectedTensors(config)) {
+    const sources = Array.from({ length: experts ?? 1 }, (_, expert) => source.replace('*', String(expert)))
+    const found = sources.flatMap((part) => {
+      const from = parts.get(part)
+      used.add(part)
+      if (from) checkTensor(from, shape)
+      else if (!optional) {
+        const message = `The folder has no tensor ${part} (${name}): it is incomplete; download it again.`
+        throw new FormatError('TENSOR_MISSING', message, part)
+      }
+      return from ?? []
+    })
+    if (found.length === 0) continue
+    const [rows, columns = 1] = shape
     planned.push({
-      name: expected.name,
-      from,
+      name,
+      parts: found,
       rows: rows!,
       columns,
-      ...(expected.headRows && { headRows: expected.headRows }),
+      ...(headRows && { headRows }),
+      ...(experts && { experts }),
     })
   }
   const unknown = [...parts.keys()].find((name) => !used.has(name) && !IGNORED.test(name))
@@ -120,7 +130,7 @@ function* expectedTensors(config: HfConfig): Generator<Expected> {
 }
 
 function* expectedLayer(config: HfConfig, layer: number): Generator<Expected> {
-  const { dim, hidden, heads, kvHeads, headDim, attentionBias, feedForwardBias } = config
+  const { dim, hidden, heads, kvHeads, headDim, attentionBias, feedForwardBias, experts } = config
   const q = heads * headDim
   const kv = kvHeads * headDim
   const norm = (name: string, source: string): Expected => ({
@@ -147,6 +157,18 @@ function* expectedLayer(config: HfConfig, layer: number): Generator<Expected> {
   yield* matrix('attn_v', 'self_attn.v_proj', kv, dim, attentionBias)
   yield* matrix('attn_output', 'self_attn.o_proj', dim, q, attentionBias)
   yield norm('ffn_norm', 'post_attention_layernorm')
+  if (experts > 0) {
+    const [router] = matrix('ffn_gate_inp', 'block_sparse_moe.gate', experts, dim, false)
+    yield router!
+    const stacked = (name: string, part: string, rows: number, columns: number): Expected => {
+      const [weight] = matrix(`${name}_exps`, `block_sparse_moe.experts.*.${part}`, rows, columns, false)
+      return { ...weight!, experts }
+    }
+    yield stacked('ffn_gate', 'w1', hidden, dim)
+    yield stacked('ffn_down', 'w2', dim, hidden)
+    yield stacked('ffn_up', 'w3', hidden, dim)
+    return
+  }
   yield* matrix('ffn_gate', 'mlp.gate_proj', hidden, dim, feedForwardBias)
   yield* matrix('ffn_up', 'mlp.up_proj', hidden, dim, feedForwardBias)
   yield* matrix('ffn_down', 'mlp.down_proj', dim, hidden, feedForwardBias)

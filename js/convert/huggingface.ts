@@ -15,6 +15,7 @@ import { Folder } from './folder.ts'
 import { describeArchitecture, type HfConfig, readHfConfig, ropeFactors } from './hf-config.ts'
 import { type HfTensor, interleaveHeads, planHfTensors, readParts, sourceRow } from './hf-tensors.ts'
 import { describeVocabulary } from './hf-vocabulary.ts'
+import type { SafetensorsTensor } from './safetensors.ts'
 
 export interface HuggingFaceOptions {
   /** Type of the matrices; what has one dimension is f32. Default f16. */
@@ -91,12 +92,14 @@ function describeModel(
   { outtype, name, license, source }: HuggingFaceOptions & { outtype: Outtype },
 ): MetadataEntry[] {
   const text = (key: string, value: string): MetadataEntry => ({ key, type: 'string', value })
+  // Of experts one counts.
   const parameters = tensors.reduce((sum, { rows, columns }) => sum + rows * columns, factors?.length ?? 0)
+  const label = sizeLabel(parameters)
   return [
     text('general.architecture', 'llama'),
     text('general.type', 'model'),
     text('general.name', name ?? 'model'),
-    text('general.size_label', sizeLabel(parameters)),
+    text('general.size_label', config.experts > 0 ? `${config.experts}x${label}` : label),
     ...(license === undefined ? [] : [text('general.license', license)]),
     ...(source === undefined ? [] : [text('general.source.url', source)]),
     ...describeArchitecture(config, findFileType(outtype).id),
@@ -118,9 +121,10 @@ export function sizeLabel(parameters: number): string {
   return `${scaled.toFixed(Math.max(2 - digits, 0))}${letter}`
 }
 
-/** Rows of one tensor. */
+/** Rows of one part of a tensor. */
 interface Window {
   tensor: HfTensor
+  from: SafetensorsTensor
   to: string
   firstRow: number
   rows: number
@@ -142,9 +146,10 @@ class Run {
     return writeConverted(metadata, {
       before: rope,
       tensors: this.tensors.map((tensor) => {
-        const { name, rows, columns, from } = tensor
-        const dimensions = isVector(tensor) ? [rows] : [columns, rows]
-        return { name, dimensions, type: this.typeOf(tensor), rows, sourceBytes: from.bytes }
+        const { name, rows, columns, parts, experts } = tensor
+        const dimensions = isVector(tensor) ? [rows] : [columns, rows, ...(experts ? [experts] : [])]
+        const sourceBytes = parts.reduce((sum, { bytes }) => sum + bytes, 0)
+        return { name, dimensions, type: this.typeOf(tensor), rows: rows * parts.length, sourceBytes }
       }),
       windows: this.windows(),
       convert: (window) => this.convert(window),
@@ -155,7 +160,7 @@ class Run {
 
   /** ggml's name of what the tensor becomes. Rows that are no whole number of blocks stay F16, as in llama.cpp. */
   private typeOf(tensor: HfTensor): string {
-    if (isVector(tensor)) return 'F32'
+    if (isVector(tensor) || tensor.name.includes('ffn_gate_inp')) return 'F32'
     const type = this.options.outtype.toUpperCase()
     return tensor.columns % GGML_TYPES.get(type)!.blockColumns === 0 ? type : 'F16'
   }
@@ -166,15 +171,17 @@ class Run {
       const heads = Math.max(1, Math.floor(WINDOW / (columns * headRows)))
       const most = isVector(tensor) ? rows : heads * headRows
       const to = this.typeOf(tensor)
-      for (let firstRow = 0; firstRow < rows; firstRow += most) {
-        yield { tensor, to, firstRow, rows: Math.min(most, rows - firstRow) }
+      for (const from of tensor.parts) {
+        for (let firstRow = 0; firstRow < rows; firstRow += most) {
+          yield { tensor, from, to, firstRow, rows: Math.min(most, rows - firstRow) }
+        }
       }
     }
   }
 
   private async convert(window: Window): Promise<Uint8Array> {
-    const { tensor, to, firstRow, rows } = window
-    const { from, headRows, columns } = tensor
+    const { tensor, from, to, firstRow, rows } = window
+    const { headRows, columns } = tensor
     const { signal } = this.options
     throwIfAborted(signal, WHAT)
     const rowBytes = from.bytes / tensor.rows
@@ -189,16 +196,17 @@ class Run {
   }
 }
 
-function isVector({ from }: HfTensor): boolean {
-  return from.shape.length === 1
+function isVector({ parts }: HfTensor): boolean {
+  return parts[0]!.shape.length === 1
 }
 
 function floatBytes(values: Float32Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
 }
 
-function unfit({ tensor, to, firstRow }: Window, { problem, row, column }: RowsResult): FormatError | NumericError {
-  const { headRows = 1, from } = tensor
+function unfit(window: Window, { problem, row, column }: RowsResult): FormatError | NumericError {
+  const { tensor, from, to, firstRow } = window
+  const { headRows = 1 } = tensor
   const { name } = from
   // Of a vector each element is a row.
   const at = sourceRow(firstRow + (isVector(tensor) ? column! : row!), headRows)
