@@ -146,6 +146,9 @@ test('cria serve answers what is no proper request, and listens on loopback alon
           .end()
       })
     assert.is(await status({ path: '/v1/models' }), 200)
+    // Clients keep connections for some seconds; none shall be closed just as it is used again.
+    const { headers } = await fetch(`http://127.0.0.1:${port}/health`)
+    assert.ok(Number(/timeout=(\d+)/.exec(headers.get('keep-alive') ?? '')?.[1]) > 60)
     assert.is(await status({ path: '/v1/models', method: 'TRACE' }), 400)
     assert.is(await status({ path: '/v1/models', headers: { host: 'not a host' } }), 400)
     const socket = connect(Number(port), '127.0.0.1')

@@ -354,6 +354,14 @@ test('unknown addresses and models: 404; methods that an address has not: 405', 
   assert.is((await ask(handler, post('/v1/completions', { model: 'b', prompt: 'x', max_tokens: 1 }))).body.model, 'b')
 })
 
+test('fields that ask for nothing are no reason to refuse', async () => {
+  const handler = createHandler(model)
+  const messages = [{ role: 'user', content: 'Hi', name: null }]
+  const nothing = { logprobs: false, top_logprobs: 0, tools: [], tool_choice: 'auto', stop: null, stream_options: null }
+  const { status, body } = await ask(handler, post('/v1/chat/completions', { messages, max_tokens: 1, ...nothing }))
+  assert.equal([status, body.choices[0].logprobs], [200, null], JSON.stringify(body))
+})
+
 test('keys: without the right one only /health answers', async () => {
   const handler = createHandler(model, { apiKeys: ['secret', 'other'] })
   const status = async (path: string, authorization?: string) =>

@@ -12,6 +12,8 @@ import { ApiError, errorResponse, RETRY_AFTER } from '../server/errors.ts'
 /** Of a body that nobody wants, as much is read on as a client may send before it looks for the answer, and so long. */
 const DROPPED_BYTES = 64 * 1024 * 1024
 const DROPPED_MS = 10_000
+/** How long a connection is kept that nothing is asked on. */
+const KEPT_MS = 75_000
 
 export interface Listening {
   /** Of the server's root, without a slash at the end. */
@@ -37,10 +39,12 @@ export async function listen(
     if (draining) outgoing.shouldKeepAlive = false
     void answer(draining ? refuse : handle, incoming, outgoing).catch(() => outgoing.destroy())
   })
+  // Longer than clients keep them, so that none is closed just as it is used again.
+  server.keepAliveTimeout = KEPT_MS
   server.listen(port, host)
   await once(server, 'listening').catch(({ message }) => {
     const address = `${host} port ${port}`
-    throw new ArgumentError('ADDRESS', `Nothing can listen on ${address}: ${message}. Choose another.`, address)
+    throw new ArgumentError('ADDRESS', `Nothing can listen on ${address} (${message}); choose another.`, address)
   })
   const { port: actual } = server.address() as AddressInfo
   return {

@@ -26,7 +26,7 @@ export function templateOptions(
 
 export function serveChat(body: ChatBody, name: string, model: Model, defaults: Defaults): Served {
   const { n = 1, logprobs = false, top_logprobs: topLogprobs } = body
-  if (topLogprobs !== undefined && !logprobs) {
+  if (topLogprobs && !logprobs) {
     throw badRequest('top_logprobs', 'top_logprobs needs logprobs: set it to true.', topLogprobs)
   }
   const options: ChatOptions = {
