@@ -25,8 +25,8 @@ function classTable(): Uint8Array {
   if (table) return table
   const classes = new Uint8Array(0x110000)
   let code = 0
-  for (const [, letter = 'O', length = '0'] of CLASS_RUNS.matchAll(/([A-Z])([0-9a-z]+)/g)) {
-    const end = code + Number.parseInt(length, 36)
+  for (const [, letter = 'O', length] of CLASS_RUNS.matchAll(/([A-Z])([0-9a-z]*)/g)) {
+    const end = code + Number.parseInt(length || '1', 36)
     classes.fill(BITS[letter]!, code, end)
     code = end
   }
