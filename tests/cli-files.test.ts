@@ -1,5 +1,5 @@
 /** `cria inspect`, `cria tokenize`, `cria convert`. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, existsSync, linkSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -153,5 +153,37 @@ sharedTest('convert gives the built-in model byte for byte, and never half a fil
     assert.equal(readdirSync(folder).sort(), ['cut.bin', 'out.gguf'])
   })
 })
+
+test('no command replaces a file that it reads, even by force', () =>
+  withFolder(async (folder) => {
+    const at = (name: string) => join(folder, name)
+    cpSync('tests/fixtures/huggingface/Tiny-Mistral', at('hf'), { recursive: true })
+    copyFileSync(MODEL, at('model.gguf'))
+    linkSync(at('model.gguf'), at('other.gguf'))
+    writeFileSync(at('text'), 'Once upon a time. '.repeat(40))
+    await cria(['gguf', 'split', MODEL, at('part'), '--split-max-tensors', '30'])
+    const files = () => readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort()
+    const before = files().map((name) => [name, statSync(at(name)).size])
+    const [part, last] = [1, 2].map((no) => at(`part-0000${no}-of-00002.gguf`)) as [string, string]
+    const base = ['perplexity', '-m', at('model.gguf'), '-f', at('text'), '-c', '32', '--chunks', '1']
+    const imatrix = ['imatrix', '-m', at('model.gguf'), '-f', at('text'), '-c', '32', '-o']
+    for (const args of [
+      ['quantize', at('model.gguf'), at('other.gguf'), 'Q8_0'],
+      ['quantize', part, last, 'Q8_0'],
+      ['gguf', 'merge', part, last],
+      ['gguf', 'split', part, at('part'), '--split-max-tensors', '30'],
+      ['convert', at('hf'), at('hf/model-00002-of-00003.safetensors')],
+      ...['model.gguf', 'other.gguf', 'text'].map((name) => [...base, '--kl-divergence-base', at(name)]),
+      ...['model.gguf', 'text'].map((name) => [...imatrix, at(name)]),
+    ]) {
+      const refused = await cria([...args, '--force'])
+      assert.is(refused.code, 1, args.join(' '))
+      assert.match(refused.stderr, /\(SAME_FILE\)\n$/)
+    }
+    assert.equal(
+      files().map((name) => [name, statSync(at(name)).size]),
+      before,
+    )
+  }))
 
 test.run()

@@ -1,7 +1,6 @@
 /** `cria convert`: a Hugging Face folder or a llama2.c checkpoint becomes a GGUF file. */
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join, resolve } from 'node:path'
-import type { ModelInput } from '../api.ts'
 import { convertHuggingFace, OUTTYPES } from '../convert/huggingface.ts'
 import { convertLlama2c } from '../convert/llama2c.ts'
 import { SourceError } from '../errors.ts'
@@ -9,7 +8,7 @@ import { openFile } from '../platform/files-node.ts'
 import type { Command, Context } from './command.ts'
 import { choice, text, toggle, UsageError, type Values } from './flags.ts'
 import { OTHER_FLAGS } from './options.ts'
-import { refuseExisting, writeWhole } from './output.ts'
+import { checkOutput, writeWhole } from './output.ts'
 import { bytes, progressBar, say, sayWarning } from './terminal.ts'
 
 const OUTPUT = {
@@ -59,11 +58,12 @@ async function convertFolder(
   { signal }: Context,
 ): Promise<number> {
   const { name, pre, force = false } = values
-  if (!force) await refuseExisting(out)
   const folder = await folderOf(input)
+  const files = await filesOf(folder)
+  await checkOutput(out, force, ...files.values())
   const bar = progressBar('converting')
   try {
-    const chunks = convertHuggingFace(await filesOf(folder), {
+    const chunks = convertHuggingFace(files, {
       ...shared(values),
       name: name ?? titleOf(basename(folder)),
       ...(pre !== undefined && { pre }),
@@ -99,7 +99,7 @@ async function folderOf(path: string): Promise<string> {
 /** A folder in the folder, of chat templates beside chat_template.jinja. */
 const TEMPLATES = 'additional_chat_templates'
 
-async function filesOf(folder: string): Promise<Map<string, ModelInput>> {
+async function filesOf(folder: string): Promise<Map<string, string>> {
   const names = await readdir(folder)
   if (names.includes(TEMPLATES)) {
     names.push(...(await readdir(join(folder, TEMPLATES))).map((name) => `${TEMPLATES}/${name}`))
@@ -124,7 +124,7 @@ async function convertCheckpoint(
     throw new UsageError(`A llama2.c checkpoint becomes f32 or f16, not ${outtype}; cria quantize does the rest.`)
   }
   if (values.pre !== undefined) throw new UsageError('--pre is for Hugging Face folders.')
-  if (!force) await refuseExisting(out)
+  await checkOutput(out, force, checkpointPath, tokenizerPath)
   const checkpoint = await openFile(checkpointPath)
   try {
     const options = { ...shared(values), name, outtype, signal }

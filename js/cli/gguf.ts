@@ -15,13 +15,13 @@ import { readModel } from '../gguf/shards.ts'
 import type { Gguf, MetadataArray } from '../gguf/types.ts'
 import { NUMERIC_TYPES, type ScalarType } from '../gguf/value-types.ts'
 import { openFile } from '../platform/files-node.ts'
-import { openModel } from '../source/shards.ts'
+import { openModel, shardLocations } from '../source/shards.ts'
 import { openSource, type Source } from '../source/source.ts'
 import type { Command, Context } from './command.ts'
 import { choice, integer, text, toggle, UsageError, type Values } from './flags.ts'
 import { abbreviate, plain } from './metadata.ts'
 import { OTHER_FLAGS } from './options.ts'
-import { refuseExisting, refuseSame, writeWhole } from './output.ts'
+import { checkOutput, writeWhole } from './output.ts'
 import { bytes, printable, say, table, write } from './terminal.ts'
 
 const SPLIT = {
@@ -146,10 +146,7 @@ async function writeShards(
   input: string,
   force: boolean,
 ): Promise<void> {
-  for (const path of paths) {
-    if (!force) await refuseExisting(path)
-    await refuseSame(input, path)
-  }
+  for (const path of paths) await checkOutput(path, force, ...shardLocations(input))
   const written: string[] = []
   try {
     for (const [no, shard] of shards.entries()) {
@@ -170,8 +167,7 @@ function readSize(given: string): number {
 
 async function runMerge({ force }: Given, args: string[], signal: AbortSignal): Promise<void> {
   const [input, out] = args as [string, string]
-  if (!force) await refuseExisting(out)
-  await refuseSame(input, out)
+  await checkOutput(out, force ?? false, ...shardLocations(input))
   await withModel(
     input,
     async (source, gguf) => {
@@ -189,7 +185,7 @@ async function runMerge({ force }: Given, args: string[], signal: AbortSignal): 
 
 async function runSet({ type, force }: Given, args: string[], signal: AbortSignal): Promise<void> {
   const [input, key, value, out = input] = args as [string, string, string, string?]
-  if (!force) await refuseExisting(out)
+  await checkOutput(out, force ?? false)
   await withFile(
     input,
     async (source, gguf) => {

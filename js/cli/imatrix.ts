@@ -4,7 +4,7 @@ import type { Command, Context } from './command.ts'
 import { choice, text, toggle, UsageError, type Values } from './flags.ts'
 import { loadModel } from './model.ts'
 import { OTHER_FLAGS, SOURCE_FLAGS } from './options.ts'
-import { refuseExisting, writeWhole } from './output.ts'
+import { checkOutput, writeWhole } from './output.ts'
 import { CHUNK_FLAGS, CHUNK_LOAD_FLAGS, DEFAULT_CONTEXT, readChunks } from './perplexity.ts'
 import { bytes, progressBar, say } from './terminal.ts'
 
@@ -42,7 +42,7 @@ async function run(values: Given, positionals: readonly string[], context: Conte
   if (positionals.length > 0) throw new UsageError(`imatrix takes the model after -m, not ${positionals[0]}.`)
   const { file, out = 'imatrix.gguf', force = false, ctxSize = DEFAULT_CONTEXT } = values
   if (file === undefined) throw new UsageError('imatrix needs a text: -f FILE.')
-  if (!force) await refuseExisting(out)
+  await checkOutput(out, force, values.model, file)
   const content = await readChunks(file, context.signal)
   const model = await loadModel({ ...values, ctxSize }, context.signal)
   try {

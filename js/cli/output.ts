@@ -49,18 +49,25 @@ function unwritable(path: string, cause: unknown): CriaError {
   return new CriaError('FILE_WRITE', message, path, { cause })
 }
 
-export async function refuseExisting(path: string): Promise<void> {
+/**
+ * Before the work: the file may be written, and is none of those that are read, which `force` does not give up either.
+ * @throws ArgumentError FILE_EXISTS, SAME_FILE
+ */
+export async function checkOutput(out: string, force: boolean, ...inputs: (string | undefined)[]): Promise<void> {
+  if (!force) await refuseExisting(out)
+  const b = await stat(out).catch(() => undefined)
+  for (const input of b ? inputs : []) {
+    const a = input === undefined ? undefined : await stat(input).catch(() => undefined)
+    if (!a || a.ino !== b!.ino || a.dev !== b!.dev) continue
+    throw new ArgumentError('SAME_FILE', `${out} is a file that is read; choose another name.`, out)
+  }
+}
+
+async function refuseExisting(path: string): Promise<void> {
   try {
     await access(path)
   } catch {
     return
   }
   throw new ArgumentError('FILE_EXISTS', `${path} exists; choose another name, or replace it with --force.`, path)
-}
-
-/** The file is read until the last of the other is written. */
-export async function refuseSame(input: string, out: string): Promise<void> {
-  const [a, b] = await Promise.all([input, out].map((path) => stat(path).catch(() => undefined)))
-  if (!a || !b || a.ino !== b.ino || a.dev !== b.dev) return
-  throw new ArgumentError('SAME_FILE', `${out} is the file that is read; choose another name.`, out)
 }

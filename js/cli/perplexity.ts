@@ -8,7 +8,7 @@ import type { Command, Context } from './command.ts'
 import { integer, text, toggle, UsageError, type Values } from './flags.ts'
 import { loadModel } from './model.ts'
 import { LOAD_FLAGS, OTHER_FLAGS, SOURCE_FLAGS } from './options.ts'
-import { refuseExisting, writeWhole } from './output.ts'
+import { checkOutput, writeWhole } from './output.ts'
 import { bytes, readText, say, write } from './terminal.ts'
 
 export const CHUNK_FLAGS = {
@@ -61,7 +61,7 @@ async function run(values: Given, positionals: readonly string[], context: Conte
   const { compare, base, force = false } = values
   if (compare) return runComparison(values, context)
   if (values.file === undefined) throw new UsageError('perplexity needs a text: -f FILE.')
-  if (base !== undefined && !force) await refuseExisting(base)
+  if (base !== undefined) await checkOutput(base, force, values.model, values.file)
   const content = await readChunks(values.file, context.signal)
   const ctxSize = values.ctxSize ?? DEFAULT_CONTEXT
   const model = await loadModel({ ...values, ctxSize }, context.signal)

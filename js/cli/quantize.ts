@@ -2,10 +2,11 @@
 import { FILE_TYPES, findFileType } from '../quantize/file-types.ts'
 import type { QuantizeOptions } from '../quantize/quantize.ts'
 import { quantize } from '../quantize.ts'
+import { shardLocations } from '../source/shards.ts'
 import type { Command, Context } from './command.ts'
 import { integerOrAuto, text, toggle, UsageError, type Values } from './flags.ts'
 import { OTHER_FLAGS, SOURCE_FLAGS, sourceOptions } from './options.ts'
-import { refuseExisting, refuseSame, writeWhole } from './output.ts'
+import { checkOutput, writeWhole } from './output.ts'
 import { bytes, progressBar, say, sayWarning } from './terminal.ts'
 
 const TYPES = {
@@ -58,8 +59,7 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
   }
   const file = findFileType(type)
   const { force = false } = values
-  if (!force) await refuseExisting(out)
-  await refuseSame(input, out)
+  await checkOutput(out, force, ...shardLocations(input), values.imatrix)
   const bar = progressBar('quantizing')
   let before = 0
   const options: QuantizeOptions = {
