@@ -108,7 +108,9 @@ export class CriaModel implements Model {
     return this.tokenizer.detokenize(idsOf(ids), options)
   }
 
-  tokenBytes(id: number, options?: DetokenizeOptions): Uint8Array {
+  tokenBytes(id: number, options: DetokenizeOptions = {}): Uint8Array {
+    checkObject(options)
+    checkTypes(options, 'boolean', ['special'])
     return this.tokenizer.tokenBytes(id, options)
   }
 
@@ -254,7 +256,7 @@ export class CriaModel implements Model {
     const stopped = new AbortController()
     return new RunningGeneration({
       run: async (onText) => {
-        const all = await this.runChoices(prompt, options, stopped, onText)
+        const all = await this.runChoices(prompt, options, stopped.signal, onText)
         onResult?.(all[0]!)
         const [first, ...others] = all.map(({ promptIds: _, ...result }): GenerateResult => result)
         return others.length > 0 ? { ...first!, choices: [first!, ...others] } : first!
@@ -267,25 +269,34 @@ export class CriaModel implements Model {
   private async runChoices(
     prompt: string | readonly number[] | (() => Prompt),
     given: GenerateOptions,
-    stopped: AbortController,
+    stopped: AbortSignal,
     onText: (text: string) => void,
   ): Promise<InternalResult[]> {
     settleGenerate(given, this.info.vocabularySize)
     const { n = 1, ...options } = given
     const { seed, onToken: _, onPrompt: __, ...silent } = options
-    const all = Array.from({ length: n }, (_, i) => {
-      if (i === 0) return this.runGeneration(prompt, options, stopped, onText)
-      const own = seed === undefined ? silent : { ...silent, seed: seedOfAnswer(seed, i) }
-      return this.runGeneration(prompt, own, stopped, () => {})
-    })
-    try {
-      return await Promise.all(all)
-    } catch (error) {
-      stopped.abort()
-      // What one fails of is told, not that the others were aborted for it.
-      const failed = (await Promise.allSettled(all)).filter((one) => one.status === 'rejected')
-      throw failed.find(({ reason }) => !(reason instanceof AbortError))?.reason ?? error
+    // A signal for each: one for all would have more listeners than Node takes for no leak.
+    const choices = Array.from({ length: n }, () => new AbortController())
+    const end = (reason?: unknown): void => {
+      for (const choice of choices) choice.abort(reason)
     }
+    return underAny([options.signal, stopped], async (signal) => {
+      signal.addEventListener('abort', () => end(signal.reason))
+      if (signal.aborted) end(signal.reason)
+      const all = choices.map((choice, i) => {
+        if (i === 0) return this.runGeneration(prompt, options, choice, onText)
+        const own = seed === undefined ? silent : { ...silent, seed: seedOfAnswer(seed, i) }
+        return this.runGeneration(prompt, own, choice, () => {})
+      })
+      try {
+        return await Promise.all(all)
+      } catch (error) {
+        end()
+        // What one fails of is told, not that the others were aborted for it.
+        const failed = (await Promise.allSettled(all)).filter((one) => one.status === 'rejected')
+        throw failed.find(({ reason }) => !(reason instanceof AbortError))?.reason ?? error
+      }
+    })
   }
 
   private async runGeneration(
@@ -298,7 +309,7 @@ export class CriaModel implements Model {
     // What a callback of the caller's throws ends the generation and is its error.
     let failure: { error: unknown } | undefined
     const hear = (event: CallEvent): void => {
-      if (failure || options.signal?.aborted || stopped.signal.aborted) return
+      if (failure || stopped.signal.aborted) return
       try {
         if (event.event === 'prompt') options.onPrompt?.({ done: event.done, total: event.total })
         if (event.event !== 'token') return
@@ -311,11 +322,10 @@ export class CriaModel implements Model {
       }
     }
     try {
-      const result = await underAny([options.signal, stopped.signal], async (signal) => {
-        throwIfAborted(signal, 'Generation')
-        const crew = await this.working('Generation', signal)
-        return crew.generate(this.request(prompt, settled), signal, hear)
-      })
+      const { signal } = stopped
+      throwIfAborted(signal, 'Generation')
+      const crew = await this.working('Generation', signal)
+      const result = await crew.generate(this.request(prompt, settled), signal, hear)
       if (!failure) return result
     } catch (error) {
       if (!failure) throw error

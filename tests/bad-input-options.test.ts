@@ -155,6 +155,7 @@ test('options that are no object, or hold the wrong things, wherever there are a
   for (const options of [null, 5, { special: 'yes' }]) {
     await fails(() => model.tokenize('x', options as never), ArgumentError, 'INVALID_OPTION')
     await fails(() => model.detokenize([5], options as never), ArgumentError, 'INVALID_OPTION')
+    await fails(() => model.tokenBytes(5, options as never), ArgumentError, 'INVALID_OPTION')
   }
   for (const options of [null, 5, { signal: 5 }]) {
     await fails(model.logits([5], options as never), ArgumentError, 'INVALID_OPTION')

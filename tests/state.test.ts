@@ -1,6 +1,6 @@
 /** Saved states, contexts that shift, and several answers at once. */
 import { sha256 } from '@noble/hashes/sha2.js'
-import { ArgumentError, ContextError, FormatError, load, UnsupportedError } from 'cria'
+import { AbortError, ArgumentError, ContextError, FormatError, load, UnsupportedError } from 'cria'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { PAGE } from '../assembly/layout.ts'
@@ -236,6 +236,22 @@ test('echo puts the prompt first; n gives several answers from one prompt', asyn
   }
   const ids = model.tokenize('One day')
   assert.is((await model.generate(ids, { ...options, echo: true }).result()).text, `<s>One day${single.text}`)
+  // More than Node takes to listen to one signal; and what ends them ends all.
+  const warnings: Error[] = []
+  const warned = (warning: Error): void => void warnings.push(warning)
+  process.on('warning', warned)
+  const { signal } = new AbortController()
+  assert.is((await model.generate('One day', { ...options, n: 40, signal }).result()).choices!.length, 40)
+  const leaving = new AbortController()
+  const many = model.generate('One day', { n: 40, maxTokens: 100_000, ignoreEos: true, signal: leaving.signal })
+  setTimeout(() => leaving.abort('enough'), 30)
+  const error = (await fails(() => many.result(), AbortError)) as AbortError
+  assert.is(error.cause, 'enough')
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off('warning', warned)
+  assert.equal(warnings, [])
+  const { running, waiting } = await model.status()
+  assert.equal([running, waiting], [0, 0])
   await model.close()
 })
 
