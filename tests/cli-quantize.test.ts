@@ -60,6 +60,11 @@ test('options reach the types', async () => {
       'BF16',
       'Q6_K',
     ])
+    assert.equal(await typesOf('--tensor-type', 'attn_v=q5_0', '--tensor-type', '^token=q8_0'), [
+      'Q6_K',
+      'Q8_0',
+      'Q5_0',
+    ])
     assert.equal(await typesOf('--leave-output-tensor'), ['F32', 'Q4_K', 'Q6_K'])
   })
 })

@@ -7,7 +7,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ArgumentError, FormatError } from '../js/errors.ts'
 import type { TensorInfo } from '../js/gguf/types.ts'
-import { FILE_TYPES, findFileType, findTensorType } from '../js/quantize/file-types.ts'
+import { FILE_TYPES, findFileType, findTensorType, readTensorType } from '../js/quantize/file-types.ts'
 import { chooseTypes, type MixOptions, type Shape } from '../js/quantize/mixes.ts'
 
 interface Reference {
@@ -117,6 +117,36 @@ test('options: pure, types by name, an output that stays', () => {
   assert.is(typesOf(TIED, 'Q4_K_M', {}).token_embd, 'Q6_K')
   assert.is(typesOf(TIED, 'Q4_K_M', { outputTensorType: 'Q5_K' }).token_embd, 'Q5_K')
   assert.is(typesOf(TIED, 'Q4_K_M', { outputTensorType: 'Q5_K', tokenEmbeddingType: 'Q4_0' }).token_embd, 'Q4_0')
+})
+
+test('types of tensors by expressions on their names, before the mix, after the output and the embedding', () => {
+  const tensorTypes = ['attn_v=q8_0', 'BLK\\.[01]\\.=f16', '^output=q2_k', 'ffn_up=q4_k', 'token=q5_0'].map(
+    readTensorType,
+  )
+  const types = typesOf({ ...UNTIED, layers: 3 }, 'Q4_K_M', { tensorTypes, pure: true, outputTensorType: 'Q6_K' })
+  assert.is(types['blk.0.attn_v'], 'Q8_0')
+  assert.is(types['blk.1.attn_q'], 'F16')
+  assert.is(types['blk.2.attn_q'], 'Q4_K')
+  assert.is(types['blk.1.attn_norm'], 'F32')
+  assert.is(types.output, 'Q6_K')
+  assert.is(types.token_embd, 'Q5_0')
+  assert.is(typesOf({ ...UNTIED, dim: 96, layers: 3 }, 'Q8_0', { tensorTypes })['blk.2.ffn_up'], 'Q5_0')
+  // The mix counts what has no type by name.
+  const first = [readTensorType('blk\\.0\\.attn_v=q4_0')]
+  assert.is(typesOf({ ...UNTIED, layers: 8 }, 'Q3_K_M', { tensorTypes: first })['blk.2.attn_v'], 'Q5_K')
+  assert.is(typesOf({ ...UNTIED, layers: 8 }, 'Q3_K_M', {})['blk.2.attn_v'], 'Q4_K')
+  for (const [given, code] of [
+    ['attn_q', 'INVALID_OPTION'],
+    ['=q8_0', 'INVALID_OPTION'],
+    ['(=q8_0', 'INVALID_OPTION'],
+    ['attn_q=q9', 'QUANTIZE_TYPE'],
+    [7, 'INVALID_OPTION'],
+  ] as const) {
+    assert.throws(
+      () => readTensorType(given),
+      (error: unknown) => error instanceof ArgumentError && error.code === code,
+    )
+  }
 })
 
 test('a type by name that does not fit the columns is refused, one of a mix is replaced', () => {

@@ -4,7 +4,7 @@ import type { QuantizeOptions } from '../quantize/quantize.ts'
 import { quantize } from '../quantize.ts'
 import { shardLocations } from '../source/shards.ts'
 import type { Command, Context } from './command.ts'
-import { integerOrAuto, text, toggle, UsageError, type Values } from './flags.ts'
+import { integerOrAuto, text, texts, toggle, UsageError, type Values } from './flags.ts'
 import { OTHER_FLAGS, SOURCE_FLAGS, sourceOptions } from './options.ts'
 import { checkOutput, writeWhole } from './output.ts'
 import { bytes, progressBar, say, sayWarning } from './terminal.ts'
@@ -13,6 +13,11 @@ const TYPES = {
   pure: toggle('--pure', 'all matrices the same type, not the mix that TYPE stands for'),
   outputTensorType: text('--output-tensor-type', 'TYPE', 'type of output.weight'),
   tokenEmbeddingType: text('--token-embedding-type', 'TYPE', 'type of token_embd.weight'),
+  tensorTypes: texts(
+    '--tensor-type',
+    'NAME=TYPE',
+    'type of tensors in whose names the expression NAME is found; repeatable',
+  ),
   leaveOutputTensor: toggle('--leave-output-tensor', 'keep output.weight as it is'),
   imatrix: text('--imatrix', 'FILE', 'importance matrix of cria imatrix or llama-imatrix'),
   allowRequantize: toggle('--allow-requantize', 'quantize again what is quantized already: adds to its error'),
@@ -83,11 +88,13 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
 }
 
 function quantizeOptions(values: Values<typeof flags>): QuantizeOptions {
-  const { pure, outputTensorType, tokenEmbeddingType, leaveOutputTensor, imatrix, allowRequantize, threads } = values
+  const { pure, outputTensorType, tokenEmbeddingType, tensorTypes, leaveOutputTensor } = values
+  const { imatrix, allowRequantize, threads } = values
   return {
     ...(pure && { pure }),
     ...(outputTensorType !== undefined && { outputTensorType }),
     ...(tokenEmbeddingType !== undefined && { tokenEmbeddingType }),
+    ...(tensorTypes && { tensorTypes }),
     ...(leaveOutputTensor && { leaveOutputTensor }),
     ...(imatrix !== undefined && { imatrix }),
     ...(allowRequantize && { allowRequantize }),

@@ -1,4 +1,5 @@
 /** What a whole file can be quantized to. Source: llama.h, `enum llama_ftype`, and llama-quantize's list. */
+import { invalid } from '../check.ts'
 import { ArgumentError } from '../errors.ts'
 import { RowQuantizer } from './rows.ts'
 
@@ -54,4 +55,18 @@ export function findTensorType(option: string, given: unknown): string {
   if (RowQuantizer.types.includes(name)) return name
   const names = RowQuantizer.types.join(', ')
   throw new ArgumentError('QUANTIZE_TYPE', `${option} can be ${names}, not ${String(given)}.`, given)
+}
+
+/**
+ * `NAME=TYPE`, as llama-quantize takes it: NAME is an expression that is found in the names of tensors.
+ * @throws ArgumentError QUANTIZE_TYPE, INVALID_OPTION
+ */
+export function readTensorType(given: unknown): [name: RegExp, type: string] {
+  const [, name, type] = /^(.+?)=(.*)$/s.exec(String(given)) ?? []
+  try {
+    if (name !== undefined) return [new RegExp(name.toLowerCase()), findTensorType(name, type)]
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause
+  }
+  throw invalid('tensorTypes', 'NAME=TYPE, such as attn_q=Q8_0, NAME being a regular expression', given)
 }

@@ -22,6 +22,8 @@ export interface MixOptions {
   /** ggml's names. */
   outputTensorType?: string
   tokenEmbeddingType?: string
+  /** Types of tensors whose names match, the first that does; they come before the mix. */
+  tensorTypes?: readonly (readonly [name: RegExp, type: string])[]
   /** output.weight stays as it is. */
   leaveOutputTensor: boolean
   /** Whether there is an importance matrix. */
@@ -94,7 +96,8 @@ class Mix {
     if (part === 'token_embd' && options.tokenEmbeddingType) return given(tensor, options.tokenEmbeddingType)
     if (part === 'output' && options.outputTensorType) return given(tensor, options.outputTensorType)
     if (GGML_TYPES.get(file.type)!.blockColumns === 1) return { type: file.type }
-    return fit(tensor, options.pure ? file.type : this.mixed(tensor, part))
+    const [, named] = options.tensorTypes?.find(([name]) => name.test(tensor.name)) ?? []
+    return fit(tensor, named ?? (options.pure ? file.type : this.mixed(tensor, part)))
   }
 
   private mixed(tensor: TensorInfo, part: Part): string {

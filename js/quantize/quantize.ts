@@ -11,7 +11,7 @@ import { checkSourceOptions } from '../source/check.ts'
 import { openModel } from '../source/shards.ts'
 import { openSource, type Source, type SourceOptions } from '../source/source.ts'
 import { warnBy } from '../warn.ts'
-import { type FileType, findFileType, findTensorType } from './file-types.ts'
+import { type FileType, findFileType, findTensorType, readTensorType } from './file-types.ts'
 import { type Imatrix, readImatrix } from './imatrix.ts'
 import { type PlannedTensor, planMetadata, planTensors } from './plan.ts'
 import { openPool, type Pool } from './pool.ts'
@@ -25,6 +25,8 @@ export interface QuantizeOptions extends SourceOptions {
   outputTensorType?: string
   /** ggml's name of the type of token_embd.weight. */
   tokenEmbeddingType?: string
+  /** `NAME=TYPE`, as llama-quantize takes it: types of tensors in whose names the expression NAME is found, the first that is. */
+  tensorTypes?: readonly string[]
   /** Keep output.weight as it is; default false. */
   leaveOutputTensor?: boolean
   /** An importance matrix of `Model.imatrix` or llama-imatrix: GGUF, or the older format. */
@@ -107,6 +109,7 @@ function plan(gguf: Gguf, file: FileType, options: QuantizeOptions, imatrix: Ima
     ...(options.tokenEmbeddingType !== undefined && {
       tokenEmbeddingType: findTensorType('tokenEmbeddingType', options.tokenEmbeddingType),
     }),
+    ...(options.tensorTypes && { tensorTypes: Array.from(options.tensorTypes, readTensorType) }),
     ...(imatrix && { imatrix }),
   })
   const warn = warnBy(options.onWarning)
