@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
+import { join } from 'node:path'
 import { buildSync } from 'esbuild'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -72,6 +73,25 @@ test('the module runs: imported, and from CommonJS', () => {
   )
   const fromCommonJs = `import('cria').then(async ({ load }) => { ${story} })`
   assert.match(run(process.execPath, ['-e', fromCommonJs], home).stdout, /^Once/)
+})
+
+test('a bundle for Node takes workers from the package’s folder, and says so where it has none', () => {
+  const contents = `import { load } from 'cria'
+    const [workerUrl] = process.argv.slice(2)
+    const options = workerUrl ? { threads: 2, workerUrl } : {}
+    try {
+      const model = await load('node_modules/cria/models/stories260K.gguf', options)
+      console.log((await model.generate('', { temperature: 0, maxTokens: 8 }).result()).text)
+      await model.close()
+    } catch ({ code, message }) {
+      console.log(code, message)
+    }`
+  const outfile = join(home, 'bundled', 'app.mjs')
+  const stdin = { contents, resolveDir: home }
+  buildSync({ stdin, bundle: true, platform: 'node', format: 'esm', outfile, logLevel: 'error' })
+  assert.match(run(process.execPath, [outfile, 'node_modules/cria/dist'], home).stdout, /^Once/)
+  const { stdout } = run(process.execPath, [outfile], home)
+  assert.match(stdout, /^WORKER_DIED .*leader\.js could not be loaded: .* as workerUrl\)\.\n$/)
 })
 
 test('an uncaught error is not lost in the code that Node shows above it', () => {

@@ -10,8 +10,10 @@ import type { ParentPort, RuntimeName, WorkerHandle, WorkerKind } from './types.
 
 export { openFile } from './files-node.ts'
 
+/** Not written where it is used: bundlers would take what is relative to it for files to be found now. */
+const HERE = new URL(import.meta.url)
 /** Workers and wasm lie in dist/, this code in dist/chunks/; the sources find them there too. */
-const DIST = new URL(import.meta.url.endsWith('.ts') ? '../../dist/' : '../', import.meta.url)
+const DIST = new URL(HERE.pathname.endsWith('.ts') ? '../../dist/' : '../', HERE)
 
 export function runtime(): RuntimeName {
   const { bun, deno, node } = process.versions
@@ -57,8 +59,8 @@ export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void, fold
   const worker = new Worker(url, { name: `cria ${kind}`, execArgv: [] })
   let reason: unknown
   let wanted = false
-  worker.on('error', (error) => {
-    reason = error
+  worker.on('error', (error: NodeJS.ErrnoException) => {
+    reason = error.code?.endsWith('MODULE_NOT_FOUND') ? noScript(url, error) : error
   })
   worker.on('exit', (code) => {
     if (!wanted) onDeath(reason ?? new Error(`it exited with code ${code}`))
@@ -82,6 +84,11 @@ export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void, fold
       await worker.terminate()
     },
   }
+}
+
+function noScript(url: URL, cause: Error): Error {
+  const advice = "bundle without cria (as an external package), or pass the URL of the package's dist/ as workerUrl"
+  return new Error(`its script ${url.href} could not be loaded: ${advice}`, { cause })
 }
 
 /** A URL, or a path relative to the working directory. */
