@@ -491,6 +491,25 @@ test('what takes too long ends: 504, or an event in a stream that has begun', as
   assert.is(JSON.parse(events.at(-1)!.slice('data: '.length)).error.code, 'timeout')
 })
 
+test('a client that reads nothing gives its place up when the time is over', async () => {
+  const handler = createHandler(model, { timeout: 200, parallel: 1 })
+  const warnings: Error[] = []
+  const warned = (warning: Error): void => void warnings.push(warning)
+  process.on('warning', warned)
+  const unread = await handler(post('/v1/completions', ENDLESS))
+  while ((await model.status()).running > 0) await new Promise((resolve) => setTimeout(resolve, 5))
+  let status = 504
+  // Those that come before that wait in vain.
+  for (let i = 0; i < 20 && status === 504; i++) {
+    status = (await ask(handler, post('/v1/completions', { prompt: 'Once', max_tokens: 1 }))).status
+  }
+  assert.is(status, 200)
+  // And it is told, if it still reads.
+  assert.match(await unread.text(), /"code":"timeout"\}\}\n\n$/)
+  process.off('warning', warned)
+  assert.equal(warnings, [])
+})
+
 test('a model that is closed: 503 with Retry-After; a failure nobody foresaw: 500, its details to the log alone', async () => {
   const closed = await load(STORIES, { threads: 1 })
   await closed.close()

@@ -12,6 +12,8 @@ import { ApiError, errorResponse, RETRY_AFTER } from '../server/errors.ts'
 /** Of a body that nobody wants, as much is read on as a client may send before it looks for the answer, and so long. */
 const DROPPED_BYTES = 64 * 1024 * 1024
 const DROPPED_MS = 10_000
+/** How long a client may take nothing of an answer. */
+const STALLED_MS = 60_000
 /** How long a connection is kept that nothing is asked on. */
 const KEPT_MS = 75_000
 
@@ -137,7 +139,7 @@ async function dropRest(incoming: IncomingMessage): Promise<boolean> {
   })
 }
 
-/** Writes a body as fast as the client reads it; lets go of it when the client has gone. */
+/** Writes a body as fast as the client reads it; lets go of it when the client has gone, or reads nothing for long. */
 async function pour(body: ReadableStream<Uint8Array>, outgoing: ServerResponse, gone: AbortSignal): Promise<void> {
   const reader = body.getReader()
   const cancel = (): void => void reader.cancel(gone.reason).catch(() => {})
@@ -147,8 +149,10 @@ async function pour(body: ReadableStream<Uint8Array>, outgoing: ServerResponse, 
     const { done, value } = await reader.read()
     if (done || gone.aborted) return
     if (outgoing.write(value)) continue
+    const timer = setTimeout(() => outgoing.destroy(), STALLED_MS)
     await once(outgoing, 'drain', { signal: gone }).catch((error) => {
       if (!gone.aborted) throw error
     })
+    clearTimeout(timer)
   }
 }

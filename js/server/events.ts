@@ -12,11 +12,12 @@ export interface EventStream {
 
 /**
  * Streams what `work` sends, then `[DONE]`. Resolves when the first event is there, so that what fails before is told by
- * the response's status; what fails later is an event. `left` is called when the client goes.
+ * the response's status; what fails later is an event. `left` is called when the client goes. Who reads nothing is waited for
+ * until the signal fires.
  */
 export async function eventStream(
   work: (send: Send) => Promise<void>,
-  { left, told }: { left: () => void; told: (error: unknown) => ApiError },
+  { signal, left, told }: { signal: AbortSignal; left: () => void; told: (error: unknown) => ApiError },
 ): Promise<EventStream> {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
   const writer = writable.getWriter()
@@ -27,9 +28,21 @@ export async function eventStream(
   const begun = new Promise<void>((resolve) => {
     begin = resolve
   })
+  /** What ends the writing of each event that the client has not taken yet. */
+  const waiting = new Set<(reason: unknown) => void>()
+  const abort = (): void => {
+    for (const end of waiting) end(signal.reason)
+  }
+  signal.addEventListener('abort', abort, { once: true })
   const send: Send = (data) => {
     begin()
-    return write(JSON.stringify(data))
+    return new Promise((resolve, reject) => {
+      waiting.add(reject)
+      void write(JSON.stringify(data))
+        .then(resolve, reject)
+        .then(() => waiting.delete(reject))
+      if (signal.aborted) abort()
+    })
   }
   const done = work(send)
   await Promise.race([begun, done])

@@ -55,6 +55,6 @@ export function answerStream(served: Served, options: StreamOptions): Promise<Ev
         if (includeUsage) await send(served.chunk([], { usage: served.usage(results) }))
         onResults(results)
       }),
-    { left, told },
+    { signal, left, told },
   )
 }
