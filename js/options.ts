@@ -11,7 +11,7 @@ import type { SamplerOptions } from './sampler/types.ts'
 import { checkSignal, checkSourceOptions } from './source/check.ts'
 import { type Isa, isaOf, type Modules } from './wasm-build.ts'
 
-export const DEFAULT_BATCH = 64
+const DEFAULT_BATCH = 64
 const MOST_THREADS = 64
 /** Larger batches gain nothing and cost memory. */
 const MOST_BATCH = 512

@@ -26,7 +26,7 @@ export const SOURCE_FLAGS = {
   sha256: text('--sha256', 'HEX[,HEX…]', 'refuse the file unless it has this SHA-256; of shards, one each'),
 }
 
-export const CONTEXT_FLAGS = {
+const CONTEXT_FLAGS = {
   ctxSize: integer('-c --ctx-size', 'context in tokens; 0: the trained one; default: min(trained, 4096)', 0),
   kv: choice('--kv -ctk --cache-type-k', ['f32', 'f16', 'q8_0'], 'type of the KV cache; default: f16'),
 }

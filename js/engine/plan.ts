@@ -26,7 +26,7 @@ import type { ModelConfig } from './config.ts'
 import { allTensors, layerTensors, type Matrix, type ModelTensors, type Placed, sharedTensors } from './tensors.ts'
 
 /** A wasm page, and the most that a 32-bit memory has. */
-export const WASM_PAGE = 65536
+const WASM_PAGE = 65536
 export const MAX_SEGMENT_BYTES = 65536 * WASM_PAGE
 
 /** Rows whose logits are computed at once. */
