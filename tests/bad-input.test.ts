@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import {
+  ArgumentError,
   CriaError,
   FormatError,
   type GenerateOptions,
@@ -105,7 +106,7 @@ test('what is no GGUF file', async () => {
   const missing = await refused('no/such/file.gguf', SourceError, 'FILE_NOT_FOUND')
   assert.is(missing.value, 'no/such/file.gguf')
   await refused(tmpdir(), SourceError, 'FILE_DIRECTORY')
-  await refused('', SourceError)
+  await refused('', ArgumentError, 'INPUT_KIND')
   await usable()
 })
 
