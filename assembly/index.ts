@@ -1,7 +1,15 @@
 // What a module exports. JavaScript owns every address; functions take pointers. The same names in every build.
-import { BLOCK } from './layout'
+import { BLOCK, GROUP_ROWS, TYPE_F32 } from './layout'
 import { ACTS_BLOCK } from './kernels/acts'
-import { matmul as matmulTile, matvec as matvecGroup, readsF32, tileBytes, typeFor, unpack } from './kernels/dispatch'
+import {
+  matmul as matmulTile,
+  matvec as matvecGroup,
+  readsF32,
+  readsPacked,
+  tileBytes,
+  typeFor,
+  unpack,
+} from './kernels/dispatch'
 import { arrange as arrangeTile } from './model/linear'
 import { expSum_simd, exp_scalar } from './model/math'
 
@@ -29,13 +37,16 @@ export function arrangedBytes(columns: i32, n: i32): usize {
 
 /** One group · one arranged token → f32[8]. */
 export function matvec(type: i32, group: usize, columns: i32, acts: usize, out: usize): void {
+  memory.fill(out, 0, GROUP_ROWS * 4)
   matvecGroup(type, group, columns, acts, out)
 }
 
 /** One group · n > 1 arranged tokens → f32 [n up to a multiple of TILE][8]. */
 export function matmul(type: i32, group: usize, columns: i32, acts: usize, n: i32, scratch: usize, out: usize): void {
   type = typeFor(type, n)
-  const w = unpack(type, group, columns, scratch)
+  let w = group
+  if (readsPacked(type, n)) memory.fill(out, 0, ((n + 3) & ~3) * (GROUP_ROWS * 4))
+  else if (type != TYPE_F32) unpack(type, group, columns, (w = scratch))
   for (let i = 0; i < n; i += 4, acts += tileBytes(type, columns, 4), out += 128)
     matmulTile(type, w, columns, acts, out)
 }

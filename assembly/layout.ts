@@ -36,13 +36,16 @@ export const KV_F32 = 0
 export const KV_F16 = 1
 export const KV_Q8_0 = 2
 
-// A matrix: type, rows, columns, address of the first group, address of f32 bias[rows] or 0, bytes of a group.
+// A matrix: type, rows, columns, address of the first group, address of f32 bias[rows] or 0, bytes of a group; columns and
+// bytes of a panel (panels.ts), of which the last may have fewer.
 export const TENSOR_TYPE = 0
 export const TENSOR_ROWS = 4
 export const TENSOR_COLUMNS = 8
 export const TENSOR_DATA = 12
 export const TENSOR_BIAS = 16
 export const TENSOR_GROUP_BYTES = 20
+export const TENSOR_PANEL_COLUMNS = 24
+export const TENSOR_PANEL_BYTES = 28
 export const TENSOR_BYTES = 32
 
 // A layer: two norms (addresses of f32[dim]), which forms of activations each stage needs, its caches, its matrices.
@@ -201,6 +204,10 @@ export const JOB_COLUMNS = 20
 export const JOB_ROW_BYTES = 24
 export const JOB_DST = 28
 export const JOB_GROUP_BYTES = 32
+export const JOB_GROUPS = 36
+export const JOB_FIRST = 40
+export const JOB_PANEL_COLUMNS = 44
+export const JOB_PANEL_BYTES = 48
 
 export const COMMAND_FORWARD = 1
 export const COMMAND_OUTPUT = 2
@@ -215,10 +222,11 @@ export const STATUS_POISONED = 2
 export const REPACK_NOT_FINITE = 1
 export const REPACK_UNKNOWN_TYPE = 2
 
-// A thread's scratch: a tile of results, then, at different times, the unpacked group or attention's working state.
-export const SCRATCH_TILE = 0 // f32 [TILE, 8]
-export const SCRATCH_UNPACK = 128
-export const SCRATCH_ATTENTION = 128
+// A thread's scratch: results of four groups for 16 tokens, then, at different times, the unpacked group or attention's
+// working state.
+export const SCRATCH_RESULTS = 0 // f32 [4, 16, 8]
+export const SCRATCH_UNPACK = 2048
+export const SCRATCH_ATTENTION = 2048
 /** Largest head dimension that attention's states have room for. */
 export const MAX_HEAD_DIM = 512
 /** Floats before the accumulator of an attention state: max, sum, 2 unused. */

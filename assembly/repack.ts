@@ -1,12 +1,12 @@
 // File bytes of whole rows → row groups, and single rows back to f32 (the embedding looks rows up in the packed form).
 import {
   ALTERNATE,
+  BLOCK,
   GROUP_ROWS,
   REPACK_NOT_FINITE,
   REPACK_UNKNOWN_TYPE,
   TENSOR_COLUMNS,
-  TENSOR_DATA,
-  TENSOR_GROUP_BYTES,
+  TENSOR_PANEL_COLUMNS,
   TENSOR_TYPE,
   TYPE_BF16,
   TYPE_F16,
@@ -24,6 +24,7 @@ import {
   TYPE_Q6_K,
   TYPE_Q8_0,
 } from './layout'
+import { panelAt, panelIn } from './panels'
 import { packBF16, packF16, packF32, rowBF16, rowF16, rowF32 } from './quant/floats'
 import * as iq4 from './quant/iq4'
 import * as q2_k from './quant/q2_k'
@@ -37,53 +38,53 @@ import * as q6_k from './quant/q6_k'
 import * as q8_0 from './quant/q8_0'
 
 /** A group; 0 or a REPACK_ code. */
-function packGroup(type: i32, src: usize, rows: i32, columns: i32, dst: usize): i32 {
+function packGroup(type: i32, src: usize, rowBytes: usize, rows: i32, columns: i32, dst: usize): i32 {
   let finite: bool
   switch (type) {
     case TYPE_F32:
-      finite = packF32(src, rows, columns, dst)
+      finite = packF32(src, rowBytes, rows, columns, dst)
       break
     case TYPE_F16:
-      finite = packF16(src, rows, columns, dst)
+      finite = packF16(src, rowBytes, rows, columns, dst)
       break
     case TYPE_BF16:
-      finite = packBF16(src, rows, columns, dst)
+      finite = packBF16(src, rowBytes, rows, columns, dst)
       break
     case TYPE_Q4_0:
-      finite = q4_0.pack(src, rows, columns, dst)
+      finite = q4_0.pack(src, rowBytes, rows, columns, dst)
       break
     case TYPE_Q4_1:
-      finite = q4_1.pack(src, rows, columns, dst)
+      finite = q4_1.pack(src, rowBytes, rows, columns, dst)
       break
     case TYPE_Q8_0:
-      finite = q8_0.pack(src, rows, columns, dst)
+      finite = q8_0.pack(src, rowBytes, rows, columns, dst)
       break
     case TYPE_Q5_0:
-      finite = q5_0.pack(src, rows, columns, dst)
+      finite = q5_0.pack(src, rowBytes, rows, columns, dst)
       break
     case TYPE_Q5_1:
-      finite = q5_1.pack(src, rows, columns, dst)
+      finite = q5_1.pack(src, rowBytes, rows, columns, dst)
       break
     case TYPE_Q4_K:
-      finite = q4_k.packQ4_K(src, rows, columns, dst)
+      finite = q4_k.packQ4_K(src, rowBytes, rows, columns, dst)
       break
     case TYPE_Q5_K:
-      finite = q4_k.packQ5_K(src, rows, columns, dst)
+      finite = q4_k.packQ5_K(src, rowBytes, rows, columns, dst)
       break
     case TYPE_Q2_K:
-      finite = q2_k.pack(src, rows, columns, dst)
+      finite = q2_k.pack(src, rowBytes, rows, columns, dst)
       break
     case TYPE_Q3_K:
-      finite = q3_k.pack(src, rows, columns, dst)
+      finite = q3_k.pack(src, rowBytes, rows, columns, dst)
       break
     case TYPE_IQ4_NL:
-      finite = iq4.packIQ4_NL(src, rows, columns, dst)
+      finite = iq4.packIQ4_NL(src, rowBytes, rows, columns, dst)
       break
     case TYPE_IQ4_XS:
-      finite = iq4.packIQ4_XS(src, rows, columns, dst)
+      finite = iq4.packIQ4_XS(src, rowBytes, rows, columns, dst)
       break
     case TYPE_Q6_K:
-      finite = q6_k.pack(src, rows, columns, dst)
+      finite = q6_k.pack(src, rowBytes, rows, columns, dst)
       break
     default:
       return REPACK_UNKNOWN_TYPE
@@ -92,8 +93,9 @@ function packGroup(type: i32, src: usize, rows: i32, columns: i32, dst: usize): 
 }
 
 /**
- * Repacks `rows` rows of `rowBytes` file bytes each, from `src`, into groups of `groupBytes` at `dst`; a last group of
- * fewer than 8 rows is padded with rows of zeros. Returns 0 or a REPACK_ code.
+ * Repacks `rows` rows of `rowBytes` file bytes each, from `src`, into groups of `groupBytes`, the first of which is group
+ * `first` of the `groups` of a matrix at `dst`, in panels (panels.ts); a last group of fewer than 8 rows is padded with rows
+ * of zeros. Returns 0 or a REPACK_ code.
  */
 export function repack(
   type: i32,
@@ -103,22 +105,42 @@ export function repack(
   rowBytes: usize,
   dst: usize,
   groupBytes: usize,
+  groups: i32,
+  first: i32,
+  panelColumns: i32,
+  panelBytes: usize,
 ): i32 {
-  for (let r = 0; r < rows; r += GROUP_ROWS) {
-    const status = packGroup(type, src, min(rows - r, GROUP_ROWS), columns, dst)
-    if (status != 0) return status
-    src += rowBytes * GROUP_ROWS
-    dst += groupBytes
+  for (let r = 0; r < rows; r += GROUP_ROWS, first++, src += rowBytes * GROUP_ROWS) {
+    for (let from = 0; from < columns; from += panelColumns) {
+      const at = panelIn(dst, groups, groupBytes, columns, panelColumns, panelBytes, first, from)
+      const bytes = (rowBytes * (from / BLOCK)) / (columns / BLOCK)
+      const width = min(panelColumns, columns - from)
+      const status = packGroup(type, src + bytes, rowBytes, min(rows - r, GROUP_ROWS), width, at)
+      if (status != 0) return status
+    }
   }
   return 0
 }
 
 /** Row `index` of a TENSOR → f32[columns]. */
 export function row(tensor: usize, index: u32, dst: usize): void {
-  const group = <usize>load<u32>(tensor, TENSOR_DATA) + <usize>(index >> 3) * load<u32>(tensor, TENSOR_GROUP_BYTES)
   const columns = load<i32>(tensor, TENSOR_COLUMNS)
-  const lane = <usize>(index & 7)
-  switch (load<i32>(tensor, TENSOR_TYPE) & ~ALTERNATE) {
+  const panelColumns = load<i32>(tensor, TENSOR_PANEL_COLUMNS)
+  for (let from = 0; from < columns; from += panelColumns) {
+    const panel = panelAt(tensor, index >> 3, from)
+    panelRow(
+      load<i32>(tensor, TENSOR_TYPE),
+      panel,
+      index & 7,
+      min(panelColumns, columns - from),
+      dst + ((<usize>from) << 2),
+    )
+  }
+}
+
+/** A row of a panel → f32[columns]. */
+function panelRow(type: i32, group: usize, lane: usize, columns: i32, dst: usize): void {
+  switch (type & ~ALTERNATE) {
     case TYPE_F32:
       return rowF32(group, lane, columns, dst)
     case TYPE_F16:

@@ -322,13 +322,7 @@ test('weights have a deviation of 1 / √columns, a mean of 0, and rows that dif
     const file = new Uint8Array((rows * columns * format.fileBytes) / format.columns)
     new Weights(format.name, columns).read(file, 0, 3)
     const build = new Build('scalar')
-    const { at, groupBytes } = repack(build, format, file, rows, columns)
-    const tensor = new Uint32Array(TENSOR_BYTES / 4)
-    tensor[TENSOR_TYPE / 4] = format.id
-    tensor[TENSOR_COLUMNS / 4] = columns
-    tensor[TENSOR_DATA / 4] = at
-    tensor[TENSOR_GROUP_BYTES / 4] = groupBytes
-    const pointer = build.put(tensor)
+    const pointer = putTensor(build, format, rows, repack(build, format, file, rows, columns))
     const values = Array.from({ length: rows }, (_, row) => {
       const out = build.alloc(columns * 4)
       build.kernels.row(pointer, row, out)

@@ -1,7 +1,17 @@
 /** Loads the builds of the kernels side by side, each on a memory of its own, with a bump arena. */
 import { readFileSync } from 'node:fs'
-import { TYPE_F32 } from '../assembly/layout.ts'
-import { WEIGHT_TYPES, type WeightType } from '../js/engine/tensors.ts'
+import {
+  TENSOR_BYTES,
+  TENSOR_COLUMNS,
+  TENSOR_DATA,
+  TENSOR_GROUP_BYTES,
+  TENSOR_PANEL_BYTES,
+  TENSOR_PANEL_COLUMNS,
+  TENSOR_ROWS,
+  TENSOR_TYPE,
+  TYPE_F32,
+} from '../assembly/layout.ts'
+import { type Packing, WEIGHT_TYPES, type WeightType, packingOf } from '../js/engine/tensors.ts'
 
 export interface Kernels {
   repack(
@@ -12,6 +22,10 @@ export interface Kernels {
     rowBytes: number,
     dst: number,
     groupBytes: number,
+    groups: number,
+    first: number,
+    panelColumns: number,
+    panelBytes: number,
   ): number
   row(tensor: number, index: number, dst: number): void
   arrange(type: number, x: number, columns: number, n: number, dst: number): void
@@ -108,19 +122,51 @@ export function fileRows(format: TypeFormat, rows: number, columns: number, seed
   return bytes
 }
 
-export interface Packed {
+export interface Packed extends Packing {
   at: number
-  groupBytes: number
   groups: number
 }
 
-export function repack(build: Build, format: TypeFormat, file: Uint8Array, rows: number, columns: number): Packed {
+/** In one panel, if not told otherwise. */
+export function repack(
+  build: Build,
+  format: TypeFormat,
+  file: Uint8Array,
+  rows: number,
+  columns: number,
+  packing = packingOf(format, columns, columns),
+): Packed {
   const groups = Math.ceil(rows / 8)
-  const groupBytes = format.headerBytes + (columns / format.columns) * format.packedBytes
   const src = build.put(file)
-  const at = build.alloc(groups * groupBytes)
-  const rowBytes = (columns / format.columns) * format.fileBytes
-  const status = build.kernels.repack(format.id, src, rows, columns, rowBytes, at, groupBytes)
+  const at = build.alloc(groups * packing.groupBytes)
+  const status = repackAt(build, format, src, rows, at, packing)
   if (status !== 0) throw new Error(`repack of ${format.name}: ${status}`)
-  return { at, groupBytes, groups }
+  return { at, groups, ...packing }
+}
+
+/** The status of repacking a whole matrix. */
+export function repackAt(
+  { kernels }: Pick<Build, 'kernels'>,
+  format: TypeFormat,
+  src: number,
+  rows: number,
+  at: number,
+  { columns, groupBytes, panelColumns, panelBytes }: Packing,
+): number {
+  const rowBytes = (columns / format.columns) * format.fileBytes
+  const groups = Math.ceil(rows / 8)
+  return kernels.repack(format.id, src, rows, columns, rowBytes, at, groupBytes, groups, 0, panelColumns, panelBytes)
+}
+
+/** A TENSOR of what was packed; its address. */
+export function putTensor(build: Build, format: TypeFormat, rows: number, packed: Packed): number {
+  const tensor = new Uint32Array(TENSOR_BYTES / 4)
+  tensor[TENSOR_TYPE / 4] = format.id
+  tensor[TENSOR_ROWS / 4] = rows
+  tensor[TENSOR_COLUMNS / 4] = packed.columns
+  tensor[TENSOR_DATA / 4] = packed.at
+  tensor[TENSOR_GROUP_BYTES / 4] = packed.groupBytes
+  tensor[TENSOR_PANEL_COLUMNS / 4] = packed.panelColumns
+  tensor[TENSOR_PANEL_BYTES / 4] = packed.panelBytes
+  return build.put(tensor)
 }

@@ -228,13 +228,7 @@ sharedTest('repacked rows dequantize to the values that llama.cpp’s bytes mean
     for (const build of [scalar, ...builds]) {
       build.reset()
       const packed = repack(build, format, file.data as Uint8Array, rows, columns)
-      const tensor = new Uint32Array(TENSOR_BYTES / 4)
-      tensor[TENSOR_TYPE / 4] = format.id
-      tensor[TENSOR_ROWS / 4] = rows
-      tensor[TENSOR_COLUMNS / 4] = columns
-      tensor[TENSOR_DATA / 4] = packed.at
-      tensor[TENSOR_GROUP_BYTES / 4] = packed.groupBytes
-      const at = build.put(tensor)
+      const at = putTensor(build, format, rows, packed)
       const out = build.alloc(columns * 4)
       for (let r = 0; r < rows; r++) {
         build.kernels.row(at, r, out)

@@ -76,9 +76,7 @@ for (const format of FORMATS) {
             else setSome(format, file, i, bits)
             build.reset()
             const at = build.alloc(rows * columns * 8 + 1024)
-            const rowBytes = (columns / format.columns) * format.fileBytes
-            const groupBytes = format.headerBytes + (columns / format.columns) * format.packedBytes
-            const status = build.kernels.repack(format.id, build.put(file), rows, columns, rowBytes, at, groupBytes)
+            const status = repackAt(build, format, build.put(file), rows, at, packingOf(format, columns, columns))
             assert.is(status, REPACK_NOT_FINITE, `value ${i} of ${rows} rows, 0x${bits.toString(16)}`)
           }
         }
@@ -95,7 +93,7 @@ function setSome(format: TypeFormat, file: Uint8Array, index: number, bits: numb
 
 test('an unknown type is told', () => {
   for (const build of [scalar, ...builds])
-    assert.is(build.kernels.repack(99, 1024, 8, 32, 32, 4096, 32), REPACK_UNKNOWN_TYPE)
+    assert.is(build.kernels.repack(99, 1024, 8, 32, 32, 4096, 32, 1, 0, 32, 32), REPACK_UNKNOWN_TYPE)
 })
 
 test.run()

@@ -94,7 +94,7 @@ function checkWeights(engine: Engine): void {
       if (matrix) {
         build.reset()
         const format = FORMATS.find(({ id }) => id === matrix.type.id)!
-        const { at } = repack(build, format, want, matrix.rows, matrix.columns)
+        const { at } = repack(build, format, want, matrix.rows, matrix.columns, matrix)
         want = new Uint8Array(build.bytes(at, matrix.packedBytes))
       }
       const found = new Uint8Array(buffer, addresses.get(name)!, want.length)
@@ -238,6 +238,10 @@ const job = (type: number) => ({
   rowBytes: 18,
   dst: 0x8000_0040,
   groupBytes: 160,
+  groups: 9,
+  first: 3,
+  panelColumns: 256,
+  panelBytes: 1216,
 })
 
 test('jobs: all run, in the order they were published, more of them than the ring holds', () => {
@@ -245,7 +249,7 @@ test('jobs: all run, in the order they were published, more of them than the rin
   for (let type = 0; type < 3 * L.JOBS; type++) {
     jobs.publish(job(type))
     assert.is(jobs.settle(type), 0)
-    assert.equal(seen[type], [type, 0xffff_0000, 8, 32, 18, 0x8000_0040, 160])
+    assert.equal(seen[type], [type, 0xffff_0000, 8, 32, 18, 0x8000_0040, 160, 9, 3, 256, 1216])
   }
   jobs.publish(job(99))
   assert.is(jobs.settle(3 * L.JOBS), L.REPACK_UNKNOWN_TYPE)

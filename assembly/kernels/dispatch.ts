@@ -57,7 +57,7 @@ import * as unpack_i8 from './unpack/i8'
 const PACKED = 0x200
 // @ts-ignore: decorator
 @inline
-const FEW_TOKENS = 16
+export const FEW_TOKENS = 16
 
 /** The type as `unpack` and `matmul` take it for n tokens. */
 // @ts-ignore: decorator
@@ -65,6 +65,13 @@ const FEW_TOKENS = 16
 export function typeFor(type: i32, n: i32): i32 {
   if (!ASC_FEATURE_RELAXED_SIMD || n == 1 || n > FEW_TOKENS) return type
   return type == TYPE_Q4_0 || type == TYPE_Q4_1 ? type | PACKED : type
+}
+
+/** Whether `matmul` reads groups as they are packed, panel by panel, and adds to its results. */
+// @ts-ignore: decorator
+@inline
+export function readsPacked(type: i32, n: i32): bool {
+  return !ASC_FEATURE_SIMD || n == 1 || (type & PACKED) != 0
 }
 
 /** Whether a weight type reads f32 activations rather than int8 blocks. */
@@ -105,7 +112,10 @@ function twin(type: i32, group: usize, columns: i32, acts: usize, t: usize, inde
   }
 }
 
-/** 8 rows of a group · one token (int8 blocks, or f32[columns]) → f32[8] at out. */
+/**
+ * 8 rows of a group or panel · one token (int8 blocks, or f32[columns]) added to f32[8] at out; float types, which have no
+ * panels, may as well store it.
+ */
 export function matvec(type: i32, group: usize, columns: i32, acts: usize, out: usize): void {
   if (ASC_FEATURE_RELAXED_SIMD) {
     switch (type) {
@@ -156,72 +166,48 @@ export function matvec(type: i32, group: usize, columns: i32, acts: usize, out: 
   } else twin(type, group, columns, acts, 1, 0, out)
 }
 
-/** Unpacks a group for `matmul`; returns what that reads: scratch, or the group itself where nothing is unpacked. */
-export function unpack(type: i32, group: usize, columns: i32, scratch: usize): usize {
-  if (!ASC_FEATURE_SIMD || type == TYPE_F32) return group
+/** Unpacks a group or panel for `matmul` to `dst`; returns where the next panel goes. Not for F32. */
+export function unpack(type: i32, group: usize, columns: i32, dst: usize): usize {
   const blocks = columns / BLOCK
   if (ASC_FEATURE_RELAXED_SIMD) {
-    if (type & PACKED) return group
     switch (type) {
-      case TYPE_F16: {
-        unpackF16(group, columns, scratch)
-        break
-      }
-      case TYPE_BF16: {
-        unpackBF16(group, columns, scratch)
-        break
-      }
+      case TYPE_F16:
+        return unpackF16(group, columns, dst)
+      case TYPE_BF16:
+        return unpackBF16(group, columns, dst)
       case TYPE_Q4_0:
-      case TYPE_Q4_0 | ALTERNATE: {
-        unpack_i8.unpackQ4_0(group, blocks, scratch)
-        break
-      }
+      case TYPE_Q4_0 | ALTERNATE:
+        return unpack_i8.unpackQ4_0(group, blocks, dst)
       case TYPE_Q4_1:
-      case TYPE_Q4_1 | ALTERNATE: {
-        unpack_i8.unpackQ4_1(group, blocks, scratch)
-        break
-      }
-      case TYPE_Q8_0: {
-        unpack_i16.unpackQ8_0(group, blocks, scratch)
-        break
-      }
-      case TYPE_Q8_0 | ALTERNATE: {
-        unpack_i8.unpackQ8_0(group, blocks, scratch)
-        break
-      }
+      case TYPE_Q4_1 | ALTERNATE:
+        return unpack_i8.unpackQ4_1(group, blocks, dst)
+      case TYPE_Q8_0:
+        return unpack_i16.unpackQ8_0(group, blocks, dst)
+      case TYPE_Q8_0 | ALTERNATE:
+        return unpack_i8.unpackQ8_0(group, blocks, dst)
       default:
-        planes.unpack(type, group, blocks, scratch)
+        return planes.unpack(type, group, blocks, dst)
     }
   } else if (ASC_FEATURE_SIMD) {
     switch (type) {
-      case TYPE_F16: {
-        unpackF16(group, columns, scratch)
-        break
-      }
-      case TYPE_BF16: {
-        unpackBF16(group, columns, scratch)
-        break
-      }
-      case TYPE_Q4_0: {
-        unpack_i16.unpackQ4_0(group, blocks, scratch)
-        break
-      }
-      case TYPE_Q4_1: {
-        unpack_i16.unpackQ4_1(group, blocks, scratch)
-        break
-      }
-      case TYPE_Q8_0: {
-        unpack_i16.unpackQ8_0(group, blocks, scratch)
-        break
-      }
+      case TYPE_F16:
+        return unpackF16(group, columns, dst)
+      case TYPE_BF16:
+        return unpackBF16(group, columns, dst)
+      case TYPE_Q4_0:
+        return unpack_i16.unpackQ4_0(group, blocks, dst)
+      case TYPE_Q4_1:
+        return unpack_i16.unpackQ4_1(group, blocks, dst)
+      case TYPE_Q8_0:
+        return unpack_i16.unpackQ8_0(group, blocks, dst)
       default:
-        planes.unpack(type, group, blocks, scratch)
+        return planes.unpack(type, group, blocks, dst)
     }
   }
-  return scratch
+  return dst
 }
 
-/** 8 rows (as `unpack` gave them) · a tile of TILE tokens → f32[TILE][8] at out. */
+/** 8 rows (as `unpack` gave them, or as `readsPacked` says) · a tile of TILE tokens → f32[TILE][8] at out. */
 export function matmul(type: i32, w: usize, columns: i32, acts: usize, out: usize): void {
   const blocks = columns / BLOCK
   if (ASC_FEATURE_RELAXED_SIMD) {

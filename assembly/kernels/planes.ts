@@ -100,7 +100,7 @@ function matvecIQ4_XSAdd(group: usize, blocks: i32, acts: usize, out: usize): vo
   iq4.matvec(true, group, blocks, acts, out, true)
 }
 
-/** 8 rows of a group · one token → f32[8] at out. */
+/** 8 rows of a group · one token added to f32[8] at out. */
 export function matvec(type: i32, group: usize, blocks: i32, acts: usize, out: usize): void {
   if (ASC_FEATURE_RELAXED_SIMD) {
     switch (type) {
@@ -143,42 +143,43 @@ export function matvec(type: i32, group: usize, blocks: i32, acts: usize, out: u
 }
 
 /** Unpacks a group for `matmul`: weights of up to 5 bits to bytes in the relaxed build, others where dots add to i32. */
-export function unpack(type: i32, group: usize, blocks: i32, scratch: usize): void {
+export function unpack(type: i32, group: usize, blocks: i32, dst: usize): usize {
   const small = ASC_FEATURE_RELAXED_SIMD
   if (ASC_FEATURE_RELAXED_SIMD) {
     switch (type) {
       case TYPE_Q2_K | ALTERNATE:
-        return unpacking.unpackK16(PLANES_Q2_K, true, group, blocks, scratch, true, true)
+        return unpacking.unpackK16(PLANES_Q2_K, true, group, blocks, dst, true, true)
       case TYPE_Q3_K | ALTERNATE:
-        return unpacking.unpackK16(PLANES_Q3_K, false, group, blocks, scratch, true, true)
+        return unpacking.unpackK16(PLANES_Q3_K, false, group, blocks, dst, true, true)
       case TYPE_Q6_K | ALTERNATE:
-        return unpacking.unpackQ6_K(group, blocks, scratch, true, true)
+        return unpacking.unpackQ6_K(group, blocks, dst, true, true)
       case TYPE_IQ4_NL | ALTERNATE:
-        return unpacking.unpackIQ4_NL(group, blocks, scratch, true)
+        return unpacking.unpackIQ4_NL(group, blocks, dst, true)
       case TYPE_IQ4_XS | ALTERNATE:
-        return unpacking.unpackIQ4_XS(group, blocks, scratch, true)
+        return unpacking.unpackIQ4_XS(group, blocks, dst, true)
     }
   }
   switch (type & ~ALTERNATE) {
     case TYPE_Q5_0:
-      return unpacking.unpack32(PLANES_Q5_0, false, group, blocks, scratch, small)
+      return unpacking.unpack32(PLANES_Q5_0, false, group, blocks, dst, small)
     case TYPE_Q5_1:
-      return unpacking.unpack32(PLANES_Q5_1, true, group, blocks, scratch, small)
+      return unpacking.unpack32(PLANES_Q5_1, true, group, blocks, dst, small)
     case TYPE_Q4_K:
-      return unpacking.unpackK32(PLANES_Q4_K, group, blocks, scratch, small)
+      return unpacking.unpackK32(PLANES_Q4_K, group, blocks, dst, small)
     case TYPE_Q5_K:
-      return unpacking.unpackK32(PLANES_Q5_K, group, blocks, scratch, small)
+      return unpacking.unpackK32(PLANES_Q5_K, group, blocks, dst, small)
     case TYPE_Q2_K:
-      return unpacking.unpackK16(PLANES_Q2_K, true, group, blocks, scratch, small, false)
+      return unpacking.unpackK16(PLANES_Q2_K, true, group, blocks, dst, small, false)
     case TYPE_Q3_K:
-      return unpacking.unpackK16(PLANES_Q3_K, false, group, blocks, scratch, small, false)
+      return unpacking.unpackK16(PLANES_Q3_K, false, group, blocks, dst, small, false)
     case TYPE_Q6_K:
-      return unpacking.unpackQ6_K(group, blocks, scratch, small, false)
+      return unpacking.unpackQ6_K(group, blocks, dst, small, false)
     case TYPE_IQ4_NL:
-      return unpacking.unpackIQ4_NL(group, blocks, scratch, false)
+      return unpacking.unpackIQ4_NL(group, blocks, dst, false)
     case TYPE_IQ4_XS:
-      return unpacking.unpackIQ4_XS(group, blocks, scratch, false)
+      return unpacking.unpackIQ4_XS(group, blocks, dst, false)
   }
+  return dst
 }
 
 /** 8 rows (as `unpack` gave them) · a tile of TILE tokens → f32[TILE][8] at out. */
@@ -228,7 +229,7 @@ export function matmul(type: i32, w: usize, blocks: i32, acts: usize, out: usize
   }
 }
 
-/** The scalar twins: 8 rows of a group · one token of a tile of t → f32[8] at out. */
+/** The scalar twins: 8 rows of a group · one token of a tile of t added to f32[8] at out. */
 export function twin(type: i32, group: usize, blocks: i32, acts: usize, t: usize, out: usize): void {
   switch (type) {
     case TYPE_Q5_0:

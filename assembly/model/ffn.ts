@@ -13,10 +13,11 @@ import {
   MODEL_H_ACTS_F32,
 } from '../layout'
 import { i32At, pointerAt } from './fields'
-import { STORE, SWIGLU, UNIT, arrange, groupsOf, linear, tilesOf, unitsOf, weightBytes } from './linear'
+import { STORE, SWIGLU, arrange, groupsOf, linear, tilesOf, unitsOf, weightBytes } from './linear'
+import { UNIT } from '../panels'
 import { chunksOf, claim, share } from './work'
 
-/** Rows of one matrix, chunk by chunk. */
+/** Rows of one matrix, chunk by chunk of whole units. */
 export function multiply(
   model: usize,
   tensor: usize,
@@ -31,10 +32,12 @@ export function multiply(
   scratch: usize,
 ): void {
   const control = pointerAt(model, MODEL_CONTROL)
-  const groups = groupsOf(tensor)
-  const chunks = chunksOf(groups, weightBytes(tensor), threads)
+  const units = unitsOf(tensor)
+  const chunks = chunksOf(units, weightBytes(tensor), threads)
   for (let c = claim(control, thread, threads, chunks); c >= 0; c = claim(control, thread, threads, chunks)) {
-    linear(tensor, share(groups, c, chunks), share(groups, c + 1, chunks), n, q8, f32s, mode, y, stride, scratch)
+    const from = share(units, c, chunks) * UNIT
+    const to = min(share(units, c + 1, chunks) * UNIT, groupsOf(tensor))
+    linear(tensor, from, to, n, q8, f32s, mode, y, stride, scratch)
   }
 }
 

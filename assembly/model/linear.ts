@@ -4,18 +4,30 @@ import {
   FORM_F32,
   FORM_Q8,
   GROUP_ROWS,
-  SCRATCH_TILE,
+  SCRATCH_RESULTS,
   SCRATCH_UNPACK,
   TENSOR_BIAS,
   TENSOR_COLUMNS,
-  TENSOR_DATA,
   TENSOR_GROUP_BYTES,
+  TENSOR_PANEL_COLUMNS,
   TENSOR_ROWS,
   TENSOR_TYPE,
   TILE,
+  TYPE_F32,
 } from '../layout'
 import { ACTS_BLOCK } from '../kernels/acts'
-import { arrangeBlock, matmul, matvec, readsF32, tileBytes, typeFor, unpack } from '../kernels/dispatch'
+import {
+  FEW_TOKENS,
+  arrangeBlock,
+  matmul,
+  matvec,
+  readsF32,
+  readsPacked,
+  tileBytes,
+  typeFor,
+  unpack,
+} from '../kernels/dispatch'
+import { UNIT, panelAt, panelBytesAt } from '../panels'
 import { swiglu_scalar, swiglu_simd } from './math'
 
 // What becomes of a result: stored, added to what is there (residual), or silu(there) · result.
@@ -28,11 +40,6 @@ export const SWIGLU = 2
 export function groupsOf(tensor: usize): i32 {
   return (load<i32>(tensor, TENSOR_ROWS) + GROUP_ROWS - 1) / GROUP_ROWS
 }
-
-/** Groups that make a unit of work: 32 rows, a block of columns for what reads the result. */
-// @ts-ignore: decorator
-@inline
-export const UNIT = BLOCK / GROUP_ROWS
 
 /** Units of a matrix. */
 // @ts-ignore: decorator
@@ -149,19 +156,78 @@ function epilogue(result: usize, first: i32, rows: i32, bias: usize, mode: i32, 
   else epilogueTail(result, bias, mode, y, min(count, GROUP_ROWS))
 }
 
-/** A group as `multiplyTile` reads it: unpacked where several tokens share it. */
+/** Groups from g on, before `to`, that `multiplyGroups` takes at once: the rest of a unit, or one. */
 // @ts-ignore: decorator
 @inline
-export function readyGroup(type: i32, group: usize, columns: i32, n: i32, scratch: usize): usize {
-  return n == 1 ? group : unpack(type, group, columns, scratch + SCRATCH_UNPACK)
+export function groupsAtOnce(type: i32, n: i32, g: i32, to: i32): i32 {
+  return readsPacked(type, n) ? min(to, (g & -UNIT) + UNIT) : g + 1
 }
 
-/** A group · one tile of n tokens in all → f32 [tileOf(n), 8] at result. */
+/** Of n tokens in all, those that it takes at once. */
 // @ts-ignore: decorator
 @inline
-export function multiplyTile(type: i32, w: usize, columns: i32, n: i32, acts: usize, result: usize): void {
-  if (n == 1) matvec(type, w, columns, acts, result)
-  else matmul(type, w, columns, acts, result)
+export function tokensAtOnce(type: i32, n: i32): i32 {
+  return n == 1 ? 1 : readsPacked(type, n) ? FEW_TOKENS : TILE
+}
+
+/** Gets group g ready for `multiplyGroups`: unpacked where several tokens share it. Returns it. */
+export function readyGroup(tensor: usize, type: i32, g: i32, n: i32, scratch: usize): usize {
+  if (readsPacked(type, n)) return 0
+  if (type == TYPE_F32) return panelAt(tensor, g, 0)
+  const columns = load<i32>(tensor, TENSOR_COLUMNS)
+  const panelColumns = load<i32>(tensor, TENSOR_PANEL_COLUMNS)
+  let dst = scratch + SCRATCH_UNPACK
+  for (let from = 0; from < columns; from += panelColumns) {
+    dst = unpack(type, panelAt(tensor, g, from), min(panelColumns, columns - from), dst)
+  }
+  return scratch + SCRATCH_UNPACK
+}
+
+/** Eight results. As they are loaded: smaller stores would be waited for. */
+// @ts-ignore: decorator
+@inline
+function clear(at: usize): void {
+  if (ASC_FEATURE_SIMD) {
+    v128.store(at, i32x4.splat(0))
+    v128.store(at, i32x4.splat(0), 16)
+  } else memory.fill(at, 0, GROUP_ROWS * 4)
+}
+
+/** Groups [g, end) · `count` of n tokens → f32 [end − g, count up to a multiple of tileOf(n), 8] at results. */
+export function multiplyGroups(
+  tensor: usize,
+  type: i32,
+  ready: usize,
+  g: i32,
+  end: i32,
+  n: i32,
+  count: i32,
+  acts: usize,
+  results: usize,
+): void {
+  const columns = load<i32>(tensor, TENSOR_COLUMNS)
+  if (!readsPacked(type, n)) return matmul(type, ready, columns, acts, results)
+  const panelColumns = load<i32>(tensor, TENSOR_PANEL_COLUMNS)
+  const tile = tileOf(n)
+  const tiles = (count + tile - 1) / tile
+  const tileStep = tileBytes(type, columns, tile)
+  const panelStep = tileBytes(type, panelColumns, tile)
+  const resultBytes = (<usize>tile) << 5
+  for (let at = results, last = results + <usize>((end - g) * tiles) * resultBytes; at < last; at += 32) {
+    clear(at)
+  }
+  for (let from = 0; from < columns; from += panelColumns, acts += panelStep) {
+    const width = min(panelColumns, columns - from)
+    const bytes = panelBytesAt(tensor, from)
+    let panel = panelAt(tensor, g, from)
+    let at = results
+    for (let h = g; h < end; h++, panel += bytes) {
+      for (let t = 0; t < tiles; t++, at += resultBytes) {
+        if (n == 1) matvec(type, panel, width, acts, at)
+        else matmul(type, panel, width, acts + <usize>t * tileStep, at)
+      }
+    }
+  }
 }
 
 /**
@@ -181,23 +247,26 @@ export function linear(
 ): void {
   const type = typeFor(load<i32>(tensor, TENSOR_TYPE), n)
   const rows = load<i32>(tensor, TENSOR_ROWS)
-  const columns = load<i32>(tensor, TENSOR_COLUMNS)
   const bias = <usize>load<u32>(tensor, TENSOR_BIAS)
-  const groupBytes = <usize>load<u32>(tensor, TENSOR_GROUP_BYTES)
   const acts = readsF32(type) ? f32s : q8
-  const result = scratch + SCRATCH_TILE
-  const step = tileOf(n)
-  const tileStep = tileBytes(type, columns, step)
-  let group = <usize>load<u32>(tensor, TENSOR_DATA) + <usize>from * groupBytes
-  for (let g = from; g < to; g++, group += groupBytes) {
-    const w = readyGroup(type, group, columns, n, scratch)
-    let tile = acts
-    for (let first = 0; first < n; first += step, tile += tileStep) {
-      multiplyTile(type, w, columns, n, tile, result)
-      for (let i = 0; i < min(n - first, step); i++) {
-        const to = y + ((<usize>(first + i) * stride) << 2)
-        epilogue(result + <usize>i * (GROUP_ROWS * 4), g * GROUP_ROWS, rows, bias, mode, to)
+  const results = scratch + SCRATCH_RESULTS
+  const step = tokensAtOnce(type, n)
+  const stepBytes = tileBytes(type, load<i32>(tensor, TENSOR_COLUMNS), step)
+  for (let g = from; g < to; ) {
+    const end = groupsAtOnce(type, n, g, to)
+    const ready = readyGroup(tensor, type, g, n, scratch)
+    let a = acts
+    for (let first = 0; first < n; first += step, a += stepBytes) {
+      const count = min(n - first, step)
+      multiplyGroups(tensor, type, ready, g, end, n, count, a, results)
+      let result = results
+      for (let h = g; h < end; h++) {
+        for (let i = 0; i < count; i++, result += GROUP_ROWS * 4) {
+          epilogue(result, h * GROUP_ROWS, rows, bias, mode, y + ((<usize>(first + i) * stride) << 2))
+        }
+        result += <usize>(-count & (tileOf(n) - 1)) * (GROUP_ROWS * 4)
       }
     }
+    g = end
   }
 }

@@ -19,18 +19,26 @@ import {
   MODEL_ROPE_DIM,
   MODEL_ROPE_FREQS,
   MODEL_ROPE_SCALE,
-  SCRATCH_TILE,
+  SCRATCH_RESULTS,
   TENSOR_BIAS,
   TENSOR_COLUMNS,
-  TENSOR_DATA,
-  TENSOR_GROUP_BYTES,
   TENSOR_ROWS,
   TENSOR_TYPE,
 } from '../layout'
 import { readsF32, tileBytes, typeFor } from '../kernels/dispatch'
+import { UNIT } from '../panels'
 import { keyOf, putBlock, putKey, putValue, valueOf } from './cache'
 import { f32At, f32Of, i32At, i32Of, pointerAt } from './fields'
-import { UNIT, groupsOf, multiplyTile, readyGroup, tileOf, unitsOf, weightBytes } from './linear'
+import {
+  groupsAtOnce,
+  groupsOf,
+  multiplyGroups,
+  readyGroup,
+  tileOf,
+  tokensAtOnce,
+  unitsOf,
+  weightBytes,
+} from './linear'
 import { storeCosSin } from './math'
 import { chunksOf, claim, share } from './work'
 
@@ -126,23 +134,27 @@ function project(
   const to = min(lastUnit * UNIT, groupsOf(tensor))
   const type = typeFor(i32At(tensor, TENSOR_TYPE), n)
   const rows = i32At(tensor, TENSOR_ROWS)
-  const columns = i32At(tensor, TENSOR_COLUMNS)
   const bias = pointerAt(tensor, TENSOR_BIAS)
-  const groupBytes = pointerAt(tensor, TENSOR_GROUP_BYTES)
   const acts = readsF32(type) ? f32s : q8
-  const result = scratch + SCRATCH_TILE
-  const step = tileOf(n)
-  const tileStep = tileBytes(type, columns, step)
-  let group = pointerAt(tensor, TENSOR_DATA) + <usize>from * groupBytes
-  for (let g = from; g < to; g++, group += groupBytes) {
-    const w = readyGroup(type, group, columns, n, scratch)
-    let tile = acts
-    for (let row = 0; row < n; row += step, tile += tileStep) {
-      multiplyTile(type, w, columns, n, tile, result)
-      for (let i = 0; i < min(n - row, step); i++) {
-        place(model, layer, kind, row + i, result + <usize>i * (GROUP_ROWS * 4), g * GROUP_ROWS, rows, bias)
+  const results = scratch + SCRATCH_RESULTS
+  const step = tokensAtOnce(type, n)
+  const stepBytes = tileBytes(type, i32At(tensor, TENSOR_COLUMNS), step)
+  for (let g = from; g < to; ) {
+    const end = groupsAtOnce(type, n, g, to)
+    const ready = readyGroup(tensor, type, g, n, scratch)
+    let a = acts
+    for (let first = 0; first < n; first += step, a += stepBytes) {
+      const count = min(n - first, step)
+      multiplyGroups(tensor, type, ready, g, end, n, count, a, results)
+      let result = results
+      for (let h = g; h < end; h++) {
+        for (let i = 0; i < count; i++, result += GROUP_ROWS * 4) {
+          place(model, layer, kind, first + i, result, h * GROUP_ROWS, rows, bias)
+        }
+        result += <usize>(-count & (tileOf(n) - 1)) * (GROUP_ROWS * 4)
       }
     }
+    g = end
   }
   if (kind == QUERY || i32At(model, MODEL_KV_TYPE) != KV_Q8_0) return
   for (let first = from * GROUP_ROWS; first < min(to * GROUP_ROWS, rows); first += BLOCK) {

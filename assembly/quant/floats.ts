@@ -3,19 +3,19 @@
 import { f16ToF32, isFiniteF16 } from './f16'
 import { areFinite, interleave, interleaveHalves, largestHalf } from './rows'
 
-export function packF32(src: usize, rows: i32, columns: i32, dst: usize): bool {
-  interleave(src, <usize>columns * 4, rows, columns, dst)
+export function packF32(src: usize, rowBytes: usize, rows: i32, columns: i32, dst: usize): bool {
+  interleave(src, rowBytes, rows, columns, dst)
   return areFinite(src, rows * columns)
 }
 
-export function packF16(src: usize, rows: i32, columns: i32, dst: usize): bool {
-  interleaveHalves(src, <usize>columns * 2, rows, columns, dst)
+export function packF16(src: usize, rowBytes: usize, rows: i32, columns: i32, dst: usize): bool {
+  interleaveHalves(src, rowBytes, rows, columns, dst)
   return isFiniteF16(largestHalf(src, rows * columns))
 }
 
 /** A bfloat16 is the upper half of a single. */
-export function packBF16(src: usize, rows: i32, columns: i32, dst: usize): bool {
-  interleaveHalves(src, <usize>columns * 2, rows, columns, dst)
+export function packBF16(src: usize, rowBytes: usize, rows: i32, columns: i32, dst: usize): bool {
+  interleaveHalves(src, rowBytes, rows, columns, dst)
   return largestHalf(src, rows * columns) < 0x7f80
 }
 

@@ -39,8 +39,8 @@ export function code(q: i32): i32 {
   return <i32>(<i8>((q < 8 ? CODES_LOW : CODES_HIGH) >> ((<u64>(q & 7)) << 3)))
 }
 
-export function packIQ4_NL(src: usize, rows: i32, columns: i32, dst: usize): bool {
-  return packQ4_0(src, rows, columns, dst)
+export function packIQ4_NL(src: usize, rowBytes: usize, rows: i32, columns: i32, dst: usize): bool {
+  return packQ4_0(src, rowBytes, rows, columns, dst)
 }
 
 export function rowIQ4_NL(group: usize, lane: usize, columns: i32, dst: usize): void {
@@ -52,9 +52,8 @@ export function rowIQ4_NL(group: usize, lane: usize, columns: i32, dst: usize): 
   }
 }
 
-export function packIQ4_XS(src: usize, rows: i32, columns: i32, dst: usize): bool {
+export function packIQ4_XS(src: usize, rowBytes: usize, rows: i32, columns: i32, dst: usize): bool {
   const blocks = columns >> 8
-  const rowBytes = <usize>blocks * FILE_XS
   for (let b: usize = 0; b < <usize>blocks; b++) {
     let from = src + b * FILE_XS
     const parts = dst + GROUP_HEADER + b * PACKED_IQ4_XS + IQ4_XS_PARTS

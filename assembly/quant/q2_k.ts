@@ -23,9 +23,8 @@ function packSubScales(src: usize, rowBytes: usize, rows: i32, dst: usize): void
   }
 }
 
-export function pack(src: usize, rows: i32, columns: i32, dst: usize): bool {
+export function pack(src: usize, rowBytes: usize, rows: i32, columns: i32, dst: usize): bool {
   const blocks = columns >> 8
-  const rowBytes = <usize>blocks * FILE_BLOCK
   const head = dst + GROUP_HEADER
   for (let b: usize = 0; b < <usize>blocks; b++) {
     const from = src + b * FILE_BLOCK

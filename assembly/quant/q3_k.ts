@@ -19,9 +19,8 @@ const PACKED_Q3_K: usize = 912
 const Q3_K_PARTS: usize = 16
 const Q3_K_PART_BYTES: usize = 112
 
-export function pack(src: usize, rows: i32, columns: i32, dst: usize): bool {
+export function pack(src: usize, rowBytes: usize, rows: i32, columns: i32, dst: usize): bool {
   const blocks = columns >> 8
-  const rowBytes = <usize>blocks * FILE_BLOCK
   for (let b: usize = 0; b < <usize>blocks; b++) {
     const from = src + b * FILE_BLOCK
     const parts = dst + GROUP_HEADER + b * PACKED_Q3_K + Q3_K_PARTS

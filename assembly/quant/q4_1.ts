@@ -9,9 +9,8 @@ import { GROUP_HEADER, RATIO_D, RATIO_M, packScales, scale } from './scales'
 const FILE_BLOCK: usize = 20
 export const PACKED_Q4_1: usize = 160
 
-export function pack(src: usize, rows: i32, columns: i32, dst: usize): bool {
+export function pack(src: usize, rowBytes: usize, rows: i32, columns: i32, dst: usize): bool {
   const blocks = columns / BLOCK
-  const rowBytes = <usize>blocks * FILE_BLOCK
   const body = dst + GROUP_HEADER
   for (let b: usize = 0; b < <usize>blocks; b++)
     interleave(src + b * FILE_BLOCK + 4, rowBytes, rows, 4, body + b * PACKED_Q4_1)

@@ -91,11 +91,10 @@ function packSubScalesScalar(src: usize, rowBytes: usize, rows: i32, dst: usize,
 }
 
 /** Packs Q4_K or Q5_K. */
-function packK(planes: i32, src: usize, rows: i32, columns: i32, dst: usize): bool {
+function packK(planes: i32, src: usize, rowBytes: usize, rows: i32, columns: i32, dst: usize): bool {
   const fileBlock: usize = 16 + planeBytes(planes)
   const partBytes = k32PartBytes(planes)
   const blocks = columns >> 8
-  const rowBytes = <usize>blocks * fileBlock
   const fifth = planes == FIVES
   for (let b: usize = 0; b < <usize>blocks; b++) {
     const from = src + b * fileBlock
@@ -132,12 +131,12 @@ function rowK(planes: i32, group: usize, lane: usize, columns: i32, dst: usize):
   }
 }
 
-export function packQ4_K(src: usize, rows: i32, columns: i32, dst: usize): bool {
-  return packK(PLANES_Q4_K, src, rows, columns, dst)
+export function packQ4_K(src: usize, rowBytes: usize, rows: i32, columns: i32, dst: usize): bool {
+  return packK(PLANES_Q4_K, src, rowBytes, rows, columns, dst)
 }
 
-export function packQ5_K(src: usize, rows: i32, columns: i32, dst: usize): bool {
-  return packK(PLANES_Q5_K, src, rows, columns, dst)
+export function packQ5_K(src: usize, rowBytes: usize, rows: i32, columns: i32, dst: usize): bool {
+  return packK(PLANES_Q5_K, src, rowBytes, rows, columns, dst)
 }
 
 export function rowQ4_K(group: usize, lane: usize, columns: i32, dst: usize): void {

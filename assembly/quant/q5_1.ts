@@ -10,9 +10,8 @@ const FILE_BLOCK: usize = 24
 export const PLANES_Q5_1 = FIVES
 export const PACKED_Q5_1: usize = 192
 
-export function pack(src: usize, rows: i32, columns: i32, dst: usize): bool {
+export function pack(src: usize, rowBytes: usize, rows: i32, columns: i32, dst: usize): bool {
   const blocks = columns / BLOCK
-  const rowBytes = <usize>blocks * FILE_BLOCK
   const body = dst + GROUP_HEADER
   for (let b: usize = 0; b < <usize>blocks; b++) {
     const part = body + b * PACKED_Q5_1

@@ -78,9 +78,8 @@ function packD(src: usize, rowBytes: usize, rows: i32, dst: usize): bool {
   return true
 }
 
-export function pack(src: usize, rows: i32, columns: i32, dst: usize): bool {
+export function pack(src: usize, rowBytes: usize, rows: i32, columns: i32, dst: usize): bool {
   const blocks = columns >> 8
-  const rowBytes = <usize>blocks * FILE_BLOCK
   if (rows < 8) memory.fill(dst, 0, <usize>blocks * PACKED_Q6_K)
   for (let b = 0; b < blocks; b++, src += FILE_BLOCK, dst += PACKED_Q6_K) {
     if (!packD(src + 208, rowBytes, rows, dst + Q6_K_D)) return false

@@ -13,9 +13,8 @@ import { GROUP_HEADER, RATIO_D, packScales, scale } from './scales'
 const FILE_BLOCK: usize = 34
 export const PACKED_Q8_0: usize = 272
 
-export function pack(src: usize, rows: i32, columns: i32, dst: usize): bool {
+export function pack(src: usize, rowBytes: usize, rows: i32, columns: i32, dst: usize): bool {
   const blocks = columns / BLOCK
-  const rowBytes = <usize>blocks * FILE_BLOCK
   const body = dst + GROUP_HEADER
   for (let b: usize = 0; b < <usize>blocks; b++)
     interleave(src + b * FILE_BLOCK + 2, rowBytes, rows, 8, body + b * PACKED_Q8_0)

@@ -12,7 +12,10 @@ import type { Segment } from './wasm.ts'
 /** Milliseconds after which a wait looks whether all threads still live. */
 const SLICE = 100
 
-/** File bytes of whole rows at `src` → row groups at `dst`, both in the memory of segment `segment`. */
+/**
+ * File bytes of whole rows at `src` → row groups from number `first` on, of a matrix of `groups` groups at `dst`; both in the
+ * memory of segment `segment`.
+ */
 export interface Job {
   segment: number
   /** ggml_type id. */
@@ -23,6 +26,10 @@ export interface Job {
   rowBytes: number
   dst: number
   groupBytes: number
+  groups: number
+  first: number
+  panelColumns: number
+  panelBytes: number
 }
 
 /** The ring as every thread sees it: in the control words of segment 0. */
@@ -78,6 +85,10 @@ class Ring {
       field(L.JOB_ROW_BYTES),
       field(L.JOB_DST),
       field(L.JOB_GROUP_BYTES),
+      field(L.JOB_GROUPS),
+      field(L.JOB_FIRST),
+      field(L.JOB_PANEL_COLUMNS),
+      field(L.JOB_PANEL_BYTES),
     )
   }
 }
@@ -122,6 +133,10 @@ export class Jobs {
     put(L.JOB_ROW_BYTES, job.rowBytes)
     put(L.JOB_DST, job.dst)
     put(L.JOB_GROUP_BYTES, job.groupBytes)
+    put(L.JOB_GROUPS, job.groups)
+    put(L.JOB_FIRST, job.first)
+    put(L.JOB_PANEL_COLUMNS, job.panelColumns)
+    put(L.JOB_PANEL_BYTES, job.panelBytes)
     this.published++
     Atomics.store(ring.words, ring.published, this.published)
     Atomics.notify(ring.words, ring.published, 1)

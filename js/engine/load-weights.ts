@@ -150,7 +150,7 @@ class Loader {
 
   private *matrixWindows({ segment, info }: Item, matrix: Matrix): Generator<Window> {
     const { plan } = this.destination
-    const { type, rows, columns, groupBytes } = matrix
+    const { type, rows, columns, groupBytes, panelColumns, panelBytes } = matrix
     const rowBytes = fileRowBytes(matrix)
     const step = Math.max(1, Math.floor(this.slotBytes / (8 * rowBytes))) * 8
     const { staging, addresses } = plan.segments[segment]!
@@ -161,8 +161,8 @@ class Loader {
       const slot = this.asked++ % this.slots
       this.names[slot] = info
       const src = staging.at + slot * this.slotBytes
-      const to = dst + (row / 8) * groupBytes
-      const job = { segment, type: type.id, src, rows: count, columns, rowBytes, dst: to, groupBytes }
+      const place = { dst, groupBytes, groups: Math.ceil(rows / 8), first: row / 8, panelColumns, panelBytes }
+      const job = { segment, type: type.id, src, rows: count, columns, rowBytes, ...place }
       yield { ...this.read(segment, info, src, row * rowBytes, count * rowBytes), job }
     }
   }

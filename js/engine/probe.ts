@@ -135,7 +135,7 @@ export class Probe {
       for (const [at] of type.scales) view.setUint16(block + at, 0x3c01 + (block % 512), true)
     }
     const groupBytes = type.headerBytes + blocks * type.packedBytes
-    this.kernels.repack(id, FILE, 8, COLUMNS, rowBytes, PACKED, groupBytes)
+    this.kernels.repack(id, FILE, 8, COLUMNS, rowBytes, PACKED, groupBytes, 1, 0, COLUMNS, groupBytes)
   }
 
   private putActivations(id: number, pattern: (i: number) => number, n: number): void {

@@ -34,6 +34,8 @@ export function writeSegment(
     put(at + L.TENSOR_DATA, segment.addresses.get(m.info.name)!)
     put(at + L.TENSOR_BIAS, m.bias ? segment.addresses.get(m.bias.name)! : 0)
     put(at + L.TENSOR_GROUP_BYTES, m.groupBytes)
+    put(at + L.TENSOR_PANEL_COLUMNS, m.panelColumns)
+    put(at + L.TENSOR_PANEL_BYTES, m.panelBytes)
   }
   writeModel(segment, config, kv, put, view)
   if (segment.first) {

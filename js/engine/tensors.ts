@@ -18,6 +18,8 @@ export interface WeightType {
   float: boolean
   /** Whether the relaxed build has an alternate kernel. */
   alternate: boolean
+  /** Whether wide matrices are cut into panels: a row must be one sum of f32, block after block. */
+  panels: boolean
   /**
    * Where f16s are in a block of the file, and which value of each makes quants and sub-scales that are random bits weights
    * of mean 0 and deviation 1.
@@ -29,12 +31,20 @@ type Scales = WeightType['scales']
 
 /** F32, F16 and BF16: bytes of a column of 8 rows, as it is and unpacked. */
 function floats(name: string, packedBytes: number, unpackedBytes: number, scales: Scales): [string, WeightType] {
-  return row(name, { packedBytes, headerBytes: 0, unpackedBytes, float: true, alternate: false, scales })
+  return row(name, { packedBytes, headerBytes: 0, unpackedBytes, float: true, alternate: false, panels: false, scales })
 }
 
 /** Types of blocks: bytes of a block of 8 rows. */
 function blocks(name: string, packedBytes: number, scales: Scales, headerBytes = 16): [string, WeightType] {
-  return row(name, { packedBytes, headerBytes, unpackedBytes: 640, float: false, alternate: true, scales })
+  return row(name, {
+    packedBytes,
+    headerBytes,
+    unpackedBytes: 640,
+    float: false,
+    alternate: true,
+    panels: name !== 'Q2_K',
+    scales,
+  })
 }
 
 function row(name: string, rest: Omit<WeightType, 'id' | 'columns' | 'fileBytes'>): [string, WeightType] {
@@ -62,13 +72,41 @@ export const WEIGHT_TYPES: ReadonlyMap<string, WeightType> = new Map([
   blocks('IQ4_XS', 1104, [[0, 1 / 1246]]),
 ])
 
-export interface Matrix {
+/** How rows are packed (assembly/panels.ts). */
+export interface Packing {
+  columns: number
+  /** Bytes of 8 rows. */
+  groupBytes: number
+  /** Columns of a panel, and bytes of 8 rows of it; the last may have fewer. */
+  panelColumns: number
+  panelBytes: number
+}
+
+/** Bytes of a level 1 cache that 8 rows of a panel and the int8 blocks of a token (48 bytes for 32 columns) may take. */
+const PANEL_BYTES = 27 * 1024
+/** Panels begin at whole blocks of every type. */
+const PANEL_STEP = 256
+
+/** In panels of `panelColumns`. */
+export function packingOf(type: WeightType, columns: number, panelColumns = panelColumnsOf(type, columns)): Packing {
+  const bytesOf = (columns: number): number => (columns / type.columns) * type.packedBytes
+  const groupBytes = Math.ceil(columns / panelColumns) * type.headerBytes + bytesOf(columns)
+  return { columns, groupBytes, panelColumns, panelBytes: type.headerBytes + bytesOf(panelColumns) }
+}
+
+/** Columns of each panel but the last; all where one panel will do. */
+function panelColumnsOf(type: WeightType, columns: number): number {
+  if (!type.panels) return columns
+  const most = Math.floor(PANEL_BYTES / (type.packedBytes / type.columns + 1.5) / PANEL_STEP) * PANEL_STEP
+  const panels = Math.ceil(columns / most)
+  return panels === 1 ? columns : Math.ceil(columns / panels / PANEL_STEP) * PANEL_STEP
+}
+
+export interface Matrix extends Packing {
   info: TensorInfo
   type: WeightType
   rows: number
-  columns: number
-  /** Bytes of 8 packed rows, and of all. */
-  groupBytes: number
+  /** Bytes of all packed rows. */
   packedBytes: number
   /** f32[rows]. */
   bias: TensorInfo | undefined
@@ -152,9 +190,8 @@ class Finder {
   private describe(info: TensorInfo, rows: number, columns: number): Matrix {
     const type = WEIGHT_TYPES.get(info.type)
     if (!type) throw unsupportedType(info, [...WEIGHT_TYPES.keys()])
-    const groupBytes = type.headerBytes + (columns / type.columns) * type.packedBytes
-    const packedBytes = Math.ceil(rows / 8) * groupBytes
-    return { info, type, rows, columns, groupBytes, packedBytes, bias: undefined }
+    const packing = packingOf(type, columns)
+    return { info, type, rows, ...packing, packedBytes: Math.ceil(rows / 8) * packing.groupBytes, bias: undefined }
   }
 
   dense(name: (part: string) => string, ffn: number, dim: number): Expert {

@@ -10,6 +10,10 @@ export interface Exports {
     rowBytes: number,
     dst: number,
     groupBytes: number,
+    groups: number,
+    first: number,
+    panelColumns: number,
+    panelBytes: number,
   ): number
   forward(model: number, thread: number, threads: number): number
   output(model: number, thread: number, threads: number): number

@@ -82,7 +82,7 @@ interface PackedSet {
 
 /** Packs a matrix of random weights, and copies it until there is enough of it. */
 function pack({ memory, kernels }: Bed, format: TypeFormat, rows: number, columns: number): PackedSet {
-  const groupBytes = format.headerBytes + (columns / format.columns) * format.packedBytes
+  const { groupBytes } = packingOf(format, columns, columns)
   const rowBytes = (columns / format.columns) * format.fileBytes
   const bytes = new Uint8Array(memory.buffer)
   const weights = new Weights(format.name, columns)
@@ -92,7 +92,7 @@ function pack({ memory, kernels }: Bed, format: TypeFormat, rows: number, column
     const count = Math.min(8, rows - row)
     weights.read(bytes.subarray(1024, 1024 + count * rowBytes), row * rowBytes, 0)
     const at = WEIGHTS_AT + (row / 8) * groupBytes
-    const status = kernels.repack(format.id, 1024, count, columns, rowBytes, at, groupBytes)
+    const status = kernels.repack(format.id, 1024, count, columns, rowBytes, at, groupBytes, 1, 0, columns, groupBytes)
     if (status !== 0) throw new Error(`repack of ${format.name}: ${status}`)
   }
   const copies = Math.min(Math.ceil(SET_BYTES / matrixBytes), Math.floor(WEIGHTS_BYTES / matrixBytes))

@@ -80,12 +80,11 @@ async function readSource(path: string): Promise<number> {
 async function repackRate(build: Build, format: TypeFormat): Promise<number> {
   build.reset()
   const file = fileRows(format, ROWS, COLUMNS, 1)
-  const { at, groupBytes } = repack(build, format, file, ROWS, COLUMNS)
+  const packed = repack(build, format, file, ROWS, COLUMNS)
   const src = build.put(file)
-  const rowBytes = (COLUMNS / format.columns) * format.fileBytes
   const milliseconds = await least(() =>
     time(() => {
-      for (let i = 0; i < REPEATS; i++) build.kernels.repack(format.id, src, ROWS, COLUMNS, rowBytes, at, groupBytes)
+      for (let i = 0; i < REPEATS; i++) repackAt(build, format, src, ROWS, at, packed)
     }),
   )
   return (file.length * REPEATS) / milliseconds / 1e6

@@ -51,14 +51,15 @@ function tile(group: usize, blocks: i32, acts: usize, out: usize, hasMin: bool, 
   const d: usize = packed ? 128 : I8_D
   const m: usize = packed ? 144 : I8_M
   const next: usize = packed ? 8 : 16
-  let f00 = f32x4.splat(0),
-    f01 = f00,
-    f10 = f00,
-    f11 = f00,
-    f20 = f00,
-    f21 = f00,
-    f30 = f00,
-    f31 = f00
+  const zero = f32x4.splat(0)
+  let f00 = packed ? v128.load(out) : zero
+  let f01 = packed ? v128.load(out, 16) : zero
+  let f10 = packed ? v128.load(out, 32) : zero
+  let f11 = packed ? v128.load(out, 48) : zero
+  let f20 = packed ? v128.load(out, 64) : zero
+  let f21 = packed ? v128.load(out, 80) : zero
+  let f30 = packed ? v128.load(out, 96) : zero
+  let f31 = packed ? v128.load(out, 112) : zero
   let w = packed ? group + GROUP_HEADER : group
   for (const end = w + <usize>blocks * bytes; w < end; w += bytes, acts += 4 * ACTS_BLOCK) {
     let w0 = lower(v128.load(w), packed, low)
@@ -239,7 +240,7 @@ export function matmulMin(w: usize, blocks: i32, acts: usize, out: usize): void 
   tile(w, blocks, acts, out, true, false)
 }
 
-/** The same of a group as it is packed. */
+/** The same of a group, or a panel of it, as it is packed: added to out. */
 export function matmulPacked(group: usize, blocks: i32, acts: usize, out: usize): void {
   tile(group, blocks, acts, out, false, true)
 }

@@ -13,11 +13,11 @@ function dot(part: usize, lane: usize, acts: usize, t: usize): i32 {
   return sum
 }
 
-/** 8 rows of a group · one token of a tile of t → f32[8] at out. */
+/** 8 rows of a group · one token of a tile of t added to f32[8] at out. */
 export function matvecNL(group: usize, blocks: i32, acts: usize, t: usize, out: usize): void {
   const ratio = load<f32>(group, RATIO_D)
   for (let lane: usize = 0; lane < 8; lane++) {
-    let f: f32 = 0
+    let f = load<f32>(out + lane * 4)
     for (let b = 0; b < blocks; b++) {
       const w = group + GROUP_HEADER + <usize>b * PACKED_Q4_0
       const a = acts + <usize>b * ACTS_BLOCK * t
@@ -31,7 +31,7 @@ export function matvecNL(group: usize, blocks: i32, acts: usize, t: usize, out: 
 export function matvecXS(group: usize, blocks: i32, acts: usize, t: usize, out: usize): void {
   const ratio = load<f32>(group, RATIO_D)
   for (let lane: usize = 0; lane < 8; lane++) {
-    let f: f32 = 0
+    let f = load<f32>(out + lane * 4)
     for (let b = 0; b < blocks; b++) {
       const block = group + GROUP_HEADER + <usize>(b >> 3) * PACKED_IQ4_XS
       const part = block + IQ4_XS_PARTS + <usize>(b & 7) * IQ4_XS_PART_BYTES

@@ -39,7 +39,7 @@ function subScales(d: v128, sc: v128): v128 {
   return f32x4.mul(d, f32x4.convert_i32x4_s(sc))
 }
 
-/** IQ4_NL, and in parts with sub-scales IQ4_XS: 8 rows of a group · one token → f32[8] at out. */
+/** IQ4_NL, and in parts with sub-scales IQ4_XS: 8 rows of a group · one token added to f32[8] at out. */
 // @ts-ignore: decorator
 @inline
 export function matvec(hasParts: bool, group: usize, blocks: i32, acts: usize, out: usize, add: bool): void {
@@ -51,8 +51,8 @@ export function matvec(hasParts: bool, group: usize, blocks: i32, acts: usize, o
   const ones = heldHalves(1)
   const fifteen = heldHalves(15)
   const mask = heldWords(F16_MASK)
-  let f0 = f32x4.splat(0)
-  let f1 = f0
+  let f0 = v128.load(out)
+  let f1 = v128.load(out, 16)
   let d0 = f0
   let d1 = f0
   let w = group + GROUP_HEADER

@@ -18,11 +18,11 @@ function dot32(part: usize, planes: i32, lane: usize, acts: usize, t: usize): i3
   return dot(part, planes, lane, 0, acts, t) + dot(part, planes, lane, 16, acts, t)
 }
 
-/** 8 rows of a group · one token of a tile of t → f32[8] at out; the offset of 16 is a minimum of −16 · d. */
+/** 8 rows of a group · one token of a tile of t added to f32[8] at out; the offset of 16 is a minimum of −16 · d. */
 export function matvecQ5_0(group: usize, blocks: i32, acts: usize, t: usize, out: usize): void {
   const ratio = load<f32>(group, RATIO_D)
   for (let lane: usize = 0; lane < 8; lane++) {
-    let f: f32 = 0
+    let f = load<f32>(out + lane * 4)
     for (let b = 0; b < blocks; b++) {
       const w = group + GROUP_HEADER + <usize>b * PACKED_Q5_0
       const a = acts + <usize>b * ACTS_BLOCK * t
@@ -38,7 +38,7 @@ export function matvecQ5_1(group: usize, blocks: i32, acts: usize, t: usize, out
   const ratioD = load<f32>(group, RATIO_D)
   const ratioM = load<f32>(group, RATIO_M)
   for (let lane: usize = 0; lane < 8; lane++) {
-    let f: f32 = 0
+    let f = load<f32>(out + lane * 4)
     for (let b = 0; b < blocks; b++) {
       const w = group + GROUP_HEADER + <usize>b * PACKED_Q5_1
       const a = acts + <usize>b * ACTS_BLOCK * t
@@ -55,7 +55,7 @@ export function matvecK32(planes: i32, group: usize, blocks: i32, acts: usize, t
   const ratioD = load<f32>(group, RATIO_D)
   const ratioM = load<f32>(group, RATIO_M)
   for (let lane: usize = 0; lane < 8; lane++) {
-    let f: f32 = 0
+    let f = load<f32>(out + lane * 4)
     for (let b = 0; b < blocks; b++) {
       const block = group + GROUP_HEADER + <usize>(b >> 3) * k32Bytes(planes)
       const part = block + K32_PARTS + <usize>(b & 7) * k32PartBytes(planes)
@@ -88,7 +88,7 @@ export function matvecK16(
   const parts = k16Parts(hasMin)
   const partBytes = k16PartBytes(planes)
   for (let lane: usize = 0; lane < 8; lane++) {
-    let f: f32 = 0
+    let f = load<f32>(out + lane * 4)
     let g: f32 = 0
     for (let b = 0; b < blocks; b++) {
       const block = group + GROUP_HEADER + <usize>(b >> 3) * k16Bytes(planes, hasMin)

@@ -78,7 +78,7 @@ function scaleHalves(c: v128, e: v128, sc0: v128, sc1: v128, high: bool, low: v1
   return i32x4.dot_i16x8_s(both, high ? pairHigh(sc0, sc1) : pairLow(sc0, sc1))
 }
 
-/** 8 rows of a group · one token → f32[8] at out. */
+/** 8 rows of a group · one token added to f32[8] at out. */
 // @ts-ignore: decorator
 @inline
 export function matvec(planes: i32, scaling: i32, group: usize, blocks: i32, acts: usize, out: usize, add: bool): void {
@@ -111,14 +111,14 @@ export function matvec(planes: i32, scaling: i32, group: usize, blocks: i32, act
   const never = !ASC_FEATURE_RELAXED_SIMD && group == 0
   const ratioD1 = scaling == BY_K32 ? f32x4.mul(ratioD, heldFloats(1 / 65536)) : ratioD
   const ratioM0 = scaling == BY_K32 ? f32x4.mul(ratioM, heldFloats(1 / 256)) : ratioM
-  let f0 = f32x4.splat(0)
-  let f1 = f0
-  let g0 = f0
-  let g1 = f0
-  let d0 = f0
-  let d1 = f0
-  let m0 = f0
-  let m1 = f0
+  let f0 = v128.load(out)
+  let f1 = v128.load(out, 16)
+  let g0 = f32x4.splat(0)
+  let g1 = g0
+  let d0 = g0
+  let d1 = g0
+  let m0 = g0
+  let m1 = g0
   let w = group + GROUP_HEADER
   for (const end = acts + <usize>blocks * ACTS_BLOCK; acts < end; ) {
     let stop = end

@@ -5,13 +5,13 @@ import { GROUP_HEADER, RATIO_D } from '../../quant/scales'
 import { PACKED_Q4_0 } from '../../quant/q4_0'
 import { addDot8, dot8, splat0, splat1, stepF16 } from '../steps'
 
-/** 8 rows of a group · one token → f32[8] at out. */
+/** 8 rows of a group · one token added to f32[8] at out. */
 export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void {
   const ratio = v128.load32_splat(group, RATIO_D)
   const low = heldBytes(15)
   const mask = heldWords(F16_MASK)
-  let f0 = f32x4.splat(0)
-  let f1 = f32x4.splat(0)
+  let f0 = v128.load(out)
+  let f1 = v128.load(out, 16)
   let w = group + GROUP_HEADER
   for (const end = w + <usize>blocks * PACKED_Q4_0; w < end; w += PACKED_Q4_0, acts += ACTS_BLOCK) {
     // i16 lanes sum the eight quads: at most 8 · 2 · 15 · 127 = 30,480.

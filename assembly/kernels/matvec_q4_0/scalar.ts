@@ -15,11 +15,11 @@ export function dotNibbles(block: usize, lane: usize, acts: usize, t: usize): i3
   return c
 }
 
-/** 8 rows of a group · one token of a tile of t → f32[8] at out. */
+/** 8 rows of a group · one token of a tile of t added to f32[8] at out. */
 export function matvec(group: usize, blocks: i32, acts: usize, t: usize, out: usize): void {
   const ratio = load<f32>(group, RATIO_D)
   for (let lane: usize = 0; lane < 8; lane++) {
-    let f: f32 = 0
+    let f = load<f32>(out + lane * 4)
     for (let b = 0; b < blocks; b++) {
       const w = group + GROUP_HEADER + <usize>b * PACKED_Q4_0
       const a = acts + <usize>b * ACTS_BLOCK * t

@@ -18,13 +18,13 @@ export function dotNibbles(c: v128, w: v128, low: v128, a0: v128, a1: v128, b0: 
   return dot16(c, b1, i16x8.shr_u(w, 12))
 }
 
-/** 8 rows of a group · one token → f32[8] at out. */
+/** 8 rows of a group · one token added to f32[8] at out. */
 export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void {
   const ratio = v128.load32_splat(group, RATIO_D)
   const low = heldHalves(15)
   const mask = heldWords(F16_MASK)
-  let f0 = f32x4.splat(0)
-  let f1 = f32x4.splat(0)
+  let f0 = v128.load(out)
+  let f1 = v128.load(out, 16)
   let w = group + GROUP_HEADER
   for (const end = w + <usize>blocks * PACKED_Q4_0; w < end; w += PACKED_Q4_0, acts += ACTS_BLOCK) {
     const tail = v128.load(acts, ACTS_DA)

@@ -5,15 +5,15 @@ import { GROUP_HEADER, RATIO_D, RATIO_M } from '../../quant/scales'
 import { PACKED_Q4_1 } from '../../quant/q4_1'
 import { dotAdd, splat0, splat3, stepF16, stepMin } from '../steps'
 
-/** 8 rows of a group · one token → f32[8] at out, with dots that add to i32. */
+/** 8 rows of a group · one token added to f32[8] at out, with dots that add to i32. */
 export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void {
   const ratioD = v128.load32_splat(group, RATIO_D)
   const ratioM = v128.load32_splat(group, RATIO_M)
   const low = heldBytes(15)
   const mask = heldWords(F16_MASK)
   const zero = heldWords(0)
-  let f0 = f32x4.splat(0)
-  let f1 = f32x4.splat(0)
+  let f0 = v128.load(out)
+  let f1 = v128.load(out, 16)
   let w = group + GROUP_HEADER
   for (const end = w + <usize>blocks * PACKED_Q4_1; w < end; w += PACKED_Q4_1, acts += ACTS_BLOCK) {
     const tail = v128.load(acts, ACTS_DA)

@@ -6,14 +6,14 @@ import { PACKED_Q4_1 } from '../../quant/q4_1'
 import { dotNibbles } from '../matvec_q4_0/simd'
 import { splat0, splat3, stepF16, stepMin } from '../steps'
 
-/** 8 rows of a group · one token → f32[8] at out. */
+/** 8 rows of a group · one token added to f32[8] at out. */
 export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void {
   const ratioD = v128.load32_splat(group, RATIO_D)
   const ratioM = v128.load32_splat(group, RATIO_M)
   const low = heldHalves(15)
   const mask = heldWords(F16_MASK)
-  let f0 = f32x4.splat(0)
-  let f1 = f32x4.splat(0)
+  let f0 = v128.load(out)
+  let f1 = v128.load(out, 16)
   let w = group + GROUP_HEADER
   for (const end = w + <usize>blocks * PACKED_Q4_1; w < end; w += PACKED_Q4_1, acts += ACTS_BLOCK) {
     let c0 = i32x4.splat(0)

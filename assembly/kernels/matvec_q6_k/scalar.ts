@@ -1,10 +1,10 @@
 import { ACTS_BLOCK, ACTS_DA } from '../acts'
 import { PACKED_Q6_K, Q6_K_D, Q6_K_PARTS, Q6_K_PART_BYTES, Q6_K_SC, partValue } from '../../quant/q6_k'
 
-/** 8 rows of a group · one token of a tile of t → f32[8] at out. `blocks` counts 32 columns. */
+/** 8 rows of a group · one token of a tile of t added to f32[8] at out. `blocks` counts 32 columns. */
 export function matvec(group: usize, blocks: i32, acts: usize, t: usize, out: usize): void {
   for (let lane: usize = 0; lane < 8; lane++) {
-    let f: f32 = 0
+    let f = load<f32>(out + lane * 4)
     for (let b = 0; b < blocks; b++) {
       const w = group + <usize>(b >> 3) * PACKED_Q6_K
       const part = w + Q6_K_PARTS + <usize>(b & 7) * Q6_K_PART_BYTES

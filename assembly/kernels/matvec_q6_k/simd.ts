@@ -25,14 +25,14 @@ function biasOf(pairs: v128, sums: v128): v128 {
   return i32x4.shl(i32x4.dot_i16x8_s(pairs, sums), 2)
 }
 
-/** 8 rows of a group · one token → f32[8] at out. `blocks` counts 32 columns. */
+/** 8 rows of a group · one token added to f32[8] at out. `blocks` counts 32 columns. */
 // @ts-ignore: decorator
 @inline
 function matvecOf(group: usize, blocks: i32, acts: usize, out: usize, add: bool): void {
   const low = lowMask(PLANES_Q6_K)
   const byte = heldHalves(255)
-  let f0 = f32x4.splat(0)
-  let f1 = f0
+  let f0 = v128.load(out)
+  let f1 = v128.load(out, 16)
   let part = group
   for (const end = acts + <usize>blocks * ACTS_BLOCK; acts < end; ) {
     const d0 = v128.load(part, Q6_K_D)

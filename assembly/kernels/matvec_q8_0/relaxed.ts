@@ -15,13 +15,13 @@ function dotBytes(c: v128, w: v128, plus: v128, minus: v128): v128 {
   return i32x4.add(c, i32x4.extadd_pairwise_i16x8_s(i16x8.sub(dot8(w, plus), dot8(w, minus))))
 }
 
-/** 8 rows of a group · one token → f32[8] at out. */
+/** 8 rows of a group · one token added to f32[8] at out. */
 export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void {
   const ratio = v128.load32_splat(group, RATIO_D)
   const mask = heldWords(F16_MASK)
   const zero = heldBytes(0)
-  let f0 = f32x4.splat(0)
-  let f1 = f32x4.splat(0)
+  let f0 = v128.load(out)
+  let f1 = v128.load(out, 16)
   let w = group + GROUP_HEADER
   for (const end = w + <usize>blocks * PACKED_Q8_0; w < end; w += PACKED_Q8_0, acts += ACTS_BLOCK) {
     const a = v128.load(acts)

@@ -6,7 +6,7 @@ import { PACKED_Q8_0 } from '../../quant/q8_0'
 import { dotAdd, splat0, splat1, stepF16 } from '../steps'
 
 /**
- * 8 rows of a group · one token → f32[8] at out. The weights' top bits are flipped, which makes them unsigned, w + 128:
+ * 8 rows of a group · one token added to f32[8] at out. The weights' top bits are flipped, which makes them unsigned, w + 128:
  * beyond the 0…127 that the instruction promises, so only where a probe has shown the engine's to be exact.
  */
 export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void {
@@ -14,8 +14,8 @@ export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void
   const flip = heldBytes(0x80)
   const mask = heldWords(F16_MASK)
   const zero = heldWords(0)
-  let f0 = f32x4.splat(0)
-  let f1 = f32x4.splat(0)
+  let f0 = v128.load(out)
+  let f1 = v128.load(out, 16)
   let w = group + GROUP_HEADER
   for (const end = w + <usize>blocks * PACKED_Q8_0; w < end; w += PACKED_Q8_0, acts += ACTS_BLOCK) {
     const tail = v128.load(acts, ACTS_DA)

@@ -2,11 +2,11 @@ import { ACTS_BLOCK, ACTS_DA } from '../acts'
 import { GROUP_HEADER, RATIO_D, scale } from '../../quant/scales'
 import { PACKED_Q8_0 } from '../../quant/q8_0'
 
-/** 8 rows of a group · one token of a tile of t → f32[8] at out. */
+/** 8 rows of a group · one token of a tile of t added to f32[8] at out. */
 export function matvec(group: usize, blocks: i32, acts: usize, t: usize, out: usize): void {
   const ratio = load<f32>(group, RATIO_D)
   for (let lane: usize = 0; lane < 8; lane++) {
-    let f: f32 = 0
+    let f = load<f32>(out + lane * 4)
     for (let b = 0; b < blocks; b++) {
       const w = group + GROUP_HEADER + <usize>b * PACKED_Q8_0
       const a = acts + <usize>b * ACTS_BLOCK * t

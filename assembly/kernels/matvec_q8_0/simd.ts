@@ -13,12 +13,12 @@ function dotBytes(c: v128, w: v128, a0: v128, a1: v128): v128 {
   return dot16(c, a1, i16x8.shr_s(w, 8))
 }
 
-/** 8 rows of a group · one token → f32[8] at out. */
+/** 8 rows of a group · one token added to f32[8] at out. */
 export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void {
   const ratio = v128.load32_splat(group, RATIO_D)
   const mask = heldWords(F16_MASK)
-  let f0 = f32x4.splat(0)
-  let f1 = f32x4.splat(0)
+  let f0 = v128.load(out)
+  let f1 = v128.load(out, 16)
   let w = group + GROUP_HEADER
   for (const end = w + <usize>blocks * PACKED_Q8_0; w < end; w += PACKED_Q8_0, acts += ACTS_BLOCK) {
     let c0 = i32x4.splat(0)

@@ -29,7 +29,7 @@ function scales(p: usize, ratio: v128, dst: usize): void {
   v128.store(dst, loadF16x4(p + 8, ratio), 16)
 }
 
-export function unpackQ4_0(group: usize, blocks: i32, dst: usize): void {
+export function unpackQ4_0(group: usize, blocks: i32, dst: usize): usize {
   const ratio = v128.load32_splat(group, RATIO_D)
   group += GROUP_HEADER
   const low = heldHalves(15)
@@ -38,9 +38,10 @@ export function unpackQ4_0(group: usize, blocks: i32, dst: usize): void {
     nibbles(group, low, offset, dst)
     scales(group + 128, ratio, dst + I16_D)
   }
+  return dst
 }
 
-export function unpackQ4_1(group: usize, blocks: i32, dst: usize): void {
+export function unpackQ4_1(group: usize, blocks: i32, dst: usize): usize {
   const ratioD = v128.load32_splat(group, RATIO_D)
   const ratioM = v128.load32_splat(group, RATIO_M)
   group += GROUP_HEADER
@@ -50,9 +51,10 @@ export function unpackQ4_1(group: usize, blocks: i32, dst: usize): void {
     scales(group + 128, ratioD, dst + I16_D)
     scales(group + 144, ratioM, dst + I16_M)
   }
+  return dst
 }
 
-export function unpackQ8_0(group: usize, blocks: i32, dst: usize): void {
+export function unpackQ8_0(group: usize, blocks: i32, dst: usize): usize {
   const ratio = v128.load32_splat(group, RATIO_D)
   group += GROUP_HEADER
   for (let b = 0; b < blocks; b++, group += PACKED_Q8_0, dst += I16_BLOCK) {
@@ -64,4 +66,5 @@ export function unpackQ8_0(group: usize, blocks: i32, dst: usize): void {
     }
     scales(group + 256, ratio, dst + I16_D)
   }
+  return dst
 }

@@ -24,7 +24,7 @@ function scales(p: usize, ratio: v128, dst: usize): void {
   v128.store(dst, loadF16x4(p + 8, ratio), 16)
 }
 
-export function unpackQ4_0(group: usize, blocks: i32, dst: usize): void {
+export function unpackQ4_0(group: usize, blocks: i32, dst: usize): usize {
   const ratio = v128.load32_splat(group, RATIO_D)
   group += GROUP_HEADER
   const low = heldBytes(15)
@@ -32,9 +32,10 @@ export function unpackQ4_0(group: usize, blocks: i32, dst: usize): void {
     nibbles(group, low, dst)
     scales(group + 128, ratio, dst + I8_D)
   }
+  return dst
 }
 
-export function unpackQ4_1(group: usize, blocks: i32, dst: usize): void {
+export function unpackQ4_1(group: usize, blocks: i32, dst: usize): usize {
   const ratioD = v128.load32_splat(group, RATIO_D)
   const ratioM = v128.load32_splat(group, RATIO_M)
   group += GROUP_HEADER
@@ -44,10 +45,11 @@ export function unpackQ4_1(group: usize, blocks: i32, dst: usize): void {
     scales(group + 128, ratioD, dst + I8_D)
     scales(group + 144, ratioM, dst + I8_M)
   }
+  return dst
 }
 
 /** Every byte's top bit is flipped, which makes the weights unsigned. */
-export function unpackQ8_0(group: usize, blocks: i32, dst: usize): void {
+export function unpackQ8_0(group: usize, blocks: i32, dst: usize): usize {
   const flip = heldBytes(0x80)
   const ratio = v128.load32_splat(group, RATIO_D)
   group += GROUP_HEADER
@@ -55,4 +57,5 @@ export function unpackQ8_0(group: usize, blocks: i32, dst: usize): void {
     for (let i: usize = 0; i < 256; i += 16) v128.store(dst + i, v128.xor(v128.load(group + i), flip))
     scales(group + 256, ratio, dst + I8_D)
   }
+  return dst
 }

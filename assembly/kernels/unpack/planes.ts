@@ -47,7 +47,7 @@ function quants(p: usize, planes: i32, dst: usize, bytes: bool, low: v128, byte:
 /** Q5_0 and Q5_1. */
 // @ts-ignore: decorator
 @inline
-export function unpack32(planes: i32, hasMin: bool, group: usize, blocks: i32, dst: usize, bytes: bool): void {
+export function unpack32(planes: i32, hasMin: bool, group: usize, blocks: i32, dst: usize, bytes: bool): usize {
   const ratioD = v128.load32_splat(group, RATIO_D)
   const ratioM = hasMin ? v128.load32_splat(group, RATIO_M) : f32x4.mul(ratioD, f32x4.splat(-16))
   const low = lowMask(planes)
@@ -65,12 +65,13 @@ export function unpack32(planes: i32, hasMin: bool, group: usize, blocks: i32, d
     group += 16
     dst += bytes ? I8_BLOCK : I16_BLOCK
   }
+  return dst
 }
 
 /** Q4_K and Q5_K: d · sc and −dmin · m, exact in f32, are the scale and the minimum of 32 columns. */
 // @ts-ignore: decorator
 @inline
-export function unpackK32(planes: i32, group: usize, blocks: i32, dst: usize, bytes: bool): void {
+export function unpackK32(planes: i32, group: usize, blocks: i32, dst: usize, bytes: bool): usize {
   const ratioD = v128.load32_splat(group, RATIO_D)
   const ratioM = f32x4.neg(v128.load32_splat(group, RATIO_M))
   const low = lowMask(planes)
@@ -95,6 +96,7 @@ export function unpackK32(planes: i32, group: usize, blocks: i32, dst: usize, by
       dst += bytes ? I8_BLOCK : I16_BLOCK
     }
   }
+  return dst
 }
 
 /** One quad of four rows with its sub-scales: as i16 sc · (q − offset), as bytes q + shift, the sub-scales beside. */
@@ -150,7 +152,7 @@ export function unpackK16(
   dst: usize,
   bytes: bool,
   add: bool,
-): void {
+): usize {
   const ratioD = v128.load32_splat(group, RATIO_D)
   const ratioM = f32x4.mul(v128.load32_splat(group, RATIO_M), f32x4.splat(0.125))
   const blockBytes = bytes ? I8_Q6_BLOCK : I16_BLOCK
@@ -196,12 +198,13 @@ export function unpackK16(
       dst += blockBytes
     }
   }
+  return dst
 }
 
 /** Q6_K, as `unpackK16` does; with `add` bytes are q as they are. */
 // @ts-ignore: decorator
 @inline
-export function unpackQ6_K(group: usize, blocks: i32, dst: usize, bytes: bool, add: bool): void {
+export function unpackQ6_K(group: usize, blocks: i32, dst: usize, bytes: bool, add: bool): usize {
   const planes = PLANES_Q6_K
   const end = bytes ? I8_D : I16_D
   const offset = heldHalves(32)
@@ -227,6 +230,7 @@ export function unpackQ6_K(group: usize, blocks: i32, dst: usize, bytes: bool, a
     }
     dst += bytes ? I8_Q6_BLOCK : I16_BLOCK
   }
+  return dst
 }
 
 /** 128 bytes of indices → codes: signed i16, or bytes with their top bits flipped. */
@@ -252,7 +256,7 @@ function lookUpAll(p: usize, table: v128, low: v128, dst: usize, bytes: bool): v
 
 // @ts-ignore: decorator
 @inline
-export function unpackIQ4_NL(group: usize, blocks: i32, dst: usize, bytes: bool): void {
+export function unpackIQ4_NL(group: usize, blocks: i32, dst: usize, bytes: bool): usize {
   const ratio = v128.load32_splat(group, RATIO_D)
   const table = codes(bytes)
   const low = heldBytes(15)
@@ -263,11 +267,12 @@ export function unpackIQ4_NL(group: usize, blocks: i32, dst: usize, bytes: bool)
     v128.store(dst + (bytes ? I8_D : I16_D), loadF16x4(group + 136, ratio), 16)
     dst += bytes ? I8_BLOCK : I16_BLOCK
   }
+  return dst
 }
 
 // @ts-ignore: decorator
 @inline
-export function unpackIQ4_XS(group: usize, blocks: i32, dst: usize, bytes: bool): void {
+export function unpackIQ4_XS(group: usize, blocks: i32, dst: usize, bytes: bool): usize {
   const ratio = v128.load32_splat(group, RATIO_D)
   const table = codes(bytes)
   const low = heldBytes(15)
@@ -284,4 +289,5 @@ export function unpackIQ4_XS(group: usize, blocks: i32, dst: usize, bytes: bool)
       dst += bytes ? I8_BLOCK : I16_BLOCK
     }
   }
+  return dst
 }
