@@ -113,7 +113,8 @@ export function repack(
   for (let r = 0; r < rows; r += GROUP_ROWS, first++, src += rowBytes * GROUP_ROWS) {
     for (let from = 0; from < columns; from += panelColumns) {
       const at = panelIn(dst, groups, groupBytes, columns, panelColumns, panelBytes, first, from)
-      const bytes = (rowBytes * (from / BLOCK)) / (columns / BLOCK)
+      // A matrix of one panel may have any number of columns.
+      const bytes = from > 0 ? (rowBytes * (from / BLOCK)) / (columns / BLOCK) : 0
       const width = min(panelColumns, columns - from)
       const status = packGroup(type, src + bytes, rowBytes, min(rows - r, GROUP_ROWS), width, at)
       if (status != 0) return status

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { TENSOR_BYTES, TENSOR_COLUMNS, TENSOR_DATA, TENSOR_GROUP_BYTES, TENSOR_TYPE } from '../assembly/layout.ts'
 import type { GenerateOptions, Model } from '../js/api.ts'
 import { Bench, mean, standardDeviation, testContext, testName } from '../js/bench/measure.ts'
 import { SHAPES } from '../js/bench/shapes.ts'
@@ -16,7 +15,7 @@ import { CriaError } from '../js/errors.ts'
 import { readGguf } from '../js/gguf/reader.ts'
 import { loadTokenizer } from '../js/header.ts'
 import { inspect } from '../js/load.ts'
-import { Build, FORMATS, repack } from './kernel-harness.ts'
+import { Build, FORMATS, putTensor, repack } from './kernel-harness.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'cria-bench-'))
 test.after(() => rmSync(folder, { recursive: true }))

@@ -1,15 +1,16 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { ALTERNATE } from '../assembly/layout.ts'
 import {
-  ALTERNATE,
-  TENSOR_BYTES,
-  TENSOR_COLUMNS,
-  TENSOR_DATA,
-  TENSOR_GROUP_BYTES,
-  TENSOR_ROWS,
-  TENSOR_TYPE,
-} from '../assembly/layout.ts'
-import { Build, FORMATS, fileRows, hasRelaxedSimd, random, repack, type TypeFormat } from './kernel-harness.ts'
+  Build,
+  FORMATS,
+  fileRows,
+  hasRelaxedSimd,
+  putTensor,
+  random,
+  repack,
+  type TypeFormat,
+} from './kernel-harness.ts'
 import { hasShared, readSafetensors, shared, sharedTest } from './shared.ts'
 
 const scalar = new Build('scalar')

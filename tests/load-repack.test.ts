@@ -2,7 +2,17 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { REPACK_NOT_FINITE, REPACK_UNKNOWN_TYPE } from '../assembly/layout.ts'
-import { Build, FORMATS, fileRows, hasRelaxedSimd, repack, type TypeFormat } from './kernel-harness.ts'
+import { packingOf } from '../js/engine/tensors.ts'
+import {
+  Build,
+  FORMATS,
+  fileRows,
+  hasRelaxedSimd,
+  putTensor,
+  repack,
+  repackAt,
+  type TypeFormat,
+} from './kernel-harness.ts'
 
 const scalar = new Build('scalar')
 const builds = [new Build('simd')]
@@ -83,6 +93,28 @@ for (const format of FORMATS) {
       }
     })
   }
+}
+
+for (const format of FORMATS.filter(({ panels }) => panels)) {
+  test(`${format.name}: rows in panels are those in one piece`, () => {
+    // The last panel is narrower; the last unit has two groups, the last of four rows.
+    const rows = 44
+    const columns = 512 + Math.max(format.columns, 96)
+    const file = fileRows(format, rows, columns, 5)
+    for (const build of [scalar, ...builds]) {
+      build.reset()
+      const whole = putTensor(build, format, rows, repack(build, format, file, rows, columns))
+      const packing = packingOf(format, columns, 256)
+      assert.ok(packing.panelBytes < packing.groupBytes / 2)
+      const cut = putTensor(build, format, rows, repack(build, format, file, rows, columns, packing))
+      const out = build.alloc(columns * 4)
+      const rowOf = (tensor: number, row: number): Float32Array => {
+        build.kernels.row(tensor, row, out)
+        return build.floats(out, columns).slice()
+      }
+      for (let row = 0; row < rows; row++) assert.equal(rowOf(cut, row), rowOf(whole, row), `${build.name} row ${row}`)
+    }
+  })
 }
 
 function setSome(format: TypeFormat, file: Uint8Array, index: number, bits: number): void {

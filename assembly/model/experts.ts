@@ -46,7 +46,7 @@ import {
   ROUTE_WEIGHT,
 } from '../layout'
 import { barrier } from './barrier'
-import { gateAndUpUnit, multiply } from './ffn'
+import { gateAndUpUnits, multiply, runOf } from './ffn'
 import { f32Of, i32At, pointerAt } from './fields'
 import { STORE, arrange, arrangedQ8, groupsOf, linear, tileOf, tilesOf, unitsOf, weightBytes } from './linear'
 import { exp_scalar } from './math'
@@ -158,7 +158,7 @@ function fillSlots(model: usize, layer: usize, n: i32, thread: i32, threads: i32
   return barrier(control, threads)
 }
 
-/** silu(gate x) · up x of every part, unit by unit. `q8`, `f32s`: of a single token, which all its experts read. */
+/** silu(gate x) · up x of every part. `q8`, `f32s`: of a single token, which all its experts read. */
 function gatesAndUps(
   model: usize,
   layer: usize,
@@ -181,7 +181,7 @@ function gatesAndUps(
   const chunks = chunksOf(all, bytes, threads)
   for (let c = claim(control, thread, threads, chunks); c >= 0; c = claim(control, thread, threads, chunks)) {
     const end = share(all, c + 1, chunks)
-    for (let i = share(all, c, chunks); i < end; i++) {
+    for (let i = share(all, c, chunks); i < end; ) {
       const part = partOf(model, i / units)
       const expert = pointerAt(part, PART_EXPERT)
       const count = i32At(part, PART_TOKENS)
@@ -196,7 +196,10 @@ function gatesAndUps(
       const hq8 = arrangedQ8(pointerAt(model, MODEL_H_ACTS), ffn, tiled)
       const hf32 = f32Of(pointerAt(model, MODEL_H_ACTS_F32), tiled * ffn)
       const gate = expert + EXPERT_GATE
-      gateAndUpUnit(gate, expert + EXPERT_UP, i % units, count, q8, f32s, ffn, h, forms, hq8, hf32, scratch)
+      const unit = i % units
+      const to = min(min(unit + runOf(count), units), unit + end - i)
+      gateAndUpUnits(gate, expert + EXPERT_UP, unit, to, count, q8, f32s, ffn, h, forms, hq8, hf32, scratch)
+      i += to - unit
     }
   }
 }

@@ -14,6 +14,7 @@ import {
 } from '../layout'
 import { i32At, pointerAt } from './fields'
 import { STORE, SWIGLU, arrange, groupsOf, linear, tilesOf, unitsOf, weightBytes } from './linear'
+import { FEW_TOKENS } from '../kernels/dispatch'
 import { UNIT } from '../panels'
 import { chunksOf, claim, share } from './work'
 
@@ -41,11 +42,19 @@ export function multiply(
   }
 }
 
-/** One unit of silu(gate x) · up x → h f32 [n, ffn], and arranged in the given forms → hq8, hf32. */
-export function gateAndUpUnit(
+/** Units of the gate, then of the up projection: for few tokens more than one, as each is a stream from memory. */
+// @ts-ignore: decorator
+@inline
+export function runOf(n: i32): i32 {
+  return n > FEW_TOKENS ? 1 : 16
+}
+
+/** Units [unit, unitEnd) of silu(gate x) · up x → h f32 [n, ffn], and arranged in the given forms → hq8, hf32. */
+export function gateAndUpUnits(
   gate: usize,
   up: usize,
   unit: i32,
+  unitEnd: i32,
   n: i32,
   q8: usize,
   f32s: usize,
@@ -57,7 +66,7 @@ export function gateAndUpUnit(
   scratch: usize,
 ): void {
   const from = unit * UNIT
-  const to = min(from + UNIT, groupsOf(gate))
+  const to = min(unitEnd * UNIT, groupsOf(gate))
   linear(gate, from, to, n, q8, f32s, STORE, h, ffn, scratch)
   linear(up, from, to, n, q8, f32s, SWIGLU, h, ffn, scratch)
   // A single token's f32 activations need no arranging.
@@ -86,12 +95,13 @@ export function gateAndUp(
   const hq8 = pointerAt(model, MODEL_H_ACTS)
   const hf32 = pointerAt(model, MODEL_H_ACTS_F32)
   const forms = i32At(layer, LAYER_FORMS_DOWN)
+  const run = runOf(n)
   const units = unitsOf(gate)
   const chunks = chunksOf(units, weightBytes(gate) + weightBytes(up), threads)
   for (let c = claim(control, thread, threads, chunks); c >= 0; c = claim(control, thread, threads, chunks)) {
     const end = share(units, c + 1, chunks)
-    for (let unit = share(units, c, chunks); unit < end; unit++) {
-      gateAndUpUnit(gate, up, unit, n, q8, f32s, ffn, h, forms, hq8, hf32, scratch)
+    for (let unit = share(units, c, chunks); unit < end; unit += run) {
+      gateAndUpUnits(gate, up, unit, min(unit + run, end), n, q8, f32s, ffn, h, forms, hq8, hf32, scratch)
     }
   }
 }

@@ -10,7 +10,7 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { readGguf } from '../../js/gguf/reader.ts'
 import { openFile } from '../../js/platform/files-node.ts'
-import { Build, FORMATS, fileRows, repack, type TypeFormat } from '../kernel-harness.ts'
+import { Build, FORMATS, fileRows, repack, repackAt, type TypeFormat } from '../kernel-harness.ts'
 import { shared } from '../shared.ts'
 
 const { values, positionals } = parseArgs({
@@ -84,7 +84,7 @@ async function repackRate(build: Build, format: TypeFormat): Promise<number> {
   const src = build.put(file)
   const milliseconds = await least(() =>
     time(() => {
-      for (let i = 0; i < REPEATS; i++) repackAt(build, format, src, ROWS, at, packed)
+      for (let i = 0; i < REPEATS; i++) repackAt(build, format, src, ROWS, packed.at, packed)
     }),
   )
   return (file.length * REPEATS) / milliseconds / 1e6
