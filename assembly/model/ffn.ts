@@ -14,7 +14,6 @@ import {
 } from '../layout'
 import { i32At, pointerAt } from './fields'
 import { STORE, SWIGLU, arrange, groupsOf, linear, tilesOf, unitsOf, weightBytes } from './linear'
-import { FEW_TOKENS } from '../kernels/dispatch'
 import { UNIT } from '../panels'
 import { chunksOf, claim, share } from './work'
 
@@ -42,11 +41,11 @@ export function multiply(
   }
 }
 
-/** Units of the gate, then of the up projection: for few tokens more than one, as each is a stream from memory. */
+/** Units of the gate, then of the up projection: for one token many, as each is a stream from memory. */
 // @ts-ignore: decorator
 @inline
 export function runOf(n: i32): i32 {
-  return n > FEW_TOKENS ? 1 : 16
+  return n > 1 ? 1 : 16
 }
 
 /** Units [unit, unitEnd) of silu(gate x) · up x → h f32 [n, ffn], and arranged in the given forms → hq8, hf32. */

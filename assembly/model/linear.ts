@@ -219,12 +219,14 @@ export function multiplyGroups(
   for (let from = 0; from < columns; from += panelColumns, acts += panelStep) {
     const width = min(panelColumns, columns - from)
     const bytes = panelBytesAt(tensor, from)
-    let panel = panelAt(tensor, g, from)
-    let at = results
-    for (let h = g; h < end; h++, panel += bytes) {
-      for (let t = 0; t < tiles; t++, at += resultBytes) {
-        if (n == 1) matvec(type, panel, width, acts, at)
-        else matmul(type, panel, width, acts + <usize>t * tileStep, at)
+    const first = panelAt(tensor, g, from)
+    for (let t = 0; t < tiles; t++) {
+      const a = acts + <usize>t * tileStep
+      let at = results + <usize>t * resultBytes
+      let panel = first
+      for (let h = g; h < end; h++, panel += bytes, at += <usize>tiles * resultBytes) {
+        if (n == 1) matvec(type, panel, width, a, at)
+        else matmul(type, panel, width, a, at)
       }
     }
   }
