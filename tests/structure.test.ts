@@ -13,9 +13,13 @@ type Files = ReadonlyMap<string, string>
 const ASSEMBLY: [importer: string, may: string[]][] = [
   ['assembly/layout.ts', []],
   ['assembly/quant/', ['assembly/layout.ts']],
-  ['assembly/repack.ts', ['assembly/layout.ts', 'assembly/quant/']],
+  ['assembly/panels.ts', ['assembly/layout.ts']],
+  ['assembly/repack.ts', ['assembly/layout.ts', 'assembly/panels.ts', 'assembly/quant/']],
   ['assembly/kernels/', ['assembly/layout.ts', 'assembly/quant/']],
-  ['assembly/model/', ['assembly/layout.ts', 'assembly/quant/', 'assembly/repack.ts', 'assembly/kernels/']],
+  [
+    'assembly/model/',
+    ['assembly/layout.ts', 'assembly/panels.ts', 'assembly/quant/', 'assembly/repack.ts', 'assembly/kernels/'],
+  ],
   ['assembly/quantize/', ['assembly/layout.ts', 'assembly/quant/']],
   ['assembly/index.ts', ['assembly/']],
 ]
