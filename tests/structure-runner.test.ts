@@ -58,7 +58,7 @@ for (const [what, code] of BAD) {
 
 const ENDING = "test('x', () => {})\ntest.run()"
 const FILES = {
-  a: `import { hasRelaxedSimd } from '../../tests/kernel-harness.ts'\nhasRelaxedSimd()\n${ENDING}`,
+  a: `import {\n  hasRelaxedSimd,\n} from '../../tests/kernel-harness.ts'\nhasRelaxedSimd()\n${ENDING}`,
   b: ENDING,
 }
 const elsewhere = Number.parseInt(process.versions.node, 10) < 22
