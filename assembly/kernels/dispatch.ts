@@ -89,7 +89,7 @@ export function arrangeBlock(x: usize, dst: usize, t: usize): void {
   else arrange_scalar(x, dst, t)
 }
 
-/** 8 rows of a group · token `index` of a tile of t → f32[8]: the scalar twins, which serve as matmul too. */
+/** 8 rows of a group · token `index` of a tile of t added to f32[8]: the scalar twins, which serve as matmul too. */
 function twin(type: i32, group: usize, columns: i32, acts: usize, t: usize, index: usize, out: usize): void {
   acts += index * 4
   switch (type) {

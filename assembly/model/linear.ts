@@ -55,6 +55,11 @@ export function weightBytes(tensor: usize): i64 {
   return <i64>groupsOf(tensor) * load<u32>(tensor, TENSOR_GROUP_BYTES)
 }
 
+/** Bytes of a group's results of one token. */
+// @ts-ignore: decorator
+@inline
+export const RESULT_BYTES: usize = GROUP_ROWS * 4
+
 /** Tokens a tile: 1 for a single token (then f32 activations are used as they are), else TILE. */
 // @ts-ignore: decorator
 @inline
@@ -170,6 +175,14 @@ export function tokensAtOnce(type: i32, n: i32): i32 {
   return n == 1 ? 1 : readsPacked(type, n) ? FEW_TOKENS : TILE
 }
 
+/** `count` of n tokens, up to whole tiles: so many have a place in the results of each group. */
+// @ts-ignore: decorator
+@inline
+export function placesOf(n: i32, count: i32): i32 {
+  const tile = tileOf(n)
+  return (count + tile - 1) & -tile
+}
+
 /** Gets group g ready for `multiplyGroups`: unpacked where several tokens share it. Returns it. */
 export function readyGroup(tensor: usize, type: i32, g: i32, n: i32, scratch: usize): usize {
   if (readsPacked(type, n)) return 0
@@ -190,10 +203,10 @@ function clear(at: usize): void {
   if (ASC_FEATURE_SIMD) {
     v128.store(at, i32x4.splat(0))
     v128.store(at, i32x4.splat(0), 16)
-  } else memory.fill(at, 0, GROUP_ROWS * 4)
+  } else memory.fill(at, 0, RESULT_BYTES)
 }
 
-/** Groups [g, end) · `count` of n tokens → f32 [end − g, count up to a multiple of tileOf(n), 8] at results. */
+/** Groups [g, end) · `count` of n tokens → f32 [end − g, placesOf(n, count), 8] at results. */
 export function multiplyGroups(
   tensor: usize,
   type: i32,
@@ -209,11 +222,11 @@ export function multiplyGroups(
   if (!readsPacked(type, n)) return matmul(type, ready, columns, acts, results)
   const panelColumns = load<i32>(tensor, TENSOR_PANEL_COLUMNS)
   const tile = tileOf(n)
-  const tiles = (count + tile - 1) / tile
+  const tiles = placesOf(n, count) / tile
   const tileStep = tileBytes(type, columns, tile)
   const panelStep = tileBytes(type, panelColumns, tile)
-  const resultBytes = (<usize>tile) << 5
-  for (let at = results, last = results + <usize>((end - g) * tiles) * resultBytes; at < last; at += 32) {
+  const resultBytes = <usize>tile * RESULT_BYTES
+  for (let at = results, last = results + <usize>((end - g) * tiles) * resultBytes; at < last; at += RESULT_BYTES) {
     clear(at)
   }
   for (let from = 0; from < columns; from += panelColumns, acts += panelStep) {
@@ -262,11 +275,11 @@ export function linear(
       const count = min(n - first, step)
       multiplyGroups(tensor, type, ready, g, end, n, count, a, results)
       let result = results
-      for (let h = g; h < end; h++) {
-        for (let i = 0; i < count; i++, result += GROUP_ROWS * 4) {
-          epilogue(result, h * GROUP_ROWS, rows, bias, mode, y + ((<usize>(first + i) * stride) << 2))
+      for (let h = g; h < end; h++, result += <usize>placesOf(n, count) * RESULT_BYTES) {
+        for (let i = 0; i < count; i++) {
+          const to = y + ((<usize>(first + i) * stride) << 2)
+          epilogue(result + <usize>i * RESULT_BYTES, h * GROUP_ROWS, rows, bias, mode, to)
         }
-        result += <usize>(-count & (tileOf(n) - 1)) * (GROUP_ROWS * 4)
       }
     }
     g = end

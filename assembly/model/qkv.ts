@@ -30,11 +30,12 @@ import { UNIT } from '../panels'
 import { keyOf, putBlock, putKey, putValue, valueOf } from './cache'
 import { f32At, f32Of, i32At, i32Of, pointerAt } from './fields'
 import {
+  RESULT_BYTES,
   groupsAtOnce,
   groupsOf,
   multiplyGroups,
+  placesOf,
   readyGroup,
-  tileOf,
   tokensAtOnce,
   unitsOf,
   weightBytes,
@@ -147,11 +148,10 @@ function project(
       const count = min(n - first, step)
       multiplyGroups(tensor, type, ready, g, end, n, count, a, results)
       let result = results
-      for (let h = g; h < end; h++) {
-        for (let i = 0; i < count; i++, result += GROUP_ROWS * 4) {
-          place(model, layer, kind, first + i, result, h * GROUP_ROWS, rows, bias)
+      for (let h = g; h < end; h++, result += <usize>placesOf(n, count) * RESULT_BYTES) {
+        for (let i = 0; i < count; i++) {
+          place(model, layer, kind, first + i, result + <usize>i * RESULT_BYTES, h * GROUP_ROWS, rows, bias)
         }
-        result += <usize>(-count & (tileOf(n) - 1)) * (GROUP_ROWS * 4)
       }
     }
     g = end
