@@ -16,10 +16,15 @@ export function checkObject(options: unknown): void {
   if (typeof options !== 'object' || options === null) throw invalid('The options', 'an object', options)
 }
 
+/** `top_k` → `topK`. */
+export function camelCase(name: string): string {
+  return name.replaceAll(/_+([a-z])/g, (_, letter: string) => letter.toUpperCase())
+}
+
 /** Refuses names as llama.cpp and OpenAI write them, which would else pass in silence. @throws ArgumentError INVALID_OPTION */
 export function checkCamelCase(options: object): void {
   for (const name of Object.keys(options)) {
-    const camel = name.replaceAll(/_+([a-z])/g, (_, letter: string) => letter.toUpperCase())
+    const camel = camelCase(name)
     if (camel !== name) throw new ArgumentError('INVALID_OPTION', `There is no option ${name}; write ${camel}.`, name)
   }
 }

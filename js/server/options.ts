@@ -1,5 +1,6 @@
 /** From the fields of a request to the options of `generate`. */
 import type { GenerateOptions, Model } from '../api.ts'
+import { camelCase } from '../check.ts'
 import { seedOfAnswer } from '../sampler/random.ts'
 import { badRequest } from './errors.ts'
 import { type ApiPrompt, type GenerationBody, SAMPLING } from './schemas.ts'
@@ -17,10 +18,6 @@ export function generateOptions(body: GenerationBody, model: Model, maxTokens: n
   const given: GenerationBody = { ...body, max_tokens, seed: seed === -1 ? undefined : seed } as GenerationBody
   const options = SHARED.map((name) => [camelCase(name), given[name]])
   return Object.fromEntries(options.filter(([, value]) => value !== undefined))
-}
-
-function camelCase(name: string): string {
-  return name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())
 }
 
 /** Options of the i-th choice: with a seed, each has one of its own. */
