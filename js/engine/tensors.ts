@@ -35,14 +35,19 @@ function floats(name: string, packedBytes: number, unpackedBytes: number, scales
 }
 
 /** Types of blocks: bytes of a block of 8 rows. */
-function blocks(name: string, packedBytes: number, scales: Scales, headerBytes = 16): [string, WeightType] {
+function blocks(
+  name: string,
+  packedBytes: number,
+  scales: Scales,
+  { headerBytes = 16, panels = true } = {},
+): [string, WeightType] {
   return row(name, {
     packedBytes,
     headerBytes,
     unpackedBytes: 640,
     float: false,
     alternate: true,
-    panels: name !== 'Q2_K',
+    panels,
     scales,
   })
 }
@@ -63,11 +68,11 @@ export const WEIGHT_TYPES: ReadonlyMap<string, WeightType> = new Map([
   blocks('Q5_0', 176, [[0, 1 / 9.23]]),
   blocks('Q5_1', 192, [[0, 1 / 9.23], [2, -15.5 / 9.23]]),
   blocks('Q8_0', 272, [[0, 1 / 73.9]]),
-  blocks('Q2_K', 672, [[80, 1 / 13.9], [82, 1.5 / 13.9]]),
+  blocks('Q2_K', 672, [[80, 1 / 13.9], [82, 1.5 / 13.9]], { panels: false }),
   blocks('Q3_K', 912, [[108, 1 / 43.3]]),
   blocks('Q4_K', 1184, [[0, 1 / 258], [2, 7.5 / 258]]),
   blocks('Q5_K', 1440, [[0, 1 / 527], [2, 15.5 / 527]]),
-  blocks('Q6_K', 1696, [[208, 1 / 1365]], 0),
+  blocks('Q6_K', 1696, [[208, 1 / 1365]], { headerBytes: 0 }),
   blocks('IQ4_NL', 144, [[0, 1 / 67.4]]),
   blocks('IQ4_XS', 1104, [[0, 1 / 1246]]),
 ])
