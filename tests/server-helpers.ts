@@ -1,5 +1,7 @@
 /** What tests of the server share: `cria serve` in a process of its own, on a free port, and streams. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import type { Model } from 'cria'
+import { createHandler, type Handler, type HandlerOptions, type RequestLog } from 'cria/server'
 import * as assert from 'uvu/assert'
 import { CLI } from './cli-helpers.ts'
 
@@ -41,4 +43,41 @@ export const first = async (response: Response): Promise<ReadableStreamDefaultRe
   const reader = response.body!.getReader()
   assert.not((await reader.read()).done)
   return reader
+}
+
+export function post(path: string, body: unknown, init: RequestInit = {}): Request {
+  return new Request(`http://localhost${path}`, { method: 'POST', body: JSON.stringify(body), ...init })
+}
+
+export const get = (path: string, headers: Record<string, string> = {}) =>
+  new Request(`http://localhost${path}`, { headers })
+
+export interface Answer {
+  status: number
+  headers: Headers
+  // biome-ignore lint/suspicious/noExplicitAny: any JSON
+  body: any
+}
+
+export async function ask(handler: Handler, request: Request): Promise<Answer> {
+  const response = await handler(request)
+  return { status: response.status, headers: response.headers, body: await response.json() }
+}
+
+/** A handler and what it logs. */
+export function logged(
+  model: Model,
+  options: HandlerOptions = {},
+): { handler: Handler; log: RequestLog[]; next(): Promise<RequestLog> } {
+  const log: RequestLog[] = []
+  let wake = () => {}
+  const onRequest = (entry: RequestLog): void => {
+    log.push(entry)
+    wake()
+  }
+  const next = async (): Promise<RequestLog> => {
+    if (log.length === 0) await new Promise<void>((resolve) => (wake = resolve))
+    return log.shift()!
+  }
+  return { handler: createHandler({ stories: model }, { ...options, onRequest }), log, next }
 }

@@ -1,51 +1,18 @@
-/** The handler by itself: what it answers, who may ask, what it does under load and when clients leave. */
+/** The handler by itself: what it answers, and who may ask. */
 import { ArgumentError, load, type Model } from 'cria'
-import { createHandler, type Handler, type HandlerOptions, type RequestLog } from 'cria/server'
+import { createHandler } from 'cria/server'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { logprobsOf } from '../js/sampler/logprobs.ts'
 import { Offsets } from '../js/server/offsets.ts'
 import { bits, fails, SMOLLM, STORIES } from './api-helpers.ts'
-import { ENDLESS, first } from './server-helpers.ts'
+import { ask, ENDLESS, get, logged, post } from './server-helpers.ts'
 import { sharedTest } from './shared.ts'
 
 const model = await load(STORIES, { threads: 2, onWarning: () => {} })
 test.after(() => model.close())
 
 const GREEDY = { temperature: 0, max_tokens: 12 }
-
-function post(path: string, body: unknown, init: RequestInit = {}): Request {
-  return new Request(`http://localhost${path}`, { method: 'POST', body: JSON.stringify(body), ...init })
-}
-
-const get = (path: string, headers: Record<string, string> = {}) => new Request(`http://localhost${path}`, { headers })
-
-interface Answer {
-  status: number
-  headers: Headers
-  // biome-ignore lint/suspicious/noExplicitAny: any JSON
-  body: any
-}
-
-async function ask(handler: Handler, request: Request): Promise<Answer> {
-  const response = await handler(request)
-  return { status: response.status, headers: response.headers, body: await response.json() }
-}
-
-/** A handler and what it logs. */
-function logged(options: HandlerOptions = {}): { handler: Handler; log: RequestLog[]; next(): Promise<RequestLog> } {
-  const log: RequestLog[] = []
-  let wake = () => {}
-  const onRequest = (entry: RequestLog): void => {
-    log.push(entry)
-    wake()
-  }
-  const next = async (): Promise<RequestLog> => {
-    if (log.length === 0) await new Promise<void>((resolve) => (wake = resolve))
-    return log.shift()!
-  }
-  return { handler: createHandler({ stories: model }, { ...options, onRequest }), log, next }
-}
 
 test('what llama-server tells: health, models, props, tokens, templates', async () => {
   const handler = createHandler(model)
@@ -182,7 +149,7 @@ test('tokens begin where the text before them ends, also within characters and w
 })
 
 test('embeddings are the model’s, as floats and as their bytes, and counted', async () => {
-  const { handler, next } = logged()
+  const { handler, next } = logged(model)
   const input = ['Once upon a time', [1, 403, 407]]
   const { embeddings, tokens } = await model.embed(input as (string | number[])[])
   const { body } = await ask(handler, post('/v1/embeddings', { input }))
@@ -398,116 +365,6 @@ test('pages: of its own origin, and of those that are allowed', async () => {
   assert.is((await open(page('http://evil.example'))).status, 403)
   const all = createHandler(model, { cors: '*' })
   assert.is((await all(page('http://any.example'))).headers.get('access-control-allow-origin'), '*')
-})
-
-test('a body beyond the limit is not read to its end', async () => {
-  const handler = createHandler(model, { bodyLimit: 1000 })
-  let pulled = 0
-  const body = new ReadableStream<Uint8Array>({
-    pull: (controller) => {
-      pulled++
-      controller.enqueue(new Uint8Array(400))
-    },
-  })
-  const init = { method: 'POST', body, duplex: 'half' } as RequestInit
-  const { status } = await ask(handler, new Request('http://localhost/v1/completions', init))
-  assert.is(status, 413)
-  assert.ok(pulled < 10, `${pulled} pieces`)
-})
-
-test('a client that leaves while it sends its body is no failure of the server', async () => {
-  const errors: unknown[] = []
-  const { handler, next } = logged({ onError: (error) => errors.push(error) })
-  const body = new ReadableStream({ pull: (controller) => controller.error(new Error('broken')) })
-  const init = { method: 'POST', body, duplex: 'half' } as RequestInit
-  assert.is((await handler(new Request('http://localhost/v1/completions', init))).status, 499)
-  assert.is((await next()).status, 499)
-  assert.is(errors.length, 0)
-})
-
-test('more than may wait are told to come back; a place that a client leaves is free again', async () => {
-  const { handler, next } = logged({ parallel: 1, queue: 1 })
-  const running = await first(await handler(post('/v1/completions', ENDLESS)))
-  const leaving = new AbortController()
-  const waits = handler(post('/v1/completions', { prompt: 'x', max_tokens: 1 }, { signal: leaving.signal }))
-  await new Promise((resolve) => setTimeout(resolve, 20))
-  const full = await ask(handler, post('/v1/completions', { prompt: 'x', max_tokens: 1 }))
-  assert.equal([full.status, full.headers.get('retry-after'), full.body.error.code], [429, '1', 'queue_full'])
-  const metrics = await handler(get('/metrics'))
-  assert.is(metrics.headers.get('content-type'), 'text/plain; version=0.0.4')
-  assert.match(await metrics.text(), /requests_processing 1\n.*requests_deferred 1\n/s)
-  leaving.abort()
-  assert.is((await waits).status, 499)
-  const second = handler(post('/v1/completions', { prompt: 'Once', ...GREEDY }))
-  await running.cancel()
-  assert.is((await second).status, 200)
-  const logs = [await next(), await next(), await next(), await next(), await next()]
-  assert.equal(logs.map(({ status }) => status).sort(), [200, 200, 429, 499, 499])
-})
-
-test('a request that asks for much leaves places to others', async () => {
-  const narrow = await load(STORIES, { threads: 2, parallel: 2, onWarning: () => {} })
-  try {
-    const handler = createHandler(narrow, { parallel: 4 })
-    for (const [path, body] of [
-      ['/v1/completions', { prompt: Array(64).fill('Once'), n: 4, ignore_eos: true, max_tokens: 30 }],
-      ['/v1/embeddings', { input: Array(2000).fill('Once upon a time') }],
-    ] as const) {
-      let over = false
-      const much = handler(post(path, body)).then((response) => {
-        over = true
-        return response
-      })
-      await new Promise((resolve) => setTimeout(resolve, 20))
-      assert.is((await ask(handler, post('/v1/completions', { prompt: 'Two', ...GREEDY }))).status, 200)
-      assert.not(over, path)
-      assert.is((await much).status, 200)
-    }
-  } finally {
-    await narrow.close()
-  }
-})
-
-test('a client that goes stops its generation, whole or streamed', async () => {
-  const { handler, next } = logged()
-  const leaving = new AbortController()
-  const { stream: _, ...whole } = ENDLESS
-  const answer = handler(post('/v1/completions', whole, { signal: leaving.signal }))
-  setTimeout(() => leaving.abort(), 50)
-  assert.is((await answer).status, 499)
-  assert.is((await next()).status, 499)
-  const reader = await first(await handler(post('/v1/completions', ENDLESS)))
-  await reader.cancel()
-  assert.is((await next()).status, 499)
-  assert.is((await ask(handler, post('/v1/completions', { prompt: 'Once', ...GREEDY }))).status, 200)
-})
-
-test('what takes too long ends: 504, or an event in a stream that has begun', async () => {
-  const handler = createHandler(model, { timeout: 100 })
-  const { stream: _, ...whole } = ENDLESS
-  const { status, body } = await ask(handler, post('/v1/completions', whole))
-  assert.equal([status, body.error.type], [504, 'timeout_error'])
-  const events = (await (await handler(post('/v1/completions', ENDLESS))).text()).split('\n\n').filter(Boolean)
-  assert.is(JSON.parse(events.at(-1)!.slice('data: '.length)).error.code, 'timeout')
-})
-
-test('a client that reads nothing gives its place up when the time is over', async () => {
-  const handler = createHandler(model, { timeout: 200, parallel: 1 })
-  const warnings: Error[] = []
-  const warned = (warning: Error): void => void warnings.push(warning)
-  process.on('warning', warned)
-  const unread = await handler(post('/v1/completions', ENDLESS))
-  while ((await model.status()).running > 0) await new Promise((resolve) => setTimeout(resolve, 5))
-  let status = 504
-  // Those that come before that wait in vain.
-  for (let i = 0; i < 20 && status === 504; i++) {
-    status = (await ask(handler, post('/v1/completions', { prompt: 'Once', max_tokens: 1 }))).status
-  }
-  assert.is(status, 200)
-  // And it is told, if it still reads.
-  assert.match(await unread.text(), /"code":"timeout"\}\}\n\n$/)
-  process.off('warning', warned)
-  assert.equal(warnings, [])
 })
 
 test('a model that is closed: 503 with Retry-After; a failure nobody foresaw: 500, its details to the log alone', async () => {
