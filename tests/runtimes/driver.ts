@@ -10,6 +10,8 @@ export interface Driver {
   readonly files?: boolean
   /** Whether it is so slow, or so like another, that stories260K is enough. */
   readonly brief?: boolean
+  /** Whether it is emulated: logits are computed in a few ways instead of all. */
+  readonly emulated?: boolean
   /** Why it cannot run on this machine and what would change that, or undefined. */
   missing(): string | undefined
   start(options: StartOptions): Promise<Runtime>

@@ -19,13 +19,24 @@ interface Engine {
   /** What must be there, each with what installs it; default: {@link path}, by npm. */
   needs?: Record<string, string>
   brief?: boolean
+  emulated?: boolean
 }
 
-function driver({ name, path, before = [], flags = [], env = {}, needs, brief = false }: Engine): Driver {
+function driver({
+  name,
+  path,
+  before = [],
+  flags = [],
+  env = {},
+  needs,
+  brief = false,
+  emulated = false,
+}: Engine): Driver {
   return {
     name,
     files: true,
     brief,
+    emulated,
     missing() {
       for (const [file, how] of Object.entries(needs ?? { [path]: 'npm ci --prefix tests/runtimes' })) {
         if (!existsSync(file)) return `${file} is absent: ${how}`
@@ -93,4 +104,5 @@ export const arm64 = driver({
     [ARM_NODE]: 'npm ci --prefix tests/runtimes/arm64',
   },
   brief: true,
+  emulated: true,
 })
