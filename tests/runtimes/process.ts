@@ -45,8 +45,14 @@ export function start(path: string, args: readonly string[], env: Record<string,
   const kill = (): void => endFamily(child.pid!)
   process.once('exit', kill)
   let output = ''
-  child.stdout.setEncoding('utf8').on('data', (text) => (output += text))
-  child.stderr.setEncoding('utf8').on('data', (text) => (output += text))
+  const waiting = new Set<() => void>()
+  const hear = (text: string): void => {
+    output += text
+    for (const resolve of waiting) resolve()
+    waiting.clear()
+  }
+  child.stdout.setEncoding('utf8').on('data', hear)
+  child.stderr.setEncoding('utf8').on('data', hear)
   const ended = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(String(error)))
     child.once('close', (code, signal) => resolve(`it ended with ${signal ?? `code ${code}`}`))
@@ -59,10 +65,7 @@ export function start(path: string, args: readonly string[], env: Record<string,
       for (;;) {
         const match = pattern.exec(output)
         if (match) return match
-        const next = new Promise<undefined>((resolve) => {
-          child.stdout.once('data', () => resolve(undefined))
-          child.stderr.once('data', () => resolve(undefined))
-        })
+        const next = new Promise<undefined>((resolve) => waiting.add(() => resolve(undefined)))
         const end = await Promise.race([next, ended])
         if (end !== undefined) throw new Error(`${path} did not say ${pattern}: ${end}\n${output}`)
       }
