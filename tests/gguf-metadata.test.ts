@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FormatError } from '../js/errors.ts'
-import { getBoolean, getNumber, getNumbers, getString, getStrings } from '../js/gguf/metadata.ts'
+import { getBoolean, getNumber, getNumbers, getString } from '../js/gguf/metadata.ts'
 import type { MetadataValue } from '../js/gguf/types.ts'
 
 const metadata = new Map<string, MetadataValue>([
@@ -20,10 +20,8 @@ test('values of the right type', () => {
   assert.is(getNumber(metadata, 'number'), 1.5)
   assert.is(getString(metadata, 'text'), 'x')
   assert.is(getBoolean(metadata, 'flag'), false)
-  assert.equal(getStrings(metadata, 'words'), ['a', 'b'])
   assert.equal([...(getNumbers(metadata, 'floats') as Float32Array)], [1, 2])
   assert.equal([...(getNumbers(metadata, 'longs') as Float64Array)], [-3])
-  assert.equal(getStrings(metadata, 'empty'), [])
   assert.is(getNumbers(metadata, 'empty').length, 0)
 })
 
@@ -54,14 +52,13 @@ test('errors name the key, what it should be and what it is', () => {
     () => getNumber(metadata, 'flag'),
     () => getString(metadata, 'number'),
     () => getBoolean(metadata, 'number'),
-    () => getStrings(metadata, 'floats'),
     () => getNumbers(metadata, 'words'),
     () => getNumbers(metadata, 'huge'),
   ]) {
     assert.is(error(run).code, 'METADATA_TYPE')
   }
-  const { message, value } = error(() => getStrings(metadata, 'floats'))
-  assert.match(message, /floats should be an array of strings, but it is an array of numbers \(Float32Array\)/)
+  const { message, value } = error(() => getNumber(metadata, 'floats'))
+  assert.match(message, /floats should be a number, but it is an array of numbers \(Float32Array\)/)
   assert.is(value, 'floats')
 })
 

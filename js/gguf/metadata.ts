@@ -15,14 +15,6 @@ export function getBoolean(metadata: Metadata, key: string, fallback?: boolean):
   return get(metadata, key, fallback, 'a boolean', (value) => (typeof value === 'boolean' ? value : undefined))
 }
 
-/** An array of strings; an empty array of any type is one. */
-export function getStrings(metadata: Metadata, key: string, fallback?: string[]): string[] {
-  return get(metadata, key, fallback, 'an array of strings', (value) => {
-    if (Array.isArray(value) && (value.length === 0 || typeof value[0] === 'string')) return value as string[]
-    return ArrayBuffer.isView(value) && value.byteLength === 0 ? [] : undefined
-  })
-}
-
 /** An array of numbers (booleans are 0 and 1); 64-bit integers must be safe integers and come as a Float64Array. */
 export function getNumbers(metadata: Metadata, key: string, fallback?: ArrayLike<number>): ArrayLike<number> {
   return get(metadata, key, fallback, 'an array of numbers', (value) => {
