@@ -4,7 +4,7 @@ import { type Driver, startServer } from '../runtimes/driver.ts'
 import { brief, FEW_WAYS, full, servedFiles } from './material.ts'
 
 /** Milliseconds for all cases in one runtime: emulated ones take a minute or two. */
-const TIMEOUT = 240_000
+const TIMEOUT = 480_000
 
 export interface Outcome extends Report {
   name: string
