@@ -1,6 +1,7 @@
 /** `cria inspect`, `cria tokenize`, `cria convert`. */
 import { copyFileSync, cpSync, existsSync, linkSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { cria, withFolder } from './cli-helpers.ts'
@@ -175,6 +176,9 @@ test('no command replaces a file that it reads, even by force', () =>
       ['convert', at('hf'), at('hf/model-00002-of-00003.safetensors')],
       ...['model.gguf', 'other.gguf', 'text'].map((name) => [...base, '--kl-divergence-base', at(name)]),
       ...['model.gguf', 'text'].map((name) => [...imatrix, at(name)]),
+      ['quantize', pathToFileURL(at('model.gguf')).href, at('other.gguf'), 'Q8_0'],
+      [...base, '-m', part, '--kl-divergence-base', last],
+      [...imatrix, last, '-m', part],
     ]) {
       const refused = await cria([...args, '--force'])
       assert.is(refused.code, 1, args.join(' '))

@@ -1,5 +1,6 @@
 /** `cria imatrix`: how much each column of a model's matrices weighs, measured on a text. */
 import type { Model } from '../api.ts'
+import { shardLocations } from '../source/shards.ts'
 import type { Command, Context } from './command.ts'
 import { choice, text, toggle, UsageError, type Values } from './flags.ts'
 import { loadModel } from './model.ts'
@@ -42,7 +43,7 @@ async function run(values: Given, positionals: readonly string[], context: Conte
   if (positionals.length > 0) throw new UsageError(`imatrix takes the model after -m, not ${positionals[0]}.`)
   const { file, out = 'imatrix.gguf', force = false, ctxSize = DEFAULT_CONTEXT } = values
   if (file === undefined) throw new UsageError('imatrix needs a text: -f FILE.')
-  await checkOutput(out, force, values.model, file)
+  await checkOutput(out, force, ...shardLocations(values.model ?? ''), file)
   const content = await readChunks(file, context.signal)
   const model = await loadModel({ ...values, ctxSize }, context.signal)
   try {

@@ -57,10 +57,15 @@ export async function checkOutput(out: string, force: boolean, ...inputs: (strin
   if (!force) await refuseExisting(out)
   const b = await stat(out).catch(() => undefined)
   for (const input of b ? inputs : []) {
-    const a = input === undefined ? undefined : await stat(input).catch(() => undefined)
+    const a = input === undefined ? undefined : await stat(placeOf(input)).catch(() => undefined)
     if (!a || a.ino !== b!.ino || a.dev !== b!.dev) continue
     throw new ArgumentError('SAME_FILE', `${out} is a file that is read; choose another name.`, out)
   }
+}
+
+/** As a source is opened: a `file:` URL, or a path. */
+function placeOf(input: string): string | URL {
+  return /^file:/i.test(input) && URL.canParse(input) ? new URL(input) : input
 }
 
 async function refuseExisting(path: string): Promise<void> {

@@ -4,6 +4,7 @@ import { readBaseHeader } from '../perplexity/base-file.ts'
 import { compareWithBase, writeBase } from '../perplexity/divergence.ts'
 import { DIVERGENCE_HEADER, divergenceRow, divergenceSummary } from '../perplexity/report.ts'
 import { openFile } from '../platform/files-node.ts'
+import { shardLocations } from '../source/shards.ts'
 import type { Command, Context } from './command.ts'
 import { integer, text, toggle, UsageError, type Values } from './flags.ts'
 import { loadModel } from './model.ts'
@@ -61,7 +62,7 @@ async function run(values: Given, positionals: readonly string[], context: Conte
   const { compare, base, force = false } = values
   if (compare) return runComparison(values, context)
   if (values.file === undefined) throw new UsageError('perplexity needs a text: -f FILE.')
-  if (base !== undefined) await checkOutput(base, force, values.model, values.file)
+  if (base !== undefined) await checkOutput(base, force, ...shardLocations(values.model ?? ''), values.file)
   const content = await readChunks(values.file, context.signal)
   const ctxSize = values.ctxSize ?? DEFAULT_CONTEXT
   const model = await loadModel({ ...values, ctxSize }, context.signal)
