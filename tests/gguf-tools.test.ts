@@ -1,6 +1,6 @@
 /** GGUF files split, merged, changed and shown: js/gguf/rewrite.ts and cria gguf. */
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -279,6 +279,17 @@ test('what is no file is not replaced, even by force', () =>
     }
     assert.ok(statSync(pipe).isFIFO())
     assert.equal(readdirSync(folder).sort(), ['inner', 'pipe'])
+  }))
+
+test('what a link leads to is replaced, and keeps its permissions', () =>
+  withFolder(async (folder) => {
+    const [file, link] = [join(folder, 'real.gguf'), join(folder, 'link.gguf')]
+    writeFileSync(file, model, { mode: 0o600 })
+    symlinkSync('real.gguf', link)
+    const done = await cria(['gguf', 'set', link, 'general.name', 'renamed', '--force'])
+    assert.is(done.code, 0, done.stderr)
+    assert.equal([lstatSync(link).isSymbolicLink(), statSync(file).mode & 0o777], [true, 0o600])
+    assert.is((await read(readFileSync(file))).metadata.get('general.name'), 'renamed')
   }))
 
 test('dump tells types as they stand in the file', async () => {

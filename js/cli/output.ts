@@ -1,22 +1,23 @@
 /** Files that commands write: whole under their name, or not at all. */
 import { rmSync } from 'node:fs'
-import { access, open, rename, rm, stat } from 'node:fs/promises'
+import { access, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { ArgumentError, CriaError } from '../errors.ts'
 
 /**
- * Writes beside `path` and renames when all is on disk; what is left of a failure, or of a process that is told to
- * end, is removed. Returns the bytes written.
+ * Writes beside `path`, or what it links to, and renames when all is on disk; a file that is replaced keeps its
+ * permissions. What is left of a failure, or of a process that is told to end, is removed. Returns the bytes written.
  * @throws ArgumentError FILE_EXISTS where the file has come up meanwhile and may not be replaced; CriaError FILE_WRITE
  *   for what is no file, and where the disk is full, or does not take it for another reason
  */
 export async function writeWhole(path: string, chunks: AsyncIterable<Uint8Array>, force: boolean): Promise<number> {
   const kind = await stat(path).catch(() => undefined)
   if (kind && !kind.isFile()) throw unwritable(path, 'it is a folder or a device')
-  const temporary = `${path}.${process.pid}.part`
+  const place = await realpath(path).catch(() => path)
+  const temporary = `${place}.${process.pid}.part`
   const refuse = (cause: unknown): never => {
     throw unwritable(path, cause)
   }
-  const handle = await open(temporary, 'wx').catch(refuse)
+  const handle = await open(temporary, 'wx', kind && kind.mode & 0o777).catch(refuse)
   const ended = (signal: NodeJS.Signals): void => {
     rmSync(temporary, { force: true })
     process.kill(process.pid, signal)
@@ -34,7 +35,7 @@ export async function writeWhole(path: string, chunks: AsyncIterable<Uint8Array>
       await handle.close()
     }
     if (!force) await refuseExisting(path)
-    await rename(temporary, path).catch(refuse)
+    await rename(temporary, place).catch(refuse)
     return size
   } catch (error) {
     await rm(temporary, { force: true })
