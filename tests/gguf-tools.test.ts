@@ -173,6 +173,7 @@ test('each type takes its values and no others', async () => {
     ['int64', '-9', -9],
     ['float32', '1e-5', Math.fround(1e-5)],
     ['float64', '-.5', -0.5],
+    ['float64', '1e39', 1e39],
     ['bool', 'true', true],
     ['bool', '0', false],
     ['string', ' 12 ', ' 12 '],
@@ -188,6 +189,8 @@ test('each type takes its values and no others', async () => {
     ['int32', '1.5'],
     ['int32', ''],
     ['float32', 'nan'],
+    ['float32', '1e39'],
+    ['float64', '1e999'],
     ['bool', 'yes'],
   ] as const) {
     await rejects(set(model, 'new.key', text, { type }), ArgumentError, 'METADATA_VALUE')
@@ -204,6 +207,7 @@ test('a new alignment moves the tensors', async () => {
   const moved = await set(model, 'general.alignment', '4096', { type: 'uint32' })
   assert.ok([...(await read(moved)).tensors.values()].every(({ offset }) => offset % 4096 === 0))
   assert.equal(await tensorsOf(moved), await tensorsOf(model))
+  await rejects(set(model, 'general.alignment', '2097152', { type: 'uint32' }), ArgumentError, 'ALIGNMENT')
 })
 
 test('the command line splits, merges and sets', () =>

@@ -15,13 +15,20 @@ import { Cursor, truncated } from './cursor.ts'
 import { elementCount, ggmlType, tensorBytes } from './ggml-types.ts'
 import { getNumber } from './metadata.ts'
 import type { Gguf, Metadata, MetadataArray, MetadataValue, TensorInfo } from './types.ts'
-import { ARRAY, NUMERIC_NAMES, NUMERIC_TYPES, type NumericType, STRING } from './value-types.ts'
+import {
+  ARRAY,
+  isAlignment,
+  MAX_ALIGNMENT,
+  NUMERIC_NAMES,
+  NUMERIC_TYPES,
+  type NumericType,
+  STRING,
+} from './value-types.ts'
 
 /** Entries, tensors, strings and nested arrays in all: far above any real header, and few enough to hold. */
 const MAX_OBJECTS = 1 << 22
 const MAX_ARRAY_BYTES = 1 << 30
 const MAX_NESTING = 4
-const MAX_ALIGNMENT = 1 << 20
 /** Least bytes of a metadata entry (empty key, u8 value), and of a tensor info (empty name, one dimension). */
 const LEAST_ENTRY = 8 + 4 + 1
 const LEAST_TENSOR = 8 + 4 + 8 + 4 + 8
@@ -225,8 +232,7 @@ async function readStrings(cursor: Cursor, count: number): Promise<string[]> {
 
 function readAlignment(metadata: Metadata): number {
   const alignment = getNumber(metadata, 'general.alignment', 32)
-  const powerOfTwo = Number.isInteger(alignment) && alignment > 0 && (alignment & (alignment - 1)) === 0
-  if (powerOfTwo && alignment <= MAX_ALIGNMENT) return alignment
+  if (isAlignment(alignment)) return alignment
   throw new FormatError(
     'GGUF_ALIGNMENT',
     `general.alignment is ${alignment}; it must be a power of two, at most ${MAX_ALIGNMENT}.`,

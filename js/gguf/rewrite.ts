@@ -222,7 +222,8 @@ function parseValue(key: string, text: string, type: ScalarType): ScalarValue {
   if (type === 'string') return text
   const isFloat = type === 'float32' || type === 'float64'
   if (type === 'bool' && /^(true|false|0|1)$/.test(text)) return text === 'true' || text === '1'
-  if (isFloat && /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text)) return Number(text)
+  const number = isFloat && /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) ? Number(text) : Number.NaN
+  if (Number.isFinite(type === 'float32' ? Math.fround(number) : number)) return number
   if (!isFloat && type !== 'bool' && /^[-+]?\d+$/.test(text)) return BigInt(text)
   const message = `${JSON.stringify(text)} is no value for ${key}, which is of type ${type}.`
   throw new ArgumentError('METADATA_VALUE', message, text)

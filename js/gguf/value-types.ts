@@ -26,3 +26,11 @@ export type ScalarType = NumericType | 'string'
 export const NUMERIC_NAMES: ReadonlyMap<number, NumericType> = new Map(
   Object.entries(NUMERIC_TYPES).map(([name, { id }]) => [id, name as NumericType]),
 )
+
+/** The largest `general.alignment` that is believed. */
+export const MAX_ALIGNMENT = 1 << 20
+
+/** Whether `general.alignment` may be that. */
+export function isAlignment(value: number): boolean {
+  return Number.isInteger(value) && value > 0 && value <= MAX_ALIGNMENT && (value & (value - 1)) === 0
+}

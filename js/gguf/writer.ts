@@ -1,7 +1,15 @@
 /** Writes GGUF version 3 as a stream of chunks: header first, then each tensor's data as it is asked for. */
 import { ArgumentError } from '../errors.ts'
 import { GGML_TYPES, type GgmlType, tensorBytes } from './ggml-types.ts'
-import { ARRAY, NUMERIC_TYPES, type NumericType, type ScalarType, STRING } from './value-types.ts'
+import {
+  ARRAY,
+  isAlignment,
+  MAX_ALIGNMENT,
+  NUMERIC_TYPES,
+  type NumericType,
+  type ScalarType,
+  STRING,
+} from './value-types.ts'
 
 export type { ScalarType }
 
@@ -48,8 +56,9 @@ export async function* writeGguf(
   )
   const aligned = metadata.find((entry) => entry.key === 'general.alignment')
   const alignment = aligned === undefined ? 32 : 'raw' in aligned ? Number.NaN : Number(aligned.value)
-  if (!Number.isInteger(alignment) || alignment < 1 || (alignment & (alignment - 1)) !== 0) {
-    throw new ArgumentError('ALIGNMENT', `general.alignment must be a power of two, not ${alignment}.`, alignment)
+  if (!isAlignment(alignment)) {
+    const message = `general.alignment must be a power of two, at most ${MAX_ALIGNMENT}, not ${alignment}.`
+    throw new ArgumentError('ALIGNMENT', message, alignment)
   }
   const header = writeHeader(metadata, tensors, alignment)
   yield header
