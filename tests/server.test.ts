@@ -1,10 +1,11 @@
 /** The handler by itself: what it answers, and who may ask. */
-import { ArgumentError, load, type Model } from 'cria'
+import { ArgumentError, type GenerateOptions, type Generation, load, type Model } from 'cria'
 import { createHandler } from 'cria/server'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { logprobsOf } from '../js/sampler/logprobs.ts'
 import { Offsets } from '../js/server/offsets.ts'
+import { type Piece, runChoices, textLogprobs } from '../js/server/run.ts'
 import { bits, fails, SMOLLM, STORIES } from './api-helpers.ts'
 import { ask, ENDLESS, get, logged, post } from './server-helpers.ts'
 import { sharedTest } from './shared.ts'
@@ -114,6 +115,29 @@ test('logprobs of /v1/completions are those of its tokens, whole and streamed', 
     parts.flatMap((part) => part.text_offset),
     offsets,
   )
+})
+
+test('logprobs come with the text that their tokens make, however slowly it is read; the token that ends is left out', async () => {
+  const ended = { logitBias: { 2: 18 }, temperature: 1.5, seed: 0 }
+  // Held back until it is known not to be the stop text.
+  const held = { stop: ' timely', temperature: 0, maxTokens: 30 }
+  for (const more of [ended, held, { ...held, maxTokens: 3 }]) {
+    const options = { ...more, logprobs: true }
+    let running!: Generation
+    const start = (all: GenerateOptions): Generation => (running = model.generate('Once', all))
+    const pieces: Piece[] = []
+    const [result] = await runChoices([{ start, options }], 1, new AbortController().signal, async (piece) => {
+      // Slower than all is generated.
+      await running.result()
+      pieces.push(piece)
+    })
+    assert.is(result!.finishReason, more === ended ? 'stop' : 'length')
+    assert.equal(
+      pieces.flatMap(({ logprobs }) => logprobs),
+      textLogprobs(result!),
+    )
+    for (const { text, logprobs } of pieces) assert.is(logprobs.map((token) => token.text).join(''), text)
+  }
 })
 
 test('tokens begin where the text before them ends, also within characters and where a stop text cuts it', async () => {

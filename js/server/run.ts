@@ -11,7 +11,7 @@ export interface Choice {
 export interface Piece {
   index: number
   text: string
-  /** Of the tokens since the last piece, where they were asked for. */
+  /** Of the tokens that its text is made of, where they were asked for. */
   logprobs: SampledLogprobs[]
   /** With the last piece, whose text is empty. */
   result?: GenerateResult
@@ -55,22 +55,26 @@ async function runChoice(
   signal: AbortSignal,
   onPiece: (piece: Piece) => Promise<void>,
 ): Promise<GenerateResult> {
-  let heard: SampledLogprobs[] = []
-  const take = (): SampledLogprobs[] => {
-    const taken = heard
-    heard = []
-    return taken
-  }
-  const onToken: GenerateOptions['onToken'] = ({ logprobs }) => {
+  /** Of each piece of text that no one has taken yet. */
+  const told: SampledLogprobs[][] = []
+  /** Since the last piece. */
+  const heard: SampledLogprobs[] = []
+  const onToken: GenerateOptions['onToken'] = ({ text, logprobs }) => {
     if (logprobs) heard.push(logprobs)
+    if (text) told.push(heard.splice(0))
+  }
+  const rest = (result: GenerateResult): SampledLogprobs[] => {
+    // The token that ended generation is no part of the text.
+    if (endsByToken(result)) heard.pop()
+    return heard.splice(0)
   }
   const generation = start({ ...options, signal, onToken })
-  for await (const text of generation) await onPiece({ index, text, logprobs: take() })
+  for await (const text of generation) {
+    // No token comes with what is flushed at the end.
+    await onPiece({ index, text, logprobs: told.shift() ?? rest(await generation.result()) })
+  }
   const result = await generation.result()
-  const rest = take()
-  // The token that ended generation is no part of the text.
-  if (endsByToken(result)) rest.pop()
-  await onPiece({ index, text: '', logprobs: rest, result })
+  await onPiece({ index, text: '', logprobs: rest(result), result })
   return result
 }
 
