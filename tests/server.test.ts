@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert'
 import { logprobsOf } from '../js/sampler/logprobs.ts'
 import { Offsets } from '../js/server/offsets.ts'
 import { type Piece, runChoices, textLogprobs } from '../js/server/run.ts'
+import { completionLogprobs } from '../js/server/usage.ts'
 import { bits, fails, SMOLLM, STORIES } from './api-helpers.ts'
 import { ask, ENDLESS, get, logged, post } from './server-helpers.ts'
 import { sharedTest } from './shared.ts'
@@ -161,7 +162,7 @@ test('tokens begin where the text before them ends, also within characters and w
       const streamed = parts.filter((part) => part.index === index).flatMap((part) => part.logprobs?.text_offset ?? [])
       assert.equal(streamed, logprobs.text_offset)
       for (const [i, offset] of logprobs.text_offset.entries()) {
-        const token = logprobs.tokens[i].replace(/\ufffd|<s>/g, '')
+        const token = logprobs.tokens[i].replace(/bytes:.*|<s>/g, '')
         // A first word goes without its space.
         const whole = 'stop' in fields || text.slice(offset).startsWith(token)
         assert.ok(whole || (offset === 0 && text.startsWith(token.trim())), `${token} at ${offset} of ${text}`)
@@ -170,6 +171,18 @@ test('tokens begin where the text before them ends, also within characters and w
   }
   const none = await ask(handler, post('/v1/completions', { prompt: 'Once', max_tokens: 0, logprobs: 2 }))
   assert.equal(none.body.choices[0].logprobs, { tokens: [], token_logprobs: [], top_logprobs: [], text_offset: [] })
+})
+
+test('tokens that are no text by themselves are told by their bytes; of equal ones the best counts', async () => {
+  const body = { prompt: '🦙', echo: true, logprobs: 20, max_tokens: 0 }
+  const { choices } = (await ask(createHandler(model), post('/v1/completions', body))).body
+  const { tokens, top_logprobs: top } = choices[0].logprobs
+  assert.equal(tokens.slice(-4), ['bytes:\\xf0', 'bytes:\\x9f', 'bytes:\\xa6', 'bytes:\\x99'])
+  assert.is(Object.keys(top.at(-1)).length, 20)
+  const token = (bytes: number[], logprob: number) => ({ id: 0, bytes: Uint8Array.from(bytes), logprob })
+  const equal = [token([65], -1), token([9], -2), token([65], -3), token([0xef, 0xbf, 0xbd], -4)]
+  const told = completionLogprobs([{ ...equal[0]!, top: equal }], [0]) as { top_logprobs: object[] }
+  assert.equal(Object.entries(told.top_logprobs[0]!), Object.entries({ A: -1, '\t': -2, '\ufffd': -4 }))
 })
 
 test('embeddings are the model’s, as floats and as their bytes, and counted', async () => {

@@ -57,15 +57,16 @@ export function tokenize(model: Model, body: TokenizeBody): object {
   const { content, add_special: addSpecial = false, parse_special: special = true, with_pieces: pieces } = body
   const tokens = model.tokenize(content, { special, ...(!addSpecial && { bos: false }) })
   if (!pieces) return { tokens }
-  return { tokens: tokens.map((id) => ({ id, piece: pieceOf(model, id) })) }
+  // As llama-server: the text of a token, or its bytes where they are none.
+  const pieceOf = (bytes: Uint8Array): string | number[] => utf8(bytes) ?? Array.from(bytes)
+  return { tokens: tokens.map((id) => ({ id, piece: pieceOf(model.tokenBytes(id, { special: true })) })) }
 }
 
-/** As llama-server: the text of a token, or its bytes where they are none. */
-function pieceOf(model: Model, id: number): string | number[] {
-  const bytes = model.tokenBytes(id, { special: true })
+/** The text of a token's bytes, undefined where they are none by themselves. */
+export function utf8(bytes: Uint8Array): string | undefined {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch {
-    return Array.from(bytes)
+    return undefined
   }
 }

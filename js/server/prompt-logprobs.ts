@@ -2,12 +2,14 @@
 import type { Model, TokenLogprob } from '../api.ts'
 import { logprobsOf } from '../sampler/logprobs.ts'
 
+type TokenBytes = Pick<TokenLogprob, 'bytes' | 'logprob'>
+
 /** A token of the prompt; the first one has nothing before it that could foretell it. */
 export interface PromptToken {
   id: number
-  text: string
+  bytes: Uint8Array
   logprob: number | null
-  top: Pick<TokenLogprob, 'text' | 'logprob'>[] | null
+  top: TokenBytes[] | null
 }
 
 /** Tokens whose logits are held at once: [32, vocabulary]. */
@@ -23,8 +25,8 @@ export async function promptLogprobs(
   count: number,
   signal: AbortSignal,
 ): Promise<PromptToken[]> {
-  const text = (id: number): string => model.detokenize([id], { special: true, continued: true })
-  const tokens: PromptToken[] = ids.slice(0, 1).map((id) => ({ id, text: text(id), logprob: null, top: null }))
+  const bytes = (id: number): Uint8Array => model.tokenBytes(id, { special: true })
+  const tokens: PromptToken[] = ids.slice(0, 1).map((id) => ({ id, bytes: bytes(id), logprob: null, top: null }))
   for (let from = 0; from < ids.length - 1; from += WINDOW) {
     const to = Math.min(from + WINDOW, ids.length - 1)
     const { data, shape } = await model.logits(ids.slice(0, to), { from, signal })
@@ -32,7 +34,7 @@ export async function promptLogprobs(
       const row = data.subarray((at - from) * shape[1], (at - from + 1) * shape[1])
       const [chosen, ...top] = logprobsOf(row, ids[at + 1]!, count).map(([id, logprob]) => ({
         id,
-        text: text(id),
+        bytes: bytes(id),
         logprob,
       }))
       tokens.push({ ...chosen!, top })

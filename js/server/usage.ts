@@ -1,5 +1,6 @@
 /** What requests have in common in their answers. */
 import type { GenerateResult, SampledLogprobs, TokenLogprob } from '../api.ts'
+import { utf8 } from './native.ts'
 import type { PromptToken } from './prompt-logprobs.ts'
 
 /** @param n choices of each prompt: a prompt is counted once */
@@ -32,12 +33,23 @@ export function chatLogprobs(tokens: readonly SampledLogprobs[]): object {
   return { content: tokens.map((token) => ({ ...told(token), top_logprobs: token.top.map(told) })), refusal: null }
 }
 
+/** As OpenAI writes a token: its text, or `bytes:\xf0\x9f` where it is none by itself. */
+function written({ bytes }: Pick<TokenLogprob, 'bytes'>): string {
+  return utf8(bytes) ?? `bytes:${Array.from(bytes, (byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')}`
+}
+
+/** Logprobs by what tokens are, the best first; of several that are the same, the best. */
+function topLogprobs(top: PromptToken['top']): object | null {
+  const entries = top?.map((token) => [written(token), token.logprob] as const)
+  return entries ? Object.fromEntries([...entries, ...entries.reverse()]) : null
+}
+
 /** The form of `/v1/completions`: of each token what it is, how probable, and where it begins. */
 export function completionLogprobs(tokens: readonly PromptToken[], offsets: readonly number[]): object {
   return {
-    tokens: tokens.map(({ text }) => text),
+    tokens: tokens.map(written),
     token_logprobs: tokens.map(({ logprob }) => logprob),
-    top_logprobs: tokens.map(({ top }) => top && Object.fromEntries(top.map(({ text, logprob }) => [text, logprob]))),
+    top_logprobs: tokens.map(({ top }) => topLogprobs(top)),
     text_offset: offsets,
   }
 }
