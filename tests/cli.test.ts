@@ -165,8 +165,10 @@ test('Ctrl-C ends the line and the process, with exit code 130', async () => {
 })
 
 test('Ctrl-C ends waiting for stdin', async () => {
-  const { code, stdout, stderr } = await cria(['run'], { input: null, onStart: interruptSoon })
-  assert.equal([code, stdout, stderr], [130, '', ''])
+  for (const name of ['run', 'chat']) {
+    const { code, stdout, stderr } = await cria([name], { input: null, onStart: interruptSoon })
+    assert.equal([code, stdout, stderr], [130, '', ''], name)
+  }
 })
 
 test('Ctrl-C ends a chat that is not at a terminal', async () => {

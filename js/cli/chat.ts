@@ -82,6 +82,8 @@ async function answerLines(chat: Chat, first: string | undefined, verbose: boole
   for await (const line of createInterface({ input: process.stdin, terminal: false, signal })) {
     if (line.trim() !== '') await answer(chat, line, verbose, signal)
   }
+  // Lines end without an error where they are aborted.
+  signal.throwIfAborted()
 }
 
 async function converse(chat: Chat, first: string | undefined, verbose: boolean, context: Context): Promise<void> {
