@@ -80,7 +80,7 @@ export interface GenerateOptions extends SamplerOptions {
   maxTokens?: number
   /** Texts that end generation; they are not part of the output. */
   stop?: string | string[]
-  /** Parse special tokens in the prompt (`<|im_start|>` …); default true. */
+  /** Parse special tokens in the prompt (`<|im_start|>` …); default true, and always so in a chat. */
   special?: boolean
   /** Put the beginning-of-sequence token first; default: as the model's metadata says. */
   bos?: boolean

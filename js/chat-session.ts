@@ -76,7 +76,7 @@ export class ModelChat implements Chat {
         rendered = this.model.render(turns, options, true)
         return this.prompt(rendered)
       },
-      { ...options, special: true },
+      options,
       (result) => {
         if (turns === this.turns) this.spoken = this.remembered(rendered, result)
       },

@@ -58,7 +58,7 @@ export class CriaModel implements Model {
   }
 
   chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation {
-    return this.generation(() => this.applyTemplate(messages, options), { ...options, special: true })
+    return this.generation(() => this.applyTemplate(messages, options), options)
   }
 
   createChat(options: ChatOptions & { system?: string } = {}): Chat {
@@ -73,6 +73,7 @@ export class CriaModel implements Model {
   /** The text of messages, with or without what opens an answer. */
   render(messages: readonly ChatMessage[], options: ChatOptions, addGenerationPrompt: boolean): string {
     checkObject(options)
+    if (options.special === false) throw invalid('special', 'true in a chat', false)
     const tokenizer = this.tokenizer
     const { template, warning } = chooseTemplate({
       ...(this.info.chatTemplate !== undefined && { ggufTemplate: this.info.chatTemplate }),

@@ -47,6 +47,8 @@ test('wrong usage: exit code 2, one line that names the fault and help, nothing 
     [['-p', 'a', '-f', 'b'], /--prompt.*--file/],
     [['-p', 'a', '-sys', 'b'], /--system-prompt.*--chat/],
     [['-p', 'a', '--chat-template', 'chatml'], /--chat-template.*--chat/],
+    [['--chat', '-p', 'a', '--no-parse-special'], /--no-parse-special.*--chat/],
+    [['chat', '--no-parse-special'], /--no-parse-special/],
     [['--chat', '-p', ''], /--chat.*message/],
     [['-m', 'a.gguf', '-hf', 'b/c:d.gguf'], /a\.gguf.*b\/c:d\.gguf/],
     [['-hf', 'b/c:Q4_K_M', '-p', ''], /--hf-repo.*b\/c:Q4_K_M/],
@@ -141,6 +143,12 @@ test('--json gives one object, --verbose speaks on stderr alone', async () => {
   for (const told of ['stories260K', '512 tokens', 'seed: 3', 'generation: 12 tokens']) {
     assert.ok(verbose.stderr.includes(told), told)
   }
+})
+
+test('--no-parse-special makes plain text of special tokens', async () => {
+  const told = async (...args: string[]) =>
+    JSON.parse((await cria(['-p', '</s>', '-n', '1', '--json', ...args])).stdout)
+  assert.equal([(await told()).promptTokens, (await told('--no-parse-special')).promptTokens], [2, 6])
 })
 
 test('--chat applies the template', async () => {

@@ -44,7 +44,6 @@ export const GENERATE_FLAGS = {
   ignoreEos: toggle('--ignore-eos', 'go on past end-of-generation tokens'),
   contextShift: toggle('--context-shift', 'when the context is full, go on without the older half of it'),
   keep: integer('--keep', 'with it: tokens of the prompt that stay, by 64; -1: all; default: 0, BOS', -1),
-  noParseSpecial: toggle('--no-parse-special', 'special tokens in the prompt are plain text'),
   special: toggle('-sp --special', 'write special tokens into the text, but for the one that ends it'),
 }
 
@@ -131,7 +130,6 @@ export function generateOptions(
     ignoreEos: values.ignoreEos,
     contextShift: values.contextShift,
     keep: values.keep,
-    special: values.noParseSpecial && false,
     showSpecial: values.special,
     temperature: values.temp,
     topK: values.topK,

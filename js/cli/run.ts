@@ -19,6 +19,10 @@ import { PROMPT_FLAGS, readPrompt } from './prompt.ts'
 import { say, write } from './terminal.ts'
 
 const CHAT = { chat: toggle('--chat', "the prompt is a user's message: use the chat template"), ...CHAT_FLAGS }
+const GENERATION = {
+  ...GENERATE_FLAGS,
+  noParseSpecial: toggle('--no-parse-special', 'special tokens in the prompt are plain text'),
+}
 const OUTPUT = {
   displayPrompt: toggle('--display-prompt', 'write the prompt to stdout too, before the text'),
   noDisplayPrompt: toggle('--no-display-prompt', 'write generated text only, which is the default'),
@@ -29,7 +33,7 @@ const flags = {
   ...PROMPT_FLAGS,
   ...SOURCE_FLAGS,
   ...LOAD_FLAGS,
-  ...GENERATE_FLAGS,
+  ...GENERATION,
   ...SAMPLING_FLAGS,
   ...CHAT,
   ...OUTPUT,
@@ -50,7 +54,7 @@ export function runCommand(bare: boolean): Command<typeof flags> {
       ['Prompt', PROMPT_FLAGS],
       ['Model', SOURCE_FLAGS],
       ['Engine', LOAD_FLAGS],
-      ['Generation', GENERATE_FLAGS],
+      ['Generation', GENERATION],
       ['Sampling', SAMPLING_FLAGS],
       ['Chat', CHAT],
       ['Output', { ...OUTPUT, ...OTHER_FLAGS }],
@@ -73,7 +77,7 @@ async function run(
   patient: boolean,
 ): Promise<number> {
   check(values, positionals)
-  const options = { ...generateOptions(values), signal }
+  const options = { ...generateOptions(values), ...(values.noParseSpecial && { special: false }), signal }
   const prompt = (await readPrompt(values, signal, patient)) ?? ''
   const model = await loadModel(values, signal)
   try {
@@ -98,6 +102,7 @@ function check(values: Values<typeof flags>, positionals: readonly string[]): vo
   if (values.displayPrompt && values.noDisplayPrompt) {
     throw new UsageError('Give --display-prompt or --no-display-prompt, not both.')
   }
+  if (values.noParseSpecial && values.chat) throw new UsageError('--no-parse-special is not for --chat.')
   for (const [key, name] of [
     ['systemPrompt', '--system-prompt'],
     ['chatTemplate', '--chat-template'],
