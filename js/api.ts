@@ -99,7 +99,7 @@ export interface GenerateOptions extends SamplerOptions {
   contextShift?: boolean
   /** With `contextShift`: tokens of the prompt that stay, -1 for all of it; rounded up to 64. BOS stays. Default 0. */
   keep?: number
-  /** Put the prompt's text before the generated one; default false. */
+  /** Put the prompt's text before the generated one; default false, and always so in `createChat`. */
   echo?: boolean
   /**
    * Generate so many answers side by side, the prompt computed once; `choices` of the result has all, and what is iterated

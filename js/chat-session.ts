@@ -1,5 +1,6 @@
 /** A conversation that keeps its turns; each answer costs only the tokens that are new. */
 import type { Chat, ChatMessage, ChatOptions, GenerateResult, Generation } from './api.ts'
+import { invalid } from './check.ts'
 import type { InternalResult, Prompt } from './engine/generate.ts'
 import { AbortError, throwIfAborted } from './errors.ts'
 import { RunningGeneration } from './generation.ts'
@@ -46,6 +47,8 @@ export class ModelChat implements Chat {
     return new RunningGeneration({
       run: async (onText) => {
         checkSignal(all.signal)
+        // The prompt would become part of the assistant's turn.
+        if (all.echo) throw invalid('echo', 'false in a conversation', all.echo)
         return underAny([all.signal, stopped.signal], async (signal) => {
           let begun = false
           const turn = this.queue.run(() => {

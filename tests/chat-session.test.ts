@@ -64,6 +64,9 @@ test('a turn that fails leaves the chat as it was', async () => {
   await fails(chat.send('Hi', { maxTokens: -1 }).result(), ArgumentError, 'INVALID_OPTION')
   const error = await fails(chat.send('Hi', { special: false }).result(), ArgumentError, 'INVALID_OPTION')
   assert.match(error.message, /^special must be true/)
+  for (const echoing of [stories.createChat({ echo: true }).send('Hi'), chat.send('Hi', { echo: true })]) {
+    assert.match((await fails(echoing.result(), ArgumentError, 'INVALID_OPTION')).message, /^echo must be false/)
+  }
   await fails(stories.chat([USER], { special: false }).result(), ArgumentError, 'INVALID_OPTION')
   await fails(chat.send('Hi', { signal: 'now' as never }).result(), ArgumentError, 'INVALID_OPTION')
   await fails(chat.send('Hi', { signal: AbortSignal.abort() }).result(), AbortError, 'ABORTED')
