@@ -102,6 +102,21 @@ test('cria serve answers 503 to who asks on an old connection while it ends', as
   assert.match(second ?? '', /^HTTP\/1\.1 503 .*retry-after: 1\r\n.*"ending"/is)
 })
 
+test('cria serve does not wait at its end for requests that have not arrived', async () => {
+  const { url, child, ended } = await serve()
+  const begun = ['GET /v1/mod', 'POST /v1/completions HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n{"pro'].map(
+    (text) => {
+      const socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => {})
+      return new Promise((resolve) => socket.write(text, resolve))
+    },
+  )
+  await Promise.all(begun)
+  // Whoever came before is heard now.
+  assert.is((await fetch(`${url}/v1/models`)).status, 200)
+  child.kill('SIGTERM')
+  assert.is(await ended, 0)
+})
+
 test('keys may be lists and lie in a file; flags that are given but empty open nothing', async () => {
   const file = join(mkdtempSync(join(tmpdir(), 'cria-')), 'keys')
   writeFileSync(file, '# of the team\nof, a file\r\n\nano#ther\n#')

@@ -36,6 +36,27 @@ test('a client that leaves while it sends its body is no failure of the server',
   assert.is(errors.length, 0)
 })
 
+test('a body that stalls takes no longer than the timeout', async () => {
+  const { handler, next } = logged(model, { timeout: 50 })
+  let cancelled = false
+  const body = new ReadableStream({
+    cancel: () => {
+      cancelled = true
+    },
+  })
+  const init = { method: 'POST', body, duplex: 'half' } as RequestInit
+  assert.is((await handler(new Request('http://localhost/v1/completions', init))).status, 504)
+  assert.is((await next()).status, 504)
+  assert.ok(cancelled)
+})
+
+test('a client that has left before it is heard gets nothing generated', async () => {
+  const { handler, next } = logged(model)
+  const request = post('/v1/completions', { ...ENDLESS, stream: false }, { signal: AbortSignal.abort() })
+  assert.is((await handler(request)).status, 499)
+  assert.is((await next()).completionTokens, undefined)
+})
+
 test('more than may wait are told to come back; a place that a client leaves is free again', async () => {
   const { handler, next } = logged(model, { parallel: 1, queue: 1 })
   const running = await first(await handler(post('/v1/completions', ENDLESS)))

@@ -18,7 +18,9 @@ export interface Serving {
 /** Resolves when it is ready; rejects where it ends before. */
 export async function serve(...args: string[]): Promise<Serving> {
   const child = spawn(process.execPath, [CLI, 'serve', '--port', '0', ...args])
-  process.once('exit', () => child.kill('SIGKILL'))
+  const kill = (): void => void child.kill('SIGKILL')
+  process.once('exit', kill)
+  child.once('close', () => process.off('exit', kill))
   let stdout = ''
   let stderr = ''
   child.stderr.setEncoding('utf8').on('data', (text) => (stderr += text))

@@ -20,7 +20,10 @@ const KEPT_MS = 75_000
 export interface Listening {
   /** Of the server's root, without a slash at the end. */
   url: string
-  /** Takes no more connections, answers 503 on those there are, and resolves when all answers under way have ended. */
+  /**
+   * Takes no more connections, answers 503 on those there are, closes those whose request has not arrived, and resolves when
+   * all answers under way have ended.
+   */
   drain(): Promise<void>
 }
 
@@ -29,13 +32,14 @@ export async function listen(
   handle: (request: Request) => Promise<Response>,
   { host, port }: { host: string; port: number },
 ): Promise<Listening> {
-  let active = 0
+  const active = new Set<IncomingMessage>()
   let draining = false
   let drained: () => void = () => {}
   const server = createServer((incoming, outgoing) => {
-    active++
+    active.add(incoming)
     outgoing.once('close', () => {
-      if (--active === 0 && draining) drained()
+      active.delete(incoming)
+      if (active.size === 0 && draining) drained()
     })
     // Who keeps a connection shall ask elsewhere next time.
     if (draining) outgoing.shouldKeepAlive = false
@@ -56,7 +60,8 @@ export async function listen(
         draining = true
         drained = resolve
         server.close()
-        if (active === 0) resolve()
+        if (active.size === 0) resolve()
+        for (const incoming of active) if (!incoming.complete) incoming.destroy()
       }),
   }
 }

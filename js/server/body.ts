@@ -3,9 +3,12 @@ import { ApiError, badRequest } from './errors.ts'
 import { check, type Rule } from './rules.ts'
 import { UNSUPPORTED } from './schemas.ts'
 
-/** @throws ApiError 413 beyond `limit` bytes, 400 for what is no JSON or does not fit, with the field's name */
-export async function readBody<T>(request: Request, schema: Rule<T>, limit: number): Promise<T> {
-  const bytes = await readBytes(request, limit)
+/**
+ * @throws ApiError 413 beyond `limit` bytes, 400 for what is no JSON or does not fit, with the field's name; the signal's
+ * reason once it fires
+ */
+export async function readBody<T>(request: Request, schema: Rule<T>, limit: number, signal: AbortSignal): Promise<T> {
+  const bytes = await readBytes(request, limit, signal)
   let text: string
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
@@ -31,22 +34,27 @@ export async function readBody<T>(request: Request, schema: Rule<T>, limit: numb
   throw badRequest(path, `${path} ${message}.`, value, code)
 }
 
-async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
+async function readBytes(request: Request, limit: number, signal: AbortSignal): Promise<Uint8Array> {
+  signal.throwIfAborted()
   const tooLarge = (): ApiError =>
     new ApiError(413, 'body_too_large', `The body must have at most ${limit} bytes.`, 'body', limit)
   if (Number(request.headers.get('content-length')) > limit) throw tooLarge()
   if (!request.body) return new Uint8Array()
   const reader = (request.body as ReadableStream<Uint8Array>).getReader()
+  const cancel = (): void => void reader.cancel().catch(() => {})
+  // Ends the reading that waits.
+  signal.addEventListener('abort', cancel, { once: true })
   const chunks: Uint8Array[] = []
   let length = 0
   for (;;) {
     const { done, value } = await reader.read().catch(() => {
       throw new ApiError(499, 'client_gone', 'The client left before it had sent its body.')
     })
+    signal.throwIfAborted()
     if (done) break
     length += value.length
     if (length > limit) {
-      void reader.cancel().catch(() => {})
+      cancel()
       throw tooLarge()
     }
     chunks.push(value)

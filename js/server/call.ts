@@ -52,6 +52,7 @@ export class Call {
     const late = new ApiError(504, 'timeout', `The request took more than ${timeout} ms.`, null, timeout)
     this.timer = setTimeout(() => this.controller.abort(late), timeout)
     request.signal.addEventListener('abort', this.leave, { once: true })
+    if (request.signal.aborted) this.leave()
   }
 
   /** @param status as it is logged */

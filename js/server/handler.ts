@@ -30,7 +30,7 @@ export interface HandlerOptions {
   parallel?: number
   /** Requests of one model that may wait for their turn; more are answered 429. Default 64. */
   queue?: number
-  /** Milliseconds that a request may take, waiting included; then it ends with 504. Default 600000. */
+  /** Milliseconds that a request may take, its body and waiting included; then it ends with 504. Default 600000. */
   timeout?: number
   /** Most tokens of an answer where a request does not say; default: to the end of the context. */
   maxTokens?: number
@@ -211,8 +211,9 @@ class Server {
   private post<T>(endpoint: Endpoint<T>, answer: (body: T, c: Context<Env>) => Promise<Response>): void {
     this.paths.set(endpoint.path, 'POST')
     this.app.post(endpoint.path, async (c) => {
-      c.env.call.prompt = endpoint.required[0]!
-      return answer(await readBody(c.req.raw, endpoint.body, this.options.bodyLimit), c)
+      const { call } = c.env
+      call.prompt = endpoint.required[0]!
+      return answer(await readBody(c.req.raw, endpoint.body, this.options.bodyLimit, call.signal), c)
     })
   }
 
