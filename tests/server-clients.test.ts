@@ -124,11 +124,13 @@ test('what takes too long ends: 504, or an event in a stream that has begun', as
 })
 
 test('a client that reads nothing gives its place up when the time is over', async () => {
-  const handler = createHandler(model, { timeout: 200, parallel: 1 })
+  const { handler, next } = logged(model, { timeout: 200, parallel: 1 })
   const warnings: Error[] = []
   const warned = (warning: Error): void => void warnings.push(warning)
   process.on('warning', warned)
-  const unread = await handler(post('/v1/completions', ENDLESS))
+  let settled = false
+  const waitUntil = (work: Promise<unknown>): void => void work.then(() => (settled = true))
+  const unread = await handler(post('/v1/completions', ENDLESS), { waitUntil })
   while ((await model.status()).running > 0) await new Promise((resolve) => setTimeout(resolve, 5))
   let status = 504
   // Those that come before that wait in vain.
@@ -136,6 +138,8 @@ test('a client that reads nothing gives its place up when the time is over', asy
     status = (await ask(handler, post('/v1/completions', { prompt: 'Once', max_tokens: 1 }))).status
   }
   assert.is(status, 200)
+  assert.is((await next()).status, 504)
+  assert.ok(settled)
   // And it is told, if it still reads.
   assert.match(await unread.text(), /"code":"timeout"\}\}\n\n$/)
   process.off('warning', warned)

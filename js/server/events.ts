@@ -6,7 +6,7 @@ export type Send = (data: object) => Promise<void>
 
 export interface EventStream {
   response: Response
-  /** Resolves when all is sent, or the client has gone; to what went wrong on the way. */
+  /** Resolves when all is sent, the client has gone, or the signal has fired; to what went wrong on the way. */
   finished: Promise<ApiError | undefined>
 }
 
@@ -34,26 +34,24 @@ export async function eventStream(
     for (const end of waiting) end(signal.reason)
   }
   signal.addEventListener('abort', abort, { once: true })
-  const send: Send = (data) => {
-    begin()
-    return new Promise((resolve, reject) => {
+  /** Until the signal fires: what is written lies there then for a client that still reads. */
+  const taken = (written: Promise<void>): Promise<void> =>
+    new Promise((resolve, reject) => {
       waiting.add(reject)
-      void write(JSON.stringify(data))
-        .then(resolve, reject)
-        .then(() => waiting.delete(reject))
+      void written.then(resolve, reject).then(() => waiting.delete(reject))
       if (signal.aborted) abort()
     })
+  const send: Send = (data) => {
+    begin()
+    return taken(write(JSON.stringify(data)))
   }
   const done = work(send)
   await Promise.race([begun, done])
   const finish = async (): Promise<ApiError | undefined> => {
     const failure = await done.then(() => undefined, told)
-    try {
-      await write(failure ? JSON.stringify(errorBody(failure)) : '[DONE]')
-      await writer.close()
-    } catch {
-      // The client has gone, and `left` was called.
-    }
+    write(failure ? JSON.stringify(errorBody(failure)) : '[DONE]').catch(() => {})
+    // Where it fails the client has gone, and `left` was called; or the time is over.
+    await taken(writer.close()).catch(() => {})
     return failure
   }
   const headers = { 'content-type': 'text/event-stream', 'cache-control': 'no-store' }
