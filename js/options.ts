@@ -2,7 +2,7 @@
 import type { GenerateOptions, InspectOptions, IsaReason, KvType, LoadOptions } from './api.ts'
 import { autoThreads, hasRelaxedSimd, hasSimd, type Place, whyOneThread } from './capabilities.ts'
 import { checkCamelCase, checkObject, checkTypes, invalid } from './check.ts'
-import { TRAINED_CONTEXT } from './engine/context.ts'
+import { MOST_CONTEXT, TRAINED_CONTEXT } from './engine/context.ts'
 import { DEFAULT_PARALLEL } from './engine/plan.ts'
 import { UnsupportedError } from './errors.ts'
 import { settle as settleSampler } from './sampler/options.ts'
@@ -127,9 +127,6 @@ export interface Settled {
   wasm?: Modules
   maxSegmentBytes?: number
 }
-
-/** Far beyond any model; the file and the memory set the real limits. */
-const MOST_CONTEXT = 16_777_216
 
 /**
  * @throws ArgumentError for a malformed option; UnsupportedError where the engine lacks SIMD, or lacks what was asked for.

@@ -51,6 +51,12 @@ test('wrong usage: exit code 2, one line that names the fault and help, nothing 
     [['chat', '--no-parse-special'], /--no-parse-special/],
     [['--chat', '-p', ''], /--chat.*message/],
     [['-m', 'a.gguf', '-hf', 'b/c:d.gguf'], /a\.gguf.*b\/c:d\.gguf/],
+    [['-p', '', '--repeat-penalty', '0'], /--repeat-penalty.*"0"/],
+    [['-p', '', '--keep', '99999999'], /--keep.* from -1 to 16777216/],
+    ...['run', 'inspect', 'serve', 'perplexity'].map((name): [string[], RegExp] => [
+      [name, '-c', '99999999'],
+      /--ctx-size.* to 16777216/,
+    ]),
     [['-hf', 'b/c:Q4_K_M', '-p', ''], /--hf-repo.*b\/c:Q4_K_M/],
     [['--hf-token', 'x', '-m', 'https://example.com/a.gguf', '-p', ''], /--hf-token.*hub/],
     [['inspect', 'a', 'b'], /one FILE/],

@@ -83,20 +83,21 @@ export function integerOrAuto(names: string, help: string, low: number, high: nu
 
 function readNumber(given: string, name: string, kind: string, low: number, high: number): number {
   const value = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(given) ? Number(given) : Number.NaN
-  const fits = Number.isFinite(value) && value >= low && value <= high
+  // As the sampler holds it.
+  const fits = Number.isFinite(Math.fround(value)) && value >= low && value <= high
   if (fits && (Number.isInteger(value) || !kind.includes('whole'))) return value
-  const range = high < Infinity && high !== 2147483647 ? ` from ${low} to ${high}` : ` of at least ${low}`
+  const range =
+    high < Infinity && (high !== 2147483647 || value > high) ? ` from ${low} to ${high}` : ` of at least ${low}`
   throw new UsageError(`${name} takes ${kind}${low > -Infinity ? range : ''}, not ${JSON.stringify(given)}.`)
 }
 
 /** `TOKEN_ID(+/-)BIAS`, as llama.cpp writes it: `15043+1`, `15043-0.5`, `15043-inf`. */
 export function readBias(given: string, name: string): [id: number, bias: number] {
-  const match = /^(\d+)([-+])(\d+\.?\d*|\.\d+|inf)$/i.exec(given)
+  const match = /^(\d+)([-+](?:\d+\.?\d*|\.\d+)|-inf)$/i.exec(given)
   if (!match) {
     throw new UsageError(`${name} takes TOKEN_ID and bias, as in 15043+1 or 15043-inf, not ${JSON.stringify(given)}.`)
   }
-  const size = /inf/i.test(match[3]!) ? Infinity : Number(match[3])
-  return [Number(match[1]), match[2] === '-' ? -size : size]
+  return [Number(match[1]), /inf/i.test(match[2]!) ? -Infinity : Number(match[2])]
 }
 
 /** `Name: value` of an HTTP header. */
@@ -145,7 +146,11 @@ function spellLong(args: readonly string[], entries: readonly [string, Flag<unkn
     const equals = arg.indexOf('=')
     const name = equals < 0 ? arg : arg.slice(0, equals)
     const flag = byName.get(name)
-    if (!flag && arg.startsWith('-') && arg !== '-') throw new UsageError(`There is no option ${name}.`)
+    if (!flag && arg.startsWith('-') && arg !== '-') {
+      throw new UsageError(
+        `There is no option ${name}${/^-[\d.]/.test(name) ? '; a value like it goes after --' : ''}.`,
+      )
+    }
     if (!flag) out.push(arg)
     else if (equals >= 0) out.push(longName(flag) + arg.slice(equals))
     else if (flag.takes !== undefined && i + 1 < args.length) out.push(`${longName(flag)}=${args[++i]}`)

@@ -1,5 +1,6 @@
 /** The flags that commands share, with llama.cpp's names, and what the façade calls their values. */
 import type { ChatMessage, ChatOptions, GenerateOptions, LoadOptions } from '../api.ts'
+import { MOST_CONTEXT } from '../engine/context.ts'
 import { randomSeed } from '../sampler/sampler.ts'
 import type { SourceOptions } from '../source/source.ts'
 import {
@@ -27,7 +28,12 @@ export const SOURCE_FLAGS = {
 }
 
 const CONTEXT_FLAGS = {
-  ctxSize: integer('-c --ctx-size', 'context in tokens; 0: the trained one; default: min(trained, 4096)', 0),
+  ctxSize: integer(
+    '-c --ctx-size',
+    'context in tokens; 0: the trained one; default: min(trained, 4096)',
+    0,
+    MOST_CONTEXT,
+  ),
   kv: choice('--kv -ctk --cache-type-k', ['f32', 'f16', 'q8_0'], 'type of the KV cache; default: f16'),
 }
 
@@ -43,7 +49,7 @@ export const GENERATE_FLAGS = {
   reversePrompt: texts('-r --reverse-prompt', 'TEXT', 'stop before this text; may be repeated'),
   ignoreEos: toggle('--ignore-eos', 'go on past end-of-generation tokens'),
   contextShift: toggle('--context-shift', 'when the context is full, go on without the older half of it'),
-  keep: integer('--keep', 'with it: tokens of the prompt that stay, by 64; -1: all; default: 0, BOS', -1),
+  keep: integer('--keep', 'with it: tokens of the prompt that stay, by 64; -1: all; default: 0, BOS', -1, MOST_CONTEXT),
   special: toggle('-sp --special', 'write special tokens into the text, but for the one that ends it'),
 }
 
@@ -55,7 +61,7 @@ export const SAMPLING_FLAGS = {
   minP: number('--min-p', "only tokens with this share of the best's probability; default: 0.05", 0, 1),
   typical: number('--typical --typical-p', 'locally typical sampling; 1: off; default: 1', 0, 1),
   topNSigma: number('--top-nsigma --top-n-sigma', 'only within n standard deviations of the best; default: -1, off'),
-  repeatPenalty: number('--repeat-penalty', "divides recent tokens' logits; 1: off; default: 1", 0),
+  repeatPenalty: number('--repeat-penalty', "divides recent tokens' logits; 1: off; default: 1", 1e-45),
   repeatLastN: integer('--repeat-last-n', 'tokens that count as recent; 0: none, -1: all; default: 64', -1),
   frequencyPenalty: number('--frequency-penalty', 'taken off for each recent occurrence; default: 0', -1000, 1000),
   presencePenalty: number('--presence-penalty', 'taken off for any recent occurrence; default: 0', -1000, 1000),

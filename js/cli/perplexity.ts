@@ -1,5 +1,6 @@
 /** `cria perplexity`: how well a model foretells a text, and how far its probabilities are from another's. */
 import type { Model } from '../api.ts'
+import { MOST_CONTEXT } from '../engine/context.ts'
 import { readBaseHeader } from '../perplexity/base-file.ts'
 import { compareWithBase, writeBase } from '../perplexity/divergence.ts'
 import { DIVERGENCE_HEADER, divergenceRow, divergenceSummary } from '../perplexity/report.ts'
@@ -18,7 +19,7 @@ export const CHUNK_FLAGS = {
 }
 export const CHUNK_LOAD_FLAGS = {
   ...LOAD_FLAGS,
-  ctxSize: integer('-c --ctx-size', 'tokens of a chunk; default: 512', 4),
+  ctxSize: integer('-c --ctx-size', 'tokens of a chunk; default: 512', 4, MOST_CONTEXT),
 }
 const COMPARE = {
   base: text('--kl-divergence-base', 'FILE', "log-probabilities of a base model: written, as llama-perplexity's"),

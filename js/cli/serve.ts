@@ -1,5 +1,6 @@
 /** `cria serve`: OpenAI's API over HTTP. */
 import type { LoadOptions } from '../api.ts'
+import { MOST_CONTEXT } from '../engine/context.ts'
 import { inspect } from '../load.ts'
 import type { RequestLog } from '../server/call.ts'
 import { createHandler } from '../server/handler.ts'
@@ -34,6 +35,7 @@ const ENGINE = {
     '-c --ctx-size',
     'tokens of the KV cache, shared by all answers; each may have up to the trained context; default: min(trained, 4096)',
     0,
+    MOST_CONTEXT,
   ),
 }
 

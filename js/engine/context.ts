@@ -4,6 +4,8 @@
 export const TRAINED_CONTEXT = -1
 
 export const DEFAULT_CONTEXT = 4096
+/** Far beyond any model; the file and the memory set the real limits. */
+export const MOST_CONTEXT = 1 << 24
 
 /** min(trained, 4096), unless one is asked for: so many tokens, or TRAINED_CONTEXT. */
 export function contextOf(trained: number, asked: number): number {

@@ -7,6 +7,7 @@
  *
  * A log-probability is least + scale × steps; what is more than 16 below the greatest counts as that.
  */
+import { MOST_CONTEXT } from '../engine/context.ts'
 import { FormatError } from '../errors.ts'
 import type { Source } from '../source/source.ts'
 import { countedTokens } from './chunks.ts'
@@ -16,7 +17,6 @@ const MAGIC = '_logits_'
 const HEADER = 20
 const RANGE = 16
 const MOST_STEPS = 65535
-const MOST_CONTEXT = 1 << 24
 
 export interface BaseHeader {
   context: number
