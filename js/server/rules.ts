@@ -80,20 +80,19 @@ export function either<A, B>(when: (value: unknown) => boolean, first: Rule<A>, 
 
 /** An object with these fields and no others. A rule in `required` is that of a field that must be there. */
 export function fields<T>(words: string, entries: Record<string, Rule>, required: readonly string[] = []): Rule<T> {
-  const nullish = Object.entries(entries).map(([name, entry]) => [
+  const optional = Object.entries(entries).map(([name, entry]) => [
     name,
-    required.includes(name) ? entry : v.nullish(entry),
+    required.includes(name) ? entry : v.optional(entry),
   ])
+  // What has no rule is kept, and refused.
+  const withoutNulls = (value: Record<string, unknown>) =>
+    Object.fromEntries(Object.entries(value).filter(([name, field]) => field != null || !Object.hasOwn(entries, name)))
   const schema = v.pipe(
     v.custom<Record<string, unknown>>(isObject, `must be ${words}`),
-    v.strictObject(Object.fromEntries(nullish) as Record<string, Rule>),
     v.transform(withoutNulls),
+    v.strictObject(Object.fromEntries(optional) as Record<string, Rule>),
   )
   return worded(words, schema as unknown as Rule<T>)
-}
-
-function withoutNulls(value: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== null && field !== undefined))
 }
 
 export interface Problem {
