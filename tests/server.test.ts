@@ -433,6 +433,26 @@ test('a model that is closed: 503 with Retry-After; a failure nobody foresaw: 50
   assert.is(errors.length, 2)
 })
 
+test('callbacks that throw harm no request', async () => {
+  const said: unknown[] = []
+  const { error } = console
+  console.error = (thrown) => said.push(thrown)
+  const broken = { info: model.info, generate: () => assert.unreachable() } as unknown as Model
+  const fail = (message: string) => () => {
+    throw message
+  }
+  try {
+    const handler = createHandler(broken, { onRequest: fail('request'), onError: fail('error') })
+    assert.is((await handler(get('/health'))).status, 200)
+    assert.is((await handler(post('/v1/completions', { prompt: 'x' }))).status, 500)
+    // A rejection that nobody handles would end the process.
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    assert.equal(said, ['error', 'error', 'error'])
+  } finally {
+    console.error = error
+  }
+})
+
 test('options that are wrong are refused', async () => {
   for (const options of [
     { parallel: 0 },
@@ -440,6 +460,11 @@ test('options that are wrong are refused', async () => {
     { timeout: 1.5 },
     { bodyLimit: '1' },
     { apiKeys: [''] },
+    { cors: 5 },
+    { cors: [5] },
+    { template: 5 },
+    { onRequest: 5 },
+    { onError: 'log' },
     5,
     null,
   ]) {

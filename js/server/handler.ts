@@ -4,7 +4,7 @@ import type { Context } from 'hono'
 import { cors } from 'hono/cors'
 import { Hono } from 'hono/tiny'
 import type { GenerateResult, Model, ModelStatus } from '../api.ts'
-import { invalid } from '../check.ts'
+import { checkObject, checkTypes, invalid } from '../check.ts'
 import { readBody } from './body.ts'
 import { Call, type RequestLog } from './call.ts'
 import { messagesOf, serveChat, templateOptions } from './chat.ts'
@@ -82,7 +82,9 @@ function modelsByName(models: Model | Readonly<Record<string, Model>>): Map<stri
 }
 
 function checked(options: HandlerOptions): HandlerOptions & typeof DEFAULTS {
-  if (typeof options !== 'object' || options === null) throw invalid('The options', 'an object', options)
+  checkObject(options)
+  checkTypes(options, 'string', ['template'])
+  checkTypes(options, 'function', ['onRequest', 'onError'])
   const settled = { ...DEFAULTS, ...options }
   for (const [name, least] of [
     ['bodyLimit', 1],
@@ -95,9 +97,13 @@ function checked(options: HandlerOptions): HandlerOptions & typeof DEFAULTS {
     const whole = Number.isInteger(value) && value! >= least && value! <= 2147483647
     if (value !== undefined && !whole) throw invalid(name, `a whole number from ${least} to 2147483647`, value)
   }
-  const { apiKeys } = options
-  if (apiKeys !== undefined && !(Array.isArray(apiKeys) && apiKeys.every((key) => typeof key === 'string' && key))) {
+  const { apiKeys, cors } = options
+  const texts = (x: unknown): boolean => Array.isArray(x) && x.every((one) => typeof one === 'string')
+  if (apiKeys !== undefined && !(texts(apiKeys) && apiKeys.every(Boolean))) {
     throw invalid('apiKeys', 'a list of texts that are not empty', apiKeys)
+  }
+  if (cors !== undefined && typeof cors !== 'string' && !texts(cors)) {
+    throw invalid('cors', 'an origin or a list of them', cors)
   }
   return settled
 }
@@ -297,7 +303,11 @@ class Server {
 
   private report(error: unknown): void {
     const { onError = console.error } = this.options
-    onError(error)
+    try {
+      onError(error)
+    } catch (thrown) {
+      console.error(thrown)
+    }
   }
 }
 
