@@ -119,11 +119,17 @@ test('cria serve does not wait at its end for requests that have not arrived', a
 
 test('keys may be lists and lie in a file; flags that are given but empty open nothing', async () => {
   const file = join(mkdtempSync(join(tmpdir(), 'cria-')), 'keys')
-  writeFileSync(file, '# of the team\nof, a file\r\n\nano#ther\n#')
-  const { url, child, ended } = await serve('--api-key', 'a,b', '--api-key', 'c', '--api-key-file', file, '--host', '')
+  writeFileSync(file, '\ufeff# of the team\nof, a file \r\n\n\tano#ther\n #')
+  const { url, child, ended } = await serve(
+    ...['--api-key', 'a, b', '--api-key', 'c', '--api-key-file', file, '--host', '', '--chat-template', ''],
+  )
   const status = async (key: string): Promise<number> =>
     (await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${key}` } })).status
   for (const key of ['a', 'b', 'c', 'of, a file', 'ano#ther']) assert.is(await status(key), 200, key)
+  const messages = [{ role: 'user', content: 'Hi' }]
+  const headers = { authorization: 'Bearer a' }
+  const init = { method: 'POST', headers, body: JSON.stringify({ messages, max_tokens: 1 }) }
+  assert.is((await fetch(`${url}/v1/chat/completions`, init)).status, 200)
   for (const key of ['', 'a,b', 'of', '# of the team', '#']) assert.is(await status(key), 401, key)
   child.kill('SIGTERM')
   assert.is(await ended, 0)

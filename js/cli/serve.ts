@@ -88,7 +88,7 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
         ...(queue !== undefined && { queue }),
         ...(timeout !== undefined && { timeout: timeout * 1000 }),
         ...(predict >= 0 && { maxTokens: predict }),
-        ...(chatTemplate !== undefined && { template: chatTemplate }),
+        ...(chatTemplate && { template: chatTemplate }),
       },
     )
     // Who reads the log may leave before the clients do.
@@ -109,7 +109,13 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
 /** @throws UsageError where keys are asked for and there are none, as where a variable is empty: all would be let in */
 async function keysOf({ apiKey, apiKeyFile }: Values<typeof flags>, signal: AbortSignal): Promise<string[]> {
   const lines = apiKeyFile === undefined ? '' : await readText(apiKeyFile, signal)
-  const keys = [...(apiKey ?? []).flatMap((key) => key.split(',')), ...lines.split(/(?:\r?\n|^#.*)+/m)].filter(Boolean)
+  const keys = [
+    ...(apiKey ?? []).flatMap((key) => key.split(',')),
+    ...lines.split('\n').filter((line) => !/^\s*#/.test(line)),
+  ]
+    // Of spaces, and of a BOM.
+    .map((key) => key.trim())
+    .filter(Boolean)
   if ((apiKey ?? apiKeyFile) !== undefined && keys.length === 0)
     throw new UsageError('There is no key in --api-key or --api-key-file.')
   return keys
