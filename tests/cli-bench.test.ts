@@ -160,13 +160,15 @@ test('the vocabulary is made up, or another file’s', async () => {
   assert.equal((await loadTokenizer(borrowed)).tokenize('Once upon a time'), ids)
 })
 
-test('a file that exists is left alone', () => {
+test('a file that exists is left alone, unless it is replaced by force', () => {
   const path = join(folder, 'exists.gguf')
   writeFileSync(path, 'mine')
   const { status, stderr } = bench('--shape', 'toy', '--out', path)
   assert.is(status, 1)
-  assert.match(stderr, /EEXIST/)
+  assert.match(stderr, /\(FILE_EXISTS\)\n$/)
   assert.is(readFileSync(path, 'utf8'), 'mine')
+  assert.is(bench('--shape', 'toy', '--out', path, '--force').status, 0)
+  assert.match(bench('--shape', 'toy', '--out', path, '--force', '--vocab', path).stderr, /\(SAME_FILE\)\n$/)
 })
 
 test('what cannot be written whole is removed', () => {

@@ -1,8 +1,7 @@
 /** `cria bench`: llama-bench's tests and tables. */
 import { readFileSync } from 'node:fs'
-import { open, rm } from 'node:fs/promises'
 import { availableParallelism, cpus } from 'node:os'
-import { pipeline } from 'node:stream/promises'
+import { Readable } from 'node:stream'
 import type { LoadOptions, ModelInput } from '../api.ts'
 import { fetchFrom, SOURCE_URL } from '../bench/fetch-source.ts'
 import { Bench, type Test, testContext, testName } from '../bench/measure.ts'
@@ -15,6 +14,7 @@ import type { SourceOptions } from '../source/source.ts'
 import type { Command, Context } from './command.ts'
 import { choice, type Flag, integer, list, text, toggle, UsageError, type Values } from './flags.ts'
 import { LOAD_FLAGS, locate, OTHER_FLAGS, SOURCE_FLAGS, sourceOptions } from './options.ts'
+import { checkOutput, writeWhole } from './output.ts'
 import { bytes, progressBar, say, sayWarning, write } from './terminal.ts'
 
 const { batchSize, isa, kv } = LOAD_FLAGS
@@ -41,6 +41,7 @@ const SYNTHETIC = {
   headType: choice('--head-type', TENSOR_TYPE_NAMES, "the output head's type; default: that of --type"),
   vocab: text('--vocab', 'FILE', 'take the vocabulary of this GGUF file; default: one that means nothing'),
   out: text('--out', 'FILE', 'write the model to this file instead of measuring it'),
+  force: toggle('--force', 'replace the file where it exists'),
 }
 const OUTPUT = { json: toggle('--json', "llama-bench's JSON instead of its table") }
 
@@ -106,7 +107,10 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
   const tests = listTests(values)
   const synthetic = await readSynthetic(values, context.signal)
   if (values.out !== undefined) {
-    say(`${values.out}: ${bytes(await writeFile(values.out, synthetic!.file(), context.signal))}`)
+    const { out, force = false } = values
+    await checkOutput(out, force, values.vocab)
+    const chunks = Readable.from(synthetic!.file(), { signal: context.signal })
+    say(`${out}: ${bytes(await writeWhole(out, chunks, force))}`)
     return 0
   }
   const input = synthetic ? await syntheticInput(synthetic) : await fileInput(values, context.signal)
@@ -140,6 +144,7 @@ async function readSynthetic(values: Values<typeof flags>, signal: AbortSignal):
       ['headType', '--head-type'],
       ['vocab', '--vocab'],
       ['out', '--out'],
+      ['force', '--force'],
     ] as const) {
       if (values[key] !== undefined) throw new UsageError(`${name} needs --shape.`)
     }
@@ -170,19 +175,6 @@ async function fileInput(values: Values<typeof flags>, signal: AbortSignal): Pro
     options,
     filename: typeof location === 'string' ? location : 'built-in model',
     tensorBytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),
-  }
-}
-
-/** Writes a new file; removes what is left of a failure. */
-async function writeFile(path: string, chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<number> {
-  const handle = await open(path, 'wx')
-  const stream = handle.createWriteStream()
-  try {
-    await pipeline(chunks, stream, { signal })
-    return stream.bytesWritten
-  } catch (error) {
-    await rm(path, { force: true })
-    throw error
   }
 }
 
