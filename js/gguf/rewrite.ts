@@ -8,7 +8,7 @@ import { type MetadataEntry, type RawEntry, type ScalarValue, type TensorEntry, 
 /** Bytes of a tensor read at once. */
 const PIECE = 4 * 1024 * 1024
 /** Of models in shards; llama.cpp's names. */
-const SPLIT_KEYS = ['split.no', 'split.count', 'split.tensors.count']
+export const SPLIT_KEYS = ['split.no', 'split.count', 'split.tensors.count']
 const DEFAULT_ALIGNMENT = 32
 
 /** A metadata entry as it stands in the file, and its type there. */
@@ -41,7 +41,7 @@ function typeName(id: number): ScalarType | 'array' {
 }
 
 /** For the writer, which must read the alignment. */
-function writable(entry: StoredEntry): MetadataEntry | RawEntry {
+export function writable(entry: StoredEntry): MetadataEntry | RawEntry {
   const { key, value } = entry
   return key === 'general.alignment' ? { key, type: 'uint32', value: value as number } : entry
 }

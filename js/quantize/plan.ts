@@ -2,6 +2,7 @@
 import { ArgumentError, FormatError, UnsupportedError } from '../errors.ts'
 import { GGML_TYPES } from '../gguf/ggml-types.ts'
 import { getNumber, getNumbers, getString } from '../gguf/metadata.ts'
+import { readEntries, SPLIT_KEYS, writable } from '../gguf/rewrite.ts'
 import type { Gguf, Metadata, TensorInfo } from '../gguf/types.ts'
 import type { MetadataEntry, RawEntry } from '../gguf/writer.ts'
 import type { Source } from '../source/source.ts'
@@ -144,8 +145,6 @@ function requireTensor(gguf: Gguf, name: string): void {
   throw new FormatError('TENSOR_MISSING', message, name)
 }
 
-/** Left out: a model that was in shards is one file now. */
-const SPLIT_KEYS = ['split.no', 'split.count', 'split.tensors.count']
 const text = (key: string, value: string): MetadataEntry => ({ key, type: 'string', value: cut(value) })
 const uint32 = (key: string, value: number): MetadataEntry => ({ key, type: 'uint32', value })
 
@@ -162,18 +161,10 @@ export async function planMetadata(
     uint32('general.file_type', file.id),
     ...(imatrix ? describeImatrix(imatrix.name, imatrix.imatrix) : []),
   ]
+  // A model that was in shards is one file now.
   const dropped = new Set([...SPLIT_KEYS, ...added.map(({ key }) => key)])
-  const ranges = [...gguf.entries.values()]
-  const start = ranges[0]?.[0] ?? 0
-  const bytes = new Uint8Array((ranges.at(-1)?.[1] ?? start) - start)
-  await source.read(bytes, start, signal)
-  const kept: (MetadataEntry | RawEntry)[] = []
-  for (const [key, [from, to]] of gguf.entries) {
-    if (dropped.has(key)) continue
-    if (key === 'general.alignment') kept.push(uint32(key, getNumber(gguf.metadata, key)))
-    else kept.push({ key, raw: bytes.subarray(from - start, to - start) })
-  }
-  return [...kept, ...added]
+  const kept = (await readEntries(source, gguf, signal)).filter(({ key }) => !dropped.has(key))
+  return [...kept.map(writable), ...added]
 }
 
 function describeImatrix(name: string, { dataset, entries, chunks }: Imatrix): MetadataEntry[] {
