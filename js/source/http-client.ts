@@ -34,7 +34,7 @@ export class Client {
   readonly #retries: number
   readonly #retryDelay: number
 
-  /** @throws ArgumentError for a malformed URL, header, token or option. */
+  /** The options have passed checkSourceOptions. @throws ArgumentError for a malformed URL, header or token. */
   constructor(location: string, options: SourceOptions) {
     const url = URL.canParse(location) ? new URL(location) : undefined
     if (!url) throw new ArgumentError('INPUT_URL', `${location} is no valid URL.`, location)
@@ -49,12 +49,9 @@ export class Client {
     this.#url = url.href
     this.#headers = makeHeaders(options)
     const { fetch = globalThis.fetch } = options
-    if (typeof fetch !== 'function') {
-      throw new ArgumentError('OPTION', `fetch must be a function, not ${typeof fetch}.`, typeof fetch)
-    }
     this.#fetch = (input, init) => fetch(input, init)
-    this.#retries = checkOption('retries', options.retries ?? 4)
-    this.#retryDelay = checkOption('retryDelay', options.retryDelay ?? 500)
+    this.#retries = options.retries ?? 4
+    this.#retryDelay = options.retryDelay ?? 500
   }
 
   /** What is being done, for AbortErrors. */
@@ -172,9 +169,4 @@ function makeHeaders({ headers = {}, token }: SourceOptions): Headers {
     result.set('authorization', `Bearer ${token}`)
   }
   return result
-}
-
-function checkOption(name: string, value: number): number {
-  if (Number.isFinite(value) && value >= 0) return value
-  throw new ArgumentError('OPTION', `${name} must be a number from 0 on, not ${String(value)}.`, value)
 }
