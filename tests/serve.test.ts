@@ -104,12 +104,13 @@ test('cria serve answers 503 to who asks on an old connection while it ends', as
 
 test('cria serve does not wait at its end for requests that have not arrived', async () => {
   const { url, child, ended } = await serve()
-  const begun = ['GET /v1/mod', 'POST /v1/completions HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n{"pro'].map(
-    (text) => {
-      const socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => {})
-      return new Promise((resolve) => socket.write(text, resolve))
-    },
-  )
+  const begun = [
+    'GET /v1/mod',
+    'POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{"pro',
+  ].map((text) => {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => {})
+    return new Promise((resolve) => socket.write(text, resolve))
+  })
   await Promise.all(begun)
   // Whoever came before is heard now.
   assert.is((await fetch(`${url}/v1/models`)).status, 200)
@@ -172,9 +173,20 @@ test('cria serve answers what is no proper request, and listens on loopback alon
     assert.ok(Number(/timeout=(\d+)/.exec(headers.get('keep-alive') ?? '')?.[1]) > 60)
     assert.is(await status({ path: '/v1/models', method: 'TRACE' }), 400)
     assert.is(await status({ path: '/v1/models', headers: { host: 'not a host' } }), 400)
+    // What a page can make its own name lead to.
+    for (const [host, expected] of [
+      ['localhost:1', 200],
+      ['[::1]', 200],
+      ['127.0.0.2', 200],
+      ['evil.example', 403],
+      ['127.0.0.1.evil.example', 403],
+      ['192.168.0.1', 403],
+    ] as const) {
+      assert.is(await status({ path: '/v1/models', headers: { host, origin: `http://${host}` } }), expected, host)
+    }
     const socket = connect(Number(port), '127.0.0.1')
     // As a proxy is asked.
-    socket.write('GET http://elsewhere/health HTTP/1.1\r\nhost: elsewhere\r\nconnection: close\r\n\r\n')
+    socket.write('GET http://localhost/health HTTP/1.1\r\nhost: elsewhere\r\nconnection: close\r\n\r\n')
     let text = ''
     for await (const data of socket) text += String(data)
     assert.match(text, /^HTTP\/1.1 200 /)

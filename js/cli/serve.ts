@@ -3,6 +3,7 @@ import type { LoadOptions } from '../api.ts'
 import { MOST_CONTEXT } from '../engine/context.ts'
 import { inspect } from '../load.ts'
 import type { RequestLog } from '../server/call.ts'
+import { ApiError, errorResponse } from '../server/errors.ts'
 import { createHandler } from '../server/handler.ts'
 import type { Command, Context } from './command.ts'
 import { integer, text, texts, UsageError, type Values } from './flags.ts'
@@ -28,6 +29,8 @@ const SERVER = {
   predict: integer('-n --predict --n-predict', 'most tokens of an answer, unless a request says; default: -1', -1),
   chatTemplate: CHAT_FLAGS.chatTemplate,
 }
+
+const NOT_LOCAL = new ApiError(403, 'host_not_allowed', 'Ask by localhost or 127.0.0.1; other names need --api-key.')
 
 const ENGINE = {
   ...LOAD_FLAGS,
@@ -93,7 +96,11 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
     )
     // Who reads the log may leave before the clients do.
     process.stderr.on('error', () => {})
-    const { url, drain } = await listen(handler, { host, port })
+    // A page elsewhere may have its own name lead here (DNS rebinding).
+    const guarded = keys.length === 0 && isLoopback(host)
+    const handle = async (request: Request): Promise<Response> =>
+      guarded && !isLoopback(new URL(request.url).hostname) ? errorResponse(NOT_LOCAL) : handler(request)
+    const { url, drain } = await listen(handle, { host, port })
     await write(`cria: ${printable(name)} at ${url}/v1\n`)
     if (keys.length === 0 && !isLoopback(host))
       say('cria: warning: whoever reaches this address may use it: see --api-key.')
@@ -146,7 +153,7 @@ function asked({ onInterrupt }: Context): Promise<void> {
 }
 
 function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
+  return /^(localhost|\[?::1\]?|127(\.\d+){3})$/.test(host)
 }
 
 function lineOf({
