@@ -199,7 +199,7 @@ function describe(opened: Opened, settled: Settled): ModelInfo {
   const template = metadata.get('tokenizer.chat_template')
   return {
     name: config.name,
-    architecture: 'llama',
+    architecture: metadata.get('general.architecture') as string,
     type: opened.type,
     parameters: opened.parameters,
     fileBytes: opened.fileBytes,

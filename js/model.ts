@@ -75,8 +75,10 @@ export class CriaModel implements Model {
     checkObject(options)
     if (options.special === false) throw invalid('special', 'true in a chat', false)
     const tokenizer = this.tokenizer
+    const named = this.metadata.get('tokenizer.chat_template.tool_use')
+    const toolUse = typeof named === 'string' ? named : undefined
     const { template, warning } = chooseTemplate({
-      ...(this.info.chatTemplate !== undefined && { ggufTemplate: this.info.chatTemplate }),
+      ggufTemplate: (options.tools?.length && toolUse) || this.info.chatTemplate || toolUse,
       ...(options.template !== undefined && { requested: options.template }),
       tokens: this.templateVocabulary(),
     })

@@ -82,12 +82,16 @@ test('the built-in formats', () => {
       'Hi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n',
   )
   assert.is(named('mistral'), '<s>[INST] Be brief.\n\nHi [/INST] Yes?</s>[INST] Bye [/INST]')
+  assert.is(
+    named('mistral-v7-tekken'),
+    '<s>[SYSTEM_PROMPT]Be brief.[/SYSTEM_PROMPT][INST]Hi[/INST]Yes?</s>[INST]Bye[/INST]',
+  )
   assert.is(named('zephyr', TALK.slice(0, 2)), '<|system|>\nBe brief.</s>\n<|user|>\nHi</s>\n<|assistant|>\n')
   for (const name of NAMED_TEMPLATES.keys()) {
     const open = named(name)
     const closed = named(name, TALK, { addGenerationPrompt: false })
     assert.ok(open.startsWith(closed), name)
-    assert.is(open === closed, name === 'llama2' || name === 'mistral', name)
+    assert.is(open === closed, name === 'llama2' || name.startsWith('mistral'), name)
   }
   for (const name of ['llama2', 'mistral']) {
     for (const messages of [TALK.slice(2), [...TALK, TALK[3]!], [TALK[1]!, TALK[0]!]]) {
@@ -206,6 +210,9 @@ test('the requested template comes first, then the file, then a fallback that wa
       e instanceof ArgumentError && e.value === requested && /chatml, llama2/.test(e.message)
     assert.throws(() => chooseTemplate({ ggufTemplate, requested }), expected)
   }
+  const name = 'mistral-v7-tekken'
+  assert.equal(chooseTemplate({ ggufTemplate: name }), { template: text(name), source: 'named' })
+  assert.is(chooseTemplate({ ggufTemplate: 'mistral-v3' }).source, 'fallback')
   const vocabulary = (model: string, ...tokens: string[]) => Object.assign(new Set(tokens), { model })
   for (const [tokens, name] of [
     [undefined, 'chatml'],
@@ -213,7 +220,8 @@ test('the requested template comes first, then the file, then a fallback that wa
     [vocabulary('gpt2', '<|im_start|>'), 'chatml'],
     [vocabulary('llama', '<|im_start|>'), 'chatml'],
     [vocabulary('llama', '<s>'), 'llama2'],
-    [vocabulary('gpt2', '[INST]'), 'llama2'],
+    [vocabulary('gpt2', '[INST]'), 'mistral'],
+    [vocabulary('gpt2', '[INST]', '[SYSTEM_PROMPT]'), 'mistral-v7-tekken'],
     [vocabulary('gpt2', '<|start_header_id|>'), 'llama3'],
   ] as const) {
     for (const nothing of [undefined, '']) {

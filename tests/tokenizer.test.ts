@@ -118,6 +118,8 @@ test('byte-level: the first merge goes first, and of two equal merges the first 
   assert.is(texts(tokenizer, tokenizer.tokenize('bc bc')), 'bc|Ġ|bc')
   assert.is(texts(tokenizer, tokenizer.tokenize('aaaaaaa')), 'aaaa|aa|a')
   assert.is(texts(tokenizer, tokenizer.tokenize(' ab')), 'Ġ|ab')
+  // SentencePiece's flag adds nothing here.
+  assert.is(texts(tokenizer, bpe({ add_space_prefix: true }).tokenize('ab')), 'ab')
 })
 
 test('byte-level: BOS as the metadata and the pre-tokenizer say', () => {

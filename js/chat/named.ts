@@ -52,6 +52,17 @@ const mistral = `{{ bos_token }}
 {%- endif %}
 {% endfor %}`
 
+/** Mistral's from version 7 on, with its tekken vocabulary: a mark before and after each message but the assistant's. */
+const mistralV7Tekken = `{{ bos_token }}
+{%- for message in messages %}
+{% if message['role'] == 'assistant' %}
+{{ message['content'] + eos_token }}
+{%- else %}
+{% set mark = 'SYSTEM_PROMPT]' if message['role'] == 'system' else 'INST]' %}
+{{ '[' + mark + message['content'] + '[/' + mark }}
+{%- endif %}
+{% endfor %}`
+
 /** Zephyr and TinyLlama Chat: a role line, then the text, ended by EOS. */
 const zephyr = `{% for message in messages %}
 {{ '<|' + message['role'] + '|>\\n' + message['content'] + eos_token + '\\n' }}
@@ -61,5 +72,5 @@ const zephyr = `{% for message in messages %}
 {% endfor %}`
 
 export const NAMED_TEMPLATES: ReadonlyMap<string, string> = new Map(
-  Object.entries({ chatml, llama2, llama3, mistral, zephyr }),
+  Object.entries({ chatml, llama2, llama3, mistral, 'mistral-v7-tekken': mistralV7Tekken, zephyr }),
 )

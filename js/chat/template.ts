@@ -165,6 +165,8 @@ export interface TemplateChoice {
   warning?: CriaWarning
 }
 
+const JINJA = /\{\{|\{%/
+
 /**
  * Chooses the chat template: the one requested (a built-in's name, or Jinja), else the model's own, else a built-in
  * that fits the vocabulary, with a warning. Throws ArgumentError where the requested one is neither name nor Jinja.
@@ -178,12 +180,15 @@ export function chooseTemplate(options: {
   if (requested !== undefined) {
     const named = NAMED_TEMPLATES.get(requested)
     if (named !== undefined) return { template: named, source: 'named' }
-    if (typeof requested === 'string' && /\{\{|\{%/.test(requested)) return { template: requested, source: 'given' }
+    if (typeof requested === 'string' && JINJA.test(requested)) return { template: requested, source: 'given' }
     const names = [...NAMED_TEMPLATES.keys()].join(', ')
     const message = `template must be a text in Jinja or one of ${names}, not ${JSON.stringify(requested)}.`
     throw new ArgumentError('INVALID_TEMPLATE', message, requested)
   }
-  if (ggufTemplate) return { template: ggufTemplate, source: 'gguf' }
+  if (ggufTemplate && JINJA.test(ggufTemplate)) return { template: ggufTemplate, source: 'gguf' }
+  // Mistral's own format is converted with a name in the template's place.
+  const meant = NAMED_TEMPLATES.get(ggufTemplate ?? '')
+  if (meant !== undefined) return { template: meant, source: 'named' }
   const name = fallbackFor(tokens)
   const message =
     `The model has no chat template and may not be a chat model: its messages are written in the format ${name}. ` +
@@ -196,11 +201,18 @@ export function chooseTemplate(options: {
 }
 
 /** The format whose marks the vocabulary has; SentencePiece without any is LLaMA 2's kin, which writes [INST] as text. */
-function fallbackFor(tokens: TemplateVocabulary | undefined): 'chatml' | 'llama2' | 'llama3' {
-  if (!tokens || tokens.has('<|im_start|>')) return 'chatml'
-  if (tokens.has('<|start_header_id|>')) return 'llama3'
-  return tokens.model === 'llama' || tokens.has('[INST]') ? 'llama2' : 'chatml'
+function fallbackFor(tokens: TemplateVocabulary | undefined): string {
+  const marked = MARKS.find(([mark]) => tokens?.has(mark))
+  return marked?.[1] ?? (tokens?.model === 'llama' ? 'llama2' : 'chatml')
 }
+
+/** Of formats by name, the first that fits counts. */
+const MARKS = [
+  ['<|im_start|>', 'chatml'],
+  ['<|start_header_id|>', 'llama3'],
+  ['[SYSTEM_PROMPT]', 'mistral-v7-tekken'],
+  ['[INST]', 'mistral'],
+] as const
 
 /** Whether a rendered text begins with BOS already: tokenize it without adding another. */
 export function beginsWithBos(text: string, bosToken: string | undefined): boolean {

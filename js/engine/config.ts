@@ -1,8 +1,10 @@
-/** What the metadata says of a model of GGUF's `llama` architecture. */
+/** What the metadata says of a model. */
 import { MAX_HEAD_DIM } from '../../assembly/layout.ts'
 import { FormatError, UnsupportedError } from '../errors.ts'
+import { ARCHITECTURES, underLlama } from '../gguf/architecture.ts'
 import { getBoolean, getNumber, getNumbers, getString } from '../gguf/metadata.ts'
 import type { Gguf, Metadata } from '../gguf/types.ts'
+import { log } from '../math.ts'
 
 export interface RopeConfig {
   /** Dimensions of a head that are rotated; even. */
@@ -30,13 +32,13 @@ export interface ModelConfig {
   expertsUsed: number
   /** Context the model was trained for. */
   context: number
+  /** Most tokens of a context, where there is a limit to what cria computes. */
+  longest?: number
   epsilon: number
   attentionScale: number
   rope: RopeConfig
 }
 
-/** Values of general.architecture. */
-const ARCHITECTURES: readonly string[] = ['llama']
 /** As many as llama.cpp takes. */
 const MOST_EXPERTS = 512
 
@@ -95,8 +97,7 @@ function tokens(metadata: Metadata, key: string, fallback?: number): number {
  * @internal
  */
 export function readConfig(gguf: Gguf): ModelConfig {
-  const { metadata } = gguf
-  const architecture = getString(metadata, 'general.architecture')
+  const architecture = getString(gguf.metadata, 'general.architecture')
   if (!ARCHITECTURES.includes(architecture)) {
     throw new UnsupportedError(
       'UNSUPPORTED_ARCHITECTURE',
@@ -104,7 +105,8 @@ export function readConfig(gguf: Gguf): ModelConfig {
       architecture,
     )
   }
-  refuseFeatures(gguf)
+  const metadata = underLlama(gguf.metadata, architecture)
+  refuseFeatures(metadata, gguf.shards)
   const dim = size(metadata, 'llama.embedding_length')
   const heads = layerSize(metadata, 'llama.attention.head_count')
   const kvHeads = layerSize(metadata, 'llama.attention.head_count_kv', heads)
@@ -113,7 +115,11 @@ export function readConfig(gguf: Gguf): ModelConfig {
   const embedding = gguf.tensors.get('token_embd.weight')
   const vocabulary = embedding?.dimensions[1] ?? size(metadata, 'llama.vocab_size')
   checkVocabulary(metadata, vocabulary)
-  const context = tokens(metadata, 'llama.context_length')
+  const trained = tokens(metadata, 'llama.context_length')
+  const rope = readRope(metadata, headDim, trained, architecture)
+  // mistral3 scales queries at positions from the original context on, which cria does not.
+  const isScaled = architecture === 'mistral3' && getNumber(metadata, 'llama.attention.temperature_scale', 0) !== 0
+  const context = isScaled ? Math.min(trained, rope.originalContext) : trained
   return {
     name: getString(metadata, 'general.name', 'unnamed'),
     dim,
@@ -125,9 +131,10 @@ export function readConfig(gguf: Gguf): ModelConfig {
     vocabulary: checkSize('token_embd.weight', vocabulary),
     ...readExperts(metadata),
     context,
+    ...(isScaled && { longest: context }),
     epsilon: positive(metadata, 'llama.attention.layer_norm_rms_epsilon'),
     attentionScale: readAttentionScale(metadata, headDim),
-    rope: readRope(metadata, headDim, context),
+    rope,
   }
 }
 
@@ -138,7 +145,7 @@ function readAttentionScale(metadata: Metadata, headDim: number): number {
   return getNumber(metadata, key, usual) === 0 ? usual : positive(metadata, key, usual)
 }
 
-function refuseFeatures({ metadata, shards }: Gguf): void {
+function refuseFeatures(metadata: Metadata, shards: Gguf['shards']): void {
   const parts = getNumber(metadata, 'split.count', 1)
   if (parts > 1 && parts !== shards) {
     throw new UnsupportedError(
@@ -219,7 +226,7 @@ function checkHeads(metadata: Metadata, heads: number, kvHeads: number, headDim:
   }
 }
 
-function readRope(metadata: Metadata, headDim: number, context: number): RopeConfig {
+function readRope(metadata: Metadata, headDim: number, context: number, architecture: string): RopeConfig {
   const dimensions = size(metadata, 'llama.rope.dimension_count', headDim)
   if (dimensions % 2 !== 0 || dimensions > headDim) {
     throw new FormatError(
@@ -238,13 +245,17 @@ function readRope(metadata: Metadata, headDim: number, context: number): RopeCon
       scaling,
     )
   }
+  const factor = scaling === 'none' ? 1 : ropeFactor(metadata, legacy)
+  // By which mistral3 divides the scale of YaRN. Source: llama.cpp, rope_yarn_log_mul.
+  const multiplier = architecture === 'mistral3' ? getNumber(metadata, 'llama.rope.scaling.yarn_log_multiplier', 0) : 0
+  const divisor = scaling === 'yarn' && factor > 1 ? 1 + 0.1 * multiplier * log(factor) : 1
   return {
     dimensions,
     base: positive(metadata, 'llama.rope.freq_base', 10000),
     scaling,
-    factor: scaling === 'none' ? 1 : ropeFactor(metadata, legacy),
+    factor,
     originalContext: tokens(metadata, 'llama.rope.scaling.original_context_length', context),
-    attentionFactor: positive(metadata, 'llama.rope.scaling.attn_factor', 1),
+    attentionFactor: positive(metadata, 'llama.rope.scaling.attn_factor', 1) / divisor,
     betaFast: positive(metadata, 'llama.rope.scaling.yarn_beta_fast', 32),
     betaSlow: positive(metadata, 'llama.rope.scaling.yarn_beta_slow', 1),
   }

@@ -13,7 +13,8 @@ import type { Part, Source, SourceOptions } from '../source/source.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { InputSums } from './activations.ts'
 import { type Build, type BuildOptions, chooseBuild } from './builds.ts'
-import { contextOf, DEFAULT_CONTEXT } from './context.ts'
+import { readConfig } from './config.ts'
+import { contextOf } from './context.ts'
 import { Engine } from './engine.ts'
 import { type GenerateRequest, Generation, type InternalResult, type Prompt, promptIds } from './generate.ts'
 import { MAX_SEGMENT_BYTES } from './plan.ts'
@@ -113,7 +114,7 @@ export class Leader {
       const { breathe, isa: _, isaReason: __, wasm, found, ...rest } = options
       const weights = countWeights(gguf)
       const { module, ...chosen } = await chooseBuild(weights.type, gguf.fileBytes, options)
-      const context = contextOf(trainedContext(gguf), options.context)
+      const context = contextOf(readConfig(gguf).context, options.context)
       const plan = {
         ...rest,
         context,
@@ -262,11 +263,6 @@ export class Leader {
     if (!engine || !source || !scheduler) throw new UnsupportedError('NOT_OPEN', 'The leader has no model open.')
     return { engine, source, scheduler }
   }
-}
-
-function trainedContext(gguf: Gguf): number {
-  const value = gguf.metadata.get('llama.context_length')
-  return typeof value === 'number' ? value : DEFAULT_CONTEXT
 }
 
 async function openSpec(spec: SourceSpec, reader: RemoteReader | undefined, signal: AbortSignal): Promise<Source> {

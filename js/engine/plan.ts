@@ -156,6 +156,11 @@ export function planMemory(config: ModelConfig, tensors: ModelTensors, options: 
       config.headDim,
     )
   }
+  const { longest = Infinity } = config
+  if (options.context > longest) {
+    const message = `cria computes at most ${longest} tokens of this model; ask for no longer context than that.`
+    throw new UnsupportedError('UNSUPPORTED_CONTEXT', message, options.context)
+  }
   const kvPages = Math.ceil(Math.max(options.context, options.kvTokens ?? 0) / PAGE)
   const planner = new Planner(config, tensors, options, kvPages)
   const segments = [planner.first()]

@@ -1,5 +1,6 @@
 /** What a quantized file will hold: its metadata and, tensor by tensor, from which type to which. */
 import { ArgumentError, FormatError, UnsupportedError } from '../errors.ts'
+import { ARCHITECTURES, underLlama } from '../gguf/architecture.ts'
 import { GGML_TYPES } from '../gguf/ggml-types.ts'
 import { getNumber, getNumbers, getString } from '../gguf/metadata.ts'
 import { readEntries, SPLIT_KEYS, writable } from '../gguf/rewrite.ts'
@@ -91,12 +92,13 @@ function layerOf({ name }: TensorInfo): number {
   return Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? -1)
 }
 
-function shapeOf(metadata: Metadata): Shape {
-  const architecture = getString(metadata, 'general.architecture')
-  if (architecture !== 'llama') {
-    const message = `The architecture is ${architecture}; cria quantizes models of the llama architecture.`
+function shapeOf(file: Metadata): Shape {
+  const architecture = getString(file, 'general.architecture')
+  if (!ARCHITECTURES.includes(architecture)) {
+    const message = `The architecture is ${architecture}; cria quantizes ${ARCHITECTURES.join(', ')}.`
     throw new UnsupportedError('UNSUPPORTED_ARCHITECTURE', message, architecture)
   }
+  const metadata = underLlama(file, architecture)
   const heads = firstOf(metadata, 'llama.attention.head_count')
   return {
     layers: getNumber(metadata, 'llama.block_count'),

@@ -129,10 +129,12 @@ class GgufTokenizer implements Tokenizer {
       out.push(ids.bos)
     }
     const finder = special ? this.allSpecial : this.userDefined
+    // llama.cpp heeds the flag in SentencePiece alone; files of the other kind have it by mistake.
+    const prefix = addSpacePrefix && this.kind === 'spm'
     let afterSpecial = true
     for (const fragment of finder.split(wellFormed(text))) {
       if (typeof fragment === 'number') out.push(fragment)
-      else this.encode(addSpacePrefix && afterSpecial ? ` ${fragment}` : fragment, out)
+      else this.encode(prefix && afterSpecial ? ` ${fragment}` : fragment, out)
       afterSpecial = typeof fragment === 'number'
     }
     if (addEos && bos !== false && ids.eos !== undefined) out.push(ids.eos)

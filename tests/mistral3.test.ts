@@ -1,0 +1,115 @@
+/** Files of the mistral3 architecture, and chat templates for tools: stories260K with other metadata. */
+import { readFileSync } from 'node:fs'
+import { type ChatOptions, load, UnsupportedError } from 'cria'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { readGguf } from '../js/gguf/reader.ts'
+import { readEntries } from '../js/gguf/rewrite.ts'
+import { type MetadataEntry, type RawEntry, writeGguf } from '../js/gguf/writer.ts'
+import { log } from '../js/math.ts'
+import { bytesSource } from '../js/source/memory.ts'
+import { bits, fails, STORIES } from './api-helpers.ts'
+import { concat } from './gguf-helpers.ts'
+
+const TOKENS = Array.from({ length: 60 }, (_, i) => (i * 97 + 1) % 512)
+const [FACTOR, ORIGINAL] = [4, 64]
+const YARN = {
+  'rope.scaling.type': 'yarn',
+  'rope.scaling.factor': FACTOR,
+  'rope.scaling.original_context_length': ORIGINAL,
+}
+
+/** The model under an architecture, with more metadata of it, and other keys. */
+async function stories(
+  architecture: string,
+  more: Record<string, string | number> = {},
+  others: Record<string, string> = {},
+): Promise<Uint8Array> {
+  const bytes = new Uint8Array(readFileSync(STORIES))
+  const source = bytesSource(bytes)
+  const gguf = await readGguf(source)
+  const stored = (await readEntries(source, gguf)).flatMap((entry): (MetadataEntry | RawEntry)[] => {
+    if (entry.key === 'general.architecture' || entry.key === 'general.alignment') return []
+    if (!entry.key.startsWith('llama.')) return [entry]
+    return [{ key: entry.key.replace('llama', architecture), type: entry.type, value: entry.value } as MetadataEntry]
+  })
+  const added = Object.entries(more).map(([key, value]): MetadataEntry => {
+    const type = typeof value === 'string' ? 'string' : key.endsWith('length') ? 'uint32' : 'float32'
+    return { key: `${architecture}.${key}`, type, value } as MetadataEntry
+  })
+  const texts = { 'general.architecture': architecture, ...others }
+  const named = Object.entries(texts).map(([key, value]): MetadataEntry => ({ key, type: 'string', value }))
+  const tensors = [...gguf.tensors.values()].map(({ name, dimensions, type, offset, bytes: length }) => ({
+    name,
+    dimensions,
+    type,
+    data: () => [bytes.subarray(offset, offset + length)],
+  }))
+  return concat(writeGguf([...named, ...stored, ...added], tensors))
+}
+
+async function logits(file: Uint8Array): Promise<string> {
+  const model = await load(file, { threads: 1, context: ORIGINAL })
+  try {
+    return bits((await model.logits(TOKENS)).data)
+  } finally {
+    await model.close()
+  }
+}
+
+test('mistral3 is llama by its own keys', async () => {
+  const plain = await logits(await stories('llama'))
+  assert.is(await logits(await stories('mistral3')), plain)
+  assert.is.not(await logits(await stories('mistral3', YARN)), plain)
+  assert.is(await logits(await stories('mistral3', YARN)), await logits(await stories('llama', YARN)))
+  const model = await load(await stories('mistral3'), { threads: 1 })
+  assert.is(model.info.architecture, 'mistral3')
+  await model.close()
+})
+
+test('its multiplier takes the scale of YaRN back, as llama.cpp does', async () => {
+  const scaled = await logits(await stories('mistral3', { ...YARN, 'rope.scaling.yarn_log_multiplier': 1 }))
+  const attn_factor = 1 / (1 + 0.1 * log(FACTOR))
+  const same = await load(await stories('llama', { ...YARN, 'rope.scaling.attn_factor': attn_factor }), { threads: 1 })
+  const other = await load(await stories('mistral3', { ...YARN, 'rope.scaling.yarn_log_multiplier': 1 }), {
+    threads: 1,
+    context: ORIGINAL,
+  })
+  const [want, got] = [(await same.logits(TOKENS)).data, (await other.logits(TOKENS)).data]
+  // The factor in the file is rounded to f32.
+  assert.ok(want.every((value, i) => Math.abs(value - got[i]!) < 1e-4))
+  await same.close()
+  await other.close()
+  assert.is.not(scaled, await logits(await stories('mistral3', YARN)))
+  // A llama file with the key is not scaled.
+  const ignored = await logits(await stories('llama', { ...YARN, 'rope.scaling.yarn_log_multiplier': 1 }))
+  assert.is(ignored, await logits(await stories('llama', YARN)))
+})
+
+test('beyond the original context it scales queries: refused, and not the default', async () => {
+  const file = await stories('mistral3', { ...YARN, 'attention.temperature_scale': 0.1 })
+  const model = await load(file, { threads: 1 })
+  assert.equal([model.info.context, model.info.trainedContext], [ORIGINAL, ORIGINAL])
+  await model.close()
+  await fails(() => load(file, { threads: 1, context: ORIGINAL + 1 }), UnsupportedError, 'UNSUPPORTED_CONTEXT')
+})
+
+test('a template for tools is taken where there are tools, or no other', async () => {
+  const messages = [{ role: 'user', content: 'Hi' }]
+  const tools = [{ type: 'function' }]
+  const toolUse = { 'tokenizer.chat_template.tool_use': 'TOOLS {{ messages[0].content }}' }
+  const both = { ...toolUse, 'tokenizer.chat_template': 'PLAIN {{ messages[0].content }}' }
+  const cases: [templates: Record<string, string>, options: ChatOptions, text: string][] = [
+    [both, { tools }, 'TOOLS Hi'],
+    [both, { tools: [] }, 'PLAIN Hi'],
+    [both, {}, 'PLAIN Hi'],
+    [toolUse, {}, 'TOOLS Hi'],
+  ]
+  for (const [templates, options, text] of cases) {
+    const model = await load(await stories('llama', {}, templates), { threads: 1 })
+    assert.is(model.applyTemplate(messages, options), text)
+    await model.close()
+  }
+})
+
+test.run()
