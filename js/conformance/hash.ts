@@ -1,6 +1,6 @@
 /** SHA-256 by JavaScript: pages that are not secure have no other. */
 import { sha256 } from '@noble/hashes/sha2.js'
-import { bytesToHex } from '@noble/hashes/utils.js'
+import { hex } from '../hex.ts'
 import type { CaseResult } from './types.ts'
 
 /** The first 64 bits, of a text's UTF-8 or of bytes, those of floats too: chance does not make two runs alike. */
@@ -9,7 +9,7 @@ export function hashOf(data: string | Float32Array | Uint8Array): string {
     typeof data === 'string'
       ? new TextEncoder().encode(data)
       : new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-  return bytesToHex(sha256(bytes).subarray(0, 8))
+  return hex(sha256(bytes).subarray(0, 8))
 }
 
 /** The one hash of a run: over the names and hashes of its cases, in the order of their names. */

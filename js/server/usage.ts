@@ -1,5 +1,6 @@
 /** What requests have in common in their answers. */
 import type { GenerateResult, SampledLogprobs, TokenLogprob } from '../api.ts'
+import { hex } from '../hex.ts'
 import { utf8 } from './native.ts'
 import type { PromptToken } from './prompt-logprobs.ts'
 
@@ -35,7 +36,7 @@ export function chatLogprobs(tokens: readonly SampledLogprobs[]): object {
 
 /** As OpenAI writes a token: its text, or `bytes:\xf0\x9f` where it is none by itself. */
 function written({ bytes }: Pick<TokenLogprob, 'bytes'>): string {
-  return utf8(bytes) ?? `bytes:${Array.from(bytes, (byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')}`
+  return utf8(bytes) ?? `bytes:${hex(bytes, '\\x')}`
 }
 
 /** Logprobs by what tokens are, the best first; of several that are the same, the best. */

@@ -1,7 +1,7 @@
 /** Checks a source's SHA-256 while its bytes pass by. */
 import { sha256 as ours } from '@noble/hashes/sha2.js'
-import { bytesToHex } from '@noble/hashes/utils.js'
 import { ArgumentError, SourceError } from '../errors.ts'
+import { hex } from '../hex.ts'
 import { Queue } from './async.ts'
 import { checkRange } from './range.ts'
 import type { Sha256, Source } from './source.ts'
@@ -76,7 +76,7 @@ class HashedSource implements Source {
   finish(signal?: AbortSignal): Promise<void> {
     return this.#queue.run(async () => {
       await this.#advance(this.size, signal)
-      this.#digest ??= bytesToHex((await this.#hashing()).digest())
+      this.#digest ??= hex((await this.#hashing()).digest())
       if (this.#digest === this.#expected) return
       throw new SourceError(
         'SHA256_MISMATCH',
