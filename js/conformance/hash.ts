@@ -1,6 +1,6 @@
 /** SHA-256 by JavaScript: pages that are not secure have no other. */
 import { sha256 } from '@noble/hashes/sha2.js'
-import { hex } from '../hex.ts'
+import { hex } from '../source/hashed.ts'
 import type { CaseResult } from './types.ts'
 
 /** The first 64 bits, of a text's UTF-8 or of bytes, those of floats too: chance does not make two runs alike. */

@@ -1,8 +1,7 @@
 /** What the metadata says of a model. */
 import { MAX_HEAD_DIM } from '../../assembly/layout.ts'
 import { FormatError, UnsupportedError } from '../errors.ts'
-import { ARCHITECTURES, underLlama } from '../gguf/architecture.ts'
-import { getBoolean, getNumber, getNumbers, getString } from '../gguf/metadata.ts'
+import { ARCHITECTURES, getBoolean, getNumber, getNumbers, getString, underLlama } from '../gguf/metadata.ts'
 import type { Gguf, Metadata } from '../gguf/types.ts'
 import { log } from '../math.ts'
 

@@ -1,8 +1,7 @@
 /** What a quantized file will hold: its metadata and, tensor by tensor, from which type to which. */
 import { ArgumentError, FormatError, UnsupportedError } from '../errors.ts'
-import { ARCHITECTURES, underLlama } from '../gguf/architecture.ts'
 import { GGML_TYPES } from '../gguf/ggml-types.ts'
-import { getNumber, getNumbers, getString } from '../gguf/metadata.ts'
+import { ARCHITECTURES, getNumber, getNumbers, getString, underLlama } from '../gguf/metadata.ts'
 import { readEntries, SPLIT_KEYS, writable } from '../gguf/rewrite.ts'
 import type { Gguf, Metadata, TensorInfo } from '../gguf/types.ts'
 import type { MetadataEntry, RawEntry } from '../gguf/writer.ts'

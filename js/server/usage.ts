@@ -1,6 +1,6 @@
 /** What requests have in common in their answers. */
 import type { GenerateResult, SampledLogprobs, TokenLogprob } from '../api.ts'
-import { hex } from '../hex.ts'
+import { hex } from '../source/hashed.ts'
 import { utf8 } from './native.ts'
 import type { PromptToken } from './prompt-logprobs.ts'
 

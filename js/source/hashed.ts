@@ -1,7 +1,6 @@
 /** Checks a source's SHA-256 while its bytes pass by. */
 import { sha256 as ours } from '@noble/hashes/sha2.js'
 import { ArgumentError, SourceError } from '../errors.ts'
-import { hex } from '../hex.ts'
 import { Queue } from './async.ts'
 import { checkRange } from './range.ts'
 import type { Sha256, Source } from './source.ts'
@@ -116,4 +115,9 @@ class HashedSource implements Source {
     this.#hash ??= (await this.#source.sha256?.()) ?? ours.create()
     return this.#hash
   }
+}
+
+/** Bytes as hexadecimal digits, two each, with a text before each byte's. */
+export function hex(bytes: Uint8Array, before = ''): string {
+  return Array.from(bytes, (byte) => before + byte.toString(16).padStart(2, '0')).join('')
 }
