@@ -66,7 +66,7 @@ const OPTIONS = {
 const TERSER = {
   module: true,
   ecma: 2022,
-  compress: { passes: 3 },
+  compress: { passes: 3, inline: 1 },
   format: { preserve_annotations: true, max_line_len: 1000 },
 }
 const TERSER_VERSION = JSON.stringify(TERSER) + createRequire(import.meta.url)('terser/package.json').version
