@@ -158,7 +158,7 @@ export function planMemory(config: ModelConfig, tensors: ModelTensors, options: 
   }
   const { longest = Infinity } = config
   if (options.context > longest) {
-    const message = `cria computes at most ${longest} tokens of this model; ask for no longer context than that.`
+    const message = `cria runs this model with a context of at most ${longest} tokens.`
     throw new UnsupportedError('UNSUPPORTED_CONTEXT', message, options.context)
   }
   const kvPages = Math.ceil(Math.max(options.context, options.kvTokens ?? 0) / PAGE)
