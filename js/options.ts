@@ -66,6 +66,15 @@ const SAMPLER_OPTIONS: Record<keyof SamplerOptions, true> = {
   minKeep: true,
 }
 
+const BOOLEANS = ['special', 'bos', 'ignoreEos', 'showSpecial', 'logprobs', 'contextShift', 'echo'] as const
+const LEADER_OPTIONS = [...BOOLEANS, 'maxTokens', 'stop', 'topLogprobs', 'priority', 'keep'] as const
+
+/** Those of the options that are given. */
+function pick<T, K extends keyof T>(options: T, names: readonly K[]): Pick<T, K> {
+  const given = names.filter((name) => options[name] !== undefined)
+  return Object.fromEntries(given.map((name) => [name, options[name]])) as Pick<T, K>
+}
+
 /** The options of `generate` that the leader takes; nothing but these crosses to a worker. */
 export type SettledGenerate = Omit<GenerateOptions, keyof SamplerOptions | 'n' | 'onToken' | 'onPrompt' | 'signal'> & {
   sampler: SamplerOptions
@@ -75,9 +84,8 @@ export type SettledGenerate = Omit<GenerateOptions, keyof SamplerOptions | 'n' |
 export function settleGenerate(options: GenerateOptions, vocabularySize: number): SettledGenerate {
   checkObject(options)
   checkCamelCase(options)
-  const { maxTokens, stop, special, bos, ignoreEos, showSpecial, logprobs, topLogprobs, priority, signal } = options
-  const { contextShift, keep, echo } = options
-  checkTypes(options, 'boolean', ['special', 'bos', 'ignoreEos', 'showSpecial', 'logprobs', 'contextShift', 'echo'])
+  const { maxTokens, stop, topLogprobs, priority, keep, signal } = options
+  checkTypes(options, 'boolean', BOOLEANS)
   whole('keep', keep, -1, MOST_CONTEXT, 0)
   whole('n', options.n, 1, MOST_CHOICES, 1)
   checkTypes(options, 'function', ['onToken', 'onPrompt'])
@@ -88,26 +96,9 @@ export function settleGenerate(options: GenerateOptions, vocabularySize: number)
   if (stop !== undefined) new StopMatcher(typeof stop === 'string' ? [stop] : stop)
   whole('topLogprobs', topLogprobs, 0, MOST_LOGPROBS, 0)
   if (priority !== undefined && !Number.isFinite(priority)) throw invalid('priority', 'a number', priority)
-  const sampler: Record<string, unknown> = {}
-  for (const name of Object.keys(SAMPLER_OPTIONS) as (keyof SamplerOptions)[]) {
-    if (options[name] !== undefined) sampler[name] = options[name]
-  }
+  const sampler = pick(options, Object.keys(SAMPLER_OPTIONS) as (keyof SamplerOptions)[])
   settleSampler(sampler, vocabularySize)
-  return {
-    sampler,
-    ...(maxTokens !== undefined && { maxTokens }),
-    ...(stop !== undefined && { stop }),
-    ...(special !== undefined && { special }),
-    ...(bos !== undefined && { bos }),
-    ...(ignoreEos !== undefined && { ignoreEos }),
-    ...(showSpecial !== undefined && { showSpecial }),
-    ...(logprobs !== undefined && { logprobs }),
-    ...(topLogprobs !== undefined && { topLogprobs }),
-    ...(priority !== undefined && { priority }),
-    ...(contextShift !== undefined && { contextShift }),
-    ...(keep !== undefined && { keep }),
-    ...(echo !== undefined && { echo }),
-  }
+  return { sampler, ...pick(options, LEADER_OPTIONS) }
 }
 
 export interface Settled {
