@@ -86,6 +86,24 @@ test('its multiplier takes the scale of YaRN back, as llama.cpp does', async () 
   assert.is(ignored, await logits(await stories('llama', YARN)))
 })
 
+test('the text is that of llama-server 0c1e570 on the same file', async () => {
+  const begin =
+    ', there was a little girl named Lily. She loved to play outside in the park with her friends. One day, she went to the park with her mommy and saw a big box'
+  for (const [more, text] of [
+    [{}, `${begin} with a big box. She was very happy and wanted to play with it.`],
+    [
+      { 'rope.scaling.yarn_log_multiplier': 1 },
+      `${begin}. She was very happy and decided to see what was in the park.`,
+    ],
+  ] as const) {
+    const file = await stories('mistral3', { ...YARN, 'rope.scaling.original_context_length': 128, ...more })
+    const model = await load(file, { threads: 1 })
+    const told = await model.generate('Once upon a time', { temperature: 0, maxTokens: 90, ignoreEos: true }).result()
+    assert.ok(told.text.startsWith(text), told.text)
+    await model.close()
+  }
+})
+
 test('beyond the original context it scales queries: refused, and not the default', async () => {
   const file = await stories('mistral3', { ...YARN, 'attention.temperature_scale': 0.1 })
   const model = await load(file, { threads: 1 })
