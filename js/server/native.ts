@@ -1,6 +1,7 @@
 /** Endpoints that tell of models and their texts, in the shapes of OpenAI and llama-server. */
 import type { Model } from '../api.ts'
 import { UnsupportedError } from '../errors.ts'
+import { utf8 } from './usage.ts'
 
 /** An entry of `/v1/models`. */
 export function modelEntry(name: string, { info }: Model, created: number): object {
@@ -60,13 +61,4 @@ export function tokenize(model: Model, body: TokenizeBody): object {
   // As llama-server: the text of a token, or its bytes where they are none.
   const pieceOf = (bytes: Uint8Array): string | number[] => utf8(bytes) ?? Array.from(bytes)
   return { tokens: tokens.map((id) => ({ id, piece: pieceOf(model.tokenBytes(id, { special: true })) })) }
-}
-
-/** The text of a token's bytes, undefined where they are none by themselves. */
-export function utf8(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch {
-    return undefined
-  }
 }

@@ -1,7 +1,6 @@
 /** What requests have in common in their answers. */
 import type { GenerateResult, SampledLogprobs, TokenLogprob } from '../api.ts'
 import { hex } from '../source/hashed.ts'
-import { utf8 } from './native.ts'
 import type { PromptToken } from './prompt-logprobs.ts'
 
 /** @param n choices of each prompt: a prompt is counted once */
@@ -32,6 +31,15 @@ export function now(): number {
 export function chatLogprobs(tokens: readonly SampledLogprobs[]): object {
   const told = ({ text, logprob, bytes }: TokenLogprob) => ({ token: text, logprob, bytes: Array.from(bytes) })
   return { content: tokens.map((token) => ({ ...told(token), top_logprobs: token.top.map(told) })), refusal: null }
+}
+
+/** The text of a token's bytes, undefined where they are none by themselves. */
+export function utf8(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    return undefined
+  }
 }
 
 /** As OpenAI writes a token: its text, or `bytes:\xf0\x9f` where it is none by itself. */
