@@ -48,42 +48,36 @@ async function stories(
   return concat(writeGguf([...named, ...stored, ...added], tensors))
 }
 
-async function logits(file: Uint8Array): Promise<string> {
-  const model = await load(file, { threads: 1, context: ORIGINAL })
+/** Of stories() with these arguments. */
+async function logits(...args: Parameters<typeof stories>): Promise<Float32Array> {
+  const model = await load(await stories(...args), { threads: 1, context: ORIGINAL })
   try {
-    return bits((await model.logits(TOKENS)).data)
+    return (await model.logits(TOKENS)).data
   } finally {
     await model.close()
   }
 }
 
 test('mistral3 is llama by its own keys', async () => {
-  const plain = await logits(await stories('llama'))
-  assert.is(await logits(await stories('mistral3')), plain)
-  assert.is.not(await logits(await stories('mistral3', YARN)), plain)
-  assert.is(await logits(await stories('mistral3', YARN)), await logits(await stories('llama', YARN)))
+  const plain = bits(await logits('llama'))
+  assert.is(bits(await logits('mistral3')), plain)
+  const scaled = bits(await logits('mistral3', YARN))
+  assert.is.not(scaled, plain)
+  assert.is(scaled, bits(await logits('llama', YARN)))
   const model = await load(await stories('mistral3'), { threads: 1 })
   assert.is(model.info.architecture, 'mistral3')
   await model.close()
 })
 
 test('its multiplier takes the scale of YaRN back, as llama.cpp does', async () => {
-  const scaled = await logits(await stories('mistral3', { ...YARN, 'rope.scaling.yarn_log_multiplier': 1 }))
-  const attn_factor = 1 / (1 + 0.1 * log(FACTOR))
-  const same = await load(await stories('llama', { ...YARN, 'rope.scaling.attn_factor': attn_factor }), { threads: 1 })
-  const other = await load(await stories('mistral3', { ...YARN, 'rope.scaling.yarn_log_multiplier': 1 }), {
-    threads: 1,
-    context: ORIGINAL,
-  })
-  const [want, got] = [(await same.logits(TOKENS)).data, (await other.logits(TOKENS)).data]
+  const multiplied = { ...YARN, 'rope.scaling.yarn_log_multiplier': 1 }
+  const got = await logits('mistral3', multiplied)
+  const want = await logits('llama', { ...YARN, 'rope.scaling.attn_factor': 1 / (1 + 0.1 * log(FACTOR)) })
   // The factor in the file is rounded to f32.
   assert.ok(want.every((value, i) => Math.abs(value - got[i]!) < 1e-4))
-  await same.close()
-  await other.close()
-  assert.is.not(scaled, await logits(await stories('mistral3', YARN)))
+  assert.is.not(bits(got), bits(await logits('mistral3', YARN)))
   // A llama file with the key is not scaled.
-  const ignored = await logits(await stories('llama', { ...YARN, 'rope.scaling.yarn_log_multiplier': 1 }))
-  assert.is(ignored, await logits(await stories('llama', YARN)))
+  assert.is(bits(await logits('llama', multiplied)), bits(await logits('llama', YARN)))
 })
 
 test('the text is that of llama-server 0c1e570 on the same file', async () => {
