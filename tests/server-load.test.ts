@@ -10,8 +10,8 @@ test('64 streaming clients: no request fails, no page of the cache is lost, memo
   const report = await loadTest({ model: STORIES, clients: 64, seconds: 8, flags })
   const { completed, left, toldToWait, failures, differing, resident, metrics, code } = report
   assert.equal([failures, differing, code], [[], [], 0])
-  // How many is a matter of the machine.
-  assert.ok(completed > 20 && left > 10, `${completed} completed, ${left} left`)
+  // More than there are clients, and more than a third of these: places are taken again. How many is a matter of the machine.
+  assert.ok(completed > 64 && left > 22, `${completed} completed, ${left} left`)
   assert.equal(Object.keys(toldToWait), ['429'])
   const pages = [...metrics].filter(([name]) => /^cria:kv_pages\{.*state="used"/.test(name))
   assert.equal(
