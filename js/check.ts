@@ -1,5 +1,5 @@
-/** Options of the wrong kind, as errors that name the option, the rule and the value. */
-import { ArgumentError } from './errors.ts'
+/** Arguments of the wrong kind, as errors that name the option, the rule and the value. */
+import { ArgumentError, SourceError } from './errors.ts'
 
 export function invalid(name: string, rule: string, value: unknown): ArgumentError {
   const shown =
@@ -35,4 +35,14 @@ export function checkTypes(options: object, type: 'boolean' | 'function' | 'stri
     const value = (options as Record<string, unknown>)[name]
     if (value !== undefined && typeof value !== type) throw invalid(name, `a ${type}`, value)
   }
+}
+
+/** Refuses a read that leaves the source. */
+export function checkRange(source: { name: string; size: number }, target: Uint8Array, offset: number): void {
+  if (Number.isSafeInteger(offset) && offset >= 0 && offset + target.length <= source.size) return
+  throw new SourceError(
+    'SOURCE_RANGE',
+    `${target.length} bytes at offset ${offset} were asked of ${source.name}, which has ${source.size}.`,
+    offset,
+  )
 }

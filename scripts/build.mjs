@@ -238,8 +238,9 @@ async function bundle() {
   for (const [path, text] of modules) {
     // Modules that only pass on what others export become empty chunks.
     if (text.trim() === '') continue
-    const code = text.replaceAll(/import"([^"]+)";/g, (statement, from) =>
-      modules.get(join(dirname(path), from))?.trim() === '' ? '' : statement,
+    // Modules that are imported for nothing are on their way sooner in a browser; Node would only read more.
+    const code = text.replaceAll(/import"(\.[^"]+)";/g, (statement, from) =>
+      forNode(path) || modules.get(join(dirname(path), from))?.trim() === '' ? '' : statement,
     )
     const out = rename(path, names)
     mkdirSync(dirname(out), { recursive: true })
@@ -253,6 +254,11 @@ async function bundle() {
     start,
     `${outputFiles.length} modules, ${outputFiles.reduce((sum, { contents }) => sum + contents.length, 0)} bytes`,
   )
+}
+
+/** Whether a file of dist/ is an entry for Node. */
+function forNode(path) {
+  return /platform\/node\.ts|provide:node/.test(ENTRIES[basename(path, '.js')]) && dirname(path) === DIST
 }
 
 /** Resolves what ENTRIES are written in. `inlined`: the module of that name. */

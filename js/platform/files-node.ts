@@ -1,8 +1,8 @@
 /** Files where `node:fs` exists: Node, Deno, Bun. */
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { checkRange } from '../check.ts'
 import { ArgumentError, SourceError, throwIfAborted } from '../errors.ts'
-import { checkRange } from '../source/range.ts'
 import type { Source } from '../source/source.ts'
 
 /** Bytes read between two looks at the signal. */

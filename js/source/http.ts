@@ -2,11 +2,12 @@
  * A file behind HTTP. One streaming response serves reads in file order; a jump closes it and asks again with a Range.
  * Servers that ignore Range are read from the start.
  */
+
+import { checkRange } from '../check.ts'
 import { SourceError } from '../errors.ts'
 import { Queue, untilAborted } from './async.ts'
 import { type Answer, Client } from './http-client.ts'
 import { blobSource } from './memory.ts'
-import { checkRange } from './range.ts'
 import type { Source, SourceOptions } from './source.ts'
 
 /** A gap up to this many bytes is read and thrown away rather than jumped with a new request. */
