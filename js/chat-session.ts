@@ -81,7 +81,7 @@ export class ModelChat implements Chat {
       },
       options,
       (result) => {
-        if (turns === this.turns) this.spoken = this.remembered(rendered, result)
+        if (turns === this.turns) this.spoken = spokenOf(rendered, result)
       },
     )
     try {
@@ -102,19 +102,12 @@ export class ModelChat implements Chat {
 
   /** Ids of the last turn and the text that goes on from there, where the rendering allows it; else the whole text. */
   private prompt(rendered: string): Prompt {
-    const { spoken, model } = this
-    // SentencePiece would put a space before a text that goes on.
-    if (!spoken || model.tokenizer.kind !== 'bpe' || !rendered.startsWith(spoken.text)) return rendered
+    const { spoken } = this
+    if (!spoken || !rendered.startsWith(spoken.text)) return rendered
     return { ids: spoken.ids, text: rendered.slice(spoken.text.length) }
   }
+}
 
-  private remembered(rendered: string, { promptIds, ids, text, stop }: InternalResult): Spoken | undefined {
-    const { tokenizer } = this.model
-    if (tokenizer.kind !== 'bpe' || stop !== undefined) return undefined
-    const last = ids.at(-1)
-    const said = last !== undefined && tokenizer.isEndOfGeneration(last) ? ids.slice(0, -1) : ids
-    // Bytes that are no whole character would not come back the same.
-    if (tokenizer.detokenize(said, { special: true }) !== text) return undefined
-    return { text: rendered + text, ids: [...promptIds, ...said] }
-  }
+function spokenOf(rendered: string, { text, said }: InternalResult): Spoken | undefined {
+  return said && { text: rendered + text, ids: said }
 }

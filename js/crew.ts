@@ -22,7 +22,7 @@ import type { SchedulerStatus } from './engine/scheduler.ts'
 import type { SegmentHandle } from './engine/wasm.ts'
 import { AbortError, CriaError, throwIfAborted, WorkerError } from './errors.ts'
 import type { WorkerHandle } from './platform/types.ts'
-import { carryErrors } from './rpc.ts'
+import { carryErrors, Unpacked } from './rpc.ts'
 import { untilAborted } from './source/async.ts'
 
 /** The leader as the façade calls it: in a worker, or in process. */
@@ -79,6 +79,7 @@ export class Crew {
     const crossing = reader && this.workers.length > 0 ? crossingReader(reader) : reader
     const { opened, segments } = await this.call(async () => this.leader.open(spec, options, crossing))
     this.segments = segments
+    if (this.workers.length > 0) opened.metadata = new Unpacked(opened.metadata)
     for (let thread = 1; thread < options.threads; thread++) {
       const start = {
         wasm: options.wasm?.[opened.isa] ?? opened.isa,

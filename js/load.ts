@@ -45,8 +45,7 @@ export async function load(input: ModelInput, options: LoadOptions = {}): Promis
   const warn = (opened: Opened): void => warnOfContext(opened, onWarning)
   return start(input, options, settled, warn, (crew, opened) => {
     const info = describe(opened, settled)
-    const metadata = new Map(opened.metadata)
-    return new CriaModel(info, crew, metadata, onWarning, reloader(input, options, settled, crew, opened))
+    return new CriaModel(info, crew, opened, onWarning, reloader(input, options, settled, crew, opened))
   })
 }
 
@@ -194,8 +193,7 @@ function warnOfContext({ context, config }: Opened, onWarning: (warning: CriaWar
 }
 
 function describe(opened: Opened, settled: Settled): ModelInfo {
-  const { config } = opened
-  const metadata = new Map(opened.metadata)
+  const { config, metadata } = opened
   const template = metadata.get('tokenizer.chat_template')
   return {
     name: config.name,

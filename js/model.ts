@@ -23,10 +23,9 @@ import { ModelChat } from './chat-session.ts'
 import { checkObject, checkTypes, invalid } from './check.ts'
 import type { Crew } from './crew.ts'
 import type { GenerateRequest, InternalResult, Prompt } from './engine/generate.ts'
-import type { CallEvent } from './engine/leader.ts'
+import type { CallEvent, Opened } from './engine/leader.ts'
 import { AbortError, ArgumentError, ClosedError, throwIfAborted, UnsupportedError } from './errors.ts'
 import { RunningGeneration } from './generation.ts'
-import type { Metadata } from './gguf/types.ts'
 import { measureImatrix } from './imatrix/imatrix.ts'
 import { type SettledGenerate, settleGenerate } from './options.ts'
 import { measurePerplexity } from './perplexity/perplexity.ts'
@@ -37,7 +36,7 @@ import { checkSignal } from './source/check.ts'
 import { createTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts'
 
 export class CriaModel implements Model {
-  /** Made when first needed: generation tokenizes in the leader. */
+  /** Made when first needed, which for a large vocabulary takes a while: generation and chat tokenize in the leader. */
   private tokenizerMade: Tokenizer | undefined
   private readonly closing = new AbortController()
   /** The crew to come, while the model is loaded again. */
@@ -48,7 +47,7 @@ export class CriaModel implements Model {
   constructor(
     readonly info: ModelInfo,
     private crew: Crew,
-    private metadata: Metadata,
+    private opened: Pick<Opened, 'metadata' | 'bosToken' | 'eosToken'>,
     private readonly onWarning: (warning: CriaWarning) => void,
     private readonly reload?: (signal: AbortSignal) => Promise<Crew>,
   ) {}
@@ -74,8 +73,8 @@ export class CriaModel implements Model {
   render(messages: readonly ChatMessage[], options: ChatOptions, addGenerationPrompt: boolean): string {
     checkObject(options)
     if (options.special === false) throw invalid('special', 'true in a chat', false)
-    const tokenizer = this.tokenizer
-    const named = this.metadata.get('tokenizer.chat_template.tool_use')
+    const { metadata, bosToken, eosToken } = this.withVocabulary()
+    const named = metadata.get('tokenizer.chat_template.tool_use')
     const toolUse = typeof named === 'string' ? named : undefined
     const { template, warning } = chooseTemplate({
       ggufTemplate: (options.tools?.length && toolUse) || this.info.chatTemplate || toolUse,
@@ -84,12 +83,11 @@ export class CriaModel implements Model {
     })
     if (warning && !this.warned) this.onWarning(warning)
     if (warning) this.warned = true
-    const text = (id: number | undefined): string => (id === undefined ? '' : tokenizer.tokenText(id))
     return renderChat({
       template,
       messages,
-      bosToken: text(tokenizer.bos),
-      eosToken: text(tokenizer.eos),
+      bosToken,
+      eosToken,
       addGenerationPrompt,
       ...(options.tools && { tools: options.tools }),
       ...(options.templateVariables && { variables: options.templateVariables }),
@@ -97,9 +95,9 @@ export class CriaModel implements Model {
   }
 
   private templateVocabulary(): { has(token: string): boolean; model?: string } {
-    const tokens = this.metadata.get('tokenizer.ggml.tokens')
-    const model = this.metadata.get('tokenizer.ggml.model')
-    const has = (token: string): boolean => Array.isArray(tokens) && (tokens as string[]).includes(token)
+    const { metadata } = this.opened
+    const model = metadata.get('tokenizer.ggml.model')
+    const has = (token: string): boolean => (metadata.get('tokenizer.ggml.tokens') as string[]).includes(token)
     return { has, ...(typeof model === 'string' && { model }) }
   }
 
@@ -118,14 +116,15 @@ export class CriaModel implements Model {
   }
 
   get tokenizer(): Tokenizer {
-    this.checkOpen()
-    if (!this.tokenizerMade) {
-      if (!this.metadata.has('tokenizer.ggml.model')) {
-        throw new UnsupportedError('NO_TOKENIZER', 'The model’s file has no vocabulary: only token ids can be used.')
-      }
-      this.tokenizerMade = createTokenizer(this.metadata)
-    }
+    const { metadata } = this.withVocabulary()
+    this.tokenizerMade ??= createTokenizer(metadata)
     return this.tokenizerMade
+  }
+
+  private withVocabulary(): typeof this.opened {
+    this.checkOpen()
+    if (this.opened.metadata.has('tokenizer.ggml.model')) return this.opened
+    throw new UnsupportedError('NO_TOKENIZER', 'The model’s file has no vocabulary: only token ids can be used.')
   }
 
   async logits(
@@ -210,7 +209,7 @@ export class CriaModel implements Model {
     await this.crew.close(closedError())
     await this.reloading?.catch(() => {})
     // Whoever still holds the model should not hold its vocabulary.
-    this.metadata = new Map()
+    this.opened = { ...this.opened, metadata: new Map() }
     this.tokenizerMade = undefined
   }
 
@@ -261,7 +260,7 @@ export class CriaModel implements Model {
       run: async (onText) => {
         const all = await this.runChoices(prompt, options, stopped.signal, onText)
         onResult?.(all[0]!)
-        const [first, ...others] = all.map(({ promptIds: _, ...result }): GenerateResult => result)
+        const [first, ...others] = all.map(({ said: _, ...result }): GenerateResult => result)
         return others.length > 0 ? { ...first!, choices: [first!, ...others] } : first!
       },
       stop: () => stopped.abort(),
@@ -340,13 +339,8 @@ export class CriaModel implements Model {
     if (typeof prompt !== 'function') return { ...settled, prompt: promptOf(prompt) }
     const rendered = prompt()
     // A rendered template that begins with BOS must not get a second one.
-    const begun = typeof rendered === 'string' && this.beginsWithBos(rendered)
+    const begun = typeof rendered === 'string' && beginsWithBos(rendered, this.opened.bosToken)
     return { ...(begun && { bos: false }), ...settled, prompt: rendered }
-  }
-
-  private beginsWithBos(text: string): boolean {
-    const { bos } = this.tokenizer
-    return bos !== undefined && beginsWithBos(text, this.tokenizer.tokenText(bos))
   }
 }
 

@@ -1,6 +1,10 @@
-/** Errors across comlink: with their class, code and value, which structured cloning loses. */
+/**
+ * What crosses comlink in another form: errors, with their class, code and value, which structured cloning loses, and a
+ * vocabulary, whose strings would hold up whoever gets them.
+ */
 import { transferHandlers } from 'comlink'
 import { deserializeError, type SerializedError, serializeError } from './errors.ts'
+import type { Metadata, MetadataValue } from './gguf/types.ts'
 
 /** Replaces comlink's way of throwing, on both sides. */
 export function carryErrors(): void {
@@ -12,4 +16,26 @@ export function carryErrors(): void {
       throw deserializeError(data as SerializedError)
     },
   })
+}
+
+/** Half a character, which no text has that was read as UTF-8: before each string of a list that crosses as one. */
+const MARK = '\ud800'
+
+/** Metadata as they cross, for {@link Unpacked}: the 400,000 strings of Llama 3 block who gets them for 50 ms, one does not. */
+export function pack(metadata: Metadata): Metadata {
+  const strings = (value: MetadataValue): boolean => Array.isArray(value) && typeof value[0] === 'string'
+  return new Map(
+    Array.from(metadata, ([key, value]) => [key, strings(value) ? MARK + (value as string[]).join(MARK) : value]),
+  )
+}
+
+/** Metadata that crossed: a list is one again when it is asked for. */
+export class Unpacked extends Map<string, MetadataValue> {
+  override get(key: string): MetadataValue | undefined {
+    const value = super.get(key)
+    if (typeof value !== 'string' || !value.startsWith(MARK)) return value
+    const list = value.slice(1).split(MARK)
+    this.set(key, list)
+    return list
+  }
 }

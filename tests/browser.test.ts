@@ -2,11 +2,11 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { SMOLLM, STORIES } from './api-helpers.ts'
+import { STORIES } from './api-helpers.ts'
 import { chromium } from './runtimes/chromium.ts'
 import { type Driver, type Runtime, startServer } from './runtimes/driver.ts'
 import { nodeDriver } from './runtimes/node.ts'
-import { hasShared, shared, sharedTest } from './shared.ts'
+import { shared, sharedTest } from './shared.ts'
 
 interface Failure {
   name: string
@@ -23,19 +23,9 @@ interface Told {
   isolated: boolean
 }
 
-interface MainThread {
-  /** Of a task that blocks on purpose. */
-  seen: number
-  long: number[]
-  tokens: number
-  aborts: { code: string; milliseconds: number }[]
-}
-
 const STORY = { kv: 'f32', generate: { maxTokens: 255 } }
 /** Milliseconds: what is at once, on a machine that does other things too. */
 const SOON = 1000
-/** Milliseconds within which an abort takes effect. */
-const ABORT = 200
 /** Chromium gives a worker that is ended two seconds for what it is doing. */
 const AFTER_GRACE = 4000
 
@@ -49,13 +39,8 @@ const LAME = [
   ...['simd', 'relaxed'].flatMap((isa) => ['--file', `/lamer/${isa}.wasm=dist/${isa}.wasm`]),
 ]
 
-const MODEL = hasShared ? ['--file', `/smollm=${SMOLLM}`] : []
-
 /** Two servers of the same files, with and without the headers that threads need. */
-const [isolating, plain] = await Promise.all([
-  startServer([...LAME, ...MODEL]),
-  startServer(['--no-isolation', ...MODEL]),
-])
+const [isolating, plain] = await Promise.all([startServer([...LAME]), startServer(['--no-isolation'])])
 test.after(() => {
   for (const server of [isolating, plain]) server.close()
 })
@@ -170,28 +155,6 @@ function run(driver: Driver): void {
       assert.is(told.threads, 2)
     }
   })
-
-  sharedTest(
-    'the main thread is never blocked while a model loads and generates, and an abort is soon felt',
-    async () => {
-      for (const server of [isolating, plain]) {
-        const page = server === isolating ? isolated : bare
-        const run = { model: `${server.url}smollm`, options: {}, tokens: 30 }
-        let done = await page.run<MainThread>('mainThread', run)
-        // What else the machine does makes a task long now and then; what cria does would be long each time.
-        for (let again = 0; again < 2 && done.long.length > 0; again++) {
-          done = await page.run<MainThread>('mainThread', run)
-        }
-        assert.is(done.seen, 1, 'the observer sees a task that blocks')
-        assert.equal(done.long, [], 'milliseconds')
-        assert.is(done.tokens, 30)
-        for (const { code, milliseconds } of done.aborts) {
-          assert.is(code, 'ABORTED')
-          assert.ok(milliseconds <= ABORT, `${milliseconds} ms`)
-        }
-      }
-    },
-  )
 
   test('close ends what is under way', async () => {
     for (const runtime of [isolated, bare]) {

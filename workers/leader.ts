@@ -2,10 +2,17 @@
 import { expose } from 'comlink'
 import * as platform from '#platform'
 import { Leader } from '../js/engine/leader.ts'
-import { carryErrors } from '../js/rpc.ts'
+import { carryErrors, pack } from '../js/rpc.ts'
+
+class WorkerLeader extends Leader {
+  override async open(...args: Parameters<Leader['open']>): ReturnType<Leader['open']> {
+    const { opened, segments } = await super.open(...args)
+    return { opened: { ...opened, metadata: pack(opened.metadata) }, segments }
+  }
+}
 
 export function start(): void {
   carryErrors()
   const port = platform.parent()
-  expose(new Leader((events) => port.postMessage({ events })), port.endpoint)
+  expose(new WorkerLeader((events) => port.postMessage({ events })), port.endpoint)
 }

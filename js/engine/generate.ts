@@ -35,7 +35,8 @@ export interface GenerateEvents {
   onToken(id: number, text: string, logprobs?: SampledLogprobs): void
 }
 
-export type InternalResult = GenerateResult & { promptIds: number[] }
+/** `said`: the ids of prompt and answer, where another text may go on from them. */
+export type InternalResult = GenerateResult & { said: number[] | undefined }
 
 /** The ids of a prompt. @throws UnsupportedError where a text meets a model without a vocabulary. */
 export function promptIds(
@@ -151,8 +152,18 @@ export class Generation implements Work {
       completionTokens: out.length,
       seed: this.sampler.seed,
       timings: timingsOf(prompted - start, generated, promptTokens - cachedTokens, out.length),
-      promptIds: [...prompt],
+      said: this.said(),
     }
+  }
+
+  private said(): number[] | undefined {
+    const { tokenizer, text, out } = this
+    // SentencePiece would put a space before a text that goes on.
+    if (tokenizer?.kind !== 'bpe' || text.stopped !== undefined) return undefined
+    const last = out.at(-1)
+    const ids = last !== undefined && tokenizer.isEndOfGeneration(last) ? out.slice(0, -1) : out
+    // Bytes that are no whole character would not come back the same.
+    return tokenizer.detokenize(ids, { special: true }) === text.all ? [...this.prompt, ...ids] : undefined
   }
 }
 

@@ -7,7 +7,7 @@ import * as platform from '#platform'
 import type { Embeddings, KvType, SampledLogprobs } from '../api.ts'
 import { ArgumentError, throwIfAborted, UnsupportedError } from '../errors.ts'
 import { readModel } from '../gguf/shards.ts'
-import type { Gguf, MetadataValue } from '../gguf/types.ts'
+import type { Gguf, Metadata } from '../gguf/types.ts'
 import { openModel } from '../source/shards.ts'
 import type { Part, Source, SourceOptions } from '../source/source.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
@@ -71,7 +71,10 @@ interface Weights {
 
 export interface Opened extends Chosen, Weights {
   fileBytes: number
-  metadata: [string, MetadataValue][]
+  metadata: Metadata
+  /** Texts of BOS and EOS; '' where there is none. */
+  bosToken: string
+  eosToken: string
   config: Engine['config']
   context: number
   memoryBytes: number
@@ -127,7 +130,7 @@ export class Leader {
       const { batch, parallel } = options
       const limits = { batch, parallel, ...(breathe && { passMs: PASS_MS }) }
       this.scheduler = new Scheduler(this.engine, limits, platform.breathe, () => this.flush())
-      const opened = { ...describe(gguf, this.engine), ...weights, ...chosen }
+      const opened = { ...describe(gguf, this.engine, this.tokenizer), ...weights, ...chosen }
       return { opened, segments: options.shared ? segments : [] }
     } catch (error) {
       await source.close()
@@ -301,12 +304,19 @@ function countWeights(gguf: Gguf): Weights {
   return { type, parameters: [...counts.values()].reduce((a, b) => a + b, 0) }
 }
 
-/** What the façade shows, and the metadata for its own tokenizer. */
-function describe(gguf: Gguf, engine: Engine): Omit<Opened, keyof Chosen | keyof Weights> {
+/** What the façade shows, what it renders chats with, and the metadata for its own tokenizer. */
+function describe(
+  gguf: Gguf,
+  engine: Engine,
+  tokenizer: Tokenizer | undefined,
+): Omit<Opened, keyof Chosen | keyof Weights> {
   const { config, plan } = engine
+  const text = (id: number | undefined): string => (id === undefined ? '' : tokenizer!.tokenText(id))
   return {
     fileBytes: gguf.fileBytes,
-    metadata: [...gguf.metadata],
+    metadata: gguf.metadata,
+    bosToken: text(tokenizer?.bos),
+    eosToken: text(tokenizer?.eos),
     config,
     context: engine.context,
     memoryBytes: plan.totalBytes,

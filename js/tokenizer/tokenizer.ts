@@ -5,7 +5,7 @@ import type { Metadata } from '../gguf/types.ts'
 import { BYTE, CONTROL, NORMAL, RSTRIP, UNKNOWN, USER_DEFINED } from './attributes.ts'
 import { byteLevelEncoder } from './bpe.ts'
 import { byteOfHexToken, bytesOfVisible, utf8 } from './bytes.ts'
-import { SpecialTokens } from './special.ts'
+import { type SpecialToken, SpecialTokens } from './special.ts'
 import { SPACE_MARK, sentencePieceEncoder } from './spm.ts'
 import { wellFormed } from './unicode.ts'
 import { readVocabulary, type Vocabulary } from './vocabulary.ts'
@@ -71,24 +71,40 @@ export function createTokenizer(metadata: Metadata): Tokenizer {
 
 const SPACE_BYTE = 0x20
 
+interface Encoder {
+  /** Special tokens to look for: all of them, and those that are looked for in any case. */
+  readonly all: SpecialTokens
+  readonly userDefined: SpecialTokens
+  /** Appends the ids of a text without special tokens. */
+  encode(text: string, ids: number[]): void
+}
+
+function createEncoder(vocabulary: Vocabulary): Encoder {
+  const { attributes } = vocabulary
+  const find = (wanted: (bits: number) => number | boolean): SpecialTokens => {
+    const found: SpecialToken[] = []
+    for (const [id, text] of vocabulary.tokens.entries()) {
+      const bits = attributes[id]!
+      if (wanted(bits)) found.push({ id, text, rstrip: !!(bits & RSTRIP) })
+    }
+    return new SpecialTokens(found)
+  }
+  return {
+    all: find((bits) => bits & (CONTROL | UNKNOWN | USER_DEFINED)),
+    userDefined: find((bits) => bits & USER_DEFINED && !(bits & (CONTROL | UNKNOWN))),
+    encode: vocabulary.kind === 'spm' ? sentencePieceEncoder(vocabulary) : byteLevelEncoder(vocabulary),
+  }
+}
+
 class GgufTokenizer implements Tokenizer {
   readonly kind: 'spm' | 'bpe'
   readonly vocabularySize: number
-  private readonly encode: (text: string, ids: number[]) => void
-  /** Special tokens to look for: all of them, and those that are looked for in any case. */
-  private readonly allSpecial: SpecialTokens
-  private readonly userDefined: SpecialTokens
+  /** Made when the first text is tokenized: whoever only turns ids into text does without. */
+  private encoder: Encoder | undefined
 
   constructor(private readonly vocabulary: Vocabulary) {
     this.kind = vocabulary.kind
     this.vocabularySize = vocabulary.tokens.length
-    this.encode = this.kind === 'spm' ? sentencePieceEncoder(vocabulary) : byteLevelEncoder(vocabulary)
-    const special = vocabulary.tokens
-      .map((text, id) => ({ id, text, attributes: vocabulary.attributes[id]! }))
-      .filter(({ attributes }) => attributes & (CONTROL | UNKNOWN | USER_DEFINED))
-      .map((token) => ({ ...token, rstrip: !!(token.attributes & RSTRIP) }))
-    this.allSpecial = new SpecialTokens(special)
-    this.userDefined = new SpecialTokens(special.filter(({ attributes }) => !(attributes & (CONTROL | UNKNOWN))))
   }
 
   get bos(): number | undefined {
@@ -128,13 +144,14 @@ class GgufTokenizer implements Tokenizer {
       }
       out.push(ids.bos)
     }
-    const finder = special ? this.allSpecial : this.userDefined
+    this.encoder ??= createEncoder(this.vocabulary)
+    const { all, userDefined, encode } = this.encoder
     // llama.cpp heeds the flag in SentencePiece alone; files of the other kind have it by mistake.
     const prefix = addSpacePrefix && this.kind === 'spm'
     let afterSpecial = true
-    for (const fragment of finder.split(wellFormed(text))) {
+    for (const fragment of (special ? all : userDefined).split(wellFormed(text))) {
       if (typeof fragment === 'number') out.push(fragment)
-      else this.encode(prefix && afterSpecial ? ` ${fragment}` : fragment, out)
+      else encode(prefix && afterSpecial ? ` ${fragment}` : fragment, out)
       afterSpecial = typeof fragment === 'number'
     }
     if (addEos && bos !== false && ids.eos !== undefined) out.push(ids.eos)

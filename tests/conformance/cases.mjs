@@ -255,25 +255,20 @@ async function remains() {
 }
 
 /**
- * Loads a model, generates and aborts, watching the main thread.
- * @returns milliseconds of tasks that blocked it for more than 50, and from the abort to its effect
+ * Loads a model, generates, talks and aborts: what a page does.
+ * @returns how many tokens were generated, and the milliseconds from each abort to its effect
  */
-export async function mainThread({ model, options, tokens }) {
-  const long = []
-  const observer = new PerformanceObserver((list) => long.push(...list.getEntries().map(({ duration }) => duration)))
-  observer.observe({ type: 'longtask' })
-  // Proves that the observer sees what it should: this blocks.
-  for (const end = performance.now() + 80; performance.now() < end; );
-  await sleep(50)
-  const seen = long.splice(0).length
-  const loaded = await load(model, options)
-  const { ids } = await loaded
-    .generate('Once upon a time', { temperature: 0, maxTokens: tokens, ignoreEos: true })
-    .result()
+export async function session({ model, tokens, words }) {
+  const loaded = await load(model, {})
+  const options = { temperature: 0, maxTokens: tokens, ignoreEos: true }
+  const { ids } = await loaded.generate('Once upon a time', options).result()
+  const chat = loaded.createChat({ system: 'Be brief.' })
+  for (const message of ['Hello!', 'And then?']) await chat.send(message, { maxTokens: 10 }).result()
   const aborts = []
-  for (const prompt of ['Once', 'word '.repeat(1500)]) {
+  for (const prompt of ['Once', 'word '.repeat(words)]) {
     const controller = new AbortController()
-    const work = errorOf(loaded.generate(prompt, { ignoreEos: true, signal: controller.signal }).result())
+    const endless = { ignoreEos: true, contextShift: true, signal: controller.signal }
+    const work = errorOf(loaded.generate(prompt, endless).result())
     await sleep(300)
     const began = performance.now()
     controller.abort()
@@ -281,9 +276,12 @@ export async function mainThread({ model, options, tokens }) {
     aborts.push({ code, milliseconds: performance.now() - began })
   }
   await loaded.close()
-  await sleep(50)
-  observer.disconnect()
-  return { seen, long, tokens: ids.length, aborts }
+  return { tokens: ids.length, aborts }
+}
+
+/** Does nothing but take up the thread for a while. */
+export async function busy({ milliseconds }) {
+  for (const end = performance.now() + milliseconds; performance.now() < end; );
 }
 
 /** A thread that fails before it is ready, in a promise that nobody waits for: what loading rejects with. */

@@ -1,7 +1,7 @@
 /** Chromium from the system's packages, driven by playwright-core (installed in this folder). */
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { CASE_TIMEOUT, type Driver, inPages, PAGE } from './driver.ts'
+import { CASE_TIMEOUT, call, type Driver, inPages, PAGE, withinTime } from './driver.ts'
 
 const PATH = process.env.CRIA_CHROMIUM ?? '/usr/bin/chromium'
 const PLAYWRIGHT = new URL('./node_modules/playwright-core/index.mjs', import.meta.url)
@@ -34,6 +34,8 @@ interface LaunchOptions {
 interface Browser {
   version(): string
   newPage(): Promise<Page>
+  startTracing(page: Page, options: { categories: readonly string[] }): Promise<void>
+  stopTracing(): Promise<Buffer>
   close(): Promise<void>
 }
 export interface Page {
@@ -77,4 +79,40 @@ export async function openWithExtension(folder: string, profile: string): Promis
     args: [...ARGS, ...own],
     ignoreDefaultArgs: ['--disable-extensions'],
   })
+}
+
+/**
+ * What a case gives that runs in a fresh page, and the tasks that the main thread had meanwhile, each by the milliseconds
+ * of processor time that it took: what else the machine does makes no task long.
+ */
+export async function traceTasks<T>(
+  url: string,
+  name: string,
+  argument: unknown,
+): Promise<{ result: T; tasks: number[] }> {
+  const browser = await openChromium()
+  try {
+    const page = await browser.newPage()
+    await page.goto(url + PAGE)
+    await browser.startTracing(page, { categories: ['devtools.timeline', 'disabled-by-default-devtools.timeline'] })
+    const result = await withinTime(CASE_TIMEOUT, page.evaluate<T>(call(name, argument)), name)
+    // The task that told of it has an end of its own.
+    await page.evaluate('new Promise((resolve) => setTimeout(resolve))')
+    const { traceEvents } = JSON.parse((await browser.stopTracing()).toString()) as { traceEvents: TraceEvent[] }
+    const threads = traceEvents.filter(({ name, args }) => name === 'thread_name' && args.name === 'CrRendererMain')
+    const ofMain = ({ pid, tid }: TraceEvent): boolean => threads.some((main) => main.pid === pid && main.tid === tid)
+    const tasks = traceEvents.filter((event) => event.name === 'RunTask' && ofMain(event))
+    return { result, tasks: tasks.map(({ tdur = 0 }) => tdur / 1000) }
+  } finally {
+    await browser.close()
+  }
+}
+
+/** An event of Chromium's: `tdur` is its processor time in microseconds. */
+interface TraceEvent {
+  name: string
+  pid: number
+  tid: number
+  args: { name?: string }
+  tdur?: number
 }
