@@ -1,5 +1,5 @@
 /** Workers that die, and work that is given up: what is pending ends at once, and nothing is left hanging. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
@@ -337,9 +337,20 @@ test('abort while the header, and while the weights, come from a server that sta
   await usable()
 })
 
+function linkOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path)
+  } catch {
+    // The one that the list was read through.
+    return undefined
+  }
+}
+
 sharedTest('abort at any time while a real model loads; its file is closed', async () => {
-  const open = (): number => readdirSync('/proc/self/fd').length
-  const before = open()
+  const file = realpathSync(SMOLLM)
+  // Of this file alone: Node does not close the modules that a worker which ends early was reading.
+  const open = (): string[] => readdirSync('/proc/self/fd').filter((fd) => linkOf(`/proc/self/fd/${fd}`) === file)
+  let seen = 0
   for (const how of [{ threads: 2 }, { inProcess: true }]) {
     let aborted = 0
     for (const delay of [0, 1, 20, 40, 60, 80, 120, 160]) {
@@ -347,6 +358,7 @@ sharedTest('abort at any time while a real model loads; its file is closed', asy
       const promise = load(SMOLLM, { ...how, signal: controller.signal })
       promise.catch(() => {})
       await new Promise((resolve) => setTimeout(resolve, delay))
+      seen += open().length
       controller.abort()
       const start = performance.now()
       const model = await promise.catch((error: unknown) => {
@@ -358,8 +370,11 @@ sharedTest('abort at any time while a real model loads; its file is closed', asy
     }
     assert.ok(aborted >= 4)
   }
-  await new Promise((resolve) => setTimeout(resolve, 100))
-  assert.ok(open() <= before + 2, `${open()} files are open, ${before} were`)
+  for (const end = performance.now() + SOON; open().length > 0 && performance.now() < end; ) {
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  assert.ok(seen > 0)
+  assert.equal(open(), [])
 })
 
 for (const how of [{ threads: 2 }, { inProcess: true }]) {

@@ -168,7 +168,7 @@ export class Leader {
     engine.checkTokens(ids)
     const work = new LogitsWork(ids, first, engine.config.vocabulary)
     if (first < ids.length) await this.run(call, [work])
-    return work.logits
+    return transfer(work.logits, [work.logits.buffer])
   }
 
   /** The embedding of each text. */

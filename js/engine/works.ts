@@ -7,7 +7,7 @@ export class LogitsWork implements Work {
   readonly priority = 0
   readonly output = 'logits'
   /** [ids.length - first, vocabulary] */
-  readonly logits: Float32Array
+  readonly logits: Float32Array<ArrayBuffer>
 
   /** @throws MemoryError where so many logits cannot be had */
   constructor(
@@ -86,7 +86,7 @@ export class EmbedWork implements Work {
   }
 }
 
-function allocateLogits(rows: number, vocabulary: number): Float32Array {
+function allocateLogits(rows: number, vocabulary: number): Float32Array<ArrayBuffer> {
   try {
     return new Float32Array(rows * vocabulary)
   } catch (cause) {
