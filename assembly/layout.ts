@@ -127,6 +127,7 @@ export const MODEL_VB = 168
 export const MODEL_N = 140
 export const MODEL_TOKENS = 144 // i32 [batch]
 export const MODEL_POSITIONS = 148 // i32 [batch]
+export const MODEL_QUERY_SCALES = 288 // f32 [batch], what each row's queries are multiplied by
 export const MODEL_TABLES = 152 // i32 [batch], address of each row's page table
 export const MODEL_N_OUTPUTS = 156
 export const MODEL_OUTPUTS = 160 // i32 [outputs], rows of x whose logits are wanted

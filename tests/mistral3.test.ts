@@ -1,6 +1,6 @@
 /** Files of the mistral3 architecture, and chat templates for tools: stories260K with other metadata. */
 import { readFileSync } from 'node:fs'
-import { type ChatOptions, load, UnsupportedError } from 'cria'
+import { type ChatOptions, load } from 'cria'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { readGguf } from '../js/gguf/reader.ts'
@@ -8,7 +8,7 @@ import { readEntries } from '../js/gguf/rewrite.ts'
 import { type MetadataEntry, type RawEntry, writeGguf } from '../js/gguf/writer.ts'
 import { log } from '../js/math.ts'
 import { bytesSource } from '../js/source/memory.ts'
-import { bits, fails, STORIES } from './api-helpers.ts'
+import { bits, STORIES } from './api-helpers.ts'
 import { concat } from './gguf-helpers.ts'
 
 const TOKENS = Array.from({ length: 60 }, (_, i) => (i * 97 + 1) % 512)
@@ -98,12 +98,27 @@ test('the text is that of llama-server 0c1e570 on the same file', async () => {
   }
 })
 
-test('beyond the original context it scales queries: refused, and not the default', async () => {
-  const file = await stories('mistral3', { ...YARN, 'attention.temperature_scale': 0.1 })
-  const model = await load(file, { threads: 1 })
-  assert.equal([model.info.context, model.info.trainedContext], [ORIGINAL, ORIGINAL])
-  await model.close()
-  await fails(() => load(file, { threads: 1, context: ORIGINAL + 1 }), UnsupportedError, 'UNSUPPORTED_CONTEXT')
+test('beyond the original context it scales queries: llama-server’s text, the same bits in any batch', async () => {
+  const original = { ...YARN, 'rope.scaling.original_context_length': 32 }
+  const begin =
+    ", there was a little girl named Lily whoal called Tom. She loved to play outside in the park with her mommy. One day, she went to the park with her mommy's mommy to play with her toys. They saw a big box of cardboat"
+  for (const [scale, text] of [
+    [0, `${begin}s and a pretty toys. They were having so many toys in the park, but they were too much.`],
+    [0.1, `${begin} and asked, "Mommy, what is that?" They asked her mommy, "I want to go to the park to play`],
+  ] as const) {
+    const file = await stories('mistral3', { ...original, 'attention.temperature_scale': scale })
+    const model = await load(file, { threads: 1, kv: 'f32' })
+    const told = await model.generate('Once upon a time', { temperature: 0, maxTokens: 150, ignoreEos: true }).result()
+    assert.ok(told.text.startsWith(text), told.text)
+    const ids = [...model.tokenize('Once upon a time'), ...told.ids]
+    const want = bits((await model.logits(ids)).data)
+    await model.close()
+    for (const options of [{ batch: 1 }, { batch: 7, threads: 2 }, { batch: 64, threads: 2 }]) {
+      const other = await load(file, { ...options, kv: 'f32' })
+      assert.is(bits((await other.logits(ids)).data), want, JSON.stringify(options))
+      await other.close()
+    }
+  }
 })
 
 test('a template for tools is taken where there are tools, or no other', async () => {

@@ -15,6 +15,7 @@ import {
   MODEL_KV_TYPE,
   MODEL_POSITIONS,
   MODEL_QB,
+  MODEL_QUERY_SCALES,
   MODEL_ROPE,
   MODEL_ROPE_DIM,
   MODEL_ROPE_FREQS,
@@ -77,6 +78,7 @@ function place(
   const kvType = i32At(model, MODEL_KV_TYPE)
   const ropeDim = kind == VALUE ? 0 : i32At(model, MODEL_ROPE_DIM)
   const table = f32Of(pointerAt(model, MODEL_ROPE), row * i32At(model, MODEL_ROPE_DIM))
+  const scale = load<f32>(f32Of(pointerAt(model, MODEL_QUERY_SCALES), row))
   const end = min(first + GROUP_ROWS, rows)
   let head = first / headDim
   let d = first - head * headDim
@@ -105,8 +107,8 @@ function place(
     if (kind == KEY) putKey(kvType, to, d, a, b)
     else if (kind == VALUE) putValue(kvType, to, d, a, b)
     else {
-      store<f32>(f32Of(to, d), a)
-      store<f32>(f32Of(to, d), b, 4)
+      store<f32>(f32Of(to, d), a * scale)
+      store<f32>(f32Of(to, d), b * scale, 4)
     }
   }
 }

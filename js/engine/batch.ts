@@ -1,7 +1,9 @@
 /** The rows of one forward pass, and how they are told to the wasm functions. */
 import * as L from '../../assembly/layout.ts'
 import type { Activations } from './activations.ts'
+import type { ModelConfig } from './config.ts'
 import type { SegmentPlan } from './plan.ts'
+import { queryScale } from './rope.ts'
 
 /** Tokens of one sequence at positions that follow each other, and the cache pages of the sequence from position 0 on. */
 export interface Run {
@@ -41,8 +43,10 @@ export function writeBatch(
   { buffers, model }: SegmentPlan,
   runs: readonly Run[],
   units: readonly Unit[],
+  config: ModelConfig,
 ): void {
   const words = new Uint32Array(memory.buffer)
+  const floats = new Float32Array(memory.buffer)
   let row = 0
   for (const [i, { ids, position, pages }] of runs.entries()) {
     const table = buffers.pages + i * buffers.tableBytes
@@ -50,6 +54,7 @@ export function writeBatch(
     for (const [j, id] of ids.entries()) {
       words[(buffers.tokens >> 2) + row] = id
       words[(buffers.positions >> 2) + row] = position + j
+      floats[(buffers.queryScales >> 2) + row] = queryScale(config, position + j)
       words[(buffers.tables >> 2) + row] = table
       row++
     }

@@ -31,10 +31,10 @@ export interface ModelConfig {
   expertsUsed: number
   /** Context the model was trained for. */
   context: number
-  /** Most tokens of a context, where there is a limit to what cria computes. */
-  longest?: number
   epsilon: number
   attentionScale: number
+  /** How much queries grow with the logarithm of their position, in original contexts; 0 but for mistral3. */
+  temperatureScale: number
   rope: RopeConfig
 }
 
@@ -114,11 +114,7 @@ export function readConfig(gguf: Gguf): ModelConfig {
   const embedding = gguf.tensors.get('token_embd.weight')
   const vocabulary = embedding?.dimensions[1] ?? size(metadata, 'llama.vocab_size')
   checkVocabulary(metadata, vocabulary)
-  const trained = tokens(metadata, 'llama.context_length')
-  const rope = readRope(metadata, headDim, trained, architecture)
-  // mistral3 scales queries at positions from the original context on, which cria does not.
-  const isScaled = architecture === 'mistral3' && getNumber(metadata, 'llama.attention.temperature_scale', 0) !== 0
-  const context = isScaled ? Math.min(trained, rope.originalContext) : trained
+  const context = tokens(metadata, 'llama.context_length')
   return {
     name: getString(metadata, 'general.name', 'unnamed'),
     dim,
@@ -130,17 +126,15 @@ export function readConfig(gguf: Gguf): ModelConfig {
     vocabulary: checkSize('token_embd.weight', vocabulary),
     ...readExperts(metadata),
     context,
-    ...(isScaled && { longest: context }),
     epsilon: positive(metadata, 'llama.attention.layer_norm_rms_epsilon'),
-    attentionScale: readAttentionScale(metadata, headDim),
-    rope,
+    attentionScale: positiveOr(metadata, 'llama.attention.scale', 1 / Math.sqrt(headDim)),
+    temperatureScale: architecture === 'mistral3' ? positiveOr(metadata, 'llama.attention.temperature_scale', 0) : 0,
+    rope: readRope(metadata, headDim, context, architecture),
   }
 }
 
 /** 0 in files means none. */
-function readAttentionScale(metadata: Metadata, headDim: number): number {
-  const key = 'llama.attention.scale'
-  const usual = 1 / Math.sqrt(headDim)
+function positiveOr(metadata: Metadata, key: string, usual: number): number {
   return getNumber(metadata, key, usual) === 0 ? usual : positive(metadata, key, usual)
 }
 

@@ -155,7 +155,9 @@ export class Engine {
     if (this.segments.length === 0) throw new ClosedError('CLOSED', 'The model was closed; load it again to use it.')
     const rows = runs.reduce((sum, { ids }) => sum + ids.length, 0)
     const units = attentionUnits(runs, this.config.heads / this.config.kvHeads)
-    for (const [s, { memory }] of this.segments.entries()) writeBatch(memory, this.plan.segments[s]!, runs, units)
+    for (const [s, { memory }] of this.segments.entries()) {
+      writeBatch(memory, this.plan.segments[s]!, runs, units, this.config)
+    }
     const pass = (): number => {
       this.command(L.COMMAND_FORWARD)
       return runForward(this.segments, 0, this.options.threads, rows)

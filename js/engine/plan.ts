@@ -51,6 +51,7 @@ export interface PlanOptions {
 export interface Buffers {
   tokens: number
   positions: number
+  queryScales: number
   tables: number
   outputs: number
   /** Where attention's units are listed. */
@@ -155,11 +156,6 @@ export function planMemory(config: ModelConfig, tensors: ModelTensors, options: 
       `A q8_0 cache needs heads of a multiple of 32 dimensions; this model’s have ${config.headDim}. Use kv: 'f16'.`,
       config.headDim,
     )
-  }
-  const { longest = Infinity } = config
-  if (options.context > longest) {
-    const message = `cria runs this model with a context of at most ${longest} tokens.`
-    throw new UnsupportedError('UNSUPPORTED_CONTEXT', message, options.context)
   }
   const kvPages = Math.ceil(Math.max(options.context, options.kvTokens ?? 0) / PAGE)
   const planner = new Planner(config, tensors, options, kvPages)
@@ -294,6 +290,7 @@ class Planner {
     return {
       tokens: arena.take(batch * 4),
       positions: arena.take(batch * 4),
+      queryScales: arena.take(batch * 4),
       tables: arena.take(batch * 4),
       outputs: arena.take(OUTPUT_ROWS * 4),
       units: arena.take(units * 8),

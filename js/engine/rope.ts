@@ -1,6 +1,6 @@
 /** Rotary frequencies: Su et al. 2021; linear scaling: Chen et al. 2023; YaRN: Peng et al. 2023, as llama.cpp has it. */
 import { log, pow } from '../math.ts'
-import type { RopeConfig } from './config.ts'
+import type { ModelConfig, RopeConfig } from './config.ts'
 
 const TWO_PI = 6.283185307179586
 
@@ -34,4 +34,9 @@ function yarnRange(rope: RopeConfig): [number, number] {
   const { dimensions, originalContext, base } = rope
   const pair = (turns: number): number => (dimensions * log(originalContext / (turns * TWO_PI))) / (2 * log(base))
   return [Math.max(0, Math.floor(pair(rope.betaFast))), Math.min(dimensions - 1, Math.ceil(pair(rope.betaSlow)))]
+}
+
+/** What queries at a position are multiplied by. Source: llama.cpp's llm_graph_input_attn_temp. */
+export function queryScale({ temperatureScale, rope }: ModelConfig, position: number): number {
+  return 1 + temperatureScale * log(1 + Math.floor(position / rope.originalContext))
 }

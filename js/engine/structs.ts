@@ -98,6 +98,7 @@ function writeModel(
     [L.MODEL_PRIVATE_ACTS, buffers.privateActs],
     [L.MODEL_TOKENS, buffers.tokens],
     [L.MODEL_POSITIONS, buffers.positions],
+    [L.MODEL_QUERY_SCALES, buffers.queryScales],
     [L.MODEL_TABLES, buffers.tables],
     [L.MODEL_OUTPUTS, buffers.outputs],
     [L.MODEL_UNITS, buffers.units],
