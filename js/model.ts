@@ -249,7 +249,7 @@ export class CriaModel implements Model {
     throw closedError()
   }
 
-  /** A generation from a prompt, or from one that is made when its turn comes. `onResult` hears of the prompt's ids. */
+  /** A generation from a prompt, or from one that is made when its turn comes. `onResult` hears of what was said. */
   generation(
     prompt: string | readonly number[] | (() => Prompt),
     options: GenerateOptions,

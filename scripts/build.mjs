@@ -233,14 +233,19 @@ async function bundle() {
     splitting: true,
     metafile: true,
   })
+  const node = new Set(
+    Object.keys(ENTRIES)
+      .filter((name) => /platform\/node\.ts|provide:node/.test(ENTRIES[name]))
+      .map((name) => `${DIST}/${name}.js`),
+  )
   const modules = new Map(outputFiles.map(({ path, text }) => [relative('.', path), text]))
   const names = chunkNames(metafile.outputs)
   for (const [path, text] of modules) {
     // Modules that only pass on what others export become empty chunks.
     if (text.trim() === '') continue
-    // Modules that are imported for nothing are on their way sooner in a browser; Node would only read more.
+    // Chunks have no effects: one that is imported for nothing is sooner on its way to a browser, and more to read for Node.
     const code = text.replaceAll(/import"(\.[^"]+)";/g, (statement, from) =>
-      forNode(path) || modules.get(join(dirname(path), from))?.trim() === '' ? '' : statement,
+      node.has(path) || modules.get(join(dirname(path), from))?.trim() === '' ? '' : statement,
     )
     const out = rename(path, names)
     mkdirSync(dirname(out), { recursive: true })
@@ -254,11 +259,6 @@ async function bundle() {
     start,
     `${outputFiles.length} modules, ${outputFiles.reduce((sum, { contents }) => sum + contents.length, 0)} bytes`,
   )
-}
-
-/** Whether a file of dist/ is an entry for Node. */
-function forNode(path) {
-  return /platform\/node\.ts|provide:node/.test(ENTRIES[basename(path, '.js')]) && dirname(path) === DIST
 }
 
 /** Resolves what ENTRIES are written in. `inlined`: the module of that name. */

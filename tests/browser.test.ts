@@ -40,7 +40,7 @@ const LAME = [
 ]
 
 /** Two servers of the same files, with and without the headers that threads need. */
-const [isolating, plain] = await Promise.all([startServer([...LAME]), startServer(['--no-isolation'])])
+const [isolating, plain] = await Promise.all([startServer(LAME), startServer(['--no-isolation'])])
 test.after(() => {
   for (const server of [isolating, plain]) server.close()
 })

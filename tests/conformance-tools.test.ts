@@ -1,4 +1,4 @@
-/** What tools make in other runtimes is what they make here: quantized tensors and importance matrices, to the byte. */
+/** What tools make in other runtimes is what they make here, to the byte: quantized tensors, importance matrices, ids. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { writeGguf } from '../js/gguf/writer.ts'
@@ -13,7 +13,11 @@ import { all } from './runtimes/all.ts'
 import { startServer } from './runtimes/driver.ts'
 
 const CASES = './conformance/cases.mjs'
-const here = (await import(CASES)) as Record<'quantized' | 'imatrix', (argument: unknown) => Promise<string[]>>
+const here = (await import(CASES)) as {
+  quantized(argument: unknown): Promise<string[]>
+  imatrix(argument: unknown): Promise<string[]>
+  tokenized(argument: unknown): Promise<number[]>
+}
 
 /** Fixed weights, [rows, columns], of which one is far out. */
 const [ROWS, COLUMNS] = [6, 512]
@@ -54,6 +58,9 @@ const measured = {
 }
 const [matrix, ...others]: string[] = await here.imatrix({ model: STORIES, ...measured })
 
+const text = 'Once upon a time … 🦙'
+const ids = await here.tokenized({ model: STORIES, text })
+
 const server = await startServer()
 test.after(() => server.close())
 
@@ -65,11 +72,12 @@ test('types differ, and by importance', () => {
 })
 
 for (const driver of all.filter(({ brief }) => !brief)) {
-  runtimeTest(driver, 'quantized tensors and importance matrices are those of Node', async () => {
+  runtimeTest(driver, 'quantized tensors, importance matrices and ids are those of Node', async () => {
     const runtime = await driver.start({ url: server.url })
     try {
       const place = placeOf(STORIES, driver.files ? undefined : server.url)
       assert.equal(await runtime.run('imatrix', { model: place, ...measured }), [matrix, ...others])
+      assert.equal(await runtime.run('tokenized', { model: place, text }), ids)
       for (const [i, job] of jobs.entries()) {
         const hashes = await runtime.run<string[]>('quantized', job)
         // Edge functions have no wasm but what they are given.

@@ -1,6 +1,6 @@
 /** The main thread of a page while a model loads, generates, talks and is aborted. */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
@@ -20,8 +20,9 @@ test.after(() => rmSync(folder, { recursive: true, force: true }))
 /** A small model with the vocabulary of Llama 3: 128,256 tokens and 280,147 merges. */
 function large(): string {
   const out = join(folder, 'large.gguf')
+  if (existsSync(out)) return out
   const vocabulary = shared('vectors', 'tokenizers', 'llama-bpe.gguf')
-  const args = ['bench', '--shape', 'toy', '--type', 'q4_0', '--vocab', vocabulary, '--out', out, '--force']
+  const args = ['bench', '--shape', 'toy', '--type', 'q4_0', '--vocab', vocabulary, '--out', out]
   const { status, stderr } = spawnSync(process.execPath, ['dist/cli.js', ...args], { encoding: 'utf8' })
   assert.is(status, 0, stderr)
   return out

@@ -352,6 +352,10 @@ sharedTest('abort at any time while a real model loads; its file is closed', asy
   const open = (): string[] => readdirSync('/proc/self/fd').filter((fd) => linkOf(`/proc/self/fd/${fd}`) === file)
   let seen = 0
   for (const how of [{ threads: 2 }, { inProcess: true }]) {
+    const begin = performance.now()
+    await (await load(SMOLLM, how)).close()
+    const whole = performance.now() - begin
+    const waits: number[] = []
     let aborted = 0
     for (const delay of [0, 1, 20, 40, 60, 80, 120, 160]) {
       const controller = new AbortController()
@@ -365,10 +369,13 @@ sharedTest('abort at any time while a real model loads; its file is closed', asy
         assert.instance(error, AbortError)
         aborted++
       })
-      assert.ok(performance.now() - start < SOON, `${performance.now() - start} ms`)
+      waits.push(performance.now() - start)
       await model?.close()
     }
     assert.ok(aborted >= 4)
+    // Most are far from what is left of the load.
+    waits.sort((a, b) => a - b)
+    assert.ok(waits[4]! < whole / 4, `${waits} of ${whole} ms`)
   }
   for (const end = performance.now() + SOON; open().length > 0 && performance.now() < end; ) {
     await new Promise((resolve) => setTimeout(resolve, 50))

@@ -1,5 +1,6 @@
 // Queries, keys and values: the three projections as one range of row groups. A group's results are rotated (Su et al.
-// 2021, interleaved pairs as GGUF's llama architecture stores them) and put where attention reads them, right away.
+// 2021, interleaved pairs as GGUF's llama architecture stores them), queries scaled by their position, and put where
+// attention reads them, right away.
 import {
   BLOCK,
   CONTROL_OVERFLOW,
@@ -63,7 +64,7 @@ export function ropeTable(model: usize, row: i32): void {
   for (let i = 0; i < half; i++, dst += 8) storeCosSin(position * load<f64>(freqs + ((<usize>i) << 3)), scale, dst)
 }
 
-/** Eight results of one token, rows `first`… of a projection: rotates pairs and puts them in their places. */
+/** Eight results of one token, rows `first`… of a projection: rotates pairs, scales queries and puts them in their places. */
 function place(
   model: usize,
   layer: usize,

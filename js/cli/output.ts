@@ -1,6 +1,6 @@
 /** Files that commands write: whole under their name, or not at all. */
 import { rmSync } from 'node:fs'
-import { access, type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { access, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { ArgumentError, CriaError } from '../errors.ts'
 
 /**
@@ -17,16 +17,18 @@ export async function writeWhole(path: string, chunks: AsyncIterable<Uint8Array>
   const refuse = (cause: unknown): never => {
     throw unwritable(path, cause)
   }
-  let opening: Promise<FileHandle> | undefined
-  const made = (): Promise<boolean> => Promise.resolve(opening).then(Boolean, () => false)
   const ended = async (signal: NodeJS.Signals): Promise<void> => {
-    if (await made()) rmSync(temporary, { force: true })
+    if (await made) rmSync(temporary, { force: true })
     process.kill(process.pid, signal)
   }
   // Before the file comes up, which it may do before anyone hears of it.
   process.once('SIGTERM', ended).once('SIGHUP', ended)
+  const opening = open(temporary, 'wx', kind && kind.mode & 0o777)
+  const made = opening.then(
+    () => true,
+    () => false,
+  )
   try {
-    opening = open(temporary, 'wx', kind && kind.mode & 0o777)
     const handle = await opening.catch(refuse)
     let size = 0
     try {
@@ -42,7 +44,7 @@ export async function writeWhole(path: string, chunks: AsyncIterable<Uint8Array>
     await rename(temporary, place).catch(refuse)
     return size
   } catch (error) {
-    if (await made()) await rm(temporary, { force: true })
+    if (await made) await rm(temporary, { force: true })
     throw error
   } finally {
     process.off('SIGTERM', ended).off('SIGHUP', ended)

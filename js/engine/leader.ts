@@ -114,6 +114,8 @@ export class Leader {
       this.emit([{ event: 'header', done: 0, total: source.size }])
       const gguf = await readModel(source, signal)
       this.tokenizer = gguf.metadata.has('tokenizer.ggml.model') ? createTokenizer(gguf.metadata) : undefined
+      // What encodes texts is made by the first: by this one, not by the first prompt.
+      this.tokenizer?.tokenize('', { bos: false })
       const { breathe, isa: _, isaReason: __, wasm, found, ...rest } = options
       const weights = countWeights(gguf)
       const { module, ...chosen } = await chooseBuild(weights.type, gguf.fileBytes, options)

@@ -1,4 +1,5 @@
-/** Rotary frequencies: Su et al. 2021; linear scaling: Chen et al. 2023; YaRN: Peng et al. 2023, as llama.cpp has it. */
+/** Rotary frequencies: Su et al. 2021; linear scaling: Chen et al. 2023; YaRN: Peng et al. 2023, as llama.cpp has it. And
+ * the scale of queries by their position. */
 import { log, pow } from '../math.ts'
 import type { ModelConfig, RopeConfig } from './config.ts'
 

@@ -82,6 +82,14 @@ export async function imatrix({ model, ways, ids, options }) {
   return hashes
 }
 
+/** The ids of a text, by the vocabulary that came from the worker. */
+export async function tokenized({ model, text }) {
+  const loaded = await load(model)
+  const ids = loaded.tokenize(text)
+  await loaded.close()
+  return ids
+}
+
 function bytesOf(base64) {
   return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
 }
