@@ -33,8 +33,8 @@ export interface ModelConfig {
   context: number
   epsilon: number
   attentionScale: number
-  /** How much queries grow with the logarithm of their position, in original contexts; 0 but for mistral3. */
-  temperatureScale: number
+  /** Of mistral3: how much queries grow with the logarithm of their position, in original contexts. */
+  temperatureScale?: number
   rope: RopeConfig
 }
 
@@ -128,7 +128,9 @@ export function readConfig(gguf: Gguf): ModelConfig {
     context,
     epsilon: positive(metadata, 'llama.attention.layer_norm_rms_epsilon'),
     attentionScale: positiveOr(metadata, 'llama.attention.scale', 1 / Math.sqrt(headDim)),
-    temperatureScale: architecture === 'mistral3' ? positiveOr(metadata, 'llama.attention.temperature_scale', 0) : 0,
+    ...(architecture === 'mistral3' && {
+      temperatureScale: positiveOr(metadata, 'llama.attention.temperature_scale', 0),
+    }),
     rope: readRope(metadata, headDim, context, architecture),
   }
 }

@@ -38,6 +38,6 @@ function yarnRange(rope: RopeConfig): [number, number] {
 }
 
 /** What queries at a position are multiplied by. Source: llama.cpp's llm_graph_input_attn_temp. */
-export function queryScale({ temperatureScale, rope }: ModelConfig, position: number): number {
+export function queryScale({ temperatureScale = 0, rope }: ModelConfig, position: number): number {
   return 1 + temperatureScale * log(1 + Math.floor(position / rope.originalContext))
 }
