@@ -98,18 +98,24 @@ test('the text is that of llama-server 0c1e570 on the same file', async () => {
   }
 })
 
-test('beyond the original context it scales queries: llama-server’s text, the same bits in any batch', async () => {
+test('beyond the original context it scales queries: the text of llama-server 0c1e570, the same bits in any batch', async () => {
   const original = { ...YARN, 'rope.scaling.original_context_length': 32 }
   const begin =
     ", there was a little girl named Lily whoal called Tom. She loved to play outside in the park with her mommy. One day, she went to the park with her mommy's mommy to play with her toys. They saw a big box of cardboat"
   for (const [scale, text] of [
-    [0, `${begin}s and a pretty toys. They were having so many toys in the park, but they were too much.`],
-    [0.1, `${begin} and asked, "Mommy, what is that?" They asked her mommy, "I want to go to the park to play`],
+    [
+      0,
+      `${begin}s and a pretty toys. They were having so many toys in the park, but they were too much. Lily wanted to play with it, but she couldn't find it. She accidentall`,
+    ],
+    [
+      0.1,
+      `${begin} and asked, "Mommy, what is that?" They asked her mommy, "I want to go to the park to play with the cardbo. What's that boat, Lily?"\n"It's a`,
+    ],
   ] as const) {
     const file = await stories('mistral3', { ...original, 'attention.temperature_scale': scale })
     const model = await load(file, { threads: 1, kv: 'f32' })
     const told = await model.generate('Once upon a time', { temperature: 0, maxTokens: 150, ignoreEos: true }).result()
-    assert.ok(told.text.startsWith(text), told.text)
+    assert.is(told.text, text)
     const ids = [...model.tokenize('Once upon a time'), ...told.ids]
     const want = bits((await model.logits(ids)).data)
     await model.close()
