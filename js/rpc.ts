@@ -24,7 +24,7 @@ export function carryErrors(): void {
  */
 const MARK = '\ud800\ud800'
 
-/** Metadata as they cross, for {@link Unpacked}: the 400,000 strings of Llama 3 block who gets them for 50 ms, one does not. */
+/** Metadata as they cross, for {@link Unpacked}: the 400,000 strings of Llama 3 would be a long task for who gets them. */
 export function pack(metadata: Metadata): Metadata {
   const strings = (value: MetadataValue): boolean => Array.isArray(value) && typeof value[0] === 'string'
   return new Map(
