@@ -1,6 +1,7 @@
 /** cria/gguf: the reader of GGUF headers alone. */
-export type { ModelInput } from './api.ts'
+
+export { readGguf } from './api/header.ts'
+export type { ModelInput } from './api/types.ts'
 export { AbortError, ArgumentError, CriaError, FormatError, SourceError, UnsupportedError } from './errors.ts'
 export type { Gguf, Metadata, MetadataValue, TensorInfo } from './gguf/types.ts'
-export { readGguf } from './header.ts'
 export type { SourceOptions } from './source/source.ts'

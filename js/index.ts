@@ -1,6 +1,9 @@
 /** cria: LLaMA-family language models in WebAssembly SIMD. */
-export type * from './api.ts'
-export { type Capabilities, capabilities } from './capabilities.ts'
+
+export { type Capabilities, capabilities } from './api/capabilities.ts'
+export { loadTokenizer, readGguf } from './api/header.ts'
+export { inspect, load } from './api/load.ts'
+export type * from './api/types.ts'
 export { type ConvertOptions, convertLlama2c } from './convert/llama2c.ts'
 export {
   AbortError,
@@ -17,9 +20,7 @@ export {
   WorkerError,
 } from './errors.ts'
 export type { Gguf, Metadata, MetadataValue, TensorInfo } from './gguf/types.ts'
-export { loadTokenizer, readGguf } from './header.ts'
-export { inspect, load } from './load.ts'
-export { type QuantizeOptions, quantize } from './quantize.ts'
+export { type QuantizeOptions, quantize } from './quantize/index.ts'
 export type { LogitBias, SamplerOptions } from './sampler/types.ts'
 export type { SourceOptions } from './source/source.ts'
 export type { StreamDecoder, StreamOptions, Tokenizer } from './tokenizer/tokenizer.ts'

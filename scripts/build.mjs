@@ -72,7 +72,7 @@ const TERSER = {
 const TERSER_VERSION = JSON.stringify(TERSER) + createRequire(import.meta.url)('terser/package.json').version
 /**
  * Targets that stay out of dist/: for tests, and those without shared memory. The -threads targets serve for both, as the
- * files simd.wasm and relaxed.wasm: what differs is a flag (js/wasm-build.ts), which is not set in the files.
+ * files simd.wasm and relaxed.wasm: what differs is a flag (js/engine/wasm-build.ts), which is not set in the files.
  */
 const UNPACKED = ['scalar', 'simd', 'relaxed']
 
@@ -101,8 +101,8 @@ function offer(platform, module) {
 /** For places where the engine cannot be imported later on. */
 function offerWithEngine(platform) {
   return `${offer(platform, 'index')}
-import { provideLeader } from './js/local.ts'
-import { Leader } from './js/engine/leader.ts'
+import { provideLeader } from './workers/in-process.ts'
+import { Leader } from './workers/leader-model.ts'
 provideLeader(Leader)`
 }
 
@@ -221,7 +221,7 @@ async function bundle() {
     entryPoints: ['inline-worker:'],
     plugins: [entries({})],
     // What few ask for does not ride along: the leader says so.
-    external: [...OPTIONS.external, './activations.ts'],
+    external: [...OPTIONS.external, '../js/scheduler/activations.ts'],
   })
   const inlined = inlinedModule(await shrink(worker.outputFiles[0].text, shrunk))
   const { outputFiles, metafile } = await build({
@@ -361,7 +361,7 @@ function makeExecutable(path) {
 function declare() {
   const start = performance.now()
   const roots = [...MODULES, 'conformance/index', 'server'].map((name) => `${TYPES}/js/${name}.d.ts`)
-  const digest = stale('types', ['js', 'assembly/layout.ts', 'tsconfig.json', 'tsconfig.build.json'], roots)
+  const digest = stale('types', ['js', 'workers', 'assembly/layout.ts', 'tsconfig.json', 'tsconfig.build.json'], roots)
   if (!digest) return
   rmSync(TYPES, { recursive: true, force: true })
   const { status, stdout } = spawnSync(

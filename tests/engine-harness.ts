@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs'
 import { Engine, type EngineOptions } from '../js/engine/engine.ts'
 import { MAX_SEGMENT_BYTES } from '../js/engine/plan.ts'
-import { Scheduler } from '../js/engine/scheduler.ts'
-import { LogitsWork } from '../js/engine/works.ts'
 import { readGguf } from '../js/gguf/reader.ts'
 import type { Gguf } from '../js/gguf/types.ts'
+import { Scheduler } from '../js/scheduler/scheduler.ts'
+import { LogitsWork } from '../js/scheduler/tasks.ts'
 import { bytesSource } from '../js/source/memory.ts'
 
 export class TestEngine extends Engine {

@@ -11,7 +11,7 @@ import {
   TENSOR_TYPE,
   TYPE_F32,
 } from '../assembly/layout.ts'
-import { type Packing, packingOf, WEIGHT_TYPES, type WeightType } from '../js/engine/tensors.ts'
+import { type Packing, packingOf, WEIGHT_TYPES, type WeightType } from '../js/models/tensors.ts'
 
 export interface Kernels {
   repack(

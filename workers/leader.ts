@@ -1,8 +1,8 @@
 /** Thread 0: the leader, exposed to the façade. */
 import { expose } from 'comlink'
 import * as platform from '#platform'
-import { Leader } from '../js/engine/leader.ts'
-import { carryErrors, pack } from '../js/rpc.ts'
+import { Leader } from './leader-model.ts'
+import { carryErrors, pack } from './protocol.ts'
 
 class WorkerLeader extends Leader {
   override async open(...args: Parameters<Leader['open']>): ReturnType<Leader['open']> {

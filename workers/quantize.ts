@@ -2,8 +2,8 @@
 import { expose, transfer } from 'comlink'
 import * as platform from '#platform'
 import type { RowWorker } from '../js/quantize/pool.ts'
-import { RowQuantizer } from '../js/quantize/rows.ts'
-import { carryErrors } from '../js/rpc.ts'
+import { RowQuantizer } from '../js/quantize/row-quantizer.ts'
+import { carryErrors } from './protocol.ts'
 
 export function start(): void {
   carryErrors()

@@ -1,8 +1,8 @@
 /** Threads 1…n−1: told once what to hold, then parked in wasm until the leader has work. */
 import * as platform from '#platform'
-import { report, serve } from '../js/engine/run.ts'
+import { report, serve } from '../js/engine/thread.ts'
 import { openSegment, type SegmentHandle } from '../js/engine/wasm.ts'
-import { compileBuild, type Isa } from '../js/wasm-build.ts'
+import { compileBuild, type Isa } from '../js/engine/wasm-build.ts'
 
 export interface ThreadStart {
   /** The build, by name or itself. */

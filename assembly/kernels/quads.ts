@@ -1,5 +1,5 @@
 // Planes (quant/planes.ts) in registers: quads of columns of four rows as bytes, and their dots, in every SIMD build.
-import { heldBytes } from '../quant/held'
+import { heldBytes } from '../quant/hoisted'
 import { FIVES, NIBBLES, PAIRS, SIXES, TRIPLES } from '../quant/planes'
 import { addDot8, dot16, dot8, dotAdd } from './steps'
 

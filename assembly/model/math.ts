@@ -1,4 +1,4 @@
-import { heldFloats, heldWords } from '../quant/held'
+import { heldFloats, heldWords } from '../quant/hoisted'
 
 // exp, sin and cos of our own: the host's differ between engines. Scalar and SIMD forms perform the same operations.
 

@@ -1,7 +1,7 @@
 // F32, F16 and BF16 matrices. Packed: for each column, the 8 rows' values side by side.
 //   F32: 32 bytes a column. F16, BF16: 16 bytes a column.
 import { f16ToF32, isFiniteF16 } from './f16'
-import { areFinite, interleave, interleaveHalves, largestHalf } from './rows'
+import { areFinite, interleave, interleaveHalves, largestHalf } from './interleave'
 
 export function packF32(src: usize, rowBytes: usize, rows: i32, columns: i32, dst: usize): bool {
   interleave(src, rowBytes, rows, columns, dst)

@@ -18,7 +18,7 @@
 // So a piece is kept exclusive-ored with all else that lands on its place: lower bits, and pieces of quads before.
 //
 // In files their high bits are apart: planes of nibbles or pairs, and of pairs or single bits, are made first.
-import { gatherWords, interleave, interleaveFour } from './rows'
+import { gatherWords, interleave, interleaveFour } from './interleave'
 import { fives, sixes, triples } from './tight'
 
 // Bits of a quant.

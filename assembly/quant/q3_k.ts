@@ -8,9 +8,9 @@
 //   8 × d f16
 //   8 × ┌ 96 bytes: three bits of 32 columns, packed tightly (planes.ts)          ┐
 //       └ 8 × (sc − 32) i8 of columns 0–15 │ 8 × (sc − 32) of columns 16–31       ┘
-import { heldBytes } from './held'
+import { heldBytes } from './hoisted'
 import { PAIRS, TRIPLES, packPlane, packTriples, planeBytes, planeValue } from './planes'
-import { interleaveBytes } from './rows'
+import { interleaveBytes } from './interleave'
 import { GROUP_HEADER, RATIO_D, packScales, scale } from './scales'
 
 const FILE_BLOCK: usize = 110

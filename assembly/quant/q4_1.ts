@@ -3,7 +3,7 @@
 // In the file, 20 bytes a row and block:      d f16 │ m f16 │ 16 bytes of nibbles as in Q4_0
 // Packed, 160 bytes a group and block:        128 bytes of nibbles as in Q4_0 │ 8 × d f16 │ 8 × m f16
 import { BLOCK } from '../layout'
-import { interleave } from './rows'
+import { interleave } from './interleave'
 import { GROUP_HEADER, RATIO_D, RATIO_M, packScales, scale } from './scales'
 
 const FILE_BLOCK: usize = 20

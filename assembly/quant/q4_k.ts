@@ -8,9 +8,9 @@
 //   8 × d f16 │ 8 × dmin f16
 //   8 × ┌ 128 bytes of nibbles, in Q5_K 160 of five bits: 32 columns (planes.ts) ┐
 //       └ 4 × (sc, m of row r │ sc, m of row r + 4), u8                          ┘
-import { heldBytes } from './held'
+import { heldBytes } from './hoisted'
 import { FIVES, NIBBLES, packFives, packPlane, planeBytes, planeValue } from './planes'
-import { interleaveBytes } from './rows'
+import { interleaveBytes } from './interleave'
 import { GROUP_HEADER, RATIO_D, RATIO_M, packScales, scale } from './scales'
 
 export const PLANES_Q4_K = NIBBLES

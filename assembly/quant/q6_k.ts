@@ -16,7 +16,7 @@
 // With SIMD it has planes of nibbles and of pairs (planes.ts) instead.
 import { f16ToF32, isFiniteF16 } from './f16'
 import { SIXES, packPlane, packSixes, planeValue } from './planes'
-import { interleaveBytes } from './rows'
+import { interleaveBytes } from './interleave'
 
 const FILE_BLOCK: usize = 210
 export const PLANES_Q6_K = SIXES

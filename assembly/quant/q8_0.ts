@@ -7,7 +7,7 @@
 //   └──────────────────────────────────────────────────┘
 //   8 × d f16
 import { BLOCK } from '../layout'
-import { interleave } from './rows'
+import { interleave } from './interleave'
 import { GROUP_HEADER, RATIO_D, packScales, scale } from './scales'
 
 const FILE_BLOCK: usize = 34

@@ -6,7 +6,7 @@
 //   │ ratio of d   │ ratio of m   │ unused  │   f32 each: what turns the shifted bits of a stored half into the scale
 //   └──────────────┴──────────────┴─────────┘
 import { f16ToF32, f32ToF16, f32x4ToF16, isFiniteF16 } from './f16'
-import { gatherHalves, largestLane } from './rows'
+import { gatherHalves, largestLane } from './interleave'
 
 export const GROUP_HEADER: usize = 16
 export const RATIO_D: usize = 0

@@ -1,6 +1,6 @@
 // Planes of bits → three, five or six bits packed tightly, in vectors; planes.ts has the layouts and the scalar twins.
 // A part comes as its two planes, one behind the other: vectors p, n and b are those of pairs, nibbles and single bits.
-import { heldBytes } from './held'
+import { heldBytes } from './hoisted'
 
 // @ts-ignore: decorator
 @inline

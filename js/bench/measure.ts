@@ -1,5 +1,5 @@
 /** llama-bench's tests, run on a loaded model. Source: llama.cpp, tools/llama-bench. */
-import type { Model } from '../api.ts'
+import type { Model } from '../api/types.ts'
 import { Random } from '../sampler/random.ts'
 
 /**

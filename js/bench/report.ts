@@ -1,5 +1,5 @@
 /** Results in llama-bench's fields, and its table. Source: llama.cpp, tools/llama-bench. */
-import type { ModelInfo } from '../api.ts'
+import type { ModelInfo } from '../api/types.ts'
 import { mean, standardDeviation, type Test, testName } from './measure.ts'
 
 /** What surrounds a measurement. */

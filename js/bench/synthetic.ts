@@ -1,13 +1,13 @@
 /** A model of random weights as a GGUF file that is made while it is read. */
 
-import { checkRange } from '../check.ts'
-import { WEIGHT_TYPES } from '../engine/tensors.ts'
 import { ArgumentError, throwIfAborted } from '../errors.ts'
 import { GGML_TYPES, tensorBytes } from '../gguf/ggml-types.ts'
 import { type MetadataEntry, type TensorEntry, writeGguf } from '../gguf/writer.ts'
+import { WEIGHT_TYPES } from '../models/tensors.ts'
 import { FILE_TYPES, type FileType } from '../quantize/file-types.ts'
 import { matters, SMALLER } from '../quantize/mixes.ts'
 import type { Source } from '../source/source.ts'
+import { checkRange } from '../util/check.ts'
 import { SHAPES, type Shape } from './shapes.ts'
 import { madeUpVocabulary } from './vocabulary.ts'
 import { Weights } from './weights.ts'

@@ -3,9 +3,9 @@
  * pattern, whose length in blocks is a prime so that rows differ; reading it anywhere costs no more than a copy.
  */
 import { halvesFromFloats } from '../convert/float16.ts'
-import { WEIGHT_TYPES, type WeightType } from '../engine/tensors.ts'
 import { UnsupportedError } from '../errors.ts'
 import { GGML_TYPES } from '../gguf/ggml-types.ts'
+import { WEIGHT_TYPES, type WeightType } from '../models/tensors.ts'
 import { Random } from '../sampler/random.ts'
 
 /** Bytes that a pattern should have at least: far more than a row. */

@@ -1,8 +1,8 @@
 /** From messages to the text a chat model was trained on: Jinja templates, rendered as transformers renders them. */
 import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja'
-import type { CriaWarning } from '../api.ts'
+import type { CriaWarning } from '../api/types.ts'
 import { ArgumentError, TemplateError } from '../errors.ts'
-import { NAMED_TEMPLATES } from './named.ts'
+import { NAMED_TEMPLATES } from './builtin-templates.ts'
 import { strftime } from './strftime.ts'
 
 export interface RenderOptions {

@@ -1,6 +1,6 @@
 /** `cria chat`: turns at a terminal, or one a line where something is piped in. */
 import { createInterface, type Interface } from 'node:readline/promises'
-import type { Chat } from '../api.ts'
+import type { Chat } from '../api/types.ts'
 import { AbortError, CriaError } from '../errors.ts'
 import type { Command, Context } from './command.ts'
 import { text, UsageError, type Values } from './flags.ts'

@@ -1,5 +1,5 @@
 /** `cria imatrix`: how much each column of a model's matrices weighs, measured on a text. */
-import type { Model } from '../api.ts'
+import type { Model } from '../api/types.ts'
 import { shardLocations } from '../source/shards.ts'
 import type { Command, Context } from './command.ts'
 import { choice, text, toggle, UsageError, type Values } from './flags.ts'

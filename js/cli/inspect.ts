@@ -1,9 +1,10 @@
 /** `cria inspect`: what a GGUF file holds and the memory it will need. */
-import type { Inspection } from '../api.ts'
+
+import { inspect } from '../api/load.ts'
+import type { Inspection } from '../api/types.ts'
 import { fetchFrom, SOURCE_URL } from '../bench/fetch-source.ts'
 import { SHAPES } from '../bench/shapes.ts'
 import { SyntheticModel, TYPE_NAMES } from '../bench/synthetic.ts'
-import { inspect } from '../load.ts'
 import type { Command, Context } from './command.ts'
 import { choice, toggle, UsageError, type Values } from './flags.ts'
 import { abbreviate, kindOf, plain } from './metadata.ts'

@@ -1,6 +1,7 @@
 /** Loading a model for a command. */
-import type { LoadOptions, Model } from '../api.ts'
-import { load } from '../load.ts'
+
+import { load } from '../api/load.ts'
+import type { LoadOptions, Model } from '../api/types.ts'
 import type { Values } from './flags.ts'
 import { type LOAD_FLAGS, loadOptions, locate, type SOURCE_FLAGS, sourceOptions } from './options.ts'
 import { bytes, printable, progressBar, say, sayWarning } from './terminal.ts'

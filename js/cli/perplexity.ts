@@ -1,5 +1,5 @@
 /** `cria perplexity`: how well a model foretells a text, and how far its probabilities are from another's. */
-import type { Model } from '../api.ts'
+import type { Model } from '../api/types.ts'
 import { MOST_CONTEXT } from '../engine/context.ts'
 import { readBaseHeader } from '../perplexity/base-file.ts'
 import { compareWithBase, writeBase } from '../perplexity/divergence.ts'

@@ -1,7 +1,7 @@
 /** `cria quantize`: a model's weights in fewer bits. */
 import { FILE_TYPES, findFileType } from '../quantize/file-types.ts'
+import { quantize } from '../quantize/index.ts'
 import type { QuantizeOptions } from '../quantize/quantize.ts'
-import { quantize } from '../quantize.ts'
 import { shardLocations } from '../source/shards.ts'
 import type { Command, Context } from './command.ts'
 import { integerOrAuto, text, texts, toggle, UsageError, type Values } from './flags.ts'

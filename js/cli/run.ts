@@ -1,5 +1,5 @@
 /** `cria run`: a prompt goes on. */
-import type { Generation, Model } from '../api.ts'
+import type { Generation, Model } from '../api/types.ts'
 import { AbortError } from '../errors.ts'
 import type { Command, Context } from './command.ts'
 import { toggle, UsageError, type Values } from './flags.ts'

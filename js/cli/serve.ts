@@ -1,7 +1,8 @@
 /** `cria serve`: OpenAI's API over HTTP. */
-import type { LoadOptions } from '../api.ts'
+
+import { inspect } from '../api/load.ts'
+import type { LoadOptions } from '../api/types.ts'
 import { MOST_CONTEXT } from '../engine/context.ts'
-import { inspect } from '../load.ts'
 import type { RequestLog } from '../server/call.ts'
 import { ApiError, errorResponse } from '../server/errors.ts'
 import { createHandler } from '../server/handler.ts'

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { addAbortSignal } from 'node:stream'
 import Bar from 'progress'
-import type { Progress } from '../api.ts'
+import type { Progress } from '../api/types.ts'
 
 /** Milliseconds that loading may take before a progress bar shows. */
 const PATIENCE = 300

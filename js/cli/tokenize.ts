@@ -1,5 +1,5 @@
 /** `cria tokenize`: a text's tokens, printed as llama-tokenize prints them. */
-import { loadTokenizer } from '../header.ts'
+import { loadTokenizer } from '../api/header.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { Command, Context } from './command.ts'
 import { text, toggle, UsageError, type Values } from './flags.ts'

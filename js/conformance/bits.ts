@@ -1,5 +1,5 @@
 /** Cases that are the same everywhere to the bit: each gives one hash. */
-import type { ChatMessage, GenerateOptions, KvType, Model, ModelInput } from '../api.ts'
+import type { ChatMessage, GenerateOptions, KvType, Model, ModelInput } from '../api/types.ts'
 import { hashOf } from './hash.ts'
 import { CONVERSATION, SAMPLING, TEXTS } from './material.ts'
 import type { CaseResult, Cria, TemplateCase, Way } from './types.ts'

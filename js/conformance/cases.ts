@@ -1,5 +1,5 @@
 /** Every case, in the order in which they run. */
-import type { KvType, Model, ModelInput } from '../api.ts'
+import type { KvType, Model, ModelInput } from '../api/types.ts'
 import { abortCase, closeCase, errorsCase } from './behaviour.ts'
 import {
   chatCase,
@@ -11,8 +11,8 @@ import {
   togetherCase,
   tokenizerCase,
 } from './bits.ts'
+import { allWays, someWays, TOKENS } from './configurations.ts'
 import type { CaseResult, ConformanceOptions, Cria, Variants, Way } from './types.ts'
-import { allWays, someWays, TOKENS } from './ways.ts'
 
 export interface Case {
   name: string

@@ -7,10 +7,10 @@
  *     const report = await conformance(cria, { stories: '/models/stories260K.gguf' })
  */
 import { casesOf } from './cases.ts'
+import { findVariants } from './configurations.ts'
 import { hashOfCases } from './hash.ts'
 import { HASHES } from './hashes.ts'
 import type { CaseResult, ConformanceOptions, Cria, Report } from './types.ts'
-import { findVariants } from './ways.ts'
 
 export type { CaseResult, ConformanceOptions, Cria, Report, TemplateCase, Way } from './types.ts'
 

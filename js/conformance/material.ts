@@ -1,5 +1,5 @@
 /** Texts, a conversation, and ways of sampling: awkward enough to show where an engine differs. */
-import type { ChatMessage, GenerateOptions } from '../api.ts'
+import type { ChatMessage, GenerateOptions } from '../api/types.ts'
 
 /** Spaces, scripts, combining marks, emoji of several parts, controls, numbers, and half a surrogate pair. */
 export const TEXTS = [

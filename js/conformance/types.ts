@@ -1,5 +1,5 @@
 /** What the cases are run on, and what they report. No code runs here. */
-import type { ChatMessage, KvType, ModelInput } from '../api.ts'
+import type { ChatMessage, KvType, ModelInput } from '../api/types.ts'
 import type * as facade from '../index.ts'
 
 /** What the cases call: `import * as cria from 'cria'`. */

@@ -1,6 +1,6 @@
 /** The files of a Hugging Face folder, opened when they are asked for. */
 import * as platform from '#platform'
-import type { ModelInput } from '../api.ts'
+import type { ModelInput } from '../api/types.ts'
 import { FormatError } from '../errors.ts'
 import { openSource, type Source } from '../source/source.ts'
 

@@ -3,7 +3,7 @@
  * SentencePiece's (with byte fallback) or works on bytes. Source: llama.cpp's convert_hf_to_gguf.py (types and scores of
  * tokens, what added tokens become).
  */
-import type { CriaWarning } from '../api.ts'
+import type { CriaWarning } from '../api/types.ts'
 import { FormatError, UnsupportedError } from '../errors.ts'
 import type { MetadataEntry } from '../gguf/writer.ts'
 import { asObject, asObjects, type Folder, type Json } from './folder.ts'

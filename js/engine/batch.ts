@@ -1,9 +1,9 @@
 /** The rows of one forward pass, and how they are told to the wasm functions. */
 import * as L from '../../assembly/layout.ts'
-import type { Activations } from './activations.ts'
-import type { ModelConfig } from './config.ts'
+import type { ModelConfig } from '../models/config.ts'
+import { queryScale } from '../models/rope.ts'
+import type { Activations } from '../scheduler/activations.ts'
 import type { SegmentPlan } from './plan.ts'
-import { queryScale } from './rope.ts'
 
 /** Tokens of one sequence at positions that follow each other, and the cache pages of the sequence from position 0 on. */
 export interface Run {

@@ -4,10 +4,10 @@
  */
 import * as platform from '#platform'
 import { ALTERNATE } from '../../assembly/layout.ts'
-import type { IsaReason } from '../api.ts'
-import { compileBuild, type Isa, type Modules } from '../wasm-build.ts'
+import type { IsaReason } from '../api/types.ts'
+import { WEIGHT_TYPES } from '../models/tensors.ts'
 import { openProbe, type Probe } from './probe.ts'
-import { WEIGHT_TYPES } from './tensors.ts'
+import { compileBuild, type Isa, type Modules } from './wasm-build.ts'
 
 /** Bytes of a model beside which those of a second build are nothing: a five-hundredth, where it must be downloaded. */
 const WORTH_A_DOWNLOAD = 16 * 1024 * 1024

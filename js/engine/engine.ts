@@ -15,16 +15,16 @@ import {
   WorkerError,
 } from '../errors.ts'
 import type { Gguf } from '../gguf/types.ts'
+import { type ModelConfig, readConfig } from '../models/config.ts'
+import { type RopeTable, ropeTable } from '../models/rope.ts'
+import { findTensors, type ModelTensors, matrixTypes } from '../models/tensors.ts'
 import type { Source } from '../source/source.ts'
 import { attentionUnits, type Run, writeBatch } from './batch.ts'
-import { type ModelConfig, readConfig } from './config.ts'
 import { loadWeights, type OnBytes } from './load-weights.ts'
 import { cacheBytes, type MemoryPlan, type PlanOptions, planMemory } from './plan.ts'
 import { chooseAlternates } from './probe.ts'
-import { type RopeTable, ropeTable } from './rope.ts'
-import { runForward, runOutput } from './run.ts'
 import { writeRope, writeSegment } from './structs.ts'
-import { findTensors, type ModelTensors, matrixTypes } from './tensors.ts'
+import { runForward, runOutput } from './thread.ts'
 import { openSegment, type Segment, type SegmentHandle } from './wasm.ts'
 
 export interface EngineOptions extends PlanOptions {

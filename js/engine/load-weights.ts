@@ -8,10 +8,10 @@
 import { JOBS, REPACK_NOT_FINITE } from '../../assembly/layout.ts'
 import { CriaError, FormatError, throwIfAborted } from '../errors.ts'
 import type { TensorInfo } from '../gguf/types.ts'
+import type { Matrix, ModelTensors } from '../models/tensors.ts'
 import type { Source } from '../source/source.ts'
-import { type Job, Jobs } from './jobs.ts'
 import { fileRowBytes, largestGroup, type MemoryPlan, segmentTensors } from './plan.ts'
-import type { Matrix, ModelTensors } from './tensors.ts'
+import { type Job, Jobs } from './repack-queue.ts'
 import type { Segment } from './wasm.ts'
 
 /** Largest window read at once: large enough to hide a read's cost, small enough for a cache and to report progress. */

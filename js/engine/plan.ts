@@ -20,10 +20,17 @@ import {
   STATE_HEAD,
   TILE,
 } from '../../assembly/layout.ts'
-import type { KvType } from '../api.ts'
+import type { KvType } from '../api/types.ts'
 import { MemoryError, UnsupportedError } from '../errors.ts'
-import type { ModelConfig } from './config.ts'
-import { allTensors, layerTensors, type Matrix, type ModelTensors, type Placed, sharedTensors } from './tensors.ts'
+import type { ModelConfig } from '../models/config.ts'
+import {
+  allTensors,
+  layerTensors,
+  type Matrix,
+  type ModelTensors,
+  type Placed,
+  sharedTensors,
+} from '../models/tensors.ts'
 
 /** A wasm page, and the most that a 32-bit memory has. */
 const WASM_PAGE = 65536

@@ -3,7 +3,7 @@
  * inputs, in the engine's first tier and after it has tiered up, and be faster. So the choice can never change a result.
  */
 import { ALTERNATE } from '../../assembly/layout.ts'
-import { WEIGHT_TYPES, type WeightType } from './tensors.ts'
+import { WEIGHT_TYPES, type WeightType } from '../models/tensors.ts'
 import { openKernels, type ProbeExports } from './wasm.ts'
 
 /** Columns of the rows that are tried: whole blocks of every type. */

@@ -9,9 +9,9 @@
  * tools/perplexity.
  */
 import * as platform from '#platform'
-import type { Model } from '../api.ts'
-import { invalid } from '../check.ts'
+import type { Model } from '../api/types.ts'
 import { ArgumentError, throwIfAborted, UnsupportedError } from '../errors.ts'
+import { invalid } from '../util/check.ts'
 
 export type LogitsModel = Pick<Model, 'info' | 'logits' | 'tokenize'>
 

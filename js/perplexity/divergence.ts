@@ -1,7 +1,7 @@
 /** How a model's probabilities differ from a base model's. Source of the protocol: llama.cpp's tools/perplexity. */
 import { ArgumentError } from '../errors.ts'
-import { exp } from '../math.ts'
 import type { Source } from '../source/source.ts'
+import { exp } from '../util/math.ts'
 import { baseRowOffset, readBaseHeader, rowBytes, writeBaseHeader, writeBaseRow } from './base-file.ts'
 import { countedTokens, type LogitsModel, leadingBos, planChunks, runChunks } from './chunks.ts'
 import { Likelihood } from './perplexity.ts'

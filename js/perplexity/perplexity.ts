@@ -1,8 +1,8 @@
 /** The perplexity of a text. Source of the protocol: llama.cpp's tools/perplexity. */
-import type { PerplexityOptions, PerplexityResult } from '../api.ts'
-import { checkTypes } from '../check.ts'
-import { exp } from '../math.ts'
+import type { PerplexityOptions, PerplexityResult } from '../api/types.ts'
 import { checkSignal } from '../source/check.ts'
+import { checkTypes } from '../util/check.ts'
+import { exp } from '../util/math.ts'
 import { type LogitsModel, planChunks, runChunks } from './chunks.ts'
 import { negativeLogLikelihood, softmax } from './softmax.ts'
 

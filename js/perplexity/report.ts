@@ -1,5 +1,5 @@
 /** The tables of llama-perplexity. Source: llama.cpp's tools/perplexity. */
-import { exp } from '../math.ts'
+import { exp } from '../util/math.ts'
 import type { Divergence } from './divergence.ts'
 import { type Estimate, quantile } from './statistics.ts'
 

@@ -1,5 +1,5 @@
 /** Log-probabilities of one row of logits. */
-import { exp, log } from '../math.ts'
+import { exp, log } from '../util/math.ts'
 
 /** The largest logit, where it first stands, and the logarithm of the sum of exp(logit − largest). */
 export interface Softmax {

@@ -1,6 +1,7 @@
 /** Edge functions (workerd) and service workers: no files, no workers, nothing to compile from bytes; one thread. */
+
+import type { Isa } from '../engine/wasm-build.ts'
 import { ArgumentError, UnsupportedError } from '../errors.ts'
-import type { Isa } from '../wasm-build.ts'
 import type { ParentPort, RuntimeName, WorkerHandle } from './types.ts'
 import { webRuntime } from './web-runtime.ts'
 

@@ -1,9 +1,9 @@
 /** Files where `node:fs` exists: Node, Deno, Bun. */
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { checkRange } from '../check.ts'
 import { ArgumentError, SourceError, throwIfAborted } from '../errors.ts'
 import type { Source } from '../source/source.ts'
+import { checkRange } from '../util/check.ts'
 
 /** Bytes read between two looks at the signal. */
 const PIECE = 16 * 1024 * 1024

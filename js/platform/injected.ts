@@ -1,6 +1,7 @@
 /** The platform of the built package: each entry provides its own, so that all entries share the code of the rest. */
+
+import type { Isa, Modules } from '../engine/wasm-build.ts'
 import type { Source } from '../source/source.ts'
-import type { Isa, Modules } from '../wasm-build.ts'
 import type { ParentPort, Platform, RuntimeName, WorkerHandle, WorkerKind } from './types.ts'
 
 let platform: Platform

@@ -1,6 +1,6 @@
 /** Browsers, with the workers and the wasm within the code: nothing but the code itself is loaded. */
 import * as inlined from 'inlined'
-import { compileBuild, type Isa, type Modules } from '../wasm-build.ts'
+import { compileBuild, type Isa, type Modules } from '../engine/wasm-build.ts'
 import { unpackLzma } from './lzma.ts'
 import type { WorkerHandle, WorkerKind } from './types.ts'
 import { breathe, canSpawn, folderUrl, handleOf, start } from './web-common.ts'

@@ -1,7 +1,7 @@
 /** What a runtime must offer. Each has a module of these functions; `#platform` is the one for the runtime at hand. */
 import type { Endpoint } from 'comlink'
+import type { Isa, Modules } from '../engine/wasm-build.ts'
 import type { OpenFile } from '../source/source.ts'
-import type { Isa, Modules } from '../wasm-build.ts'
 
 export type WorkerKind = 'leader' | 'thread' | 'quantize'
 

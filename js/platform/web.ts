@@ -1,5 +1,5 @@
 /** Browsers, with the workers and the wasm as files in the package's folder. */
-import type { Isa } from '../wasm-build.ts'
+import type { Isa } from '../engine/wasm-build.ts'
 import type { WorkerHandle, WorkerKind } from './types.ts'
 import { folderUrl, handleOf, isOwn, start } from './web-common.ts'
 

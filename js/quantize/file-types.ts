@@ -1,7 +1,8 @@
 /** What a whole file can be quantized to. Source: llama.h, `enum llama_ftype`, and llama-quantize's list. */
-import { invalid } from '../check.ts'
+
 import { ArgumentError } from '../errors.ts'
-import { RowQuantizer } from './rows.ts'
+import { invalid } from '../util/check.ts'
+import { RowQuantizer } from './row-quantizer.ts'
 
 export interface FileType {
   /** As llama-quantize spells it. */

@@ -9,7 +9,7 @@ import type { Source } from '../source/source.ts'
 import type { FileType } from './file-types.ts'
 import type { Imatrix } from './imatrix.ts'
 import { type Choice, chooseTypes, type MixOptions, type Shape } from './mixes.ts'
-import { RowQuantizer } from './rows.ts'
+import { RowQuantizer } from './row-quantizer.ts'
 
 export interface PlannedTensor extends TensorInfo {
   /** ggml's name of the type it becomes; the same where it is copied. */

@@ -1,10 +1,10 @@
 /** Who converts rows: workers, each with a wasm instance of its own, or the calling thread. */
 import { type Remote, transfer, wrap } from 'comlink'
 import * as platform from '#platform'
+import { carryErrors } from '../../workers/protocol.ts'
 import { CriaError, UnsupportedError, WorkerError } from '../errors.ts'
 import type { WorkerHandle } from '../platform/types.ts'
-import { carryErrors } from '../rpc.ts'
-import { RowQuantizer, type RowsJob, type RowsResult } from './rows.ts'
+import { RowQuantizer, type RowsJob, type RowsResult } from './row-quantizer.ts'
 
 export interface Pool {
   readonly size: number

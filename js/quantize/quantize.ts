@@ -1,8 +1,7 @@
 /** Quantizes a model: windows of its rows go through the pool, in order, and out as a GGUF file. */
 import * as platform from '#platform'
-import type { CriaWarning, ModelInput, ModelPart, Progress } from '../api.ts'
-import { autoThreads } from '../capabilities.ts'
-import { checkObject, checkTypes, invalid } from '../check.ts'
+import { autoThreads } from '../api/capabilities.ts'
+import type { CriaWarning, ModelInput, ModelPart, Progress } from '../api/types.ts'
 import { FormatError, NumericError, throwIfAborted } from '../errors.ts'
 import { GGML_TYPES } from '../gguf/ggml-types.ts'
 import { readModel } from '../gguf/shards.ts'
@@ -10,12 +9,13 @@ import type { Gguf } from '../gguf/types.ts'
 import { checkSourceOptions } from '../source/check.ts'
 import { openModel } from '../source/shards.ts'
 import { openSource, type Source, type SourceOptions } from '../source/source.ts'
-import { warnBy } from '../warn.ts'
+import { checkObject, checkTypes, invalid } from '../util/check.ts'
+import { warnBy } from '../util/warn.ts'
 import { type FileType, findFileType, findTensorType, readTensorType } from './file-types.ts'
 import { type Imatrix, readImatrix } from './imatrix.ts'
 import { type PlannedTensor, planMetadata, planTensors } from './plan.ts'
 import { openPool, type Pool } from './pool.ts'
-import { RowQuantizer, type RowsResult } from './rows.ts'
+import { RowQuantizer, type RowsResult } from './row-quantizer.ts'
 import { writeConverted } from './windows.ts'
 
 export interface QuantizeOptions extends SourceOptions {
@@ -46,7 +46,7 @@ const WINDOW = 1 << 18
 const MOST_THREADS = 64
 const WHAT = 'Quantizing'
 
-/** See `quantize` in js/quantize.ts. @internal */
+/** See `quantize` in js/quantize/index.ts. @internal */
 export async function* quantizeGguf(
   input: ModelInput,
   type: string,

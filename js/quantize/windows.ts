@@ -1,5 +1,5 @@
 /** A GGUF file whose tensors are converted in windows of rows while it is written. */
-import type { Progress } from '../api.ts'
+import type { Progress } from '../api/types.ts'
 import { type MetadataEntry, type RawEntry, type TensorEntry, writeGguf } from '../gguf/writer.ts'
 import { inOrder } from './in-order.ts'
 

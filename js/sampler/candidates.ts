@@ -3,7 +3,7 @@
  * rounded to float32 (Math.fround), in the order the candidates stand, so that a cut falls on the same token.
  */
 import { ArgumentError, NumericError } from '../errors.ts'
-import { exp } from '../math.ts'
+import { exp } from '../util/math.ts'
 
 /** Ids below this fit a sort key. */
 const MAX_VOCABULARY = 2097152

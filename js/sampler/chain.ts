@@ -3,7 +3,7 @@
  * at least `min_keep` candidates; masked and banned candidates stay in the chain with a logit of -∞, as in llama.cpp.
  */
 import { ArgumentError } from '../errors.ts'
-import { log, pow } from '../math.ts'
+import { log, pow } from '../util/math.ts'
 import { Candidates, expf } from './candidates.ts'
 import { settleBias } from './options.ts'
 

@@ -1,5 +1,5 @@
 /** How probable the tokens at a place were, as the model has it. */
-import { exp, log } from '../math.ts'
+import { exp, log } from '../util/math.ts'
 import { Candidates } from './candidates.ts'
 
 /**

@@ -1,5 +1,5 @@
 /** What a caller may ask of the sampler, checked and put in order. */
-import { invalid } from '../check.ts'
+import { invalid } from '../util/check.ts'
 import type { ChainStep } from './chain.ts'
 import type { SamplerOptions } from './types.ts'
 

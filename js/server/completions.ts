@@ -1,5 +1,5 @@
 /** `/v1/completions`. */
-import type { GenerateResult, Model, SampledLogprobs } from '../api.ts'
+import type { GenerateResult, Model, SampledLogprobs } from '../api/types.ts'
 import type { Defaults } from './chat.ts'
 import { Offsets } from './offsets.ts'
 import { choiceOptions, generateOptions, promptsOf } from './options.ts'

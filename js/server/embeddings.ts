@@ -1,5 +1,5 @@
 /** `/v1/embeddings`. */
-import type { Model } from '../api.ts'
+import type { Model } from '../api/types.ts'
 import { promptsOf } from './options.ts'
 import type { EmbeddingsBody } from './schemas.ts'
 

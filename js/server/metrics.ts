@@ -1,5 +1,5 @@
 /** Counters, and their text for Prometheus: https://prometheus.io/docs/instrumenting/exposition_formats/ */
-import type { GenerateResult, ModelStatus } from '../api.ts'
+import type { GenerateResult, ModelStatus } from '../api/types.ts'
 import type { Gate } from './gate.ts'
 
 /** What goes on in a model, by the name it is served by. */

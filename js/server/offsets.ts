@@ -1,5 +1,5 @@
 /** Where tokens begin in the text that they make, in characters: `text_offset` of `/v1/completions`. */
-import type { Model } from '../api.ts'
+import type { Model } from '../api/types.ts'
 
 export class Offsets {
   private at = 0

@@ -1,7 +1,7 @@
 /** From the fields of a request to the options of `generate`. */
-import type { GenerateOptions, Model } from '../api.ts'
-import { camelCase } from '../check.ts'
+import type { GenerateOptions, Model } from '../api/types.ts'
 import { seedOfAnswer } from '../sampler/random.ts'
+import { camelCase } from '../util/check.ts'
 import { badRequest } from './errors.ts'
 import { type ApiPrompt, type GenerationBody, SAMPLING } from './schemas.ts'
 

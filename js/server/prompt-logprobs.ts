@@ -1,5 +1,5 @@
 /** How probable the tokens of a prompt are: what `echo` with `logprobs` tells. */
-import type { Model, TokenLogprob } from '../api.ts'
+import type { Model, TokenLogprob } from '../api/types.ts'
 import { logprobsOf } from '../sampler/logprobs.ts'
 
 type TokenBytes = Pick<TokenLogprob, 'bytes' | 'logprob'>

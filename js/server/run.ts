@@ -1,5 +1,5 @@
 /** The generations behind one request: several choices of one or more prompts, side by side. */
-import type { GenerateOptions, GenerateResult, Generation, SampledLogprobs } from '../api.ts'
+import type { GenerateOptions, GenerateResult, Generation, SampledLogprobs } from '../api/types.ts'
 import { atMost } from './at-most.ts'
 
 /** What a model is asked for one choice. */

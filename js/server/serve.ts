@@ -1,5 +1,5 @@
 /** Answers of both generating endpoints: whole, or as a stream of chunks. */
-import type { GenerateResult } from '../api.ts'
+import type { GenerateResult } from '../api/types.ts'
 import type { ApiError } from './errors.ts'
 import { type EventStream, eventStream } from './events.ts'
 import { type Choice, type Piece, runChoices } from './run.ts'

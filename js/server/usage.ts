@@ -1,5 +1,5 @@
 /** What requests have in common in their answers. */
-import type { GenerateResult, SampledLogprobs, TokenLogprob } from '../api.ts'
+import type { GenerateResult, SampledLogprobs, TokenLogprob } from '../api/types.ts'
 import { hex } from '../source/hashed.ts'
 import type { PromptToken } from './prompt-logprobs.ts'
 

@@ -1,6 +1,7 @@
 /** Checks what users say of how to read a file. */
-import { checkObject, checkTypes, invalid } from '../check.ts'
+
 import { ArgumentError } from '../errors.ts'
+import { checkObject, checkTypes, invalid } from '../util/check.ts'
 import type { SourceOptions } from './source.ts'
 
 export function checkSignal(signal: unknown): void {

@@ -1,8 +1,8 @@
 /** Checks a source's SHA-256 while its bytes pass by. */
 import { sha256 as ours } from '@noble/hashes/sha2.js'
-import { checkRange } from '../check.ts'
 import { ArgumentError, SourceError } from '../errors.ts'
-import { Queue } from './async.ts'
+import { checkRange } from '../util/check.ts'
+import { Queue } from '../util/concurrency.ts'
 import type { Sha256, Source } from './source.ts'
 
 const PIECE = 256 * 1024

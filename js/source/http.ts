@@ -3,9 +3,9 @@
  * Servers that ignore Range are read from the start.
  */
 
-import { checkRange } from '../check.ts'
 import { SourceError } from '../errors.ts'
-import { Queue, untilAborted } from './async.ts'
+import { checkRange } from '../util/check.ts'
+import { Queue, untilAborted } from '../util/concurrency.ts'
 import { type Answer, Client } from './http-client.ts'
 import { blobSource } from './memory.ts'
 import type { Source, SourceOptions } from './source.ts'

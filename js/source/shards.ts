@@ -4,9 +4,9 @@
  *     │ header 1 │ tensors … │ header 2 │ tensors … │ header 3 │ tensors … │
  *     └── parts[0] ──────────┴── parts[1] ──────────┴── parts[2] ──────────┘
  */
-import type { ModelInput, ModelPart } from '../api.ts'
-import { checkRange } from '../check.ts'
+import type { ModelInput, ModelPart } from '../api/types.ts'
 import { ArgumentError, CriaError, SourceError } from '../errors.ts'
+import { checkRange } from '../util/check.ts'
 import { type OpenFile, openSource, type Part, type Source, type SourceOptions } from './source.ts'
 
 /** `…-00001-of-00003.gguf`, perhaps with a URL's query. */

@@ -1,5 +1,5 @@
 /** Where bytes come from. Knows no platform: files are opened by the function that is passed in. */
-import type { ModelInput } from '../api.ts'
+import type { ModelInput } from '../api/types.ts'
 import { ArgumentError, throwIfAborted } from '../errors.ts'
 import { checkSha256, hashed } from './hashed.ts'
 import { openHttp } from './http.ts'

@@ -1,8 +1,8 @@
 import { FormatError, UnsupportedError } from '../errors.ts'
 import type { Metadata } from '../gguf/types.ts'
 import { BYTE, CONTROL, NORMAL, RSTRIP, UNKNOWN, UNUSED, USER_DEFINED } from './attributes.ts'
-import { nameSpecialTokens, type SpecialIds } from './named.ts'
 import { type PreTokenizer, preTokenizer } from './pretokenizers.ts'
+import { nameSpecialTokens, type SpecialIds } from './special-tokens.ts'
 
 /** By the codes of `tokenizer.ggml.token_type`. */
 const ATTRIBUTES = [0, NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE]

@@ -13,7 +13,7 @@ import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { Weights } from '../../js/bench/weights.ts'
-import { packingOf } from '../../js/engine/tensors.ts'
+import { packingOf } from '../../js/models/tensors.ts'
 import { FORMATS, hasRelaxedSimd, type Kernels, random, type TypeFormat } from '../kernel-harness.ts'
 import { CHAINS, instantiateLimits, type Limits, MACS } from './limits.ts'
 

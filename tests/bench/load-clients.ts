@@ -1,13 +1,13 @@
 /**
  * Many clients of one `cria serve`, streaming all the time, a third of them leaving in mid-stream: what fails, what is lost,
- * what grows. tests/server-load.test.ts runs it briefly; by itself it takes a minute:
+ * what grows. tests/server/load.test.ts runs it briefly; by itself it takes a minute:
  *
  *     node --import tsx tests/bench/load-clients.ts [FILE] [--clients 64] [--seconds 60] [-t 2]
  */
 import { parseArgs } from 'node:util'
 import { Random } from '../../js/sampler/random.ts'
 import { residentBytes } from '../runtimes/process.ts'
-import { serve } from '../server-helpers.ts'
+import { serve } from '../server/helpers.ts'
 import { shared } from '../shared.ts'
 
 export interface LoadOptions {

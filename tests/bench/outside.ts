@@ -15,7 +15,7 @@ import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import asc from 'assemblyscript/asc'
 import { CONTROL_BYTES, PIECE } from '../../assembly/layout.ts'
-import type { Model } from '../../js/api.ts'
+import type { Model } from '../../js/api/types.ts'
 import { hasRelaxedSimd } from '../kernel-harness.ts'
 import { shared } from '../shared.ts'
 

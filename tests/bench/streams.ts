@@ -14,7 +14,7 @@ import { cpus } from 'node:os'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import type { KvType, Model } from '../../js/api.ts'
+import type { KvType, Model } from '../../js/api/types.ts'
 import { llamaServer } from './peers/llama-server.ts'
 import { median, spread } from './spread.ts'
 

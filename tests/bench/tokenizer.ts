@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { createTokenizer } from '../../js/tokenizer/tokenizer.ts'
 import { shared } from '../shared.ts'
-import { vocabularyMetadata } from '../tokenizer-vocabularies.ts'
+import { vocabularyMetadata } from '../unit/tokenizer-vocabularies.ts'
 
 const MEGABYTE = 1_000_000
 const RUN = 100_000

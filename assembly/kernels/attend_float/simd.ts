@@ -1,5 +1,5 @@
 // Attention over one page of a cache of f32 or f16 (model/cache.ts draws it), for a tile of four queries or a single one.
-import { heldWords } from '../../quant/held'
+import { heldWords } from '../../quant/hoisted'
 import { MAX_STATE_BYTES, PAGE, PIECE } from '../../layout'
 import { F16_MASK, shiftF16x4 } from '../../quant/f16'
 import { splat0, splat1, splat2, splat3 } from '../steps'

@@ -3,7 +3,7 @@
 // makes an address of each new offset of a splatting load, so a pointer moves and the offsets are few; and it reloads the
 // constant of extadd_pairwise at each use, where a dot with ones keeps it in a register.
 import { F16_MASK, shiftF16x4 } from '../../quant/f16'
-import { heldBytes, heldHalves, heldWords } from '../../quant/held'
+import { heldBytes, heldHalves, heldWords } from '../../quant/hoisted'
 import { PACKED_Q4_0 } from '../../quant/q4_0'
 import { PACKED_Q4_1 } from '../../quant/q4_1'
 import { GROUP_HEADER, RATIO_D, RATIO_M } from '../../quant/scales'

@@ -1,6 +1,6 @@
 // Types of up to 5 bits, unpacked to bytes 0…31: with a minimum, or with a sub-scale for 16 columns. i16 lanes sum four
 // quads: at most 4 · 2 · 31 · 127 = 31,496.
-import { heldWords } from '../../quant/held'
+import { heldWords } from '../../quant/hoisted'
 import { ACTS_BLOCK, ACTS_DA, ACTS_PAIR, ACTS_SA } from '../acts'
 import { addDot8, dot8, splat0, splat1, splat2, splat3, step, stepMin } from '../steps'
 import { I8_BLOCK, I8_D, I8_M, I8_Q6_BLOCK, I8_SC0, I8_SC1 } from '../unpack/layout'

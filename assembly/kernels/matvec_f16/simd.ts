@@ -1,4 +1,4 @@
-import { heldFloats } from '../../quant/held'
+import { heldFloats } from '../../quant/hoisted'
 import { F16_BIAS_RATIO, loadF16x4 } from '../../quant/f16'
 
 /** 8 rows of a group · one token x f32[columns] → f32[8] at out. */

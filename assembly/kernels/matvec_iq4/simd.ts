@@ -4,7 +4,7 @@
 // 0…127 and its i16 sums are soon full, so a code is 15 · q + r − 128, q its index and r, in 1…19, looked up: two dots.
 import { ACTS_BLOCK, ACTS_DA, ACTS_S } from '../acts'
 import { F16_MASK, shiftF16x4 } from '../../quant/f16'
-import { heldBytes, heldHalves, heldWords } from '../../quant/held'
+import { heldBytes, heldHalves, heldWords } from '../../quant/hoisted'
 import { CODES_HIGH, CODES_LOW, IQ4_XS_PARTS, RESTS_HIGH, RESTS_LOW } from '../../quant/iq4'
 import { GROUP_HEADER, RATIO_D } from '../../quant/scales'
 import { actsX, actsY, dotQuad, vectorAt } from '../quads'

@@ -1,6 +1,6 @@
 // Types made of planes, in the simd and the relaxed build; `add`: with dots that add to i32 (relaxed only). One loop serves
 // all: the integers of a part are the same for each, how they are scaled is not.
-import { heldBytes, heldFloats, heldHalves, heldWords } from '../../quant/held'
+import { heldBytes, heldFloats, heldHalves, heldWords } from '../../quant/hoisted'
 import { ACTS_BLOCK, ACTS_DA, ACTS_PAIR, ACTS_SA } from '../acts'
 import { F16_MASK, shiftF16x4 } from '../../quant/f16'
 import { NIBBLES, planeBytes } from '../../quant/planes'

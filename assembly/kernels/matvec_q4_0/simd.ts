@@ -1,4 +1,4 @@
-import { heldHalves, heldWords } from '../../quant/held'
+import { heldHalves, heldWords } from '../../quant/hoisted'
 import { ACTS_BLOCK, ACTS_DA } from '../acts'
 import { F16_MASK } from '../../quant/f16'
 import { GROUP_HEADER, RATIO_D } from '../../quant/scales'

@@ -1,4 +1,4 @@
-import { heldBytes, heldWords } from '../../quant/held'
+import { heldBytes, heldWords } from '../../quant/hoisted'
 import { ACTS_BLOCK, ACTS_DA } from '../acts'
 import { F16_MASK, shiftF16x4 } from '../../quant/f16'
 import { GROUP_HEADER, RATIO_D, RATIO_M } from '../../quant/scales'

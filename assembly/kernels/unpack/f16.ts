@@ -1,4 +1,4 @@
-import { heldFloats } from '../../quant/held'
+import { heldFloats } from '../../quant/hoisted'
 import { F16_BIAS_RATIO, loadF16x4 } from '../../quant/f16'
 import { loadBF16x4 } from '../matvec_bf16/simd'
 

@@ -1,4 +1,4 @@
-import { heldHalves } from '../../quant/held'
+import { heldHalves } from '../../quant/hoisted'
 import { GROUP_HEADER, RATIO_D, RATIO_M } from '../../quant/scales'
 import { loadF16x4 } from '../../quant/f16'
 import { PACKED_Q4_0 } from '../../quant/q4_0'

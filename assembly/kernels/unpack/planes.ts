@@ -1,5 +1,5 @@
 // Types made of planes, and IQ4, for the matrix–matrix kernels: `bytes` for those that read i8, else i16 (layout.ts).
-import { heldBytes, heldHalves } from '../../quant/held'
+import { heldBytes, heldHalves } from '../../quant/hoisted'
 import { loadF16x4 } from '../../quant/f16'
 import { IQ4_XS_PARTS, IQ4_XS_PART_BYTES } from '../../quant/iq4'
 import { k16PartBytes, k16Parts, planeBytes } from '../../quant/planes'

@@ -1,0 +1,37 @@
+/** What a file's header alone gives: its metadata and tensors, its tokenizer. */
+import * as platform from '#platform'
+import { readModel } from '../gguf/shards.ts'
+import type { Gguf } from '../gguf/types.ts'
+import { checkSourceOptions } from '../source/check.ts'
+import { openModel } from '../source/shards.ts'
+import type { SourceOptions } from '../source/source.ts'
+import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
+import type { ModelInput } from './types.ts'
+
+/**
+ * Metadata and tensors of a GGUF file, without reading the weights.
+ * @throws ArgumentError, SourceError, FormatError, UnsupportedError for a version that cria does not read, AbortError
+ */
+export async function readGguf(
+  input: ModelInput,
+  options: SourceOptions & { signal?: AbortSignal } = {},
+): Promise<Gguf> {
+  checkSourceOptions(options)
+  const source = await openModel(input, platform.openFile, options)
+  try {
+    return await readModel(source, options.signal)
+  } finally {
+    await source.close()
+  }
+}
+
+/**
+ * The tokenizer of a model's file, or of one that holds only a vocabulary.
+ * @throws ArgumentError, SourceError, FormatError, UnsupportedError for a tokenizer that cria does not have, AbortError
+ */
+export async function loadTokenizer(
+  input: ModelInput,
+  options: SourceOptions & { signal?: AbortSignal } = {},
+): Promise<Tokenizer> {
+  return createTokenizer((await readGguf(input, options)).metadata)
+}

@@ -1,0 +1,365 @@
+/** The model as its caller sees it. */
+
+import type { CallEvent, Opened } from '../../workers/leader-model.ts'
+import type { Crew } from '../../workers/pool.ts'
+import { beginsWithBos, chooseTemplate, renderChat } from '../chat/template.ts'
+import { AbortError, ArgumentError, ClosedError, throwIfAborted, UnsupportedError } from '../errors.ts'
+import { measureImatrix } from '../imatrix/imatrix.ts'
+import { measurePerplexity } from '../perplexity/perplexity.ts'
+import { seedOfAnswer } from '../sampler/random.ts'
+import type { GenerateRequest, InternalResult, Prompt } from '../scheduler/generate.ts'
+import { checkSignal } from '../source/check.ts'
+import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
+import { underAny } from '../util/abort.ts'
+import { checkObject, checkTypes, invalid } from '../util/check.ts'
+import { untilAborted } from '../util/concurrency.ts'
+import { ModelChat } from './chat.ts'
+import { RunningGeneration } from './generation.ts'
+import { type SettledGenerate, settleGenerate } from './options.ts'
+import type {
+  Chat,
+  ChatMessage,
+  ChatOptions,
+  CriaWarning,
+  DetokenizeOptions,
+  Embeddings,
+  EmbedOptions,
+  GenerateOptions,
+  GenerateResult,
+  Generation,
+  ImatrixOptions,
+  Model,
+  ModelInfo,
+  ModelStatus,
+  PerplexityOptions,
+  PerplexityResult,
+  TokenizeOptions,
+} from './types.ts'
+
+export class CriaModel implements Model {
+  /** Made when first needed, which for a large vocabulary takes a while: generation and chat tokenize in the leader. */
+  private tokenizerMade: Tokenizer | undefined
+  private readonly closing = new AbortController()
+  /** The crew to come, while the model is loaded again. */
+  private reloading: Promise<Crew> | undefined
+  private warned = false
+
+  /** `reload` gives another crew after the death of a worker, unless the model cannot be loaded again. */
+  constructor(
+    readonly info: ModelInfo,
+    private crew: Crew,
+    private opened: Pick<Opened, 'metadata' | 'bosToken' | 'eosToken'>,
+    private readonly onWarning: (warning: CriaWarning) => void,
+    private readonly reload?: (signal: AbortSignal) => Promise<Crew>,
+  ) {}
+
+  generate(prompt: string | readonly number[], options: GenerateOptions = {}): Generation {
+    return this.generation(prompt, options)
+  }
+
+  chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation {
+    return this.generation(() => this.applyTemplate(messages, options), options)
+  }
+
+  createChat(options: ChatOptions & { system?: string } = {}): Chat {
+    checkObject(options)
+    return new ModelChat(this, options)
+  }
+
+  applyTemplate(messages: readonly ChatMessage[], options: ChatOptions = {}): string {
+    return this.render(messages, options, true)
+  }
+
+  /** The text of messages, with or without what opens an answer. */
+  render(messages: readonly ChatMessage[], options: ChatOptions, addGenerationPrompt: boolean): string {
+    checkObject(options)
+    if (options.special === false) throw invalid('special', 'true in a chat', false)
+    const { metadata, bosToken, eosToken } = this.withVocabulary()
+    const named = metadata.get('tokenizer.chat_template.tool_use')
+    const toolUse = typeof named === 'string' ? named : undefined
+    const { template, warning } = chooseTemplate({
+      ggufTemplate: (options.tools?.length && toolUse) || this.info.chatTemplate || toolUse,
+      ...(options.template !== undefined && { requested: options.template }),
+      tokens: this.templateVocabulary(),
+    })
+    if (warning && !this.warned) this.onWarning(warning)
+    if (warning) this.warned = true
+    return renderChat({
+      template,
+      messages,
+      bosToken,
+      eosToken,
+      addGenerationPrompt,
+      ...(options.tools && { tools: options.tools }),
+      ...(options.templateVariables && { variables: options.templateVariables }),
+    })
+  }
+
+  private templateVocabulary(): { has(token: string): boolean; model?: string } {
+    const { metadata } = this.opened
+    const model = metadata.get('tokenizer.ggml.model')
+    const has = (token: string): boolean => (metadata.get('tokenizer.ggml.tokens') as string[]).includes(token)
+    return { has, ...(typeof model === 'string' && { model }) }
+  }
+
+  tokenize(text: string, options: TokenizeOptions = {}): number[] {
+    return this.tokenizer.tokenize(text, options)
+  }
+
+  detokenize(ids: readonly number[], options: DetokenizeOptions = {}): string {
+    return this.tokenizer.detokenize(idsOf(ids), options)
+  }
+
+  tokenBytes(id: number, options: DetokenizeOptions = {}): Uint8Array {
+    checkObject(options)
+    checkTypes(options, 'boolean', ['special'])
+    return this.tokenizer.tokenBytes(id, options)
+  }
+
+  get tokenizer(): Tokenizer {
+    const { metadata } = this.withVocabulary()
+    this.tokenizerMade ??= createTokenizer(metadata)
+    return this.tokenizerMade
+  }
+
+  private withVocabulary(): typeof this.opened {
+    this.checkOpen()
+    if (this.opened.metadata.has('tokenizer.ggml.model')) return this.opened
+    throw new UnsupportedError('NO_TOKENIZER', 'The model’s file has no vocabulary: only token ids can be used.')
+  }
+
+  async logits(
+    tokens: readonly number[],
+    options: { from?: number; signal?: AbortSignal } = {},
+  ): Promise<{ data: Float32Array; shape: [number, number] }> {
+    checkObject(options)
+    checkSignal(options.signal)
+    const { from = 0 } = options
+    const ids = idsOf(tokens)
+    if (!Number.isInteger(from) || from < 0 || from > ids.length) {
+      throw invalid('from', `a whole number from 0 to ${ids.length}`, from)
+    }
+    const crew = await this.working('Computing logits', options.signal)
+    const data = await crew.logits(ids, from, options.signal)
+    return { data, shape: [ids.length - from, this.info.vocabularySize] }
+  }
+
+  async embed(
+    texts: string | readonly (string | readonly number[])[],
+    options: EmbedOptions = {},
+  ): Promise<Embeddings> {
+    checkObject(options)
+    const { pooling = 'mean', normalize = true, signal } = options
+    checkSignal(signal)
+    checkTypes(options, 'boolean', ['normalize'])
+    if (pooling !== 'mean' && pooling !== 'last') throw invalid('pooling', 'mean or last', pooling)
+    if (typeof texts !== 'string' && !Array.isArray(texts)) throw invalid('texts', 'a text or a list of texts', texts)
+    const list = (typeof texts === 'string' ? [texts] : (texts as unknown[])).map(promptOf)
+    const crew = await this.working('The embedding', signal)
+    return crew.embed({ texts: list, pooling, normalize }, signal)
+  }
+
+  async perplexity(text: string | readonly number[], options: PerplexityOptions = {}): Promise<PerplexityResult> {
+    checkObject(options)
+    return measurePerplexity(this, text, options)
+  }
+
+  async imatrix(text: string | readonly number[], options: ImatrixOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+    checkObject(options)
+    return measureImatrix(this, text, options, async (ids) => {
+      const crew = await this.working('The importance matrix', options.signal)
+      return crew.activations(ids, options.signal)
+    })
+  }
+
+  async saveState(
+    prompt: string | readonly number[],
+    options: { signal?: AbortSignal } = {},
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    checkObject(options)
+    checkSignal(options.signal)
+    const text = promptOf(prompt)
+    const crew = await this.working('Saving the state', options.signal)
+    return crew.saveState(text, options.signal)
+  }
+
+  async loadState(
+    state: Uint8Array | ArrayBuffer,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<{ tokens: number }> {
+    checkObject(options)
+    checkSignal(options.signal)
+    const bytes = state instanceof ArrayBuffer ? new Uint8Array(state) : state
+    if (!(bytes instanceof Uint8Array)) throw invalid('state', 'the bytes that saveState gave', state)
+    const crew = await this.working('Loading the state', options.signal)
+    return { tokens: await crew.loadState(bytes, options.signal) }
+  }
+
+  async reset(): Promise<void> {
+    const crew = await this.working('The reset')
+    await crew.reset()
+  }
+
+  async status(): Promise<ModelStatus> {
+    const crew = await this.working('The status')
+    return crew.status()
+  }
+
+  async close(): Promise<void> {
+    this.closing.abort()
+    await this.crew.close(closedError())
+    await this.reloading?.catch(() => {})
+    // Whoever still holds the model should not hold its vocabulary.
+    this.opened = { ...this.opened, metadata: new Map() }
+    this.tokenizerMade = undefined
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  private checkOpen(): void {
+    if (this.closing.signal.aborted) throw closedError()
+  }
+
+  /** The crew; where a worker of it died, the one that takes its place, which all calls wait for. */
+  private async working(what: string, signal?: AbortSignal): Promise<Crew> {
+    this.checkOpen()
+    const { crew, reload } = this
+    if (!crew.dead || !reload) return crew
+    this.reloading ??= this.replace(crew, reload).finally(() => {
+      this.reloading = undefined
+    })
+    return untilAborted(this.reloading, signal, what)
+  }
+
+  private async replace(dead: Crew, reload: (signal: AbortSignal) => Promise<Crew>): Promise<Crew> {
+    // Its memory goes before there is another.
+    await dead.close(closedError())
+    try {
+      const crew = await reload(this.closing.signal)
+      if (!this.closing.signal.aborted) {
+        this.crew = crew
+        return crew
+      }
+      await crew.close(closedError())
+    } catch (error) {
+      this.checkOpen()
+      throw error
+    }
+    throw closedError()
+  }
+
+  /** A generation from a prompt, or from one that is made when its turn comes. `onResult` hears of what was said. */
+  generation(
+    prompt: string | readonly number[] | (() => Prompt),
+    options: GenerateOptions,
+    onResult?: (result: InternalResult) => void,
+  ): RunningGeneration {
+    const stopped = new AbortController()
+    return new RunningGeneration({
+      run: async (onText) => {
+        const all = await this.runChoices(prompt, options, stopped.signal, onText)
+        onResult?.(all[0]!)
+        const [first, ...others] = all.map(({ said: _, ...result }): GenerateResult => result)
+        return others.length > 0 ? { ...first!, choices: [first!, ...others] } : first!
+      },
+      stop: () => stopped.abort(),
+    })
+  }
+
+  /** `options.n` generations, of which the first is heard. The first that fails ends the others. */
+  private async runChoices(
+    prompt: string | readonly number[] | (() => Prompt),
+    given: GenerateOptions,
+    stopped: AbortSignal,
+    onText: (text: string) => void,
+  ): Promise<InternalResult[]> {
+    settleGenerate(given, this.info.vocabularySize)
+    const { n = 1, ...options } = given
+    const { seed, onToken: _, onPrompt: __, ...silent } = options
+    // A signal for each: one for all would have more listeners than Node takes for no leak.
+    const choices = Array.from({ length: n }, () => new AbortController())
+    const end = (reason?: unknown): void => {
+      for (const choice of choices) choice.abort(reason)
+    }
+    return underAny([options.signal, stopped], async (signal) => {
+      signal.addEventListener('abort', () => end(signal.reason))
+      if (signal.aborted) end(signal.reason)
+      const all = choices.map((choice, i) => {
+        if (i === 0) return this.runGeneration(prompt, options, choice, onText)
+        const own = seed === undefined ? silent : { ...silent, seed: seedOfAnswer(seed, i) }
+        return this.runGeneration(prompt, own, choice, () => {})
+      })
+      try {
+        return await Promise.all(all)
+      } catch (error) {
+        end()
+        // What one fails of is told, not that the others were aborted for it.
+        const failed = (await Promise.allSettled(all)).filter((one) => one.status === 'rejected')
+        throw failed.find(({ reason }) => !(reason instanceof AbortError))?.reason ?? error
+      }
+    })
+  }
+
+  private async runGeneration(
+    prompt: string | readonly number[] | (() => Prompt),
+    options: GenerateOptions,
+    stopped: AbortController,
+    onText: (text: string) => void,
+  ): Promise<InternalResult> {
+    const settled = settleGenerate(options, this.info.vocabularySize)
+    // What a callback of the caller's throws ends the generation and is its error.
+    let failure: { error: unknown } | undefined
+    const hear = (event: CallEvent): void => {
+      if (failure || stopped.signal.aborted) return
+      try {
+        if (event.event === 'prompt') options.onPrompt?.({ done: event.done, total: event.total })
+        if (event.event !== 'token') return
+        const { id, text, logprobs } = event
+        if (id >= 0) options.onToken?.({ id, text, ...(logprobs && { logprobs }) })
+        onText(text)
+      } catch (error) {
+        failure = { error }
+        stopped.abort()
+      }
+    }
+    try {
+      const { signal } = stopped
+      throwIfAborted(signal, 'Generation')
+      const crew = await this.working('Generation', signal)
+      const result = await crew.generate(this.request(prompt, settled), signal, hear)
+      if (!failure) return result
+    } catch (error) {
+      if (!failure) throw error
+    }
+    throw failure.error
+  }
+
+  private request(prompt: string | readonly number[] | (() => Prompt), settled: SettledGenerate): GenerateRequest {
+    if (typeof prompt !== 'function') return { ...settled, prompt: promptOf(prompt) }
+    const rendered = prompt()
+    // A rendered template that begins with BOS must not get a second one.
+    const begun = typeof rendered === 'string' && beginsWithBos(rendered, this.opened.bosToken)
+    return { ...(begun && { bos: false }), ...settled, prompt: rendered }
+  }
+}
+
+function closedError(): ClosedError {
+  return new ClosedError('CLOSED', 'The model was closed; load it again to use it.')
+}
+
+/** A text, or ids as a plain array. */
+function promptOf(prompt: unknown): string | number[] {
+  return typeof prompt === 'string' ? prompt : idsOf(prompt)
+}
+
+/** Token ids as a plain array; the engine checks their range. */
+function idsOf(tokens: unknown): number[] {
+  const list = Array.isArray(tokens) || (ArrayBuffer.isView(tokens) && !(tokens instanceof DataView))
+  const ids = list ? Array.from(tokens as ArrayLike<unknown>) : [undefined]
+  const at = ids.findIndex((id) => typeof id !== 'number')
+  if (at < 0) return ids as number[]
+  const message = 'Token ids must be an array of numbers; a prompt may be a text instead.'
+  throw new ArgumentError('INVALID_TOKENS', message, list ? ids[at] : tokens)
+}

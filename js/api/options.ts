@@ -1,0 +1,193 @@
+/** Checks what users give to `load` and `generate`, and settles the defaults. */
+
+import { MOST_CONTEXT, TRAINED_CONTEXT } from '../engine/context.ts'
+import { DEFAULT_PARALLEL } from '../engine/plan.ts'
+import { type Isa, isaOf, type Modules } from '../engine/wasm-build.ts'
+import { UnsupportedError } from '../errors.ts'
+import { settle as settleSampler } from '../sampler/options.ts'
+import { StopMatcher } from '../sampler/stop.ts'
+import type { SamplerOptions } from '../sampler/types.ts'
+import { checkSignal, checkSourceOptions } from '../source/check.ts'
+import { checkCamelCase, checkObject, checkTypes, invalid } from '../util/check.ts'
+import { autoThreads, hasRelaxedSimd, hasSimd, type Place, whyOneThread } from './capabilities.ts'
+import type { GenerateOptions, InspectOptions, IsaReason, KvType, LoadOptions } from './types.ts'
+
+const DEFAULT_BATCH = 64
+const MOST_THREADS = 64
+/** Larger batches gain nothing and cost memory. */
+const MOST_BATCH = 512
+/** More than any processor has a use for. */
+const MOST_PARALLEL = 256
+/** As many as OpenAI's API takes. */
+const MOST_CHOICES = 128
+/** As many as OpenAI's API tells. */
+const MOST_LOGPROBS = 20
+
+/** A whole number in a range, or the fallback where it is undefined. */
+function whole(name: string, value: unknown, least: number, most: number, fallback: number): number {
+  if (value === undefined) return fallback
+  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value
+  throw invalid(name, `a whole number from ${least} to ${most}`, value)
+}
+
+/** One of a few words. */
+function oneOf<T extends string>(name: string, value: unknown, words: readonly T[], fallback: T): T {
+  if (value === undefined) return fallback
+  if (words.includes(value as T)) return value as T
+  throw invalid(name, words.join(' or '), value)
+}
+
+/** @throws ArgumentError INVALID_OPTION for what `settle` does not look at. */
+export function checkLoadOptions(options: LoadOptions): void {
+  checkSourceOptions(options)
+  checkTypes(options, 'boolean', ['inProcess'])
+  checkTypes(options, 'function', ['onProgress', 'onWarning'])
+  const { workerUrl } = options
+  if (workerUrl === undefined || workerUrl instanceof URL) return
+  // What it is relative to does not matter to whether it is sound.
+  if (typeof workerUrl === 'string' && workerUrl && URL.canParse(workerUrl, 'file:///')) return
+  throw invalid('workerUrl', 'a URL or a path', workerUrl)
+}
+
+const SAMPLER_OPTIONS: Record<keyof SamplerOptions, true> = {
+  temperature: true,
+  topK: true,
+  topP: true,
+  minP: true,
+  typicalP: true,
+  topNSigma: true,
+  repeatPenalty: true,
+  repeatLastN: true,
+  frequencyPenalty: true,
+  presencePenalty: true,
+  dynatempRange: true,
+  dynatempExponent: true,
+  logitBias: true,
+  seed: true,
+  minKeep: true,
+}
+
+const BOOLEANS = ['special', 'bos', 'ignoreEos', 'showSpecial', 'logprobs', 'contextShift', 'echo'] as const
+const LEADER_OPTIONS = [...BOOLEANS, 'maxTokens', 'stop', 'topLogprobs', 'priority', 'keep'] as const
+
+/** Those of the options that are given. */
+function pick<T, K extends keyof T>(options: T, names: readonly K[]): Pick<T, K> {
+  const given = names.filter((name) => options[name] !== undefined)
+  return Object.fromEntries(given.map((name) => [name, options[name]])) as Pick<T, K>
+}
+
+/** The options of `generate` that the leader takes; nothing but these crosses to a worker. */
+export type SettledGenerate = Omit<GenerateOptions, keyof SamplerOptions | 'n' | 'onToken' | 'onPrompt' | 'signal'> & {
+  sampler: SamplerOptions
+}
+
+/** @throws ArgumentError INVALID_OPTION with the value at fault */
+export function settleGenerate(options: GenerateOptions, vocabularySize: number): SettledGenerate {
+  checkObject(options)
+  checkCamelCase(options)
+  const { maxTokens, stop, topLogprobs, priority, keep, signal } = options
+  checkTypes(options, 'boolean', BOOLEANS)
+  whole('keep', keep, -1, MOST_CONTEXT, 0)
+  whole('n', options.n, 1, MOST_CHOICES, 1)
+  checkTypes(options, 'function', ['onToken', 'onPrompt'])
+  checkSignal(signal)
+  if (maxTokens !== undefined && !(Number.isInteger(maxTokens) && maxTokens >= 0)) {
+    throw invalid('maxTokens', 'a whole number of at least 0', maxTokens)
+  }
+  if (stop !== undefined) new StopMatcher(typeof stop === 'string' ? [stop] : stop)
+  whole('topLogprobs', topLogprobs, 0, MOST_LOGPROBS, 0)
+  if (priority !== undefined && !Number.isFinite(priority)) throw invalid('priority', 'a number', priority)
+  const sampler = pick(options, Object.keys(SAMPLER_OPTIONS) as (keyof SamplerOptions)[])
+  settleSampler(sampler, vocabularySize)
+  return { sampler, ...pick(options, LEADER_OPTIONS) }
+}
+
+export interface Settled {
+  threads: number
+  /** 0: min(trained, 4096); TRAINED_CONTEXT: the trained one. */
+  context: number
+  kvTokens?: number
+  parallel: number
+  kv: KvType
+  batch: number
+  isa: Isa
+  /** None where a trial at load may choose the other build. */
+  isaReason?: IsaReason
+  shared: boolean
+  inProcess: boolean
+  /** The build, where the caller gave it. */
+  wasm?: Modules
+  maxSegmentBytes?: number
+}
+
+/**
+ * @throws ArgumentError for a malformed option; UnsupportedError where the engine lacks SIMD, or lacks what was asked for.
+ */
+export function settle(options: LoadOptions, place: Place): Settled {
+  const isa = options.wasm === undefined ? undefined : isaOf(options.wasm)
+  const inProcess = options.inProcess === true || !place.canSpawn
+  const shared = place.canShare && !inProcess && isa === undefined
+  const why = options.inProcess ? 'the model runs in process (inProcess)' : whyOneThread(place)
+  const threads = settleThreads(options.threads, place.cores, shared, why ?? 'the module given as wasm has none')
+  const { maxSegmentBytes } = options
+  return {
+    ...settlePlan({ ...options, threads }, place.cores),
+    ...settleIsa(options.isa, isa, inProcess),
+    shared,
+    inProcess,
+    ...(isa && { wasm: { [isa]: options.wasm } }),
+    ...(maxSegmentBytes !== undefined && {
+      maxSegmentBytes: whole('maxSegmentBytes', maxSegmentBytes, 65536, 4_294_967_296, 0),
+    }),
+  }
+}
+
+/** What the size of a model's memory depends on, whether it is loaded or not. */
+export function settlePlan(
+  options: InspectOptions,
+  cores: number,
+): Pick<Settled, 'threads' | 'context' | 'kvTokens' | 'parallel' | 'kv' | 'batch'> {
+  const { context, threads, kvTokens } = options
+  return {
+    threads: whole('threads', threads === 'auto' ? undefined : threads, 1, MOST_THREADS, autoThreads(cores, true)),
+    parallel: whole('parallel', options.parallel, 1, MOST_PARALLEL, DEFAULT_PARALLEL),
+    ...(kvTokens !== undefined && { kvTokens: whole('kvTokens', kvTokens, 1, MOST_CONTEXT, 0) }),
+    context: context === 'trained' ? TRAINED_CONTEXT : whole('context', context, 1, MOST_CONTEXT, 0),
+    kv: oneOf('kv', options.kv, ['f32', 'f16', 'q8_0'], 'f16'),
+    batch: whole('batch', options.batch, 1, MOST_BATCH, DEFAULT_BATCH),
+  }
+}
+
+/** `why`: why there can be no more than one, where memory is not shared. */
+function settleThreads(asked: unknown, cores: number, shared: boolean, why: string): number {
+  if (asked === undefined || asked === 'auto') return autoThreads(cores, shared)
+  const threads = whole('threads', asked, 1, MOST_THREADS, 1)
+  if (threads === 1 || shared) return threads
+  throw new UnsupportedError(
+    'NO_SHARED_MEMORY',
+    `${threads} threads need shared memory, but ${why}. Use threads: 1 or 'auto'.`,
+    threads,
+  )
+}
+
+/** `given`: of the module that the caller gave. */
+function settleIsa(asked: unknown, given: Isa | undefined, inProcess: boolean): Pick<Settled, 'isa' | 'isaReason'> {
+  const isa = oneOf('isa', asked, ['auto', 'simd', 'relaxed'], 'auto')
+  if (given) {
+    if (isa === 'auto' || isa === given) return { isa: given, isaReason: 'asked' }
+    throw invalid('isa', `'${given}', as wasm is that build, or 'auto'`, isa)
+  }
+  if (!hasSimd()) {
+    const message =
+      'This engine has no WebAssembly SIMD, which engines have since 2021, or compiles nothing from bytes: then pass the option wasm.'
+    throw new UnsupportedError('NO_SIMD', message)
+  }
+  if (isa === 'simd') return { isa, isaReason: 'asked' }
+  if (hasRelaxedSimd()) {
+    if (isa === 'relaxed') return { isa, isaReason: 'asked' }
+    // A trial would hold up the caller's thread.
+    return { isa: 'relaxed', ...(inProcess && { isaReason: 'untried' }) }
+  }
+  if (isa === 'auto') return { isa: 'simd', isaReason: 'only' }
+  throw new UnsupportedError('NO_RELAXED_SIMD', 'This engine has no relaxed SIMD; use isa: auto or simd.', asked)
+}

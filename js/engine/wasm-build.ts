@@ -1,0 +1,51 @@
+/**
+ * The wasm files: one an instruction set. Whether the memory that a module imports is shared is a flag in its bytes; in the
+ * files it is not.
+ */
+import { ArgumentError } from '../errors.ts'
+
+export type Isa = 'simd' | 'relaxed'
+
+/** @internal */
+export type Modules = Partial<Record<Isa, WebAssembly.Module>>
+
+/** What the trials of this process or page found (builds.ts), by type: workers are told, and try no more. @internal */
+export const measured: Record<string, Isa> = {}
+
+/** The custom section in which each packed file holds its name (scripts/build.mjs). */
+const SECTION = 'cria'
+/** The import of the memory, up to its flags; and the flags: a maximum, and shared. */
+const IMPORT = [3, ...text('env'), 6, ...text('memory'), 2]
+const SHARED = 3
+
+function text(name: string): number[] {
+  return Array.from(name, (character) => character.charCodeAt(0))
+}
+
+/** Compiles a file, for a memory that is shared or for one that is not. @internal */
+export function compileBuild(bytes: Uint8Array<ArrayBuffer>, shared: boolean): Promise<WebAssembly.Module> {
+  if (shared) bytes[importFlags(bytes)] = SHARED
+  return WebAssembly.compile(bytes)
+}
+
+function importFlags(bytes: Uint8Array): number {
+  const at = bytes.findIndex((_, start) => IMPORT.every((byte, i) => bytes[start + i] === byte))
+  return at + IMPORT.length
+}
+
+/**
+ * Which build a module is that the caller compiled.
+ * @throws ArgumentError where it is no module, or none of cria's.
+ * @internal
+ */
+export function isaOf(module: unknown): Isa {
+  if (!(module instanceof WebAssembly.Module)) {
+    const message = "wasm must be a WebAssembly.Module: one of cria's wasm files, imported or compiled."
+    throw new ArgumentError('INVALID_OPTION', message, module)
+  }
+  const [section] = WebAssembly.Module.customSections(module, SECTION)
+  const name = section && new TextDecoder().decode(section)
+  if (name === 'simd' || name === 'relaxed') return name
+  const message = "wasm must be one of cria's own modules: cria/relaxed.wasm or cria/simd.wasm."
+  throw new ArgumentError('INVALID_OPTION', message, module)
+}

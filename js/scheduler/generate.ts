@@ -1,0 +1,241 @@
+/** Prompt in, tokens out: what one generation does with what the engine computes for it. */
+
+import { PAGE } from '../../assembly/layout.ts'
+import type { FinishReason, GenerateResult, SampledLogprobs, TokenLogprob } from '../api/types.ts'
+import type { Engine } from '../engine/engine.ts'
+import { ContextError, UnsupportedError } from '../errors.ts'
+import { logprobsOf } from '../sampler/logprobs.ts'
+import { Sampler, type SamplerOptions } from '../sampler/sampler.ts'
+import { StopMatcher } from '../sampler/stop.ts'
+import type { StreamDecoder, Tokenizer } from '../tokenizer/tokenizer.ts'
+import type { Work } from './scheduler.ts'
+
+/** A text, ids as they are, or ids that a text continues. */
+export type Prompt = string | readonly number[] | { ids: readonly number[]; text: string }
+
+export interface GenerateRequest {
+  prompt: Prompt
+  sampler: SamplerOptions
+  maxTokens?: number
+  stop?: string | string[]
+  special?: boolean
+  bos?: boolean
+  ignoreEos?: boolean
+  showSpecial?: boolean
+  logprobs?: boolean
+  topLogprobs?: number
+  priority?: number
+  contextShift?: boolean
+  keep?: number
+  echo?: boolean
+}
+
+export interface GenerateEvents {
+  onPrompt(done: number, total: number): void
+  onToken(id: number, text: string, logprobs?: SampledLogprobs): void
+}
+
+/** `said`: the ids of prompt and answer, where another text may go on from them. */
+export type InternalResult = GenerateResult & { said: number[] | undefined }
+
+/** The ids of a prompt. @throws UnsupportedError where a text meets a model without a vocabulary. */
+export function promptIds(
+  tokenizer: Tokenizer | undefined,
+  { prompt, special, bos }: Pick<GenerateRequest, 'prompt' | 'special' | 'bos'>,
+): number[] {
+  if (Array.isArray(prompt)) return [...prompt]
+  if (!tokenizer) {
+    throw new UnsupportedError('NO_TOKENIZER', 'The model’s file has no vocabulary; give token ids instead of a text.')
+  }
+  const options = { ...(special !== undefined && { special }), ...(bos !== undefined && { bos }) }
+  if (typeof prompt === 'string') return tokenizer.tokenize(prompt, options)
+  const { ids, text } = prompt as { ids: readonly number[]; text: string }
+  return [...ids, ...tokenizer.tokenize(text, { ...options, bos: false })]
+}
+
+/** One generation: its prompt, what was sampled so far, and the text of that. */
+export class Generation implements Work {
+  readonly output = 'logits'
+  readonly ids: number[]
+  readonly priority: number
+  readonly shift?: Work['shift']
+  private readonly prompt: readonly number[]
+  private cachedTokens = 0
+  private readonly vocabulary: number
+  private readonly sampler: Sampler
+  private readonly text: TextStream
+  private readonly out: number[] = []
+  private readonly told: SampledLogprobs[] | undefined
+  private finishReason: FinishReason = 'length'
+  private start = 0
+  private prompted = 0
+
+  /** @throws UnsupportedError: see promptIds; ArgumentError for sampler options out of range */
+  constructor(
+    private readonly engine: Engine,
+    private readonly tokenizer: Tokenizer | undefined,
+    private readonly request: GenerateRequest,
+    private readonly events: GenerateEvents,
+  ) {
+    this.prompt = promptIds(tokenizer, request)
+    this.ids = [...this.prompt]
+    if (request.contextShift) this.shift = shiftOf(this.ids, engine.context, tokenizer?.bos, request.keep)
+    this.priority = request.priority ?? 0
+    this.vocabulary = Math.min(engine.config.vocabulary, tokenizer?.vocabularySize ?? engine.config.vocabulary)
+    this.sampler = new Sampler(request.sampler, this.vocabulary)
+    // After nothing but BOS the text begins anew: without the space that SentencePiece puts before its first word.
+    const continued = !(this.ids.length === 1 && this.ids[0] === tokenizer?.bos)
+    const { showSpecial = false } = request
+    this.text = new TextStream(tokenizer?.stream({ continued, special: showSpecial }), request.stop)
+    this.told = request.logprobs ? [] : undefined
+    for (const id of this.ids) if (id < this.vocabulary) this.sampler.accept(id)
+  }
+
+  get wanted(): number {
+    return this.ids.length - 1
+  }
+
+  begin(cached: number): void {
+    this.cachedTokens = cached
+    this.start = performance.now()
+    if (this.request.echo) this.events.onToken(-1, this.text.echo(this.promptText()))
+  }
+
+  private promptText(): string {
+    const { prompt } = this.request
+    if (typeof prompt === 'string') return prompt
+    return this.tokenizer?.detokenize(this.prompt, { special: true }) ?? ''
+  }
+
+  read(done: number): void {
+    this.events.onPrompt(done, this.prompt.length)
+  }
+
+  /** Samples the next token. @throws NumericError unless all logits are finite */
+  take(_: number, row: Float32Array): boolean {
+    const { request, sampler, tokenizer, out } = this
+    if (out.length === 0) this.prompted = performance.now()
+    const most = request.maxTokens ?? Number.POSITIVE_INFINITY
+    if (most === 0) return true
+    const logits = row.subarray(0, this.vocabulary)
+    const id = sampler.sample(logits)
+    out.push(id)
+    this.told?.push(describe(tokenizer, logprobsOf(logits, id, request.topLogprobs ?? 0)))
+    sampler.accept(id)
+    const ended = !request.ignoreEos && tokenizer?.isEndOfGeneration(id) === true
+    this.events.onToken(id, ended ? '' : this.text.push(id), this.told?.at(-1))
+    if (ended || this.text.stopped !== undefined) {
+      this.finishReason = 'stop'
+      return true
+    }
+    if (out.length === most || (!this.shift && this.ids.length === this.engine.context)) return true
+    this.ids.push(id)
+    return false
+  }
+
+  /** What it came to, once nothing more is wanted of it. */
+  result(): InternalResult {
+    const { text, out, told, prompt, cachedTokens, start, prompted } = this
+    const promptTokens = prompt.length
+    const rest = text.flush()
+    if (rest) this.events.onToken(-1, rest)
+    if (text.stopped !== undefined) this.finishReason = 'stop'
+    const generated = performance.now() - prompted
+    return {
+      text: text.all,
+      ids: out,
+      ...(told && { logprobs: told }),
+      finishReason: this.finishReason,
+      ...(text.stopped !== undefined && { stop: text.stopped }),
+      promptTokens,
+      cachedTokens,
+      completionTokens: out.length,
+      seed: this.sampler.seed,
+      timings: timingsOf(prompted - start, generated, promptTokens - cachedTokens, out.length),
+      said: this.said(),
+    }
+  }
+
+  private said(): number[] | undefined {
+    const { tokenizer, text, out } = this
+    // SentencePiece would put a space before a text that goes on.
+    if (tokenizer?.kind !== 'bpe' || text.stopped !== undefined) return undefined
+    const last = out.at(-1)
+    const ids = last !== undefined && tokenizer.isEndOfGeneration(last) ? out.slice(0, -1) : out
+    // Bytes that are no whole character would not come back the same.
+    return tokenizer.detokenize(ids, { special: true }) === text.all ? [...this.prompt, ...ids] : undefined
+  }
+}
+
+/** How a full context goes on. @throws ContextError where nothing would be left to give up. */
+function shiftOf(ids: number[], context: number, bos: number | undefined, keep = 0): NonNullable<Work['shift']> {
+  const kept = Math.max(keep < 0 ? ids.length : Math.min(keep, ids.length), ids[0] === bos ? 1 : 0)
+  const least = (Math.ceil(kept / PAGE) + 2) * PAGE
+  if (context < least) {
+    const message = `To keep ${kept} tokens while the context shifts it must hold ${least}, and it holds ${context}. Keep fewer, or load the model with a larger context.`
+    throw new ContextError('CONTEXT_EXCEEDED', message, context)
+  }
+  return { keep: kept, drop: (from, count) => void ids.splice(from, count) }
+}
+
+/** Ids and their logprobs, the chosen one first, with their texts. */
+function describe(
+  tokenizer: Tokenizer | undefined,
+  logprobs: readonly [id: number, logprob: number][],
+): SampledLogprobs {
+  const [chosen, ...top] = logprobs.map(([id, logprob]): TokenLogprob => {
+    const bytes = tokenizer?.tokenBytes(id, { special: true }) ?? new Uint8Array()
+    return { id, text: new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes), bytes, logprob }
+  })
+  return { ...chosen!, top }
+}
+
+/** From milliseconds and tokens, of the prompt and of what was generated. */
+function timingsOf(prompt: number, generate: number, read: number, generated: number): GenerateResult['timings'] {
+  return {
+    prompt,
+    generate,
+    promptPerSecond: perSecond(read, prompt),
+    tokensPerSecond: perSecond(generated, generate),
+  }
+}
+
+function perSecond(count: number, milliseconds: number): number {
+  return milliseconds > 0 ? (1000 * count) / milliseconds : 0
+}
+
+/** Ids → text that may be shown: whole characters, up to a stop text. */
+class TextStream {
+  all = ''
+  private readonly matcher: StopMatcher
+
+  constructor(
+    private readonly decoder: StreamDecoder | undefined,
+    stop: string | string[] = [],
+  ) {
+    this.matcher = new StopMatcher(typeof stop === 'string' ? [stop] : stop)
+  }
+
+  get stopped(): string | undefined {
+    return this.matcher.stopped
+  }
+
+  /** Text that is there before, and that no stop text ends. */
+  echo(text: string): string {
+    this.all += text
+    return text
+  }
+
+  push(id: number): string {
+    const { text } = this.matcher.push(this.decoder?.push(id) ?? '')
+    this.all += text
+    return text
+  }
+
+  flush(): string {
+    const last = this.stopped === undefined ? this.matcher.push(this.decoder?.flush() ?? '').text : ''
+    const text = last + this.matcher.flush()
+    this.all += text
+    return text
+  }
+}

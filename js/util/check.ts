@@ -1,0 +1,48 @@
+/** Arguments of the wrong kind, as errors that name the option, the rule and the value. */
+import { ArgumentError, SourceError } from '../errors.ts'
+
+export function invalid(name: string, rule: string, value: unknown): ArgumentError {
+  const shown =
+    typeof value === 'string'
+      ? JSON.stringify(value)
+      : typeof value === 'object' && value !== null
+        ? 'an object'
+        : String(value)
+  return new ArgumentError('INVALID_OPTION', `${name} must be ${rule}, not ${shown}.`, value)
+}
+
+/** @throws ArgumentError INVALID_OPTION for what is no object */
+export function checkObject(options: unknown): void {
+  if (typeof options !== 'object' || options === null) throw invalid('The options', 'an object', options)
+}
+
+/** `top_k` → `topK`. */
+export function camelCase(name: string): string {
+  return name.replaceAll(/_+([a-z])/g, (_, letter: string) => letter.toUpperCase())
+}
+
+/** Refuses names as llama.cpp and OpenAI write them, which would else pass in silence. @throws ArgumentError INVALID_OPTION */
+export function checkCamelCase(options: object): void {
+  for (const name of Object.keys(options)) {
+    const camel = camelCase(name)
+    if (camel !== name) throw new ArgumentError('INVALID_OPTION', `There is no option ${name}; write ${camel}.`, name)
+  }
+}
+
+/** Options that are of one type where they are given. @throws ArgumentError INVALID_OPTION */
+export function checkTypes(options: object, type: 'boolean' | 'function' | 'string', names: readonly string[]): void {
+  for (const name of names) {
+    const value = (options as Record<string, unknown>)[name]
+    if (value !== undefined && typeof value !== type) throw invalid(name, `a ${type}`, value)
+  }
+}
+
+/** Refuses a read that leaves the source. */
+export function checkRange(source: { name: string; size: number }, target: Uint8Array, offset: number): void {
+  if (Number.isSafeInteger(offset) && offset >= 0 && offset + target.length <= source.size) return
+  throw new SourceError(
+    'SOURCE_RANGE',
+    `${target.length} bytes at offset ${offset} were asked of ${source.name}, which has ${source.size}.`,
+    offset,
+  )
+}

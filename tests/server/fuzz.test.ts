@@ -1,0 +1,307 @@
+/** 10,000 requests that are wrong in one way each: refused with the field's name, before anything reaches the model. */
+import { load, type Model } from 'cria'
+import { createHandler } from 'cria/server'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Random } from '../../js/sampler/random.ts'
+import { ENDPOINTS } from '../../js/server/schemas.ts'
+import { STORIES } from '../api-helpers.ts'
+
+const COUNT = 10_000
+const BODY_LIMIT = 20_000
+/** Stands for a number that JSON can write and no float holds. */
+const HUGE = '@huge'
+
+const model = await load(STORIES, { threads: 1 })
+test.after(() => model.close())
+
+let calls = 0
+const ACTIONS = [
+  'generate',
+  'chat',
+  'createChat',
+  'applyTemplate',
+  'tokenize',
+  'detokenize',
+  'tokenBytes',
+  'logits',
+  'embed',
+]
+/** The model, with its calls counted. */
+const watched = new Proxy(model, {
+  get(target, name) {
+    const value = Reflect.get(target, name, target) as unknown
+    if (typeof value !== 'function') return value
+    return (...args: unknown[]) => {
+      if (ACTIONS.includes(String(name))) calls++
+      return (value as (...args: unknown[]) => unknown).apply(target, args)
+    }
+  },
+}) as Model
+const handler = createHandler({ stories: watched }, { bodyLimit: BODY_LIMIT, apiKeys: [] })
+
+const number = (low: number, high: number): unknown[] => [
+  ...[low - 0.5, low - 1, high + 1, -1e308, 1e308, HUGE, `-${HUGE}`],
+  ...['1', '', true, [], [1], {}, { valueOf: 1 }],
+]
+const integer = (low: number, high: number): unknown[] => [...number(low, high), low + 0.5, 1e-300, 9007199254740992]
+const notText = [5, true, [], {}, [''], HUGE]
+const notBoolean = [0, 1, 'true', '', [], {}]
+const notObject = [0, 'x', true, [], [{}]]
+const MOST = 2147483647
+
+const BAD_GENERATION: Record<string, unknown[]> = {
+  model: notText,
+  stream: notBoolean,
+  stream_options: notObject,
+  n: integer(1, 128),
+  max_tokens: integer(0, MOST),
+  stop: [5, true, {}, '', 'x'.repeat(1001), Array(17).fill('a')],
+  ignore_eos: notBoolean,
+  temperature: number(0, 2),
+  top_p: number(0, 1),
+  top_k: integer(-1, MOST),
+  min_p: number(0, 1),
+  typical_p: number(0, 1),
+  top_n_sigma: number(-1, 100),
+  min_keep: integer(0, MOST),
+  repeat_penalty: number(0.01, 100),
+  repeat_last_n: integer(-1, MOST),
+  frequency_penalty: number(-2, 2),
+  presence_penalty: number(-2, 2),
+  dynatemp_range: number(0, 100),
+  dynatemp_exponent: number(0, 100),
+  logit_bias: [
+    ...notObject,
+    { x: 1 },
+    { '05': 1 },
+    { '-1': 1 },
+    { 1: '1' },
+    { 1: 101 },
+    { 1: null },
+    { 512: 1 },
+    { 1: HUGE },
+  ],
+  seed: integer(-1, 4294967295),
+}
+const notMessages = [...notObject, [], {}, 'Hi', Array(5000).fill(0)].filter(
+  (value) => JSON.stringify(value) !== '[{}]',
+)
+const BAD: Record<string, Record<string, unknown[]>> = {
+  chat: {
+    ...BAD_GENERATION,
+    messages: notMessages,
+    chat_template_kwargs: notObject,
+    max_completion_tokens: integer(0, MOST),
+    logprobs: notBoolean,
+    top_logprobs: integer(0, 20),
+  },
+  completions: {
+    ...BAD_GENERATION,
+    prompt: [5, true, {}, [], [[]], [1.5], [-1], [512], [1, 'a'], [[1], 5], [HUGE], Array(65).fill('a')],
+    echo: notBoolean,
+    logprobs: integer(0, 20),
+  },
+  embeddings: {
+    input: [5, true, {}, [], [[]], [1.5], [-1], [512], [1, 'a'], [[1], 5], [HUGE], Array(2049).fill('a')],
+    model: notText,
+    encoding_format: ['', 'hex', 5, [], {}],
+  },
+  tokenize: {
+    model: notText,
+    content: notText,
+    add_special: notBoolean,
+    parse_special: notBoolean,
+    with_pieces: notBoolean,
+  },
+  detokenize: { model: notText, tokens: [5, 'a', true, {}, [1.5], [-1], [512], ['1'], [null], [HUGE]] },
+  applyTemplate: { model: notText, messages: notMessages, chat_template_kwargs: notObject },
+}
+
+/** Of one message in a list of two. */
+const BAD_MESSAGE: [path: string, fields: object][] = [
+  ['.role', { role: 'robot' }],
+  ['.role', { role: 'tool' }],
+  ['.role', { role: '' }],
+  ['.role', { role: 5 }],
+  ['.role', { role: null }],
+  ['.content', { content: 5 }],
+  ['.content', { content: null }],
+  ['.content', { content: [] }],
+  ['.content', { content: {} }],
+  ['.content[0].type', { content: [{ type: 'image_url', text: '' }] }],
+  ['.content[0].text', { content: [{ type: 'text', text: 5 }] }],
+  ['.content[1].text', { content: [{ type: 'text', text: 'a' }, { type: 'text' }] }],
+  ['.content[0].size', { content: [{ type: 'text', text: 'a', size: 5 }] }],
+  ['.name', { name: '' }],
+  ['.tool_calls', { tool_calls: [{ id: 'x' }] }],
+  ['.mood', { mood: 'bad' }],
+  ['', 'Hi' as never],
+  ['', ['user', 'Hi']],
+]
+
+const GOOD: Record<string, Record<string, unknown>> = {
+  chat: { messages: [{ role: 'user', content: 'Hi' }] },
+  completions: { prompt: 'Hi' },
+  embeddings: { input: 'Hi' },
+  tokenize: { content: 'Hi' },
+  detokenize: { tokens: [1, 2] },
+  applyTemplate: { messages: [{ role: 'user', content: 'Hi' }] },
+}
+/** What may be there beside the fault. */
+const OPTIONAL: Record<string, unknown> = {
+  model: 'stories',
+  temperature: 0.5,
+  seed: 7,
+  n: 2,
+  stop: ['a', 'b'],
+  max_tokens: 5,
+  top_p: null,
+  user: 'me',
+  metadata: { a: [1] },
+  logit_bias: { 5: -100 },
+}
+const STRANGE = [
+  'wizardry',
+  '__proto__',
+  'constructor',
+  'toString',
+  'hasOwnProperty',
+  '',
+  'Temperature',
+  'max_token',
+  '🦙',
+]
+
+const generates = (name: string): boolean => name === 'chat' || name === 'completions'
+
+const random = new Random(20_26)
+const pick = <T>(items: readonly T[]): T => items[Math.floor(random.uniform() * items.length)]!
+
+interface Case {
+  param: string
+  body: string | Uint8Array<ArrayBuffer>
+  status?: number
+}
+
+const json = (value: unknown): string =>
+  JSON.stringify(value).replaceAll(`"-${HUGE}"`, '-1e999').replaceAll(`"${HUGE}"`, '1e999')
+
+/** A body with the fault in it, its fields in any order. `JSON.stringify` would lose a `__proto__`. */
+function bodyOf(name: string, fault: Record<string, unknown>, without?: string): string {
+  const beside = generates(name) ? Object.entries(OPTIONAL).filter(() => random.uniform() < 0.3) : []
+  const fields = new Map([...Object.entries(GOOD[name]!), ...beside, ...Object.entries(fault)])
+  if (without !== undefined) fields.delete(without)
+  const sorted = [...fields].map((field) => [random.uniform(), field] as const).sort(([a], [b]) => a - b)
+  return `{${sorted.map(([, [key, value]]) => `${JSON.stringify(key)}:${json(value)}`).join(',')}}`
+}
+
+function badField(name: string): Case {
+  const [param, values] = pick(Object.entries(BAD[name]!))
+  return { param, body: bodyOf(name, { [param]: pick(values) }) }
+}
+
+const WAYS: ((name: string) => Case | undefined)[] = [
+  badField,
+  badField,
+  badField,
+  (name) => {
+    const strange = pick(STRANGE)
+    return {
+      param: strange || 'body',
+      body: bodyOf(name, Object.fromEntries([[strange, pick([1, null, 'x'])]])),
+    }
+  },
+  (name) => {
+    const refused = pick(Object.keys(ENDPOINTS[name as 'chat'].refused))
+    if (refused === undefined) return undefined
+    return { param: refused, body: bodyOf(name, { [refused]: pick([[{ a: 1 }], 'x', 5, true, 'high']) }) }
+  },
+  (name) => {
+    const missing = Object.keys(GOOD[name]!)[0]!
+    return { param: missing, body: bodyOf(name, {}, missing) }
+  },
+  (name) => {
+    if (!('messages' in GOOD[name]!)) return undefined
+    const [at, fields] = pick(BAD_MESSAGE)
+    const i = Math.floor(random.uniform() * 2)
+    const wrong =
+      typeof fields === 'object' && !Array.isArray(fields) ? { role: 'user', content: 'Hi', ...fields } : fields
+    const messages = [{ role: 'user', content: 'Hi' }, wrong]
+    return {
+      param: `messages[${i}]${at}`,
+      body: bodyOf(name, { messages: i ? messages : messages.reverse() }),
+    }
+  },
+  (name) => {
+    if (!('messages' in GOOD[name]!) && name !== 'completions') return undefined
+    if (name === 'applyTemplate') return undefined
+    const [param, options] = pick<[string, unknown]>([
+      ['stream_options.include_usage', { include_usage: 'yes' }],
+      ['stream_options.everything', { everything: true }],
+      ['stop[1]', 0],
+    ])
+    if (options === 0) return { param, body: bodyOf(name, { stop: ['a', pick<unknown>(['', 5, null, {}])] }) }
+    return { param, body: bodyOf(name, { stream: true, stream_options: options }) }
+  },
+  (name) => {
+    const body = bodyOf(name, {})
+    return { param: 'body', body: body.slice(0, Math.floor(random.uniform() * body.length)) }
+  },
+  (name) => {
+    const bytes = new TextEncoder().encode(bodyOf(name, {}))
+    bytes[Math.floor(random.uniform() * bytes.length)] = pick([0xff, 0xc0, 0x80, 0xf8])
+    return { param: 'body', body: bytes }
+  },
+  () => ({
+    path: '',
+    param: 'body',
+    body: pick(['null', '5', '"x"', '[]', '[{}]', 'true', '', '{}}', '[[[[[[', '{"a":1,}']),
+  }),
+  (name) => ({ param: 'body', status: 413, body: `${' '.repeat(BODY_LIMIT)}${bodyOf(name, {})}` }),
+]
+
+test('every field has values that are wrong', () => {
+  for (const [name, endpoint] of Object.entries(ENDPOINTS)) {
+    assert.equal(Object.keys(BAD[name]!).sort(), Object.keys(endpoint.takes).sort(), name)
+  }
+})
+
+test(`${COUNT} malformed requests are refused by the field, and the model hears of none`, async () => {
+  const story = { temperature: 0, maxTokens: 20 }
+  const before = await model.generate('Once upon a time', story).result()
+  const names = Object.keys(ENDPOINTS) as (keyof typeof ENDPOINTS)[]
+  for (let i = 0; i < COUNT; ) {
+    const name = pick(names)
+    const made = pick(WAYS)(name)
+    if (!made) continue
+    i++
+    const { param, body, status = 400 } = made
+    const { path } = ENDPOINTS[name]
+    const response = await handler(new Request(`http://localhost${path}`, { method: 'POST', body }))
+    const shown = `${path} ${param}: ${typeof body === 'string' ? body.slice(0, 500) : Buffer.from(body).toString('latin1')}`
+    const { error } = (await response.json()) as {
+      error: { param: string; message: string; code: string; type: string }
+    }
+    assert.equal([response.status, error.param], [status, param], `${shown}\n${JSON.stringify(error)}`)
+    assert.is(error.type, 'invalid_request_error', shown)
+    assert.match(error.message, /^\S.*\.$/s, shown)
+    assert.match(error.code, /^[a-z_]+$/, shown)
+  }
+  assert.is(calls, 0)
+  const after = await model.generate('Once upon a time', story).result()
+  assert.equal([after.text, after.ids], [before.text, before.ids])
+  // Nothing but this test has used its cache.
+  assert.is(after.cachedTokens, after.promptTokens - 1)
+})
+
+test('the same bodies without a fault are answered', async () => {
+  for (const [name, { path }] of Object.entries(ENDPOINTS)) {
+    const body = json({ ...GOOD[name], ...(generates(name) && OPTIONAL) })
+    const response = await handler(new Request(`http://localhost${path}`, { method: 'POST', body }))
+    assert.is(response.status, 200, await response.text())
+  }
+  assert.ok(calls > 0)
+})
+
+test.run()

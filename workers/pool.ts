@@ -1,0 +1,268 @@
+/**
+ * The workers of one model, seen from the caller's thread: spawned here, so that the death of any is noticed here. Then a
+ * flag in shared memory ends every wait, and what is pending rejects.
+ */
+import { proxy, type Remote, transfer, wrap } from 'comlink'
+import * as platform from '#platform'
+import { CONTROL_ABORT, CONTROL_GENERATION, CONTROL_POISON, CONTROL_TICKET } from '../assembly/layout.ts'
+import type { Embeddings } from '../js/api/types.ts'
+import type { SegmentHandle } from '../js/engine/wasm.ts'
+import { AbortError, CriaError, throwIfAborted, WorkerError } from '../js/errors.ts'
+import type { WorkerHandle } from '../js/platform/types.ts'
+import type { InputSums } from '../js/scheduler/activations.ts'
+import type { GenerateRequest, InternalResult, Prompt } from '../js/scheduler/generate.ts'
+import type { SchedulerStatus } from '../js/scheduler/scheduler.ts'
+import { untilAborted } from '../js/util/concurrency.ts'
+import type {
+  CallEvent,
+  EmbedRequest,
+  Leader,
+  LeaderEvent,
+  Opened,
+  OpenOptions,
+  RemoteReader,
+  SourceSpec,
+} from './leader-model.ts'
+import { carryErrors, Unpacked } from './protocol.ts'
+
+/** The leader as the façade calls it: in a worker, or in process. */
+type LeaderCalls = Remote<Leader> | Leader
+
+export class Crew {
+  private readonly leader: LeaderCalls
+  private readonly workers: WorkerHandle[] = []
+  private segments: SegmentHandle[] = []
+  private listener: (event: LeaderEvent) => void = () => {}
+  /** Who hears the events of a call, by its number. */
+  private readonly listeners = new Map<number, (event: CallEvent) => void>()
+  private calls = 0
+  /** Whether the call after a death loads the model again: errors say so. */
+  loadsAgain = false
+  /** Why nothing works any more: a death, or close(). */
+  private end: CriaError | undefined
+  /** Of each call under way, what rejects it. */
+  private readonly pending = new Set<(error: CriaError) => void>()
+
+  /** `LocalLeader`: to run in process, without workers. */
+  constructor(
+    LocalLeader: typeof Leader | undefined,
+    private readonly workerUrl?: string | URL,
+  ) {
+    if (LocalLeader) {
+      this.leader = new LocalLeader((events) => this.hear(events))
+      return
+    }
+    carryErrors()
+    const worker = this.spawn('leader')
+    worker.onMessage((message) => {
+      if (typeof message === 'object' && message !== null && 'events' in message) {
+        this.hear(message.events as LeaderEvent[])
+      }
+    })
+    this.leader = wrap<Leader>(worker.endpoint)
+  }
+
+  /** Who hears how loading goes on. */
+  listen(listener: (event: LeaderEvent) => void): void {
+    this.listener = listener
+  }
+
+  private hear(events: readonly LeaderEvent[]): void {
+    for (const event of events) {
+      if ('call' in event) this.listeners.get(event.call)?.(event)
+      else this.listener(event)
+    }
+  }
+
+  /** `reader` is asked for the bytes where the leader has no way of its own to them. The memories stay in here. */
+  async open(spec: SourceSpec, options: OpenOptions, reader?: RemoteReader): Promise<Opened> {
+    const crossing = reader && this.workers.length > 0 ? crossingReader(reader) : reader
+    const { opened, segments } = await this.call(async () => this.leader.open(spec, options, crossing))
+    this.segments = segments
+    if (this.workers.length > 0) opened.metadata = new Unpacked(opened.metadata)
+    for (let thread = 1; thread < options.threads; thread++) {
+      const start = {
+        wasm: options.wasm?.[opened.isa] ?? opened.isa,
+        segments: this.segments,
+        thread,
+        threads: options.threads,
+      }
+      this.spawn('thread').postMessage(start)
+    }
+    return opened
+  }
+
+  load(): Promise<void> {
+    return this.call(async () => this.leader.load())
+  }
+
+  generate(
+    request: GenerateRequest,
+    signal: AbortSignal | undefined,
+    listener: (event: CallEvent) => void,
+  ): Promise<InternalResult> {
+    return this.abortable(
+      'Generation',
+      signal,
+      (number) => {
+        this.listeners.set(number, listener)
+        return this.leader.generate(number, request)
+      },
+      (number) => this.listeners.delete(number),
+    )
+  }
+
+  logits(ids: number[], first: number, signal: AbortSignal | undefined): Promise<Float32Array> {
+    return this.abortable('Computing logits', signal, (number) => this.leader.logits(number, ids, first))
+  }
+
+  embed(request: EmbedRequest, signal: AbortSignal | undefined): Promise<Embeddings> {
+    return this.abortable('The embedding', signal, (number) => this.leader.embed(number, request))
+  }
+
+  activations(ids: number[], signal: AbortSignal | undefined): Promise<InputSums[]> {
+    return this.abortable('The importance matrix', signal, (number) => this.leader.activations(number, ids))
+  }
+
+  saveState(prompt: Prompt, signal: AbortSignal | undefined): Promise<Uint8Array<ArrayBuffer>> {
+    return this.abortable('Saving the state', signal, (number) => this.leader.saveState(number, prompt))
+  }
+
+  loadState(state: Uint8Array, signal: AbortSignal | undefined): Promise<number> {
+    return this.abortable('Loading the state', signal, (number) => this.leader.loadState(number, state))
+  }
+
+  reset(): Promise<void> {
+    return this.call(async () => this.leader.reset())
+  }
+
+  status(): Promise<SchedulerStatus> {
+    return this.call(async () => this.leader.status())
+  }
+
+  /** A call that ends as soon as the signal fires; the leader gives it up then. */
+  private async abortable<T>(
+    what: string,
+    signal: AbortSignal | undefined,
+    run: (number: number) => Promise<T> | T,
+    done?: (number: number) => void,
+  ): Promise<T> {
+    const number = this.calls++
+    const abort = (): void => this.abort(number)
+    signal?.addEventListener('abort', abort, { once: true })
+    try {
+      throwIfAborted(signal, what)
+      return await untilAborted(
+        this.call(async () => run(number)),
+        signal,
+        what,
+      )
+    } catch (error) {
+      throw error instanceof AbortError ? new AbortError(what, signal?.reason) : error
+    } finally {
+      signal?.removeEventListener('abort', abort)
+      done?.(number)
+    }
+  }
+
+  /** Has the leader give a call up; a pass that is for it alone ends between two layers. */
+  private abort(number: number): void {
+    if (this.end) return
+    void Promise.resolve(this.leader.abort(number)).catch(() => {})
+    if (this.pending.size === 1) this.flag(CONTROL_ABORT, 1)
+  }
+
+  /** Whether a worker died or trapped: nothing works any more. */
+  get dead(): boolean {
+    return this.end instanceof WorkerError
+  }
+
+  private get advice(): string {
+    // While it loads there is none to close.
+    if (this.segments.length === 0) return ''
+    return this.loadsAgain ? ' The next call loads the model again.' : ' Close the model and load it again.'
+  }
+
+  /** Ends all workers; what is pending rejects with `reason`. */
+  async close(reason: CriaError): Promise<void> {
+    this.finish(reason)
+    if (this.workers.length === 0) (this.leader as Leader).close()
+    await Promise.all(this.workers.map((worker) => worker.terminate()))
+    this.segments = []
+  }
+
+  private spawn(kind: 'leader' | 'thread'): WorkerHandle {
+    const index = this.workers.length
+    const onDeath = (reason: unknown): void => {
+      const cause = reason instanceof Error ? reason : new Error(String(reason))
+      const message = `Worker ${index} (${kind}) of this model died (${cause.message}).${this.advice}`
+      this.die(new WorkerError('WORKER_DIED', message, index, { cause }))
+    }
+    const worker = platform.spawn(kind, onDeath, this.workerUrl)
+    this.workers.push(worker)
+    return worker
+  }
+
+  private die(error: WorkerError): void {
+    if (this.end) return
+    this.finish(error)
+    for (const worker of this.workers) void worker.terminate()
+  }
+
+  /** Ends every wait in wasm and rejects what is pending. */
+  private finish(error: CriaError): void {
+    if (this.end) return
+    this.end = error
+    this.flag(CONTROL_POISON, 1)
+    for (const { memory, control } of this.segments) {
+      const words = new Int32Array(memory.buffer)
+      Atomics.notify(words, (control + CONTROL_GENERATION) >> 2)
+      Atomics.notify(words, (control + CONTROL_TICKET) >> 2)
+    }
+    for (const reject of this.pending) reject(error)
+  }
+
+  private flag(offset: number, value: 0 | 1): void {
+    for (const { memory, control } of this.segments) {
+      Atomics.store(new Int32Array(memory.buffer), (control + offset) >> 2, value)
+    }
+  }
+
+  /** Runs a call of the leader's; ends with it, or with the crew. Keeps the process alive meanwhile. */
+  private async call<T>(run: () => Promise<T>): Promise<T> {
+    if (this.end) throw this.end
+    let reject!: (error: CriaError) => void
+    const ended = new Promise<never>((_, no) => {
+      reject = no
+    })
+    this.pending.add(reject)
+    if (this.pending.size === 1) this.workers[0]?.hold(true)
+    try {
+      return await Promise.race([run(), ended])
+    } catch (error) {
+      if (error instanceof CriaError) throw error
+      throw this.trapped(error)
+    } finally {
+      this.pending.delete(reject)
+      if (this.pending.size === 0) this.workers[0]?.hold(false)
+    }
+  }
+
+  /** After a trap other threads may wait for a barrier that the leader will not come to: nothing can go on. */
+  private trapped(cause: unknown): CriaError {
+    const message = `The model's worker failed (${String(cause)}).${this.advice}`
+    this.die(new WorkerError('WORKER_TRAPPED', message, 0, { cause }))
+    return this.end!
+  }
+}
+
+/** A reader to be called from a worker; its copies of the bytes are handed over. */
+function crossingReader(reader: RemoteReader): RemoteReader {
+  return proxy({
+    read: async (offset: number, length: number) => {
+      const bytes = await reader.read(offset, length)
+      return transfer(bytes, [bytes.buffer])
+    },
+    finish: () => reader.finish(),
+  })
+}
