@@ -1,5 +1,5 @@
 // What a module exports. JavaScript owns every address; functions take pointers. The same names in every build.
-import { BLOCK, GROUP_ROWS, TYPE_F32 } from './layout'
+import * as L from './layout'
 import { ACTS_BLOCK } from './kernels/acts'
 import {
   matmul as matmulTile,
@@ -32,12 +32,12 @@ export function arrange(type: i32, x: usize, columns: i32, n: i32, dst: usize): 
 /** Bytes that `arrange` fills. */
 export function arrangedBytes(columns: i32, n: i32): usize {
   const tokens = n == 1 ? 1 : (n + 3) & ~3
-  return <usize>tokens * max(<usize>columns * 4, <usize>(columns / BLOCK) * ACTS_BLOCK)
+  return <usize>tokens * max(<usize>columns * 4, <usize>(columns / L.BLOCK) * ACTS_BLOCK)
 }
 
 /** One group · one arranged token → f32[8]. */
 export function matvec(type: i32, group: usize, columns: i32, acts: usize, out: usize): void {
-  memory.fill(out, 0, GROUP_ROWS * 4)
+  memory.fill(out, 0, L.GROUP_ROWS * 4)
   matvecGroup(type, group, columns, acts, out)
 }
 
@@ -45,8 +45,8 @@ export function matvec(type: i32, group: usize, columns: i32, acts: usize, out: 
 export function matmul(type: i32, group: usize, columns: i32, acts: usize, n: i32, scratch: usize, out: usize): void {
   type = typeFor(type, n)
   let w = group
-  if (readsPacked(type, n)) memory.fill(out, 0, ((n + 3) & ~3) * (GROUP_ROWS * 4))
-  else if (type != TYPE_F32) unpack(type, group, columns, (w = scratch))
+  if (readsPacked(type, n)) memory.fill(out, 0, ((n + 3) & ~3) * (L.GROUP_ROWS * 4))
+  else if (type != L.TYPE_F32) unpack(type, group, columns, (w = scratch))
   for (let i = 0; i < n; i += 4, acts += tileBytes(type, columns, 4), out += 128)
     matmulTile(type, w, columns, acts, out)
 }

@@ -5,24 +5,13 @@
 //
 // So weights stay one stream from memory, while a panel and the activations that it meets, which are read again for each
 // group, fit a level 1 cache together.
-import {
-  BLOCK,
-  GROUP_ROWS,
-  TENSOR_COLUMNS,
-  TENSOR_DATA,
-  TENSOR_GROUP_BYTES,
-  TENSOR_PANEL_BYTES,
-  TENSOR_PANEL_COLUMNS,
-  TENSOR_ROWS,
-} from './layout'
+import * as L from './layout'
 
 /** Groups of a unit: 32 rows, a block of columns for what reads the result. */
-// @ts-ignore: decorator
 @inline
-export const UNIT = BLOCK / GROUP_ROWS
+export const UNIT = L.BLOCK / L.GROUP_ROWS
 
 /** Bytes of a panel that begins at column `from`. */
-// @ts-ignore: decorator
 @inline
 function bytesAt(groupBytes: usize, columns: i32, panelColumns: i32, panelBytes: usize, from: i32): usize {
   return from + panelColumns < columns ? panelBytes : groupBytes - <usize>(from / panelColumns) * panelBytes
@@ -48,12 +37,12 @@ export function panelIn(
 /** The same of a TENSOR. */
 export function panelAt(tensor: usize, g: i32, from: i32): usize {
   return panelIn(
-    load<u32>(tensor, TENSOR_DATA),
-    (load<i32>(tensor, TENSOR_ROWS) + GROUP_ROWS - 1) / GROUP_ROWS,
-    load<u32>(tensor, TENSOR_GROUP_BYTES),
-    load<i32>(tensor, TENSOR_COLUMNS),
-    load<i32>(tensor, TENSOR_PANEL_COLUMNS),
-    load<u32>(tensor, TENSOR_PANEL_BYTES),
+    load<u32>(tensor, L.TENSOR_DATA),
+    (load<i32>(tensor, L.TENSOR_ROWS) + L.GROUP_ROWS - 1) / L.GROUP_ROWS,
+    load<u32>(tensor, L.TENSOR_GROUP_BYTES),
+    load<i32>(tensor, L.TENSOR_COLUMNS),
+    load<i32>(tensor, L.TENSOR_PANEL_COLUMNS),
+    load<u32>(tensor, L.TENSOR_PANEL_BYTES),
     g,
     from,
   )
@@ -61,10 +50,10 @@ export function panelAt(tensor: usize, g: i32, from: i32): usize {
 
 export function panelBytesAt(tensor: usize, from: i32): usize {
   return bytesAt(
-    load<u32>(tensor, TENSOR_GROUP_BYTES),
-    load<i32>(tensor, TENSOR_COLUMNS),
-    load<i32>(tensor, TENSOR_PANEL_COLUMNS),
-    load<u32>(tensor, TENSOR_PANEL_BYTES),
+    load<u32>(tensor, L.TENSOR_GROUP_BYTES),
+    load<i32>(tensor, L.TENSOR_COLUMNS),
+    load<i32>(tensor, L.TENSOR_PANEL_COLUMNS),
+    load<u32>(tensor, L.TENSOR_PANEL_BYTES),
     from,
   )
 }

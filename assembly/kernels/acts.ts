@@ -5,28 +5,21 @@
 //   int16 (simd):            pair 0: token 0 columns (0, 2) │ … │ pair 1: columns (1, 3) │ … pair 15   64 T bytes
 //   da[T] f32 │ s[T] i32 = −8 · the sum of the 32 q │ pairs[T] (i16, i16), the same of each 16 │ sa[T] f32 = da · sum
 
-// @ts-ignore: decorator
 @inline
 export const ACTS_Q: usize = ASC_FEATURE_SIMD && !ASC_FEATURE_RELAXED_SIMD ? 64 : 32
 /** Offsets for one token; times T for a tile. */
-// @ts-ignore: decorator
 @inline
 export const ACTS_DA: usize = ACTS_Q
-// @ts-ignore: decorator
 @inline
 export const ACTS_S: usize = ACTS_Q + 4
-// @ts-ignore: decorator
 @inline
 export const ACTS_PAIR: usize = ACTS_Q + 8
-// @ts-ignore: decorator
 @inline
 export const ACTS_SA: usize = ACTS_Q + 12
 /** Bytes of a block for one token. */
-// @ts-ignore: decorator
 @inline
 export const ACTS_BLOCK: usize = ACTS_Q + 16
 
 /** Below this a block counts as zeros, so that 127 / amax stays finite. */
-// @ts-ignore: decorator
 @inline
 export const TINY: f32 = 1e-30

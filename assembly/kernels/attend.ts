@@ -1,5 +1,5 @@
 // Attention's kernels by cache type and instruction set: the one place that chooses among them.
-import { KV_F16, KV_F32, MAX_STATE_BYTES, PIECE } from '../layout'
+import * as L from '../layout'
 import * as float_scalar from './attend_float/scalar'
 import * as float_simd from './attend_float/simd'
 import * as q8_scalar from './attend_q8/scalar'
@@ -18,31 +18,29 @@ export function pageScores(
 ): void {
   if (!ASC_FEATURE_SIMD) {
     for (let t: usize = 0; t < <usize>queries; t++) {
-      const to = s + t * (PIECE * 4)
-      if (kind == KV_F32) float_scalar.scores(q + (t << 2), k, n, headDim, scale, false, to)
-      else if (kind == KV_F16) float_scalar.scores(q + (t << 2), k, n, headDim, scale, true, to)
+      const to = s + t * (L.PIECE * 4)
+      if (kind == L.KV_F32) float_scalar.scores(q + (t << 2), k, n, headDim, scale, false, to)
+      else if (kind == L.KV_F16) float_scalar.scores(q + (t << 2), k, n, headDim, scale, true, to)
       else q8_scalar.scores(q, t, k, n, headDim, scale, to)
     }
   } else if (queries == 1) {
-    if (kind == KV_F32) float_simd.scores1(q, k, n, headDim, scale, false, s)
-    else if (kind == KV_F16) float_simd.scores1(q, k, n, headDim, scale, true, s)
+    if (kind == L.KV_F32) float_simd.scores1(q, k, n, headDim, scale, false, s)
+    else if (kind == L.KV_F16) float_simd.scores1(q, k, n, headDim, scale, true, s)
     else q8_simd.scores1(q, k, n, headDim, scale, s)
   } else {
-    if (kind == KV_F32) float_simd.scores(q, k, n, headDim, scale, false, s)
-    else if (kind == KV_F16) float_simd.scores(q, k, n, headDim, scale, true, s)
+    if (kind == L.KV_F32) float_simd.scores(q, k, n, headDim, scale, false, s)
+    else if (kind == L.KV_F16) float_simd.scores(q, k, n, headDim, scale, true, s)
     else q8_simd.scores(q, k, n, headDim, scale, s)
   }
 }
 
 /** Whether a cache type gains by being made f32 once for many queries. */
-// @ts-ignore: decorator
 @inline
 export function widens(kind: i32): bool {
-  return ASC_FEATURE_SIMD && kind == KV_F16
+  return ASC_FEATURE_SIMD && kind == L.KV_F16
 }
 
 /** `count` elements of a page → f32, as the kernels for f32 read them: times what queries and weights are divided by. */
-// @ts-ignore: decorator
 @inline
 export function widen(page: usize, count: i32, dst: usize): void {
   if (ASC_FEATURE_SIMD) float_simd.widenF16(page, count, dst)
@@ -61,19 +59,19 @@ export function pageValues(
 ): void {
   if (!ASC_FEATURE_SIMD) {
     for (let t: usize = 0; t < <usize>queries; t++) {
-      const from = p + t * (PIECE * 4)
-      const to = acc + t * MAX_STATE_BYTES
-      if (kind == KV_F32) float_scalar.weighV(from, v, n, width, false, to)
-      else if (kind == KV_F16) float_scalar.weighV(from, v, n, width, true, to)
+      const from = p + t * (L.PIECE * 4)
+      const to = acc + t * L.MAX_STATE_BYTES
+      if (kind == L.KV_F32) float_scalar.weighV(from, v, n, width, false, to)
+      else if (kind == L.KV_F16) float_scalar.weighV(from, v, n, width, true, to)
       else q8_scalar.weighV(from, v, n, headDim, to)
     }
   } else if (queries == 1) {
-    if (kind == KV_F32) float_simd.weighV1(p, v, n, width, false, acc)
-    else if (kind == KV_F16) float_simd.weighV1(p, v, n, width, true, acc)
+    if (kind == L.KV_F32) float_simd.weighV1(p, v, n, width, false, acc)
+    else if (kind == L.KV_F16) float_simd.weighV1(p, v, n, width, true, acc)
     else q8_simd.weighV1(p, v, n, headDim, acc)
   } else {
-    if (kind == KV_F32) float_simd.weighV(p, v, n, width, false, acc)
-    else if (kind == KV_F16) float_simd.weighV(p, v, n, width, true, acc)
+    if (kind == L.KV_F32) float_simd.weighV(p, v, n, width, false, acc)
+    else if (kind == L.KV_F16) float_simd.weighV(p, v, n, width, true, acc)
     else q8_simd.weighV(p, v, n, headDim, acc)
   }
 }

@@ -1,17 +1,5 @@
 // The one place that chooses a kernel: by weight type at run time, by instruction set at compile time.
-import {
-  ALTERNATE,
-  BLOCK,
-  GROUP_ROWS,
-  TILE,
-  TYPE_BF16,
-  TYPE_F16,
-  TYPE_F32,
-  TYPE_Q4_0,
-  TYPE_Q4_1,
-  TYPE_Q6_K,
-  TYPE_Q8_0,
-} from '../layout'
+import * as L from '../layout'
 import { ACTS_BLOCK } from './acts'
 import { arrange as arrange_scalar } from './arrange_q8/scalar'
 import { arrange as arrange_simd } from './arrange_q8/simd'
@@ -52,37 +40,31 @@ import * as unpack_i8 from './unpack/i8'
 // decides); the other builds do not know the bit.
 
 /** Beside a type, where its tokens are too few for unpacking to pay: `matmul` reads the group as it is packed. */
-// @ts-ignore: decorator
 @inline
 const PACKED = 0x200
-// @ts-ignore: decorator
 @inline
 export const FEW_TOKENS = 16
 
 /** The type as `unpack` and `matmul` take it for n tokens. */
-// @ts-ignore: decorator
 @inline
 export function typeFor(type: i32, n: i32): i32 {
   if (!ASC_FEATURE_RELAXED_SIMD || n == 1 || n > FEW_TOKENS) return type
-  return type == TYPE_Q4_0 || type == TYPE_Q4_1 ? type | PACKED : type
+  return type == L.TYPE_Q4_0 || type == L.TYPE_Q4_1 ? type | PACKED : type
 }
 
 /** Whether `matmul` reads groups as they are packed, panel by panel, and adds to its results. */
-// @ts-ignore: decorator
 @inline
 export function readsPacked(type: i32, n: i32): bool {
   return !ASC_FEATURE_SIMD || n == 1 || (type & PACKED) != 0
 }
 
 /** Whether a weight type reads f32 activations rather than int8 blocks. */
-// @ts-ignore: decorator
 @inline
 export function readsF32(type: i32): bool {
-  return type == TYPE_F32 || type == TYPE_F16 || type == TYPE_BF16
+  return type == L.TYPE_F32 || type == L.TYPE_F16 || type == L.TYPE_BF16
 }
 
 /** Quantizes 32 columns of one token (x) into its places of an int8 block of t tokens. */
-// @ts-ignore: decorator
 @inline
 export function arrangeBlock(x: usize, dst: usize, t: usize): void {
   if (ASC_FEATURE_SIMD) arrange_simd(x, dst, t)
@@ -93,22 +75,22 @@ export function arrangeBlock(x: usize, dst: usize, t: usize): void {
 function twin(type: i32, group: usize, columns: i32, acts: usize, t: usize, index: usize, out: usize): void {
   acts += index * 4
   switch (type) {
-    case TYPE_F32:
+    case L.TYPE_F32:
       return matvec_f32_scalar(group, columns, acts, t, out)
-    case TYPE_F16:
+    case L.TYPE_F16:
       return matvec_f16_scalar(group, columns, acts, t, out)
-    case TYPE_BF16:
+    case L.TYPE_BF16:
       return matvec_bf16_scalar(group, columns, acts, t, out)
-    case TYPE_Q4_0:
-      return matvec_q4_0_scalar(group, columns / BLOCK, acts, t, out)
-    case TYPE_Q4_1:
-      return matvec_q4_1_scalar(group, columns / BLOCK, acts, t, out)
-    case TYPE_Q8_0:
-      return matvec_q8_0_scalar(group, columns / BLOCK, acts, t, out)
-    case TYPE_Q6_K:
-      return matvec_q6_k_scalar(group, columns / BLOCK, acts, t, out)
+    case L.TYPE_Q4_0:
+      return matvec_q4_0_scalar(group, columns / L.BLOCK, acts, t, out)
+    case L.TYPE_Q4_1:
+      return matvec_q4_1_scalar(group, columns / L.BLOCK, acts, t, out)
+    case L.TYPE_Q8_0:
+      return matvec_q8_0_scalar(group, columns / L.BLOCK, acts, t, out)
+    case L.TYPE_Q6_K:
+      return matvec_q6_k_scalar(group, columns / L.BLOCK, acts, t, out)
     default:
-      return planes.twin(type, group, columns / BLOCK, acts, t, out)
+      return planes.twin(type, group, columns / L.BLOCK, acts, t, out)
   }
 }
 
@@ -119,86 +101,86 @@ function twin(type: i32, group: usize, columns: i32, acts: usize, t: usize, inde
 export function matvec(type: i32, group: usize, columns: i32, acts: usize, out: usize): void {
   if (ASC_FEATURE_RELAXED_SIMD) {
     switch (type) {
-      case TYPE_F32:
+      case L.TYPE_F32:
         return matvec_f32_simd(group, columns, acts, out)
-      case TYPE_F16:
+      case L.TYPE_F16:
         return matvec_f16_simd(group, columns, acts, out)
-      case TYPE_BF16:
+      case L.TYPE_BF16:
         return matvec_bf16_simd(group, columns, acts, out)
-      case TYPE_Q4_0:
-        return matvec_q4_0_relaxed(group, columns / BLOCK, acts, out)
-      case TYPE_Q4_1:
-        return matvec_q4_1_relaxed(group, columns / BLOCK, acts, out)
-      case TYPE_Q8_0:
-        return matvec_q8_0_relaxed(group, columns / BLOCK, acts, out)
-      case TYPE_Q6_K:
-        return matvec_q6_k.matvec(group, columns / BLOCK, acts, out)
-      case TYPE_Q4_0 | ALTERNATE:
-        return matvec_q4_0_relaxed_add(group, columns / BLOCK, acts, out)
-      case TYPE_Q4_1 | ALTERNATE:
-        return matvec_q4_1_relaxed_add(group, columns / BLOCK, acts, out)
-      case TYPE_Q8_0 | ALTERNATE:
-        return matvec_q8_0_relaxed_add(group, columns / BLOCK, acts, out)
-      case TYPE_Q6_K | ALTERNATE:
-        return matvec_q6_k.matvecAdd(group, columns / BLOCK, acts, out)
+      case L.TYPE_Q4_0:
+        return matvec_q4_0_relaxed(group, columns / L.BLOCK, acts, out)
+      case L.TYPE_Q4_1:
+        return matvec_q4_1_relaxed(group, columns / L.BLOCK, acts, out)
+      case L.TYPE_Q8_0:
+        return matvec_q8_0_relaxed(group, columns / L.BLOCK, acts, out)
+      case L.TYPE_Q6_K:
+        return matvec_q6_k.matvec(group, columns / L.BLOCK, acts, out)
+      case L.TYPE_Q4_0 | L.ALTERNATE:
+        return matvec_q4_0_relaxed_add(group, columns / L.BLOCK, acts, out)
+      case L.TYPE_Q4_1 | L.ALTERNATE:
+        return matvec_q4_1_relaxed_add(group, columns / L.BLOCK, acts, out)
+      case L.TYPE_Q8_0 | L.ALTERNATE:
+        return matvec_q8_0_relaxed_add(group, columns / L.BLOCK, acts, out)
+      case L.TYPE_Q6_K | L.ALTERNATE:
+        return matvec_q6_k.matvecAdd(group, columns / L.BLOCK, acts, out)
       default:
-        return planes.matvec(type, group, columns / BLOCK, acts, out)
+        return planes.matvec(type, group, columns / L.BLOCK, acts, out)
     }
   } else if (ASC_FEATURE_SIMD) {
     switch (type) {
-      case TYPE_F32:
+      case L.TYPE_F32:
         return matvec_f32_simd(group, columns, acts, out)
-      case TYPE_F16:
+      case L.TYPE_F16:
         return matvec_f16_simd(group, columns, acts, out)
-      case TYPE_BF16:
+      case L.TYPE_BF16:
         return matvec_bf16_simd(group, columns, acts, out)
-      case TYPE_Q4_0:
-        return matvec_q4_0_simd(group, columns / BLOCK, acts, out)
-      case TYPE_Q4_1:
-        return matvec_q4_1_simd(group, columns / BLOCK, acts, out)
-      case TYPE_Q8_0:
-        return matvec_q8_0_simd(group, columns / BLOCK, acts, out)
-      case TYPE_Q6_K:
-        return matvec_q6_k.matvec(group, columns / BLOCK, acts, out)
+      case L.TYPE_Q4_0:
+        return matvec_q4_0_simd(group, columns / L.BLOCK, acts, out)
+      case L.TYPE_Q4_1:
+        return matvec_q4_1_simd(group, columns / L.BLOCK, acts, out)
+      case L.TYPE_Q8_0:
+        return matvec_q8_0_simd(group, columns / L.BLOCK, acts, out)
+      case L.TYPE_Q6_K:
+        return matvec_q6_k.matvec(group, columns / L.BLOCK, acts, out)
       default:
-        return planes.matvec(type, group, columns / BLOCK, acts, out)
+        return planes.matvec(type, group, columns / L.BLOCK, acts, out)
     }
   } else twin(type, group, columns, acts, 1, 0, out)
 }
 
 /** Unpacks a group or panel for `matmul` to `dst`; returns where the next panel goes. Not for F32. */
 export function unpack(type: i32, group: usize, columns: i32, dst: usize): usize {
-  const blocks = columns / BLOCK
+  const blocks = columns / L.BLOCK
   if (ASC_FEATURE_RELAXED_SIMD) {
     switch (type) {
-      case TYPE_F16:
+      case L.TYPE_F16:
         return unpackF16(group, columns, dst)
-      case TYPE_BF16:
+      case L.TYPE_BF16:
         return unpackBF16(group, columns, dst)
-      case TYPE_Q4_0:
-      case TYPE_Q4_0 | ALTERNATE:
+      case L.TYPE_Q4_0:
+      case L.TYPE_Q4_0 | L.ALTERNATE:
         return unpack_i8.unpackQ4_0(group, blocks, dst)
-      case TYPE_Q4_1:
-      case TYPE_Q4_1 | ALTERNATE:
+      case L.TYPE_Q4_1:
+      case L.TYPE_Q4_1 | L.ALTERNATE:
         return unpack_i8.unpackQ4_1(group, blocks, dst)
-      case TYPE_Q8_0:
+      case L.TYPE_Q8_0:
         return unpack_i16.unpackQ8_0(group, blocks, dst)
-      case TYPE_Q8_0 | ALTERNATE:
+      case L.TYPE_Q8_0 | L.ALTERNATE:
         return unpack_i8.unpackQ8_0(group, blocks, dst)
       default:
         return planes.unpack(type, group, blocks, dst)
     }
   } else if (ASC_FEATURE_SIMD) {
     switch (type) {
-      case TYPE_F16:
+      case L.TYPE_F16:
         return unpackF16(group, columns, dst)
-      case TYPE_BF16:
+      case L.TYPE_BF16:
         return unpackBF16(group, columns, dst)
-      case TYPE_Q4_0:
+      case L.TYPE_Q4_0:
         return unpack_i16.unpackQ4_0(group, blocks, dst)
-      case TYPE_Q4_1:
+      case L.TYPE_Q4_1:
         return unpack_i16.unpackQ4_1(group, blocks, dst)
-      case TYPE_Q8_0:
+      case L.TYPE_Q8_0:
         return unpack_i16.unpackQ8_0(group, blocks, dst)
       default:
         return planes.unpack(type, group, blocks, dst)
@@ -209,59 +191,58 @@ export function unpack(type: i32, group: usize, columns: i32, dst: usize): usize
 
 /** 8 rows (as `unpack` gave them, or as `readsPacked` says) · a tile of TILE tokens → f32[TILE][8] at out. */
 export function matmul(type: i32, w: usize, columns: i32, acts: usize, out: usize): void {
-  const blocks = columns / BLOCK
+  const blocks = columns / L.BLOCK
   if (ASC_FEATURE_RELAXED_SIMD) {
     switch (type) {
-      case TYPE_F32:
-      case TYPE_F16:
-      case TYPE_BF16:
+      case L.TYPE_F32:
+      case L.TYPE_F16:
+      case L.TYPE_BF16:
         return matmul_f32(w, columns, acts, out)
-      case TYPE_Q4_0:
+      case L.TYPE_Q4_0:
         return matmul_u4.matmul(w, blocks, acts, out)
-      case TYPE_Q4_1:
+      case L.TYPE_Q4_1:
         return matmul_u4.matmulMin(w, blocks, acts, out)
-      case TYPE_Q4_0 | PACKED:
+      case L.TYPE_Q4_0 | PACKED:
         return matmul_u4.matmulPacked(w, blocks, acts, out)
-      case TYPE_Q4_1 | PACKED:
+      case L.TYPE_Q4_1 | PACKED:
         return matmul_u4.matmulMinPacked(w, blocks, acts, out)
-      case TYPE_Q8_0:
+      case L.TYPE_Q8_0:
         return matmul_i16_relaxed(w, blocks, acts, out)
-      case TYPE_Q6_K:
+      case L.TYPE_Q6_K:
         return matmul_u6(w, blocks, acts, out)
-      case TYPE_Q4_0 | ALTERNATE:
+      case L.TYPE_Q4_0 | L.ALTERNATE:
         return matmul_u8_add.matmulQ4_0(w, blocks, acts, out)
-      case TYPE_Q4_1 | ALTERNATE:
+      case L.TYPE_Q4_1 | L.ALTERNATE:
         return matmul_u8_add.matmulQ4_1(w, blocks, acts, out)
-      case TYPE_Q8_0 | ALTERNATE:
+      case L.TYPE_Q8_0 | L.ALTERNATE:
         return matmul_u8_add.matmulQ8_0(w, blocks, acts, out)
-      case TYPE_Q6_K | ALTERNATE:
+      case L.TYPE_Q6_K | L.ALTERNATE:
         return matmul_u6_add(w, blocks, acts, out)
       default:
         return planes.matmul(type, w, blocks, acts, out)
     }
   } else if (ASC_FEATURE_SIMD) {
     switch (type) {
-      case TYPE_F32:
-      case TYPE_F16:
-      case TYPE_BF16:
+      case L.TYPE_F32:
+      case L.TYPE_F16:
+      case L.TYPE_BF16:
         return matmul_f32(w, columns, acts, out)
-      case TYPE_Q4_1:
+      case L.TYPE_Q4_1:
         return matmul_i16.matmulMin(w, blocks, acts, out)
-      case TYPE_Q4_0:
-      case TYPE_Q8_0:
-      case TYPE_Q6_K:
+      case L.TYPE_Q4_0:
+      case L.TYPE_Q8_0:
+      case L.TYPE_Q6_K:
         return matmul_i16.matmul(w, blocks, acts, out)
       default:
         return planes.matmul(type, w, blocks, acts, out)
     }
   } else {
-    for (let t = 0; t < TILE; t++) twin(type, w, columns, acts, TILE, t, out + <usize>t * (GROUP_ROWS * 4))
+    for (let t = 0; t < L.TILE; t++) twin(type, w, columns, acts, L.TILE, t, out + <usize>t * (L.GROUP_ROWS * 4))
   }
 }
 
 /** Bytes from one tile of t tokens to the next: int8 blocks, or f32. */
-// @ts-ignore: decorator
 @inline
 export function tileBytes(type: i32, columns: i32, t: usize): usize {
-  return readsF32(type) ? <usize>columns * 4 * t : <usize>(columns / BLOCK) * ACTS_BLOCK * t
+  return readsF32(type) ? <usize>columns * 4 * t : <usize>(columns / L.BLOCK) * ACTS_BLOCK * t
 }

@@ -1,17 +1,6 @@
 // Chooses for the types made of planes (quant/planes.ts) and the codebook types: each has the same few lines in matvec,
 // unpack, matmul and twin, and one kernel serves several. The relaxed build may be asked for a type's alternate.
-import {
-  ALTERNATE,
-  TYPE_IQ4_NL,
-  TYPE_IQ4_XS,
-  TYPE_Q2_K,
-  TYPE_Q3_K,
-  TYPE_Q4_K,
-  TYPE_Q5_0,
-  TYPE_Q5_1,
-  TYPE_Q5_K,
-  TYPE_Q6_K,
-} from '../layout'
+import * as L from '../layout'
 import { PLANES_Q2_K } from '../quant/q2_k'
 import { PLANES_Q3_K } from '../quant/q3_k'
 import { PLANES_Q4_K, PLANES_Q5_K } from '../quant/q4_k'
@@ -104,40 +93,40 @@ function matvecIQ4_XSAdd(group: usize, blocks: i32, acts: usize, out: usize): vo
 export function matvec(type: i32, group: usize, blocks: i32, acts: usize, out: usize): void {
   if (ASC_FEATURE_RELAXED_SIMD) {
     switch (type) {
-      case TYPE_Q5_0 | ALTERNATE:
+      case L.TYPE_Q5_0 | L.ALTERNATE:
         return matvecQ5_0Add(group, blocks, acts, out)
-      case TYPE_Q5_1 | ALTERNATE:
+      case L.TYPE_Q5_1 | L.ALTERNATE:
         return matvecQ5_1Add(group, blocks, acts, out)
-      case TYPE_Q4_K | ALTERNATE:
+      case L.TYPE_Q4_K | L.ALTERNATE:
         return matvecQ4_KAdd(group, blocks, acts, out)
-      case TYPE_Q5_K | ALTERNATE:
+      case L.TYPE_Q5_K | L.ALTERNATE:
         return matvecQ5_KAdd(group, blocks, acts, out)
-      case TYPE_Q2_K | ALTERNATE:
+      case L.TYPE_Q2_K | L.ALTERNATE:
         return matvecQ2_KAdd(group, blocks, acts, out)
-      case TYPE_Q3_K | ALTERNATE:
+      case L.TYPE_Q3_K | L.ALTERNATE:
         return matvecQ3_KAdd(group, blocks, acts, out)
-      case TYPE_IQ4_NL | ALTERNATE:
+      case L.TYPE_IQ4_NL | L.ALTERNATE:
         return matvecIQ4_NLAdd(group, blocks, acts, out)
-      case TYPE_IQ4_XS | ALTERNATE:
+      case L.TYPE_IQ4_XS | L.ALTERNATE:
         return matvecIQ4_XSAdd(group, blocks, acts, out)
     }
   }
   switch (type) {
-    case TYPE_Q5_0:
+    case L.TYPE_Q5_0:
       return matvecQ5_0(group, blocks, acts, out)
-    case TYPE_Q5_1:
+    case L.TYPE_Q5_1:
       return matvecQ5_1(group, blocks, acts, out)
-    case TYPE_Q4_K:
+    case L.TYPE_Q4_K:
       return matvecQ4_K(group, blocks, acts, out)
-    case TYPE_Q5_K:
+    case L.TYPE_Q5_K:
       return matvecQ5_K(group, blocks, acts, out)
-    case TYPE_Q2_K:
+    case L.TYPE_Q2_K:
       return matvecQ2_K(group, blocks, acts, out)
-    case TYPE_Q3_K:
+    case L.TYPE_Q3_K:
       return matvecQ3_K(group, blocks, acts, out)
-    case TYPE_IQ4_NL:
+    case L.TYPE_IQ4_NL:
       return matvecIQ4_NL(group, blocks, acts, out)
-    case TYPE_IQ4_XS:
+    case L.TYPE_IQ4_XS:
       return matvecIQ4_XS(group, blocks, acts, out)
   }
 }
@@ -147,36 +136,36 @@ export function unpack(type: i32, group: usize, blocks: i32, dst: usize): usize 
   const small = ASC_FEATURE_RELAXED_SIMD
   if (ASC_FEATURE_RELAXED_SIMD) {
     switch (type) {
-      case TYPE_Q2_K | ALTERNATE:
+      case L.TYPE_Q2_K | L.ALTERNATE:
         return unpacking.unpackK16(PLANES_Q2_K, true, group, blocks, dst, true, true)
-      case TYPE_Q3_K | ALTERNATE:
+      case L.TYPE_Q3_K | L.ALTERNATE:
         return unpacking.unpackK16(PLANES_Q3_K, false, group, blocks, dst, true, true)
-      case TYPE_Q6_K | ALTERNATE:
+      case L.TYPE_Q6_K | L.ALTERNATE:
         return unpacking.unpackQ6_K(group, blocks, dst, true, true)
-      case TYPE_IQ4_NL | ALTERNATE:
+      case L.TYPE_IQ4_NL | L.ALTERNATE:
         return unpacking.unpackIQ4_NL(group, blocks, dst, true)
-      case TYPE_IQ4_XS | ALTERNATE:
+      case L.TYPE_IQ4_XS | L.ALTERNATE:
         return unpacking.unpackIQ4_XS(group, blocks, dst, true)
     }
   }
-  switch (type & ~ALTERNATE) {
-    case TYPE_Q5_0:
+  switch (type & ~L.ALTERNATE) {
+    case L.TYPE_Q5_0:
       return unpacking.unpack32(PLANES_Q5_0, false, group, blocks, dst, small)
-    case TYPE_Q5_1:
+    case L.TYPE_Q5_1:
       return unpacking.unpack32(PLANES_Q5_1, true, group, blocks, dst, small)
-    case TYPE_Q4_K:
+    case L.TYPE_Q4_K:
       return unpacking.unpackK32(PLANES_Q4_K, group, blocks, dst, small)
-    case TYPE_Q5_K:
+    case L.TYPE_Q5_K:
       return unpacking.unpackK32(PLANES_Q5_K, group, blocks, dst, small)
-    case TYPE_Q2_K:
+    case L.TYPE_Q2_K:
       return unpacking.unpackK16(PLANES_Q2_K, true, group, blocks, dst, small, false)
-    case TYPE_Q3_K:
+    case L.TYPE_Q3_K:
       return unpacking.unpackK16(PLANES_Q3_K, false, group, blocks, dst, small, false)
-    case TYPE_Q6_K:
+    case L.TYPE_Q6_K:
       return unpacking.unpackQ6_K(group, blocks, dst, small, false)
-    case TYPE_IQ4_NL:
+    case L.TYPE_IQ4_NL:
       return unpacking.unpackIQ4_NL(group, blocks, dst, false)
-    case TYPE_IQ4_XS:
+    case L.TYPE_IQ4_XS:
       return unpacking.unpackIQ4_XS(group, blocks, dst, false)
   }
   return dst
@@ -186,41 +175,41 @@ export function unpack(type: i32, group: usize, blocks: i32, dst: usize): usize 
 export function matmul(type: i32, w: usize, blocks: i32, acts: usize, out: usize): void {
   if (ASC_FEATURE_RELAXED_SIMD) {
     switch (type) {
-      case TYPE_Q4_K:
+      case L.TYPE_Q4_K:
         return matmul_u4_min(w, blocks, acts, out)
-      case TYPE_Q5_0:
-      case TYPE_Q5_1:
-      case TYPE_Q5_K:
+      case L.TYPE_Q5_0:
+      case L.TYPE_Q5_1:
+      case L.TYPE_Q5_K:
         return matmul_u5.matmulMin(w, blocks, acts, out)
-      case TYPE_Q4_K | ALTERNATE:
-      case TYPE_Q5_0 | ALTERNATE:
-      case TYPE_Q5_1 | ALTERNATE:
-      case TYPE_Q5_K | ALTERNATE:
+      case L.TYPE_Q4_K | L.ALTERNATE:
+      case L.TYPE_Q5_0 | L.ALTERNATE:
+      case L.TYPE_Q5_1 | L.ALTERNATE:
+      case L.TYPE_Q5_K | L.ALTERNATE:
         return matmul_u8_min_add(w, blocks, acts, out)
-      case TYPE_Q2_K | ALTERNATE:
+      case L.TYPE_Q2_K | L.ALTERNATE:
         matmul_u6_add(w, blocks, acts, out)
         return addMinima(w + <usize>blocks * I8_Q6_BLOCK, blocks, acts, out)
-      case TYPE_Q2_K:
+      case L.TYPE_Q2_K:
         matmul_u5.matmulQ2_K(w, blocks, acts, out)
         return addMinima(w + <usize>blocks * I8_Q6_BLOCK, blocks, acts, out)
-      case TYPE_Q3_K:
+      case L.TYPE_Q3_K:
         return matmul_u5.matmulQ3_K(w, blocks, acts, out)
-      case TYPE_Q3_K | ALTERNATE:
+      case L.TYPE_Q3_K | L.ALTERNATE:
         return matmul_u6_add(w, blocks, acts, out)
-      case TYPE_IQ4_NL | ALTERNATE:
-      case TYPE_IQ4_XS | ALTERNATE:
+      case L.TYPE_IQ4_NL | L.ALTERNATE:
+      case L.TYPE_IQ4_XS | L.ALTERNATE:
         return matmul_u8_add(w, blocks, acts, out)
       default:
         return matmul_i16_relaxed(w, blocks, acts, out)
     }
   } else {
     switch (type) {
-      case TYPE_Q4_K:
-      case TYPE_Q5_0:
-      case TYPE_Q5_1:
-      case TYPE_Q5_K:
+      case L.TYPE_Q4_K:
+      case L.TYPE_Q5_0:
+      case L.TYPE_Q5_1:
+      case L.TYPE_Q5_K:
         return matmul_i16.matmulMin(w, blocks, acts, out)
-      case TYPE_Q2_K:
+      case L.TYPE_Q2_K:
         matmul_i16.matmul(w, blocks, acts, out)
         return addMinima(w + <usize>blocks * I16_BLOCK, blocks, acts, out)
       default:
@@ -232,21 +221,21 @@ export function matmul(type: i32, w: usize, blocks: i32, acts: usize, out: usize
 /** The scalar twins: 8 rows of a group · one token of a tile of t added to f32[8] at out. */
 export function twin(type: i32, group: usize, blocks: i32, acts: usize, t: usize, out: usize): void {
   switch (type) {
-    case TYPE_Q5_0:
+    case L.TYPE_Q5_0:
       return scalar.matvecQ5_0(group, blocks, acts, t, out)
-    case TYPE_Q5_1:
+    case L.TYPE_Q5_1:
       return scalar.matvecQ5_1(group, blocks, acts, t, out)
-    case TYPE_Q4_K:
+    case L.TYPE_Q4_K:
       return scalar.matvecK32(PLANES_Q4_K, group, blocks, acts, t, out)
-    case TYPE_Q5_K:
+    case L.TYPE_Q5_K:
       return scalar.matvecK32(PLANES_Q5_K, group, blocks, acts, t, out)
-    case TYPE_Q2_K:
+    case L.TYPE_Q2_K:
       return scalar.matvecK16(PLANES_Q2_K, true, group, blocks, acts, t, out)
-    case TYPE_Q3_K:
+    case L.TYPE_Q3_K:
       return scalar.matvecK16(PLANES_Q3_K, false, group, blocks, acts, t, out)
-    case TYPE_IQ4_NL:
+    case L.TYPE_IQ4_NL:
       return iq4_scalar.matvecNL(group, blocks, acts, t, out)
-    case TYPE_IQ4_XS:
+    case L.TYPE_IQ4_XS:
       return iq4_scalar.matvecXS(group, blocks, acts, t, out)
   }
 }

@@ -4,14 +4,12 @@ import { FIVES, NIBBLES, PAIRS, SIXES, TRIPLES } from '../quant/planes'
 import { addDot8, dot16, dot8, dotAdd } from './steps'
 
 /** A token's quad j in every lane, in the simd build its columns 0 and 2. Such loads are free beside the dots. */
-// @ts-ignore: decorator
 @inline
 export function actsX(acts: usize, j: i32): v128 {
   return v128.load32_splat(acts + <usize>j * (ASC_FEATURE_RELAXED_SIMD ? 4 : 8))
 }
 
 /** In the simd build its columns 1 and 3; x: what `actsX` gave. */
-// @ts-ignore: decorator
 @inline
 export function actsY(acts: usize, j: i32, x: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return x
@@ -19,14 +17,12 @@ export function actsY(acts: usize, j: i32, x: v128): v128 {
 }
 
 /** The mask of a quant, to be held in a local: a register for the loop. */
-// @ts-ignore: decorator
 @inline
 export function lowMask(planes: i32): v128 {
   return heldBytes(planes == PAIRS ? 3 : planes == TRIPLES ? 7 : planes == NIBBLES ? 15 : planes == FIVES ? 31 : 63)
 }
 
 /** Vector v of four rows at p: the offset is part of the instruction, which a sum is not. */
-// @ts-ignore: decorator
 @inline
 export function vectorAt(p: usize, v: i32): v128 {
   return v == 0
@@ -43,7 +39,6 @@ export function vectorAt(p: usize, v: i32): v128 {
 }
 
 /** The vector of the part p that quad j of four rows is in, or its low bits; 16 bytes on for rows 4–7. */
-// @ts-ignore: decorator
 @inline
 export function loadLow(p: usize, planes: i32, j: i32): v128 {
   if (planes == SIXES) return vectorAt(p, j < 6 ? j : (j - 6) * 3)
@@ -53,14 +48,12 @@ export function loadLow(p: usize, planes: i32, j: i32): v128 {
 }
 
 /** Whether quad j and quad j − 4 are in the same vector. */
-// @ts-ignore: decorator
 @inline
 export function isBesideFourth(planes: i32, j: i32): bool {
   return planes == FIVES ? false : planes == TRIPLES ? j != 7 : true
 }
 
 /** Quad j of four rows as bytes; w: what `loadLow` gave, low: `lowMask`. */
-// @ts-ignore: decorator
 @inline
 export function quad(j: i32, planes: i32, p: usize, w: v128, low: v128): v128 {
   if (planes == TRIPLES) {
@@ -89,7 +82,6 @@ export function quad(j: i32, planes: i32, p: usize, w: v128, low: v128): v128 {
  * `actsY` gave it; byte: i16x8.splat(255). Sums are pairs of columns as i16 in the relaxed build; else, and with `add` there
  * too, i32.
  */
-// @ts-ignore: decorator
 @inline
 export function dotQuad(s: v128, first: bool, x: v128, y: v128, q: v128, byte: v128, add: bool): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return add ? dotAdd(s, x, q) : first ? dot8(x, q) : addDot8(s, x, q)
@@ -100,7 +92,6 @@ export function dotQuad(s: v128, first: bool, x: v128, y: v128, q: v128, byte: v
 }
 
 /** The same of quad j of the part p, w (`quad`); in the simd build nibbles become i16 at once, low: i16x8.splat(15). */
-// @ts-ignore: decorator
 @inline
 export function dotPlanes(
   s: v128,
@@ -123,7 +114,6 @@ export function dotPlanes(
 }
 
 /** Four quads' sum as i32; in the relaxed build at most 4 · 2 · 31 · 127 = 31,496 before. ones: i16x8.splat(1). */
-// @ts-ignore: decorator
 @inline
 function widen(s: v128, ones: v128, add: bool): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return add ? s : i32x4.dot_i16x8_s(s, ones)
@@ -131,7 +121,6 @@ function widen(s: v128, ones: v128, add: bool): v128 {
 }
 
 /** The sum of eight quads, given that of each four: those of nibbles fit i16, 8 · 2 · 15 · 127 = 30,480. */
-// @ts-ignore: decorator
 @inline
 export function widenBoth(s: v128, t: v128, planes: i32, ones: v128, add: bool): v128 {
   if (ASC_FEATURE_RELAXED_SIMD && planes == NIBBLES && !add) return i32x4.dot_i16x8_s(i16x8.add(s, t), ones)
@@ -139,49 +128,42 @@ export function widenBoth(s: v128, t: v128, planes: i32, ones: v128, add: bool):
 }
 
 /** i16 lanes 0–3, each twice: of a value for each row, lanes for the two columns of a pair of rows 0–3. */
-// @ts-ignore: decorator
 @inline
 export function twiceLow(s: v128): v128 {
   return v128.shuffle<i16>(s, s, 0, 0, 1, 1, 2, 2, 3, 3)
 }
 
 /** Lanes 4–7. */
-// @ts-ignore: decorator
 @inline
 export function twiceHigh(s: v128): v128 {
   return v128.shuffle<i16>(s, s, 4, 4, 5, 5, 6, 6, 7, 7)
 }
 
 /** i16 lanes 0–3 of s and t by turns. */
-// @ts-ignore: decorator
 @inline
 export function pairLow(s: v128, t: v128): v128 {
   return v128.shuffle<i16>(s, t, 0, 8, 1, 9, 2, 10, 3, 11)
 }
 
 /** Lanes 4–7. */
-// @ts-ignore: decorator
 @inline
 export function pairHigh(s: v128, t: v128): v128 {
   return v128.shuffle<i16>(s, t, 4, 12, 5, 13, 6, 14, 7, 15)
 }
 
 /** Byte i of each word → f32x4. */
-// @ts-ignore: decorator
 @inline
 export function byteOfWords(words: v128, i: i32): v128 {
   return f32x4.convert_i32x4_s(i32x4.shr_u(i32x4.shl(words, 24 - 8 * i), 24))
 }
 
 /** 4 signed bytes → i32x4. */
-// @ts-ignore: decorator
 @inline
 export function signedScales(p: usize): v128 {
   return i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v128.load32_zero(p)))
 }
 
 /** The low halves of words, by turns. */
-// @ts-ignore: decorator
 @inline
 export function sumPair(s0: v128, s1: v128): v128 {
   return v128.or(v128.and(s0, i32x4.splat(0xffff)), i32x4.shl(s1, 16))

@@ -7,74 +7,63 @@
 import { shiftF16x4 } from '../quant/f16'
 
 /** Lane i of v in all four lanes. */
-// @ts-ignore: decorator
 @inline
 export function splat0(v: v128): v128 {
   return v128.shuffle<i32>(v, v, 0, 0, 0, 0)
 }
 
-// @ts-ignore: decorator
 @inline
 export function splat1(v: v128): v128 {
   return v128.shuffle<i32>(v, v, 1, 1, 1, 1)
 }
 
-// @ts-ignore: decorator
 @inline
 export function splat2(v: v128): v128 {
   return v128.shuffle<i32>(v, v, 2, 2, 2, 2)
 }
 
-// @ts-ignore: decorator
 @inline
 export function splat3(v: v128): v128 {
   return v128.shuffle<i32>(v, v, 3, 3, 3, 3)
 }
 
 /** f + convert(c) · (dw · da) on four rows. */
-// @ts-ignore: decorator
 @inline
 export function step(f: v128, c: v128, dw: v128, da: v128): v128 {
   return f32x4.add(f, f32x4.mul(f32x4.convert_i32x4_s(c), f32x4.mul(dw, da)))
 }
 
 /** The same with four scales stored as halves at p; da comes multiplied by the ratio. */
-// @ts-ignore: decorator
 @inline
 export function stepF16(f: v128, c: v128, p: usize, mask: v128, da: v128): v128 {
   return step(f, c, shiftF16x4(p, mask), da)
 }
 
 /** f + m · sa. */
-// @ts-ignore: decorator
 @inline
 export function stepMin(f: v128, m: v128, sa: v128): v128 {
   return f32x4.add(f, f32x4.mul(m, sa))
 }
 
 /** acc + the dot of i16 pairs. */
-// @ts-ignore: decorator
 @inline
 export function dot16(acc: v128, a: v128, w: v128): v128 {
   return i32x4.add(acc, i32x4.dot_i16x8_s(a, w))
 }
 
 /** Pairs of int8 products as i16; `w` must be in 0…127, or `a` where w is signed. Exact while a pair fits 16 bits. */
-// @ts-ignore: decorator
 @inline
 export function dot8(a: v128, w: v128): v128 {
   return i16x8.relaxed_dot_i8x16_i7x16_s(a, w)
 }
 
 /** acc + the same, in i16. */
-// @ts-ignore: decorator
 @inline
 export function addDot8(acc: v128, a: v128, w: v128): v128 {
   return i16x8.add(acc, dot8(a, w))
 }
 
 /** acc + the dots of four bytes each: `w` must be in 0…127, or where a probe allows it 0…255. */
-// @ts-ignore: decorator
 @inline
 export function dotAdd(acc: v128, a: v128, w: v128): v128 {
   return i32x4.relaxed_dot_i8x16_i7x16_add_s(a, w, acc)

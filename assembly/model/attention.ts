@@ -1,34 +1,7 @@
 // Attention over the KV cache (cache.ts), in pieces of PIECE positions at fixed absolute places. Each gives its state
 // (max, sum, accumulator), whichever thread computes it, and states merge in order of position (online softmax: Milakov
 // and Gimelshein 2018).
-import {
-  KV_F16,
-  KV_F32,
-  KV_Q8_0,
-  LAYER_K_CACHE,
-  LAYER_V_CACHE,
-  MAX_STATE_BYTES,
-  MODEL_ATTN,
-  MODEL_ATTN_SCALE,
-  MODEL_HEADS,
-  MODEL_HEAD_DIM,
-  MODEL_KV_HEADS,
-  MODEL_KV_TYPE,
-  MODEL_PARTIALS,
-  MODEL_POSITIONS,
-  MODEL_QB,
-  MODEL_TABLES,
-  MODEL_UNITS,
-  PAGE,
-  PIECE,
-  QUERY_TILE,
-  QUERY_UNIT,
-  SCRATCH_ATTENTION,
-  SCRATCH_NEXT_STATES,
-  SCRATCH_QUERIES,
-  SCRATCH_STATES,
-  STATE_HEAD,
-} from '../layout'
+import * as L from '../layout'
 import { F16_BIAS_RATIO } from '../quant/f16'
 import { pageScores, pageValues, widen, widens } from '../kernels/attend'
 import { Q_BLOCK, Q_D } from '../kernels/attend_q8/layout'
@@ -42,15 +15,13 @@ import { expSum_simd, exp_scalar } from './math'
 // A batch's are taken in units of up to 64, each of one sequence, for which a piece of a cache of halves is made f32 once.
 
 /** Tiles for which making a piece f32 pays. */
-// @ts-ignore: decorator
 @inline
 const WIDEN_TILES = 3
 
 /** What SIMD kernels want queries and softmax weights multiplied by (attend_float/simd.ts). */
-// @ts-ignore: decorator
 @inline
 function factorOf(kind: i32): f32 {
-  return ASC_FEATURE_SIMD && kind == KV_F16 ? F16_BIAS_RATIO : 1
+  return ASC_FEATURE_SIMD && kind == L.KV_F16 ? F16_BIAS_RATIO : 1
 }
 
 /**
@@ -101,38 +72,35 @@ function softmax_simd(s: usize, count: i32, end: i32, factor: f32, state: usize)
 }
 
 /** Positions of piece `piece` that a query at `position` sees. */
-// @ts-ignore: decorator
 @inline
 function countOf(position: i32, piece: i32): i32 {
-  return max(min(position + 1 - piece * PIECE, PIECE), 0)
+  return max(min(position + 1 - piece * L.PIECE, L.PIECE), 0)
 }
 
 /** Keys (or values) of kv head `kv` in the page of positions `j`… of a piece, whose page table begins at `pages`. */
-// @ts-ignore: decorator
 @inline
 function pageAt(cache: usize, headBytes: usize, kvHeads: i32, kv: i32, pages: usize, j: i32): usize {
-  return cache + (<usize>load<u32>(pages + <usize>(j / PAGE) * 4) * kvHeads + kv) * headBytes
+  return cache + (<usize>load<u32>(pages + <usize>(j / L.PAGE) * 4) * kvHeads + kv) * headBytes
 }
 
 /** The page table of piece `piece` of row `row`'s sequence. */
-// @ts-ignore: decorator
 @inline
 function piecePages(model: usize, row: i32, piece: i32): usize {
-  return <usize>i32Of(pointerAt(model, MODEL_TABLES), row) + <usize>piece * ((PIECE / PAGE) * 4)
+  return <usize>i32Of(pointerAt(model, L.MODEL_TABLES), row) + <usize>piece * ((L.PIECE / L.PAGE) * 4)
 }
 
 /** The first `count` positions of a piece → f32, page by page: keys at `keys`, values behind all keys. */
 function widenPiece(model: usize, layer: usize, kv: i32, pages: usize, count: i32, keys: usize): void {
-  const headDim = i32At(model, MODEL_HEAD_DIM)
-  const kvHeads = i32At(model, MODEL_KV_HEADS)
-  const kind = i32At(model, MODEL_KV_TYPE)
+  const headDim = i32At(model, L.MODEL_HEAD_DIM)
+  const kvHeads = i32At(model, L.MODEL_KV_HEADS)
+  const kind = i32At(model, L.MODEL_KV_TYPE)
   const width = padded(headDim)
-  const values = keys + kHeadBytes(headDim, KV_F32) * (PIECE / PAGE)
-  for (let j = 0; j < count; j += PAGE) {
-    const k = pageAt(pointerAt(layer, LAYER_K_CACHE), kHeadBytes(headDim, kind), kvHeads, kv, pages, j)
-    const v = pageAt(pointerAt(layer, LAYER_V_CACHE), vHeadBytes(headDim, kind), kvHeads, kv, pages, j)
-    widen(k, headDim * PAGE, keys + ((<usize>(j * headDim)) << 2))
-    widen(v, width * PAGE, values + ((<usize>(j * width)) << 2))
+  const values = keys + kHeadBytes(headDim, L.KV_F32) * (L.PIECE / L.PAGE)
+  for (let j = 0; j < count; j += L.PAGE) {
+    const k = pageAt(pointerAt(layer, L.LAYER_K_CACHE), kHeadBytes(headDim, kind), kvHeads, kv, pages, j)
+    const v = pageAt(pointerAt(layer, L.LAYER_V_CACHE), vHeadBytes(headDim, kind), kvHeads, kv, pages, j)
+    widen(k, headDim * L.PAGE, keys + ((<usize>(j * headDim)) << 2))
+    widen(v, width * L.PAGE, values + ((<usize>(j * width)) << 2))
   }
 }
 
@@ -153,53 +121,53 @@ function pieceStates(
   states: usize,
   scratch: usize,
 ): void {
-  const headDim = i32At(model, MODEL_HEAD_DIM)
-  const kvHeads = i32At(model, MODEL_KV_HEADS)
-  const group = i32At(model, MODEL_HEADS) / kvHeads
-  const scale = f32At(model, MODEL_ATTN_SCALE)
-  const stored = i32At(model, MODEL_KV_TYPE)
-  const kind = wide ? KV_F32 : stored
+  const headDim = i32At(model, L.MODEL_HEAD_DIM)
+  const kvHeads = i32At(model, L.MODEL_KV_HEADS)
+  const group = i32At(model, L.MODEL_HEADS) / kvHeads
+  const scale = f32At(model, L.MODEL_ATTN_SCALE)
+  const stored = i32At(model, L.MODEL_KV_TYPE)
+  const kind = wide ? L.KV_F32 : stored
   const width = padded(headDim)
-  const s = scratch + SCRATCH_ATTENTION
+  const s = scratch + L.SCRATCH_ATTENTION
   const lastRow = (first + queries - 1) / group
   const most = countOf(positionOf(model, lastRow), piece)
   if (most == 0) return
   const pages = piecePages(model, lastRow, piece)
   const kBytes = kHeadBytes(headDim, kind)
-  for (let j = 0; j < most; j += PAGE) {
+  for (let j = 0; j < most; j += L.PAGE) {
     const k = wide
-      ? wide + <usize>(j / PAGE) * kBytes
-      : pageAt(pointerAt(layer, LAYER_K_CACHE), kBytes, kvHeads, kv, pages, j)
-    pageScores(kind, queries, q, k, min(most - j, PAGE), headDim, scale, s + ((<usize>j) << 2))
+      ? wide + <usize>(j / L.PAGE) * kBytes
+      : pageAt(pointerAt(layer, L.LAYER_K_CACHE), kBytes, kvHeads, kv, pages, j)
+    pageScores(kind, queries, q, k, min(most - j, L.PAGE), headDim, scale, s + ((<usize>j) << 2))
   }
   for (let t = 0; t < queries; t++) {
-    const state = states + <usize>t * MAX_STATE_BYTES
+    const state = states + <usize>t * L.MAX_STATE_BYTES
     const count = countOf(positionOf(model, (first + t) / group), piece)
-    if (count > 0) softmaxPiece(s + <usize>t * (PIECE * 4), count, most, factorOf(stored), state)
-    else memory.fill(s + <usize>t * (PIECE * 4), 0, PIECE * 4)
-    memory.fill(state + STATE_HEAD * 4, 0, (<usize>width) << 2)
+    if (count > 0) softmaxPiece(s + <usize>t * (L.PIECE * 4), count, most, factorOf(stored), state)
+    else memory.fill(s + <usize>t * (L.PIECE * 4), 0, L.PIECE * 4)
+    memory.fill(state + L.STATE_HEAD * 4, 0, (<usize>width) << 2)
   }
-  const acc = states + STATE_HEAD * 4
+  const acc = states + L.STATE_HEAD * 4
   const vBytes = vHeadBytes(headDim, kind)
-  const values = wide + kBytes * (PIECE / PAGE)
-  for (let j = 0; j < most; j += PAGE) {
+  const values = wide + kBytes * (L.PIECE / L.PAGE)
+  for (let j = 0; j < most; j += L.PAGE) {
     const v = wide
-      ? values + <usize>(j / PAGE) * vBytes
-      : pageAt(pointerAt(layer, LAYER_V_CACHE), vBytes, kvHeads, kv, pages, j)
-    pageValues(kind, queries, s + ((<usize>j) << 2), v, min(most - j, PAGE), headDim, width, acc)
+      ? values + <usize>(j / L.PAGE) * vBytes
+      : pageAt(pointerAt(layer, L.LAYER_V_CACHE), vBytes, kvHeads, kv, pages, j)
+    pageValues(kind, queries, s + ((<usize>j) << 2), v, min(most - j, L.PAGE), headDim, width, acc)
   }
 }
 
 /** Copies the queries of a tile side by side, in the form that the cache's kernels read; missing ones become zeros. */
 function gatherQueries(model: usize, kv: i32, first: i32, queries: i32, dst: usize): void {
-  const headDim = i32At(model, MODEL_HEAD_DIM)
-  const kind = i32At(model, MODEL_KV_TYPE)
+  const headDim = i32At(model, L.MODEL_HEAD_DIM)
+  const kind = i32At(model, L.MODEL_KV_TYPE)
   const factor = factorOf(kind)
-  if (kind == KV_Q8_0) memory.fill(dst, 0, <usize>(headDim >> 5) * Q_BLOCK)
-  for (let t = 0; t < QUERY_TILE; t++) {
-    const q = headAt(model, pointerAt(model, MODEL_QB), kv, first + t)
+  if (kind == L.KV_Q8_0) memory.fill(dst, 0, <usize>(headDim >> 5) * Q_BLOCK)
+  for (let t = 0; t < L.QUERY_TILE; t++) {
+    const q = headAt(model, pointerAt(model, L.MODEL_QB), kv, first + t)
     const at = dst + ((<usize>t) << 2)
-    if (kind == KV_Q8_0) {
+    if (kind == L.KV_Q8_0) {
       if (t >= queries) break
       for (let b: usize = 0; b < <usize>(headDim >> 5); b++) {
         const block = at + b * Q_BLOCK
@@ -222,7 +190,7 @@ function merge(state: usize, next: usize, width: i32): void {
   const w1 = exp_scalar(m1 - most)
   store<f32>(state, most)
   store<f32>(state, load<f32>(state, 4) * w0 + load<f32>(next, 4) * w1, 4)
-  for (let i = STATE_HEAD; i < STATE_HEAD + width; i++) {
+  for (let i = L.STATE_HEAD; i < L.STATE_HEAD + width; i++) {
     const at = (<usize>i) << 2
     store<f32>(state + at, load<f32>(state + at) * w0 + load<f32>(next + at) * w1)
   }
@@ -232,70 +200,68 @@ function merge(state: usize, next: usize, width: i32): void {
 function finish(state: usize, headDim: i32, out: usize): void {
   const inverse = <f32>1 / load<f32>(state, 4)
   for (let i = 0; i < headDim; i++) {
-    store<f32>(out + ((<usize>i) << 2), load<f32>(state + ((<usize>(STATE_HEAD + i)) << 2)) * inverse)
+    store<f32>(out + ((<usize>i) << 2), load<f32>(state + ((<usize>(L.STATE_HEAD + i)) << 2)) * inverse)
   }
 }
 
-// @ts-ignore: decorator
 @inline
 export function piecesOf(position: i32): i32 {
-  return position / PIECE + 1
+  return position / L.PIECE + 1
 }
 
-// @ts-ignore: decorator
 @inline
 function positionOf(model: usize, row: i32): i32 {
-  return i32Of(pointerAt(model, MODEL_POSITIONS), row)
+  return i32Of(pointerAt(model, L.MODEL_POSITIONS), row)
 }
 
 /** Query heads that share a kv head. */
-// @ts-ignore: decorator
 @inline
 function groupOf(model: usize): i32 {
-  return i32At(model, MODEL_HEADS) / i32At(model, MODEL_KV_HEADS)
+  return i32At(model, L.MODEL_HEADS) / i32At(model, L.MODEL_KV_HEADS)
 }
 
 /** Tiles of queries of one kv head in one row. */
 export function queryTiles(model: usize): i32 {
-  return (groupOf(model) + QUERY_TILE - 1) / QUERY_TILE
+  return (groupOf(model) + L.QUERY_TILE - 1) / L.QUERY_TILE
 }
 
 /** Where query `query` of kv head `kv` has its f32[headDim] in an array like MODEL_QB or MODEL_ATTN. */
-// @ts-ignore: decorator
 @inline
 function headAt(model: usize, array: usize, kv: i32, query: i32): usize {
   const group = groupOf(model)
-  const head = (query / group) * i32At(model, MODEL_HEADS) + kv * group + (query % group)
-  return f32Of(array, head * i32At(model, MODEL_HEAD_DIM))
+  const head = (query / group) * i32At(model, L.MODEL_HEADS) + kv * group + (query % group)
+  return f32Of(array, head * i32At(model, L.MODEL_HEAD_DIM))
 }
 
 /** All pieces of one of MODEL_UNITS, merged in order → MODEL_ATTN. */
 export function attend(model: usize, layer: usize, kv: i32, unit: i32, scratch: usize): void {
   const group = groupOf(model)
-  const headDim = i32At(model, MODEL_HEAD_DIM)
-  const first = i32Of(pointerAt(model, MODEL_UNITS), 2 * unit)
-  const queries = i32Of(pointerAt(model, MODEL_UNITS), 2 * unit + 1)
-  const tiles = (queries + QUERY_TILE - 1) / QUERY_TILE
+  const headDim = i32At(model, L.MODEL_HEAD_DIM)
+  const first = i32Of(pointerAt(model, L.MODEL_UNITS), 2 * unit)
+  const queries = i32Of(pointerAt(model, L.MODEL_UNITS), 2 * unit + 1)
+  const tiles = (queries + L.QUERY_TILE - 1) / L.QUERY_TILE
   const lastRow = (first + queries - 1) / group
   const last = positionOf(model, lastRow)
   const pieces = piecesOf(last)
-  const q = scratch + SCRATCH_QUERIES
-  const tileBytes = (<usize>(headDim * QUERY_TILE)) << 2
+  const q = scratch + L.SCRATCH_QUERIES
+  const tileBytes = (<usize>(headDim * L.QUERY_TILE)) << 2
   const wide =
-    widens(i32At(model, MODEL_KV_TYPE)) && tiles >= WIDEN_TILES ? q + <usize>(QUERY_UNIT / QUERY_TILE) * tileBytes : 0
+    widens(i32At(model, L.MODEL_KV_TYPE)) && tiles >= WIDEN_TILES
+      ? q + <usize>(L.QUERY_UNIT / L.QUERY_TILE) * tileBytes
+      : 0
   for (let t = 0; t < tiles; t++) {
-    const from = t * QUERY_TILE
-    gatherQueries(model, kv, first + from, min(queries - from, QUERY_TILE), q + <usize>t * tileBytes)
+    const from = t * L.QUERY_TILE
+    gatherQueries(model, kv, first + from, min(queries - from, L.QUERY_TILE), q + <usize>t * tileBytes)
   }
   for (let piece = 0; piece < pieces; piece++) {
     if (wide) widenPiece(model, layer, kv, piecePages(model, lastRow, piece), countOf(last, piece), wide)
     for (let t = 0; t < tiles; t++) {
-      attendTile(model, layer, kv, first, t * QUERY_TILE, queries, piece, q + <usize>t * tileBytes, wide, scratch)
+      attendTile(model, layer, kv, first, t * L.QUERY_TILE, queries, piece, q + <usize>t * tileBytes, wide, scratch)
     }
   }
   for (let t = 0; t < queries; t++) {
-    const state = scratch + SCRATCH_STATES + <usize>t * MAX_STATE_BYTES
-    finish(state, headDim, headAt(model, pointerAt(model, MODEL_ATTN), kv, first + t))
+    const state = scratch + L.SCRATCH_STATES + <usize>t * L.MAX_STATE_BYTES
+    finish(state, headDim, headAt(model, pointerAt(model, L.MODEL_ATTN), kv, first + t))
   }
 }
 
@@ -313,55 +279,54 @@ function attendTile(
   scratch: usize,
 ): void {
   const group = groupOf(model)
-  const count = min(queries - from, QUERY_TILE)
-  const before = scratch + SCRATCH_STATES + <usize>from * MAX_STATE_BYTES
-  const states = piece == 0 ? before : scratch + SCRATCH_NEXT_STATES
+  const count = min(queries - from, L.QUERY_TILE)
+  const before = scratch + L.SCRATCH_STATES + <usize>from * L.MAX_STATE_BYTES
+  const states = piece == 0 ? before : scratch + L.SCRATCH_NEXT_STATES
   pieceStates(model, layer, kv, first + from, count, piece, q, wide, states, scratch)
   if (piece == 0) return
-  const width = padded(i32At(model, MODEL_HEAD_DIM))
+  const width = padded(i32At(model, L.MODEL_HEAD_DIM))
   for (let t = 0; t < count; t++) {
     if (countOf(positionOf(model, (first + from + t) / group), piece) == 0) continue
-    merge(before + <usize>t * MAX_STATE_BYTES, states + <usize>t * MAX_STATE_BYTES, width)
+    merge(before + <usize>t * L.MAX_STATE_BYTES, states + <usize>t * L.MAX_STATE_BYTES, width)
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function stateBytes(headDim: i32): usize {
-  return (<usize>(STATE_HEAD + padded(headDim))) << 2
+  return (<usize>(L.STATE_HEAD + padded(headDim))) << 2
 }
 
 /** One piece of row 0 for one tile of queries → MODEL_PARTIALS (heads, pieces, state). */
 export function attendPiece(model: usize, layer: usize, kv: i32, tile: i32, piece: i32, scratch: usize): void {
   const group = groupOf(model)
-  const bytes = stateBytes(i32At(model, MODEL_HEAD_DIM))
+  const bytes = stateBytes(i32At(model, L.MODEL_HEAD_DIM))
   const pieces = piecesOf(positionOf(model, 0))
-  const first = tile * QUERY_TILE
-  const queries = min(group - first, QUERY_TILE)
-  const q = scratch + SCRATCH_QUERIES
-  const states = scratch + SCRATCH_STATES
+  const first = tile * L.QUERY_TILE
+  const queries = min(group - first, L.QUERY_TILE)
+  const q = scratch + L.SCRATCH_QUERIES
+  const states = scratch + L.SCRATCH_STATES
   gatherQueries(model, kv, first, queries, q)
   pieceStates(model, layer, kv, first, queries, piece, q, 0, states, scratch)
   for (let t = 0; t < queries; t++) {
-    const to = pointerAt(model, MODEL_PARTIALS) + <usize>((kv * group + first + t) * pieces + piece) * bytes
-    memory.copy(to, states + <usize>t * MAX_STATE_BYTES, bytes)
+    const to = pointerAt(model, L.MODEL_PARTIALS) + <usize>((kv * group + first + t) * pieces + piece) * bytes
+    memory.copy(to, states + <usize>t * L.MAX_STATE_BYTES, bytes)
   }
 }
 
 /** Merges the pieces of one query head of row 0, in order, into its first. */
 export function mergePieces(model: usize, head: i32): void {
-  const headDim = i32At(model, MODEL_HEAD_DIM)
+  const headDim = i32At(model, L.MODEL_HEAD_DIM)
   const bytes = stateBytes(headDim)
   const pieces = piecesOf(positionOf(model, 0))
-  const state = pointerAt(model, MODEL_PARTIALS) + <usize>(head * pieces) * bytes
+  const state = pointerAt(model, L.MODEL_PARTIALS) + <usize>(head * pieces) * bytes
   for (let piece = 1; piece < pieces; piece++) merge(state, state + <usize>piece * bytes, padded(headDim))
 }
 
 /** Row 0's attention from its merged states → f32 [heads · headDim] at out. */
 export function finishPieces(model: usize, out: usize): void {
-  const headDim = i32At(model, MODEL_HEAD_DIM)
-  const heads = i32At(model, MODEL_HEADS)
+  const headDim = i32At(model, L.MODEL_HEAD_DIM)
+  const heads = i32At(model, L.MODEL_HEADS)
   const bytes = stateBytes(headDim) * piecesOf(positionOf(model, 0))
-  let state = pointerAt(model, MODEL_PARTIALS)
+  let state = pointerAt(model, L.MODEL_PARTIALS)
   for (let h = 0; h < heads; h++, state += bytes) finish(state, headDim, f32Of(out, h * headDim))
 }

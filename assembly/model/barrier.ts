@@ -1,20 +1,10 @@
 // Waiting in shared memory: a barrier that spins about as long as a wake-up costs and then sleeps, and the parking place
 // of the pool's threads. Without threads all of it compiles to nothing.
-import {
-  CONTROL_ARRIVED,
-  CONTROL_COMMAND,
-  CONTROL_GENERATION,
-  CONTROL_PARKED,
-  CONTROL_POISON,
-  CONTROL_SLEEPERS,
-  CONTROL_TICKET,
-} from '../layout'
+import * as L from '../layout'
 
-// @ts-ignore: decorator
 @inline
 const SPINS = 20000
 /** Sleepers look at the poison flag this often, in nanoseconds. */
-// @ts-ignore: decorator
 @inline
 const SLICE: i64 = 100_000_000
 
@@ -24,7 +14,7 @@ const SLICE: i64 = 100_000_000
  * wait stands, so nothing may be read after it.
  */
 function sleep(control: usize, p: usize, old: i32): bool {
-  if (atomic.load<i32>(control, CONTROL_POISON) != 0) return false
+  if (atomic.load<i32>(control, L.CONTROL_POISON) != 0) return false
   if (atomic.load<i32>(p) != old) return true
   return atomic.wait<i32>(p, old, SLICE) >= 0
 }
@@ -33,14 +23,14 @@ function sleep(control: usize, p: usize, old: i32): bool {
 export function barrier(control: usize, threads: i32): bool {
   if (!ASC_FEATURE_THREADS) return true
   if (threads == 1) return true
-  const generation = atomic.load<i32>(control, CONTROL_GENERATION)
-  if (atomic.add<i32>(control, 1, CONTROL_ARRIVED) == threads - 1) {
-    atomic.store<i32>(control, 0, CONTROL_ARRIVED)
-    atomic.add<i32>(control, 1, CONTROL_GENERATION)
-    if (atomic.load<i32>(control, CONTROL_SLEEPERS) != 0) atomic.notify(control + CONTROL_GENERATION, threads)
-    return atomic.load<i32>(control, CONTROL_POISON) == 0
+  const generation = atomic.load<i32>(control, L.CONTROL_GENERATION)
+  if (atomic.add<i32>(control, 1, L.CONTROL_ARRIVED) == threads - 1) {
+    atomic.store<i32>(control, 0, L.CONTROL_ARRIVED)
+    atomic.add<i32>(control, 1, L.CONTROL_GENERATION)
+    if (atomic.load<i32>(control, L.CONTROL_SLEEPERS) != 0) atomic.notify(control + L.CONTROL_GENERATION, threads)
+    return atomic.load<i32>(control, L.CONTROL_POISON) == 0
   }
-  return await_(control, control + CONTROL_GENERATION, generation)
+  return await_(control, control + L.CONTROL_GENERATION, generation)
 }
 
 /** Spins, then sleeps, while the word at p still is `old`. */
@@ -48,20 +38,20 @@ function await_(control: usize, p: usize, old: i32): bool {
   for (let i = 0; i < SPINS; i++) {
     if (atomic.load<i32>(p) != old) return true
   }
-  atomic.add<i32>(control, 1, CONTROL_SLEEPERS)
+  atomic.add<i32>(control, 1, L.CONTROL_SLEEPERS)
   while (atomic.load<i32>(p) == old) {
     if (!sleep(control, p, old)) break
   }
-  atomic.sub<i32>(control, 1, CONTROL_SLEEPERS)
+  atomic.sub<i32>(control, 1, L.CONTROL_SLEEPERS)
   return atomic.load<i32>(p) != old
 }
 
 /** Thread 0 tells the parked threads what to run. */
 export function command(control: usize, what: i32): void {
   if (ASC_FEATURE_THREADS) {
-    atomic.store<i32>(control, what, CONTROL_COMMAND)
-    atomic.add<i32>(control, 1, CONTROL_TICKET)
-    if (atomic.load<i32>(control, CONTROL_PARKED) != 0) atomic.notify(control + CONTROL_TICKET, -1)
+    atomic.store<i32>(control, what, L.CONTROL_COMMAND)
+    atomic.add<i32>(control, 1, L.CONTROL_TICKET)
+    if (atomic.load<i32>(control, L.CONTROL_PARKED) != 0) atomic.notify(control + L.CONTROL_TICKET, -1)
   }
 }
 
@@ -72,11 +62,11 @@ export function command(control: usize, what: i32): void {
 export function park(control: usize, ticket: i32): i32 {
   if (!ASC_FEATURE_THREADS) return -1
   for (let i = 0; i < SPINS; i++) {
-    if (atomic.load<i32>(control, CONTROL_TICKET) != ticket) return atomic.load<i32>(control, CONTROL_COMMAND)
+    if (atomic.load<i32>(control, L.CONTROL_TICKET) != ticket) return atomic.load<i32>(control, L.CONTROL_COMMAND)
   }
-  atomic.add<i32>(control, 1, CONTROL_PARKED)
-  const alive = sleep(control, control + CONTROL_TICKET, ticket)
-  atomic.sub<i32>(control, 1, CONTROL_PARKED)
+  atomic.add<i32>(control, 1, L.CONTROL_PARKED)
+  const alive = sleep(control, control + L.CONTROL_TICKET, ticket)
+  atomic.sub<i32>(control, 1, L.CONTROL_PARKED)
   if (!alive) return -1
-  return atomic.load<i32>(control, CONTROL_TICKET) != ticket ? atomic.load<i32>(control, CONTROL_COMMAND) : 0
+  return atomic.load<i32>(control, L.CONTROL_TICKET) != ticket ? atomic.load<i32>(control, L.CONTROL_COMMAND) : 0
 }

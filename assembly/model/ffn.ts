@@ -1,17 +1,6 @@
 // The feed-forward network: silu(W_gate x) · (W_up x), in units that are arranged for the next matrix at once; and W x
 // shared out over all threads, which attention needs too.
-import {
-  FORM_F32,
-  GROUP_ROWS,
-  LAYER_FORMS_DOWN,
-  LAYER_GATE,
-  LAYER_UP,
-  MODEL_CONTROL,
-  MODEL_FFN,
-  MODEL_H,
-  MODEL_H_ACTS,
-  MODEL_H_ACTS_F32,
-} from '../layout'
+import * as L from '../layout'
 import { i32At, pointerAt } from './fields'
 import { STORE, SWIGLU, arrange, groupsOf, linear, tilesOf, unitsOf, weightBytes } from './linear'
 import { UNIT } from '../panels'
@@ -31,7 +20,7 @@ export function multiply(
   threads: i32,
   scratch: usize,
 ): void {
-  const control = pointerAt(model, MODEL_CONTROL)
+  const control = pointerAt(model, L.MODEL_CONTROL)
   const units = unitsOf(tensor)
   const chunks = chunksOf(units, weightBytes(tensor), threads)
   for (let c = claim(control, thread, threads, chunks); c >= 0; c = claim(control, thread, threads, chunks)) {
@@ -42,7 +31,6 @@ export function multiply(
 }
 
 /** Units of the gate, then of the up projection: for one token many, as each is a stream from memory. */
-// @ts-ignore: decorator
 @inline
 export function runOf(n: i32): i32 {
   return n > 1 ? 1 : 16
@@ -69,9 +57,9 @@ export function gateAndUpUnits(
   linear(gate, from, to, n, q8, f32s, STORE, h, ffn, scratch)
   linear(up, from, to, n, q8, f32s, SWIGLU, h, ffn, scratch)
   // A single token's f32 activations need no arranging.
-  if (n == 1) forms &= ~FORM_F32
+  if (n == 1) forms &= ~L.FORM_F32
   for (let tile = 0; tile < tilesOf(n); tile++) {
-    arrange(h, ffn, n, tile, from * GROUP_ROWS, min(to * GROUP_ROWS, ffn), forms, hq8, hf32)
+    arrange(h, ffn, n, tile, from * L.GROUP_ROWS, min(to * L.GROUP_ROWS, ffn), forms, hq8, hf32)
   }
 }
 
@@ -86,14 +74,14 @@ export function gateAndUp(
   threads: i32,
   scratch: usize,
 ): void {
-  const control = pointerAt(model, MODEL_CONTROL)
-  const ffn = i32At(model, MODEL_FFN)
-  const gate = layer + LAYER_GATE
-  const up = layer + LAYER_UP
-  const h = pointerAt(model, MODEL_H)
-  const hq8 = pointerAt(model, MODEL_H_ACTS)
-  const hf32 = pointerAt(model, MODEL_H_ACTS_F32)
-  const forms = i32At(layer, LAYER_FORMS_DOWN)
+  const control = pointerAt(model, L.MODEL_CONTROL)
+  const ffn = i32At(model, L.MODEL_FFN)
+  const gate = layer + L.LAYER_GATE
+  const up = layer + L.LAYER_UP
+  const h = pointerAt(model, L.MODEL_H)
+  const hq8 = pointerAt(model, L.MODEL_H_ACTS)
+  const hf32 = pointerAt(model, L.MODEL_H_ACTS_F32)
+  const forms = i32At(layer, L.LAYER_FORMS_DOWN)
   const run = runOf(n)
   const units = unitsOf(gate)
   const chunks = chunksOf(units, weightBytes(gate) + weightBytes(up), threads)

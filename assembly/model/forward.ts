@@ -1,58 +1,6 @@
 // The forward pass: LLaMA (Touvron et al. 2023) as GGUF's llama architecture stores it. Every thread runs it, claiming
 // chunks of rows, heads or tokens, with barriers between the stages; no result depends on who computes what.
-import {
-  CONTROL_ABORT,
-  CONTROL_DECISION,
-  FORM_F32,
-  LAYER_ATTN_NORM,
-  LAYER_BYTES,
-  LAYER_DOWN,
-  LAYER_EXPERTS,
-  LAYER_FFN_NORM,
-  LAYER_FORMS_FFN,
-  LAYER_FORMS_OUT,
-  LAYER_FORMS_QKV,
-  LAYER_FORMS_ROUTER,
-  LAYER_O,
-  MODEL_ACTS,
-  MODEL_ACTS_F32,
-  MODEL_ATTN,
-  MODEL_CONTROL,
-  MODEL_DIM,
-  MODEL_EMBEDDING,
-  MODEL_EPS,
-  MODEL_FIRST,
-  MODEL_FORMS_OUTPUT,
-  MODEL_H,
-  MODEL_HEADS,
-  MODEL_HEAD_DIM,
-  MODEL_H_ACTS,
-  MODEL_H_ACTS_F32,
-  MODEL_KEEP,
-  MODEL_KV_HEADS,
-  MODEL_LAYERS,
-  MODEL_LAYER_TABLE,
-  MODEL_LOGITS,
-  MODEL_N,
-  MODEL_NORM,
-  MODEL_N_OUTPUTS,
-  MODEL_N_UNITS,
-  MODEL_OUTPUT,
-  MODEL_OUTPUTS,
-  MODEL_OUTPUT_NORM,
-  MODEL_POSITIONS,
-  MODEL_PRIVATE,
-  MODEL_PRIVATE_ACTS,
-  MODEL_PRIVATE_BYTES,
-  MODEL_SCRATCH,
-  MODEL_SCRATCH_BYTES,
-  MODEL_TOKENS,
-  MODEL_VOCAB,
-  MODEL_X,
-  STATUS_ABORTED,
-  STATUS_OK,
-  STATUS_POISONED,
-} from '../layout'
+import * as L from '../layout'
 import { row } from '../repack'
 import { experts } from './experts'
 import { gateAndUp, multiply } from './ffn'
@@ -67,46 +15,42 @@ import { claim, share } from './work'
 // A single token's activations are cheap to make, so every thread makes its own copy and needs no barrier: the f32 values
 // at its private place, and the int8 blocks behind them. A prompt's are made once, shared out by tiles of tokens.
 
-// @ts-ignore: decorator
 @inline
 function privateOf(model: usize, thread: i32): usize {
-  return pointerAt(model, MODEL_PRIVATE) + <usize>thread * pointerAt(model, MODEL_PRIVATE_BYTES)
+  return pointerAt(model, L.MODEL_PRIVATE) + <usize>thread * pointerAt(model, L.MODEL_PRIVATE_BYTES)
 }
 
 /** Where matrices find int8 activations. */
-// @ts-ignore: decorator
 @inline
 function q8Of(model: usize, n: i32, thread: i32): usize {
-  return n == 1 ? privateOf(model, thread) + pointerAt(model, MODEL_PRIVATE_ACTS) : pointerAt(model, MODEL_ACTS)
+  return n == 1 ? privateOf(model, thread) + pointerAt(model, L.MODEL_PRIVATE_ACTS) : pointerAt(model, L.MODEL_ACTS)
 }
 
 /** Where they find f32 activations: a single token's need no arranging. */
-// @ts-ignore: decorator
 @inline
 function f32sOf(model: usize, n: i32, thread: i32): usize {
-  return n == 1 ? privateOf(model, thread) : pointerAt(model, MODEL_ACTS_F32)
+  return n == 1 ? privateOf(model, thread) : pointerAt(model, L.MODEL_ACTS_F32)
 }
 
 /** Arranges a single token that stands at this thread's private place. */
-// @ts-ignore: decorator
 @inline
 function arrangePrivate(model: usize, columns: i32, forms: i32, thread: i32): void {
-  arrange(privateOf(model, thread), columns, 1, 0, 0, columns, forms & ~FORM_F32, q8Of(model, 1, thread), 0)
+  arrange(privateOf(model, thread), columns, 1, 0, 0, columns, forms & ~L.FORM_F32, q8Of(model, 1, thread), 0)
 }
 
 /** Norms rows of the hidden state and arranges them. `rows`: 0, or the rows to take. False: poisoned. */
 function normAndArrange(model: usize, rows: usize, n: i32, weight: usize, forms: i32, thread: i32, threads: i32): bool {
-  const dim = i32At(model, MODEL_DIM)
-  const eps = f32At(model, MODEL_EPS)
-  const x = pointerAt(model, MODEL_X)
+  const dim = i32At(model, L.MODEL_DIM)
+  const eps = f32At(model, L.MODEL_EPS)
+  const x = pointerAt(model, L.MODEL_X)
   if (n == 1) {
     rmsnorm(f32Of(x, rows ? i32Of(rows, 0) * dim : 0), weight, dim, eps, privateOf(model, thread))
     arrangePrivate(model, dim, forms, thread)
     return true
   }
-  const norm = pointerAt(model, MODEL_NORM)
-  const q8 = pointerAt(model, MODEL_ACTS)
-  const f32s = pointerAt(model, MODEL_ACTS_F32)
+  const norm = pointerAt(model, L.MODEL_NORM)
+  const q8 = pointerAt(model, L.MODEL_ACTS)
+  const f32s = pointerAt(model, L.MODEL_ACTS_F32)
   const t = tileOf(n)
   const end = share(tilesOf(n), thread + 1, threads)
   for (let tile = share(tilesOf(n), thread, threads); tile < end; tile++) {
@@ -115,31 +59,31 @@ function normAndArrange(model: usize, rows: usize, n: i32, weight: usize, forms:
     }
     arrange(norm, dim, n, tile, 0, dim, forms, q8, f32s)
   }
-  return barrier(pointerAt(model, MODEL_CONTROL), threads)
+  return barrier(pointerAt(model, L.MODEL_CONTROL), threads)
 }
 
 /** Attention of n rows, arranged for the output projection. False: poisoned. */
 function attention(model: usize, layer: usize, n: i32, thread: i32, threads: i32, scratch: usize): bool {
-  const control = pointerAt(model, MODEL_CONTROL)
-  const forms = i32At(layer, LAYER_FORMS_OUT)
-  const width = i32At(model, MODEL_HEADS) * i32At(model, MODEL_HEAD_DIM)
+  const control = pointerAt(model, L.MODEL_CONTROL)
+  const forms = i32At(layer, L.LAYER_FORMS_OUT)
+  const width = i32At(model, L.MODEL_HEADS) * i32At(model, L.MODEL_HEAD_DIM)
   if (n == 1) {
     if (!attendOne(model, layer, thread, threads, scratch)) return false
-    if (thread == 0 && i32At(model, MODEL_KEEP)) {
-      memory.copy(pointerAt(model, MODEL_ATTN), privateOf(model, 0), width << 2)
+    if (thread == 0 && i32At(model, L.MODEL_KEEP)) {
+      memory.copy(pointerAt(model, L.MODEL_ATTN), privateOf(model, 0), width << 2)
     }
     arrangePrivate(model, width, forms, thread)
     return true
   }
-  const kvHeads = i32At(model, MODEL_KV_HEADS)
-  const all = kvHeads * i32At(model, MODEL_N_UNITS)
+  const kvHeads = i32At(model, L.MODEL_KV_HEADS)
+  const all = kvHeads * i32At(model, L.MODEL_N_UNITS)
   for (let i = claim(control, thread, threads, all); i >= 0; i = claim(control, thread, threads, all)) {
     attend(model, layer, i % kvHeads, i / kvHeads, scratch)
   }
   if (!barrier(control, threads)) return false
-  const attn = pointerAt(model, MODEL_ATTN)
-  const q8 = pointerAt(model, MODEL_ACTS)
-  const f32s = pointerAt(model, MODEL_ACTS_F32)
+  const attn = pointerAt(model, L.MODEL_ATTN)
+  const q8 = pointerAt(model, L.MODEL_ACTS)
+  const f32s = pointerAt(model, L.MODEL_ACTS_F32)
   const end = share(tilesOf(n), thread + 1, threads)
   for (let tile = share(tilesOf(n), thread, threads); tile < end; tile++) {
     arrange(attn, width, n, tile, 0, width, forms, q8, f32s)
@@ -149,17 +93,17 @@ function attention(model: usize, layer: usize, n: i32, thread: i32, threads: i32
 
 /** One row's attention → every thread's private place. It is cut into pieces, so that one kv head keeps all threads busy. */
 function attendOne(model: usize, layer: usize, thread: i32, threads: i32, scratch: usize): bool {
-  const control = pointerAt(model, MODEL_CONTROL)
+  const control = pointerAt(model, L.MODEL_CONTROL)
   const tiles = queryTiles(model)
-  const pieces = piecesOf(i32Of(pointerAt(model, MODEL_POSITIONS), 0))
-  const all = i32At(model, MODEL_KV_HEADS) * tiles * pieces
+  const pieces = piecesOf(i32Of(pointerAt(model, L.MODEL_POSITIONS), 0))
+  const all = i32At(model, L.MODEL_KV_HEADS) * tiles * pieces
   for (let i = claim(control, thread, threads, all); i >= 0; i = claim(control, thread, threads, all)) {
     const unit = i / pieces
     attendPiece(model, layer, unit / tiles, unit % tiles, i % pieces, scratch)
   }
   if (!barrier(control, threads)) return false
   if (pieces > 1) {
-    const heads = i32At(model, MODEL_HEADS)
+    const heads = i32At(model, L.MODEL_HEADS)
     const end = share(heads, thread + 1, threads)
     for (let h = share(heads, thread, threads); h < end; h++) mergePieces(model, h)
     if (!barrier(control, threads)) return false
@@ -170,32 +114,32 @@ function attendOne(model: usize, layer: usize, thread: i32, threads: i32, scratc
 
 /** One layer. False: poisoned. */
 function layerPass(model: usize, layer: usize, n: i32, thread: i32, threads: i32, scratch: usize): bool {
-  const control = pointerAt(model, MODEL_CONTROL)
-  const dim = i32At(model, MODEL_DIM)
-  const x = pointerAt(model, MODEL_X)
+  const control = pointerAt(model, L.MODEL_CONTROL)
+  const dim = i32At(model, L.MODEL_DIM)
+  const x = pointerAt(model, L.MODEL_X)
   const q8 = q8Of(model, n, thread)
   const f32s = f32sOf(model, n, thread)
 
   // x += W_o · attention(norm x)
-  const attnNorm = pointerAt(layer, LAYER_ATTN_NORM)
-  if (!normAndArrange(model, 0, n, attnNorm, i32At(layer, LAYER_FORMS_QKV), thread, threads)) return false
+  const attnNorm = pointerAt(layer, L.LAYER_ATTN_NORM)
+  if (!normAndArrange(model, 0, n, attnNorm, i32At(layer, L.LAYER_FORMS_QKV), thread, threads)) return false
   projectQKV(model, layer, n, q8, f32s, thread, threads, scratch)
   if (!barrier(control, threads)) return false
   if (!attention(model, layer, n, thread, threads, scratch)) return false
-  multiply(model, layer + LAYER_O, n, q8, f32s, ADD, x, dim, thread, threads, scratch)
+  multiply(model, layer + L.LAYER_O, n, q8, f32s, ADD, x, dim, thread, threads, scratch)
   if (!barrier(control, threads)) return false
 
   // x += W_down · (silu(W_gate · norm x) · (W_up · norm x)), or the weighted sum of this over some of many experts
-  const ffnNorm = pointerAt(layer, LAYER_FFN_NORM)
-  const forms = i32At(layer, LAYER_FORMS_ROUTER) | i32At(layer, LAYER_FORMS_FFN)
+  const ffnNorm = pointerAt(layer, L.LAYER_FFN_NORM)
+  const forms = i32At(layer, L.LAYER_FORMS_ROUTER) | i32At(layer, L.LAYER_FORMS_FFN)
   if (!normAndArrange(model, 0, n, ffnNorm, forms, thread, threads)) return false
-  if (pointerAt(layer, LAYER_EXPERTS)) {
+  if (pointerAt(layer, L.LAYER_EXPERTS)) {
     if (!experts(model, layer, n, q8, f32s, thread, threads, scratch)) return false
   } else {
     gateAndUp(model, layer, n, q8, f32s, thread, threads, scratch)
     if (!barrier(control, threads)) return false
-    const h = pointerAt(model, n == 1 ? MODEL_H : MODEL_H_ACTS_F32)
-    multiply(model, layer + LAYER_DOWN, n, pointerAt(model, MODEL_H_ACTS), h, ADD, x, dim, thread, threads, scratch)
+    const h = pointerAt(model, n == 1 ? L.MODEL_H : L.MODEL_H_ACTS_F32)
+    multiply(model, layer + L.LAYER_DOWN, n, pointerAt(model, L.MODEL_H_ACTS), h, ADD, x, dim, thread, threads, scratch)
   }
   if (thread == 0) agreeOnAbort(control)
   return barrier(control, threads)
@@ -204,14 +148,13 @@ function layerPass(model: usize, layer: usize, n: i32, thread: i32, threads: i32
 /** Copies the abort flag once, so that every thread decides alike after the next barrier. */
 function agreeOnAbort(control: usize): void {
   if (ASC_FEATURE_THREADS) {
-    atomic.store<i32>(control, atomic.load<i32>(control, CONTROL_ABORT), CONTROL_DECISION)
-  } else store<i32>(control, load<i32>(control, CONTROL_ABORT), CONTROL_DECISION)
+    atomic.store<i32>(control, atomic.load<i32>(control, L.CONTROL_ABORT), L.CONTROL_DECISION)
+  } else store<i32>(control, load<i32>(control, L.CONTROL_ABORT), L.CONTROL_DECISION)
 }
 
-// @ts-ignore: decorator
 @inline
 function scratchOf(model: usize, thread: i32): usize {
-  return pointerAt(model, MODEL_SCRATCH) + <usize>thread * pointerAt(model, MODEL_SCRATCH_BYTES)
+  return pointerAt(model, L.MODEL_SCRATCH) + <usize>thread * pointerAt(model, L.MODEL_SCRATCH_BYTES)
 }
 
 /**
@@ -219,38 +162,39 @@ function scratchOf(model: usize, thread: i32): usize {
  * Called by every thread; returns a STATUS_.
  */
 export function forward(model: usize, thread: i32, threads: i32): i32 {
-  const n = i32At(model, MODEL_N)
-  const dim = i32At(model, MODEL_DIM)
-  const control = pointerAt(model, MODEL_CONTROL)
+  const n = i32At(model, L.MODEL_N)
+  const dim = i32At(model, L.MODEL_DIM)
+  const control = pointerAt(model, L.MODEL_CONTROL)
   const scratch = scratchOf(model, thread)
   const end = share(n, thread + 1, threads)
   for (let i = share(n, thread, threads); i < end; i++) {
-    if (i32At(model, MODEL_FIRST)) {
-      const token = <u32>i32Of(pointerAt(model, MODEL_TOKENS), i)
-      row(model + MODEL_EMBEDDING, token, f32Of(pointerAt(model, MODEL_X), i * dim))
+    if (i32At(model, L.MODEL_FIRST)) {
+      const token = <u32>i32Of(pointerAt(model, L.MODEL_TOKENS), i)
+      row(model + L.MODEL_EMBEDDING, token, f32Of(pointerAt(model, L.MODEL_X), i * dim))
     }
     ropeTable(model, i)
   }
-  if (!barrier(control, threads)) return STATUS_POISONED
-  let layer = pointerAt(model, MODEL_LAYER_TABLE)
-  for (let i = i32At(model, MODEL_LAYERS); i > 0; i--, layer += LAYER_BYTES) {
-    if (!layerPass(model, layer, n, thread, threads, scratch)) return STATUS_POISONED
-    if (i32At(control, CONTROL_DECISION)) return STATUS_ABORTED
+  if (!barrier(control, threads)) return L.STATUS_POISONED
+  let layer = pointerAt(model, L.MODEL_LAYER_TABLE)
+  for (let i = i32At(model, L.MODEL_LAYERS); i > 0; i--, layer += L.LAYER_BYTES) {
+    if (!layerPass(model, layer, n, thread, threads, scratch)) return L.STATUS_POISONED
+    if (i32At(control, L.CONTROL_DECISION)) return L.STATUS_ABORTED
   }
-  return STATUS_OK
+  return L.STATUS_OK
 }
 
 /** Logits of MODEL_N_OUTPUTS rows of MODEL_X → MODEL_LOGITS [outputs, vocab]. Called by every thread; a STATUS_. */
 export function output(model: usize, thread: i32, threads: i32): i32 {
-  const n = i32At(model, MODEL_N_OUTPUTS)
-  const rows = pointerAt(model, MODEL_OUTPUTS)
-  const norm = pointerAt(model, MODEL_OUTPUT_NORM)
-  if (!normAndArrange(model, rows, n, norm, i32At(model, MODEL_FORMS_OUTPUT), thread, threads)) return STATUS_POISONED
+  const n = i32At(model, L.MODEL_N_OUTPUTS)
+  const rows = pointerAt(model, L.MODEL_OUTPUTS)
+  const norm = pointerAt(model, L.MODEL_OUTPUT_NORM)
+  if (!normAndArrange(model, rows, n, norm, i32At(model, L.MODEL_FORMS_OUTPUT), thread, threads))
+    return L.STATUS_POISONED
   const q8 = q8Of(model, n, thread)
   const f32s = f32sOf(model, n, thread)
-  const logits = pointerAt(model, MODEL_LOGITS)
-  const vocab = i32At(model, MODEL_VOCAB)
+  const logits = pointerAt(model, L.MODEL_LOGITS)
+  const vocab = i32At(model, L.MODEL_VOCAB)
   const scratch = scratchOf(model, thread)
-  multiply(model, model + MODEL_OUTPUT, n, q8, f32s, STORE, logits, vocab, thread, threads, scratch)
-  return barrier(pointerAt(model, MODEL_CONTROL), threads) ? STATUS_OK : STATUS_POISONED
+  multiply(model, model + L.MODEL_OUTPUT, n, q8, f32s, STORE, logits, vocab, thread, threads, scratch)
+  return barrier(pointerAt(model, L.MODEL_CONTROL), threads) ? L.STATUS_OK : L.STATUS_POISONED
 }

@@ -1,20 +1,5 @@
 // y = W x over row groups: packed weights against arranged activations, with the epilogue of each use.
-import {
-  BLOCK,
-  FORM_F32,
-  FORM_Q8,
-  GROUP_ROWS,
-  SCRATCH_RESULTS,
-  SCRATCH_UNPACK,
-  TENSOR_BIAS,
-  TENSOR_COLUMNS,
-  TENSOR_GROUP_BYTES,
-  TENSOR_PANEL_COLUMNS,
-  TENSOR_ROWS,
-  TENSOR_TYPE,
-  TILE,
-  TYPE_F32,
-} from '../layout'
+import * as L from '../layout'
 import { ACTS_BLOCK } from '../kernels/acts'
 import {
   FEW_TOKENS,
@@ -35,40 +20,34 @@ export const STORE = 0
 export const ADD = 1
 export const SWIGLU = 2
 
-// @ts-ignore: decorator
 @inline
 export function groupsOf(tensor: usize): i32 {
-  return (load<i32>(tensor, TENSOR_ROWS) + GROUP_ROWS - 1) / GROUP_ROWS
+  return (load<i32>(tensor, L.TENSOR_ROWS) + L.GROUP_ROWS - 1) / L.GROUP_ROWS
 }
 
 /** Units of a matrix. */
-// @ts-ignore: decorator
 @inline
 export function unitsOf(tensor: usize): i32 {
   return (groupsOf(tensor) + UNIT - 1) / UNIT
 }
 
 /** Bytes of a matrix's packed weights. */
-// @ts-ignore: decorator
 @inline
 export function weightBytes(tensor: usize): i64 {
-  return <i64>groupsOf(tensor) * load<u32>(tensor, TENSOR_GROUP_BYTES)
+  return <i64>groupsOf(tensor) * load<u32>(tensor, L.TENSOR_GROUP_BYTES)
 }
 
 /** Bytes of a group's results of one token. */
-// @ts-ignore: decorator
 @inline
-export const RESULT_BYTES: usize = GROUP_ROWS * 4
+export const RESULT_BYTES: usize = L.GROUP_ROWS * 4
 
 /** Tokens a tile: 1 for a single token (then f32 activations are used as they are), else TILE. */
-// @ts-ignore: decorator
 @inline
 export function tileOf(n: i32): i32 {
-  return n == 1 ? 1 : TILE
+  return n == 1 ? 1 : L.TILE
 }
 
 /** Tiles of n tokens. */
-// @ts-ignore: decorator
 @inline
 export function tilesOf(n: i32): i32 {
   const t = tileOf(n)
@@ -76,10 +55,9 @@ export function tilesOf(n: i32): i32 {
 }
 
 /** Where int8 blocks of `columns` columns go on after those of `tokens` tokens. */
-// @ts-ignore: decorator
 @inline
 export function arrangedQ8(q8: usize, columns: i32, tokens: i32): usize {
-  return q8 + <usize>tokens * (<usize>(columns / BLOCK) * ACTS_BLOCK)
+  return q8 + <usize>tokens * (<usize>(columns / L.BLOCK) * ACTS_BLOCK)
 }
 
 /** Arranges columns [from, to) of the tokens of tile `tile` (n in all, `x` f32 rows of `columns`) in the given forms. */
@@ -99,17 +77,17 @@ export function arrange(
   const valid = min(n - first, t)
   const stride = (<usize>columns) << 2
   x += <usize>first * stride
-  if (forms & FORM_Q8) {
-    const base = q8 + <usize>tile * (<usize>(columns / BLOCK) * ACTS_BLOCK * t)
-    for (let b = from / BLOCK; b < to / BLOCK; b++) {
+  if (forms & L.FORM_Q8) {
+    const base = q8 + <usize>tile * (<usize>(columns / L.BLOCK) * ACTS_BLOCK * t)
+    for (let b = from / L.BLOCK; b < to / L.BLOCK; b++) {
       const dst = base + <usize>b * ACTS_BLOCK * t
       if (valid < t) memory.fill(dst, 0, ACTS_BLOCK * t)
       for (let i = 0; i < valid; i++) {
-        arrangeBlock(x + <usize>i * stride + ((<usize>b * BLOCK) << 2), dst + ((<usize>i) << 2), t)
+        arrangeBlock(x + <usize>i * stride + ((<usize>b * L.BLOCK) << 2), dst + ((<usize>i) << 2), t)
       }
     }
   }
-  if (forms & FORM_F32) {
+  if (forms & L.FORM_F32) {
     const base = f32s + <usize>tile * (stride * t)
     for (let c = from; c < to; c++) {
       for (let i = 0; i < t; i++) {
@@ -121,7 +99,6 @@ export function arrange(
 }
 
 /** A whole group's eight results of one token → y, rows `first`… of the matrix. */
-// @ts-ignore: decorator
 @inline
 function epilogue8(result: usize, bias: usize, mode: i32, y: usize): void {
   let r0 = v128.load(result)
@@ -151,32 +128,28 @@ function epilogueTail(result: usize, bias: usize, mode: i32, y: usize, count: i3
 }
 
 /** Results of one token for a group whose first row is `first` → y, the token's row. */
-// @ts-ignore: decorator
 @inline
 function epilogue(result: usize, first: i32, rows: i32, bias: usize, mode: i32, y: usize): void {
   y += (<usize>first) << 2
   if (bias) bias += (<usize>first) << 2
   const count = rows - first
-  if (ASC_FEATURE_SIMD && count >= GROUP_ROWS) epilogue8(result, bias, mode, y)
-  else epilogueTail(result, bias, mode, y, min(count, GROUP_ROWS))
+  if (ASC_FEATURE_SIMD && count >= L.GROUP_ROWS) epilogue8(result, bias, mode, y)
+  else epilogueTail(result, bias, mode, y, min(count, L.GROUP_ROWS))
 }
 
 /** Groups from g on, before `to`, that `multiplyGroups` takes at once: the rest of a unit, or one. */
-// @ts-ignore: decorator
 @inline
 export function groupsAtOnce(type: i32, n: i32, g: i32, to: i32): i32 {
   return readsPacked(type, n) ? min(to, (g & -UNIT) + UNIT) : g + 1
 }
 
 /** Of n tokens in all, those that it takes at once. */
-// @ts-ignore: decorator
 @inline
 export function tokensAtOnce(type: i32, n: i32): i32 {
-  return n == 1 ? 1 : readsPacked(type, n) ? FEW_TOKENS : TILE
+  return n == 1 ? 1 : readsPacked(type, n) ? FEW_TOKENS : L.TILE
 }
 
 /** `count` of n tokens, up to whole tiles: so many have a place in the results of each group. */
-// @ts-ignore: decorator
 @inline
 export function placesOf(n: i32, count: i32): i32 {
   const tile = tileOf(n)
@@ -186,18 +159,17 @@ export function placesOf(n: i32, count: i32): i32 {
 /** Gets group g ready for `multiplyGroups`: unpacked where several tokens share it. Returns it. */
 export function readyGroup(tensor: usize, type: i32, g: i32, n: i32, scratch: usize): usize {
   if (readsPacked(type, n)) return 0
-  if (type == TYPE_F32) return panelAt(tensor, g, 0)
-  const columns = load<i32>(tensor, TENSOR_COLUMNS)
-  const panelColumns = load<i32>(tensor, TENSOR_PANEL_COLUMNS)
-  let dst = scratch + SCRATCH_UNPACK
+  if (type == L.TYPE_F32) return panelAt(tensor, g, 0)
+  const columns = load<i32>(tensor, L.TENSOR_COLUMNS)
+  const panelColumns = load<i32>(tensor, L.TENSOR_PANEL_COLUMNS)
+  let dst = scratch + L.SCRATCH_UNPACK
   for (let from = 0; from < columns; from += panelColumns) {
     dst = unpack(type, panelAt(tensor, g, from), min(panelColumns, columns - from), dst)
   }
-  return scratch + SCRATCH_UNPACK
+  return scratch + L.SCRATCH_UNPACK
 }
 
 /** Eight results. As they are loaded: smaller stores would be waited for. */
-// @ts-ignore: decorator
 @inline
 function clear(at: usize): void {
   if (ASC_FEATURE_SIMD) {
@@ -218,9 +190,9 @@ export function multiplyGroups(
   acts: usize,
   results: usize,
 ): void {
-  const columns = load<i32>(tensor, TENSOR_COLUMNS)
+  const columns = load<i32>(tensor, L.TENSOR_COLUMNS)
   if (!readsPacked(type, n)) return matmul(type, ready, columns, acts, results)
-  const panelColumns = load<i32>(tensor, TENSOR_PANEL_COLUMNS)
+  const panelColumns = load<i32>(tensor, L.TENSOR_PANEL_COLUMNS)
   const tile = tileOf(n)
   const tiles = placesOf(n, count) / tile
   const tileStep = tileBytes(type, columns, tile)
@@ -260,13 +232,13 @@ export function linear(
   stride: i32,
   scratch: usize,
 ): void {
-  const type = typeFor(load<i32>(tensor, TENSOR_TYPE), n)
-  const rows = load<i32>(tensor, TENSOR_ROWS)
-  const bias = <usize>load<u32>(tensor, TENSOR_BIAS)
+  const type = typeFor(load<i32>(tensor, L.TENSOR_TYPE), n)
+  const rows = load<i32>(tensor, L.TENSOR_ROWS)
+  const bias = <usize>load<u32>(tensor, L.TENSOR_BIAS)
   const acts = readsF32(type) ? f32s : q8
-  const results = scratch + SCRATCH_RESULTS
+  const results = scratch + L.SCRATCH_RESULTS
   const step = tokensAtOnce(type, n)
-  const stepBytes = tileBytes(type, load<i32>(tensor, TENSOR_COLUMNS), step)
+  const stepBytes = tileBytes(type, load<i32>(tensor, L.TENSOR_COLUMNS), step)
   for (let g = from; g < to; ) {
     const end = groupsAtOnce(type, n, g, to)
     const ready = readyGroup(tensor, type, g, n, scratch)
@@ -278,7 +250,7 @@ export function linear(
       for (let h = g; h < end; h++, result += <usize>placesOf(n, count) * RESULT_BYTES) {
         for (let i = 0; i < count; i++) {
           const to = y + ((<usize>(first + i) * stride) << 2)
-          epilogue(result + <usize>i * RESULT_BYTES, h * GROUP_ROWS, rows, bias, mode, to)
+          epilogue(result + <usize>i * RESULT_BYTES, h * L.GROUP_ROWS, rows, bias, mode, to)
         }
       }
     }

@@ -4,19 +4,14 @@ import { heldFloats, heldWords } from '../quant/hoisted'
 
 // exp(x) = 2^n · exp(r), n = nearest(x / ln 2), |r| ≤ ln 2 / 2; ln 2 in two parts (Cody and Waite), Taylor to degree 7:
 // the remainder is below 2^-27 of the value.
-// @ts-ignore: decorator
 @inline
 const LOG2E: f32 = 1.44269504
-// @ts-ignore: decorator
 @inline
 const LN2_HIGH: f32 = 0.693145752 // 0x3f317200: n · LN2_HIGH is exact
-// @ts-ignore: decorator
 @inline
 const LN2_LOW: f32 = 1.42860677e-6
-// @ts-ignore: decorator
 @inline
 const EXP_MIN: f32 = -87
-// @ts-ignore: decorator
 @inline
 const EXP_MAX: f32 = 88
 
@@ -38,7 +33,6 @@ export function exp_scalar(x: f32): f32 {
 }
 
 // 1.5 · 2^23: adding it rounds a small float to a whole number, ties to even, which then stands in the low bits.
-// @ts-ignore: decorator
 @inline
 const ROUNDER: f32 = 12582912
 
@@ -46,7 +40,6 @@ const ROUNDER: f32 = 12582912
  * e^x of four floats, clamped. The constants are parameters, named once by what calls it for several vectors: V8
  * makes a constant anew wherever it stands.
  */
-// @ts-ignore: decorator
 @inline
 function exp_with(
   x: v128,
@@ -85,7 +78,6 @@ export function swiglu_scalar(g: f32, u: f32): f32 {
 }
 
 /** The same for eight: g f32[8] at g → silu(g) · (u0, u1) in place. */
-// @ts-ignore: decorator
 @inline
 export function swiglu_simd(g: usize, u0: v128, u1: v128): void {
   const least = heldFloats(EXP_MIN)
@@ -114,7 +106,6 @@ export function swiglu_simd(g: usize, u0: v128, u1: v128): void {
  * x f32[count] at p → exp(x − shift) · factor in place, with zeros after it up to a whole vector; returns the four sums of
  * exp(x − shift), by position mod 4.
  */
-// @ts-ignore: decorator
 @inline
 export function expSum_simd(p: usize, count: i32, shift: v128, factor: v128): v128 {
   const least = heldFloats(EXP_MIN)
@@ -144,20 +135,15 @@ export function expSum_simd(p: usize, count: i32, shift: v128, factor: v128): v1
 }
 
 // sin and cos: k = nearest(x · 2/π), r = x − k · π/2 with π/2 in three parts of 33 bits (fdlibm's), Taylor on |r| ≤ π/4.
-// @ts-ignore: decorator
 @inline
 const TWO_OVER_PI: f64 = 0.63661977236758134308
-// @ts-ignore: decorator
 @inline
 const PIO2_1: f64 = 1.57079632673412561417
-// @ts-ignore: decorator
 @inline
 const PIO2_2: f64 = 6.0771005063039659766e-11
-// @ts-ignore: decorator
 @inline
 const PIO2_3: f64 = 2.0222662487111664558e-21
 
-// @ts-ignore: decorator
 @inline
 function sinPoly(r: f64): f64 {
   const z = r * r
@@ -171,7 +157,6 @@ function sinPoly(r: f64): f64 {
   return r + r * z * p
 }
 
-// @ts-ignore: decorator
 @inline
 function cosPoly(r: f64): f64 {
   const z = r * r

@@ -9,7 +9,6 @@ export function rmsnorm(x: usize, w: usize, n: i32, eps: f32, y: usize): void {
   else rmsnorm_scalar(x, w, n, eps, y)
 }
 
-// @ts-ignore: decorator
 @inline
 function scaleOf(sum: f32, n: i32, eps: f32): f32 {
   return <f32>1 / sqrt<f32>(sum / <f32>n + eps)

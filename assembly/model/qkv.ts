@@ -1,32 +1,7 @@
 // Queries, keys and values: the three projections as one range of row groups. A group's results are rotated (Su et al.
 // 2021, interleaved pairs as GGUF's llama architecture stores them), queries scaled by their position, and put where
 // attention reads them, right away.
-import {
-  BLOCK,
-  CONTROL_OVERFLOW,
-  GROUP_ROWS,
-  KV_F16,
-  KV_Q8_0,
-  LAYER_K,
-  LAYER_Q,
-  LAYER_V,
-  MODEL_CONTROL,
-  MODEL_HEADS,
-  MODEL_HEAD_DIM,
-  MODEL_KV_TYPE,
-  MODEL_POSITIONS,
-  MODEL_QB,
-  MODEL_QUERY_SCALES,
-  MODEL_ROPE,
-  MODEL_ROPE_DIM,
-  MODEL_ROPE_FREQS,
-  MODEL_ROPE_SCALE,
-  SCRATCH_RESULTS,
-  TENSOR_BIAS,
-  TENSOR_COLUMNS,
-  TENSOR_ROWS,
-  TENSOR_TYPE,
-} from '../layout'
+import * as L from '../layout'
 import { readsF32, tileBytes, typeFor } from '../kernels/dispatch'
 import { UNIT } from '../panels'
 import { keyOf, putBlock, putKey, putValue, valueOf } from './cache'
@@ -46,7 +21,6 @@ import { storeCosSin } from './math'
 import { chunksOf, claim, share } from './work'
 
 /** From here on a half rounds to infinity. NaN is no smaller either. */
-// @ts-ignore: decorator
 @inline
 const F16_LIMIT: f32 = 65520
 
@@ -56,11 +30,11 @@ const VALUE = 2
 
 /** Cosines and sines of row `row`'s position → MODEL_ROPE, (ropeDim / 2, 2). */
 export function ropeTable(model: usize, row: i32): void {
-  const half = i32At(model, MODEL_ROPE_DIM) >> 1
-  const position = <f64>i32Of(pointerAt(model, MODEL_POSITIONS), row)
-  const freqs = pointerAt(model, MODEL_ROPE_FREQS)
-  const scale = <f64>f32At(model, MODEL_ROPE_SCALE)
-  let dst = f32Of(pointerAt(model, MODEL_ROPE), row * half * 2)
+  const half = i32At(model, L.MODEL_ROPE_DIM) >> 1
+  const position = <f64>i32Of(pointerAt(model, L.MODEL_POSITIONS), row)
+  const freqs = pointerAt(model, L.MODEL_ROPE_FREQS)
+  const scale = <f64>f32At(model, L.MODEL_ROPE_SCALE)
+  let dst = f32Of(pointerAt(model, L.MODEL_ROPE), row * half * 2)
   for (let i = 0; i < half; i++, dst += 8) storeCosSin(position * load<f64>(freqs + ((<usize>i) << 3)), scale, dst)
 }
 
@@ -75,12 +49,12 @@ function place(
   rows: i32,
   bias: usize,
 ): void {
-  const headDim = i32At(model, MODEL_HEAD_DIM)
-  const kvType = i32At(model, MODEL_KV_TYPE)
-  const ropeDim = kind == VALUE ? 0 : i32At(model, MODEL_ROPE_DIM)
-  const table = f32Of(pointerAt(model, MODEL_ROPE), row * i32At(model, MODEL_ROPE_DIM))
-  const scale = load<f32>(f32Of(pointerAt(model, MODEL_QUERY_SCALES), row))
-  const end = min(first + GROUP_ROWS, rows)
+  const headDim = i32At(model, L.MODEL_HEAD_DIM)
+  const kvType = i32At(model, L.MODEL_KV_TYPE)
+  const ropeDim = kind == VALUE ? 0 : i32At(model, L.MODEL_ROPE_DIM)
+  const table = f32Of(pointerAt(model, L.MODEL_ROPE), row * i32At(model, L.MODEL_ROPE_DIM))
+  const scale = load<f32>(f32Of(pointerAt(model, L.MODEL_QUERY_SCALES), row))
+  const end = min(first + L.GROUP_ROWS, rows)
   let head = first / headDim
   let d = first - head * headDim
   let to = headAt(model, layer, kind, row, head)
@@ -102,8 +76,8 @@ function place(
       b = a * sin + b * cos
       a = turned
     }
-    if (kind != QUERY && kvType == KV_F16 && !(max(abs(a), abs(b)) < F16_LIMIT)) {
-      store<i32>(pointerAt(model, MODEL_CONTROL), 1, CONTROL_OVERFLOW)
+    if (kind != QUERY && kvType == L.KV_F16 && !(max(abs(a), abs(b)) < F16_LIMIT)) {
+      store<i32>(pointerAt(model, L.MODEL_CONTROL), 1, L.CONTROL_OVERFLOW)
     }
     if (kind == KEY) putKey(kvType, to, d, a, b)
     else if (kind == VALUE) putValue(kvType, to, d, a, b)
@@ -118,7 +92,10 @@ function place(
 function headAt(model: usize, layer: usize, kind: i32, row: i32, head: i32): usize {
   if (kind == KEY) return keyOf(model, layer, row, head)
   if (kind == VALUE) return valueOf(model, layer, row, head)
-  return f32Of(pointerAt(model, MODEL_QB), (row * i32At(model, MODEL_HEADS) + head) * i32At(model, MODEL_HEAD_DIM))
+  return f32Of(
+    pointerAt(model, L.MODEL_QB),
+    (row * i32At(model, L.MODEL_HEADS) + head) * i32At(model, L.MODEL_HEAD_DIM),
+  )
 }
 
 /** Units [firstUnit, lastUnit) of one projection for n tokens. */
@@ -136,13 +113,13 @@ function project(
 ): void {
   const from = firstUnit * UNIT
   const to = min(lastUnit * UNIT, groupsOf(tensor))
-  const type = typeFor(i32At(tensor, TENSOR_TYPE), n)
-  const rows = i32At(tensor, TENSOR_ROWS)
-  const bias = pointerAt(tensor, TENSOR_BIAS)
+  const type = typeFor(i32At(tensor, L.TENSOR_TYPE), n)
+  const rows = i32At(tensor, L.TENSOR_ROWS)
+  const bias = pointerAt(tensor, L.TENSOR_BIAS)
   const acts = readsF32(type) ? f32s : q8
-  const results = scratch + SCRATCH_RESULTS
+  const results = scratch + L.SCRATCH_RESULTS
   const step = tokensAtOnce(type, n)
-  const stepBytes = tileBytes(type, i32At(tensor, TENSOR_COLUMNS), step)
+  const stepBytes = tileBytes(type, i32At(tensor, L.TENSOR_COLUMNS), step)
   for (let g = from; g < to; ) {
     const end = groupsAtOnce(type, n, g, to)
     const ready = readyGroup(tensor, type, g, n, scratch)
@@ -153,14 +130,14 @@ function project(
       let result = results
       for (let h = g; h < end; h++, result += <usize>placesOf(n, count) * RESULT_BYTES) {
         for (let i = 0; i < count; i++) {
-          place(model, layer, kind, first + i, result + <usize>i * RESULT_BYTES, h * GROUP_ROWS, rows, bias)
+          place(model, layer, kind, first + i, result + <usize>i * RESULT_BYTES, h * L.GROUP_ROWS, rows, bias)
         }
       }
     }
     g = end
   }
-  if (kind == QUERY || i32At(model, MODEL_KV_TYPE) != KV_Q8_0) return
-  for (let first = from * GROUP_ROWS; first < min(to * GROUP_ROWS, rows); first += BLOCK) {
+  if (kind == QUERY || i32At(model, L.MODEL_KV_TYPE) != L.KV_Q8_0) return
+  for (let first = from * L.GROUP_ROWS; first < min(to * L.GROUP_ROWS, rows); first += L.BLOCK) {
     for (let row = 0; row < n; row++) putBlock(model, layer, row, first, kind == KEY)
   }
 }
@@ -176,22 +153,22 @@ export function projectQKV(
   threads: i32,
   scratch: usize,
 ): void {
-  const control = pointerAt(model, MODEL_CONTROL)
+  const control = pointerAt(model, L.MODEL_CONTROL)
   // In units of 32 rows, which a quantized cache takes at once.
-  const q = unitsOf(layer + LAYER_Q)
-  const k = unitsOf(layer + LAYER_K)
-  const all = q + k + unitsOf(layer + LAYER_V)
-  const bytes = weightBytes(layer + LAYER_Q) + weightBytes(layer + LAYER_K) + weightBytes(layer + LAYER_V)
+  const q = unitsOf(layer + L.LAYER_Q)
+  const k = unitsOf(layer + L.LAYER_K)
+  const all = q + k + unitsOf(layer + L.LAYER_V)
+  const bytes = weightBytes(layer + L.LAYER_Q) + weightBytes(layer + L.LAYER_K) + weightBytes(layer + L.LAYER_V)
   const chunks = chunksOf(all, bytes, threads)
   for (let c = claim(control, thread, threads, chunks); c >= 0; c = claim(control, thread, threads, chunks)) {
     const from = share(all, c, chunks)
     const to = share(all, c + 1, chunks)
-    project(model, layer, layer + LAYER_Q, QUERY, min(from, q), min(to, q), n, q8, f32s, scratch)
+    project(model, layer, layer + L.LAYER_Q, QUERY, min(from, q), min(to, q), n, q8, f32s, scratch)
     const k0 = min(max(from - q, 0), k)
     const k1 = min(max(to - q, 0), k)
-    project(model, layer, layer + LAYER_K, KEY, k0, k1, n, q8, f32s, scratch)
+    project(model, layer, layer + L.LAYER_K, KEY, k0, k1, n, q8, f32s, scratch)
     const v0 = max(from - q - k, 0)
     const v1 = max(to - q - k, 0)
-    project(model, layer, layer + LAYER_V, VALUE, v0, v1, n, q8, f32s, scratch)
+    project(model, layer, layer + L.LAYER_V, VALUE, v0, v1, n, q8, f32s, scratch)
   }
 }

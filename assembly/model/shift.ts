@@ -1,22 +1,7 @@
 // Keys that move to earlier positions, when the beginning of a context is given up: a rotation by the angles of the distance
 // (Su et al. 2021: rotations add). Values do not depend on positions. As llama.cpp does it, keys are rounded once more, so
 // that this is the one thing whose results are not those of computing anew.
-import {
-  KV_F16,
-  KV_Q8_0,
-  LAYER_BYTES,
-  LAYER_K_CACHE,
-  MODEL_HEAD_DIM,
-  MODEL_KV_HEADS,
-  MODEL_KV_TYPE,
-  MODEL_LAYERS,
-  MODEL_LAYER_TABLE,
-  MODEL_ROPE,
-  MODEL_ROPE_DIM,
-  MODEL_ROPE_FREQS,
-  MODEL_SCRATCH,
-  PAGE,
-} from '../layout'
+import * as L from '../layout'
 import { K_BLOCK, K_D } from '../kernels/attend_q8/layout'
 import { quantize32 } from '../kernels/attend_q8/quantize'
 import { f16ToF32 } from '../quant/f16'
@@ -26,35 +11,35 @@ import { storeCosSin } from './math'
 
 /** All keys of a page, `distance` positions back. One thread does it. */
 export function shift(model: usize, page: usize, distance: i32): void {
-  const half = i32At(model, MODEL_ROPE_DIM) >> 1
-  const freqs = pointerAt(model, MODEL_ROPE_FREQS)
-  const table = pointerAt(model, MODEL_ROPE)
+  const half = i32At(model, L.MODEL_ROPE_DIM) >> 1
+  const freqs = pointerAt(model, L.MODEL_ROPE_FREQS)
+  const table = pointerAt(model, L.MODEL_ROPE)
   for (let i: usize = 0; i < <usize>half; i++) {
     storeCosSin(-(<f64>distance) * load<f64>(freqs + (i << 3)), 1, table + (i << 3))
   }
-  const kvHeads = i32At(model, MODEL_KV_HEADS)
-  const bytes = kHeadBytes(i32At(model, MODEL_HEAD_DIM), i32At(model, MODEL_KV_TYPE))
-  let layer = pointerAt(model, MODEL_LAYER_TABLE)
-  for (let l = i32At(model, MODEL_LAYERS); l > 0; l--, layer += LAYER_BYTES) {
+  const kvHeads = i32At(model, L.MODEL_KV_HEADS)
+  const bytes = kHeadBytes(i32At(model, L.MODEL_HEAD_DIM), i32At(model, L.MODEL_KV_TYPE))
+  let layer = pointerAt(model, L.MODEL_LAYER_TABLE)
+  for (let l = i32At(model, L.MODEL_LAYERS); l > 0; l--, layer += L.LAYER_BYTES) {
     for (let kv = 0; kv < kvHeads; kv++) {
-      const head = pointerAt(layer, LAYER_K_CACHE) + (page * kvHeads + kv) * bytes
-      for (let slot: usize = 0; slot < <usize>PAGE; slot++) shiftKey(model, head, slot, half, table)
+      const head = pointerAt(layer, L.LAYER_K_CACHE) + (page * kvHeads + kv) * bytes
+      for (let slot: usize = 0; slot < <usize>L.PAGE; slot++) shiftKey(model, head, slot, half, table)
     }
   }
 }
 
 /** One key of a head's page. It goes by way of f32 [headDim] at the scratch. */
 function shiftKey(model: usize, head: usize, slot: usize, half: i32, table: usize): void {
-  const headDim = <usize>i32At(model, MODEL_HEAD_DIM)
-  const kind = i32At(model, MODEL_KV_TYPE)
-  const x = pointerAt(model, MODEL_SCRATCH)
+  const headDim = <usize>i32At(model, L.MODEL_HEAD_DIM)
+  const kind = i32At(model, L.MODEL_KV_TYPE)
+  const x = pointerAt(model, L.MODEL_SCRATCH)
   const at = (((slot >> 3) * headDim) << 3) + (slot & 7)
   for (let d: usize = 0; d < headDim; d++) {
     const index = at + (d << 3)
     const value =
-      kind == KV_Q8_0
+      kind == L.KV_Q8_0
         ? quantizedKey(head, slot, headDim, d)
-        : kind == KV_F16
+        : kind == L.KV_F16
           ? f16ToF32(load<u16>(head + (index << 1)))
           : load<f32>(head + (index << 2))
     store<f32>(x + (d << 2), value)
@@ -68,21 +53,20 @@ function shiftKey(model: usize, head: usize, slot: usize, half: i32, table: usiz
     store<f32>(pair, a * cos - b * sin)
     store<f32>(pair, a * sin + b * cos, 4)
   }
-  if (kind == KV_Q8_0) {
+  if (kind == L.KV_Q8_0) {
     for (let b: usize = 0; b < headDim >> 5; b++) {
       const block = keyBlock(head, slot, headDim, b)
       store<f32>(block + K_D, quantize32(x + (b << 7), block, 32, 64))
     }
     return
   }
-  const key = head + (at << (kind == KV_F16 ? 1 : 2))
+  const key = head + (at << (kind == L.KV_F16 ? 1 : 2))
   for (let d = 0; d < <i32>headDim; d += 2) {
     putKey(kind, key, d, load<f32>(f32Of(x, d)), load<f32>(f32Of(x, d), 4))
   }
 }
 
 /** Where 32 dimensions of a position begin in a quantized page. */
-// @ts-ignore: decorator
 @inline
 function keyBlock(head: usize, slot: usize, headDim: usize, block: usize): usize {
   return head + ((slot >> 3) * (headDim >> 5) + block) * K_BLOCK + (slot & 7) * 4

@@ -4,7 +4,6 @@
 export const F16_BIAS_RATIO: f32 = reinterpret<f32>(0x77800000)
 
 /** Exact for finite halves; subnormal halves pass through a subnormal f32. */
-// @ts-ignore: decorator
 @inline
 export function f16ToF32(h: u32): f32 {
   return reinterpret<f32>(((h & 0x7fff) << 13) | ((h & 0x8000) << 16)) * F16_BIAS_RATIO
@@ -24,33 +23,28 @@ export function f32ToF16(x: f32): u32 {
   return sign | ((magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1)) >>> 13)
 }
 
-// @ts-ignore: decorator
 @inline
 export function isFiniteF16(h: u32): bool {
   return (h & 0x7c00) != 0x7c00
 }
 
 /** The bits that a half keeps when it is shifted into a single. Kernels hold it in a local: a register for the loop. */
-// @ts-ignore: decorator
 @inline
 export const F16_MASK = 0x8fffe000
 
 /** Four packed halves at p → f32x4 whose exponents are still those of the half: to be multiplied by the ratio. */
-// @ts-ignore: decorator
 @inline
 export function shiftF16x4(p: usize, mask: v128): v128 {
   return v128.and(i32x4.shl(v128.load16x4_s(p), 13), mask)
 }
 
 /** Four packed halves (low 64 bits at p) → f32x4, scaled by `ratio` (F16_BIAS_RATIO or a tensor's own). */
-// @ts-ignore: decorator
 @inline
 export function loadF16x4(p: usize, ratio: v128): v128 {
   return f32x4.mul(v128.and(i32x4.shl(v128.load16x4_s(p), 13), i32x4.splat(0x8fffe000)), ratio)
 }
 
 /** f32x4 → four halves in the low 16 bits of each lane; for values that are finite. */
-// @ts-ignore: decorator
 @inline
 export function f32x4ToF16(x: v128): v128 {
   const sign = v128.and(i32x4.shr_u(x, 16), i32x4.splat(0x8000))

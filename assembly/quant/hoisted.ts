@@ -13,7 +13,6 @@ export function heldWords(x: i32): v128 {
   return i32x4.replace_lane(i32x4.splat(x), 0, x)
 }
 
-// @ts-ignore: decorator
 @inline
 export function heldFloats(x: f32): v128 {
   return heldWords(reinterpret<i32>(x))

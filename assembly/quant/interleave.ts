@@ -9,7 +9,6 @@
  *     c0 c1 c2 c3        a2 b2 c2 d2   at dst + third
  *     d0 d1 d2 d3        a3 b3 c3 d3   at dst + second + third
  */
-// @ts-ignore: decorator
 @inline
 function transposeWords(a: v128, b: v128, c: v128, d: v128, dst: usize, second: usize, third: usize): void {
   const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5)
@@ -24,7 +23,6 @@ function transposeWords(a: v128, b: v128, c: v128, d: v128, dst: usize, second: 
 }
 
 /** Copies 4 words of each of 8 rows: the first of all rows to dst, the others where `transposeWords` says. */
-// @ts-ignore: decorator
 @inline
 export function interleaveFour(src: usize, rowBytes: usize, dst: usize, second: usize, third: usize): void {
   for (let half: usize = 0; half < 32; half += 16, src += 4 * rowBytes) {
@@ -38,7 +36,6 @@ export function interleaveFour(src: usize, rowBytes: usize, dst: usize, second: 
  * Copies `words` 4-byte words of each of 8 rows so that the same word of all rows lies side by side. Missing rows are
  * zeros.
  */
-// @ts-ignore: decorator
 @inline
 export function interleave(src: usize, rowBytes: usize, rows: i32, words: i32, dst: usize): void {
   let w = 0
@@ -83,7 +80,6 @@ export function interleaveBytes(src: usize, rowBytes: usize, rows: i32, dst: usi
 }
 
 /** Lanes of both by turns, of their low halves. */
-// @ts-ignore: decorator
 @inline
 function turnsLow<T>(a: v128, b: v128): v128 {
   return sizeof<T>() == 1
@@ -92,7 +88,6 @@ function turnsLow<T>(a: v128, b: v128): v128 {
 }
 
 /** Lanes of both by turns, of their high halves. */
-// @ts-ignore: decorator
 @inline
 function turnsHigh<T>(a: v128, b: v128): v128 {
   return sizeof<T>() == 1
@@ -141,7 +136,6 @@ function transpose<T>(src: usize, rowBytes: usize, dst: usize, stride: usize): v
 }
 
 /** The words at p, p + stride, … p + 3 · stride. */
-// @ts-ignore: decorator
 @inline
 export function gatherWords(p: usize, stride: usize): v128 {
   let x = v128.load32_splat(p)
@@ -151,7 +145,6 @@ export function gatherWords(p: usize, stride: usize): v128 {
 }
 
 /** The halves at p, p + stride, … p + 7 · stride. */
-// @ts-ignore: decorator
 @inline
 export function gatherHalves(p: usize, stride: usize): v128 {
   let x = v128.load16_lane(p, i16x8.splat(0), 0)
@@ -179,7 +172,6 @@ export function largestHalf(p: usize, count: i32): i32 {
 }
 
 /** The largest of 8 i16. */
-// @ts-ignore: decorator
 @inline
 export function largestLane(x: v128): i32 {
   x = i16x8.max_s(x, v128.shuffle<i64>(x, x, 1, 0))

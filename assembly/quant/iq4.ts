@@ -6,7 +6,7 @@
 //     d f16 │ high 2 bits of 8 × sc, u16 │ low 4 bits, 4 bytes │ 8 × 16 bytes of nibbles as in Q4_0
 //   Packed, 1104 bytes a group and block:
 //     8 × d f16 │ 8 × ( 128 bytes of nibbles as in Q4_0 │ 8 × (sc − 32) i8 )
-import { BLOCK } from '../layout'
+import * as L from '../layout'
 import { NIBBLES, packNibbles, planeValue } from './planes'
 import { GROUP_HEADER, RATIO_D, packScales, scale } from './scales'
 import { PACKED_Q4_0, pack as packQ4_0 } from './q4_0'
@@ -17,23 +17,18 @@ export const IQ4_XS_PARTS: usize = 16
 export const IQ4_XS_PART_BYTES: usize = 136
 
 // −127, −104, −83, −65, −49, −35, −22, −10 │ 1, 13, 25, 38, 53, 69, 89, 113, the first in the lowest byte.
-// @ts-ignore: decorator
 @inline
 export const CODES_LOW: u64 = 0xf6eaddcfbfad9881
-// @ts-ignore: decorator
 @inline
 export const CODES_HIGH: u64 = 0x7159453526190d01
 
 // code + 128 − 15 · index: 1, 9, 15, 18, 19, 18, 16, 13 │ 9, 6, 3, 1, 1, 2, 7, 16.
-// @ts-ignore: decorator
 @inline
 export const RESTS_LOW: u64 = 0x0d101213120f0901
-// @ts-ignore: decorator
 @inline
 export const RESTS_HIGH: u64 = 0x1007020101030609
 
 /** The value of an index. */
-// @ts-ignore: decorator
 @inline
 export function code(q: i32): i32 {
   return <i32>(<i8>((q < 8 ? CODES_LOW : CODES_HIGH) >> ((<u64>(q & 7)) << 3)))
@@ -46,7 +41,7 @@ export function packIQ4_NL(src: usize, rowBytes: usize, rows: i32, columns: i32,
 export function rowIQ4_NL(group: usize, lane: usize, columns: i32, dst: usize): void {
   const ratio = load<f32>(group, RATIO_D)
   for (let c = 0; c < columns; c++) {
-    const block = group + GROUP_HEADER + <usize>(c / BLOCK) * PACKED_Q4_0
+    const block = group + GROUP_HEADER + <usize>(c / L.BLOCK) * PACKED_Q4_0
     const q = planeValue(block, NIBBLES, lane, c & 31)
     store<f32>(dst + c * 4, scale(block + 128 + lane * 2, ratio) * <f32>code(q))
   }

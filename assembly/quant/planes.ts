@@ -22,24 +22,18 @@ import { gatherWords, interleave, interleaveFour } from './interleave'
 import { fives, sixes, triples } from './tight'
 
 // Bits of a quant.
-// @ts-ignore: decorator
 @inline
 export const NIBBLES = 4
-// @ts-ignore: decorator
 @inline
 export const PAIRS = 2
-// @ts-ignore: decorator
 @inline
 export const TRIPLES = 3
-// @ts-ignore: decorator
 @inline
 export const FIVES = 5
-// @ts-ignore: decorator
 @inline
 export const SIXES = 6
 
 /** Bytes of 32 columns: 32 for each bit. */
-// @ts-ignore: decorator
 @inline
 export function planeBytes(planes: i32): usize {
   return <usize>planes * 32
@@ -47,27 +41,23 @@ export function planeBytes(planes: i32): usize {
 
 // Types with one sub-scale for 16 columns, 256 columns a block: 8 × d f16, with minima 8 × dmin f16 too, then 8 parts of 32
 // columns, each its planes and two bytes a row.
-// @ts-ignore: decorator
 @inline
 export function k16Parts(hasMin: bool): usize {
   return hasMin ? 32 : 16
 }
 
-// @ts-ignore: decorator
 @inline
 export function k16PartBytes(planes: i32): usize {
   return planeBytes(planes) + 16
 }
 
 /** Bytes of a block of 8 rows. */
-// @ts-ignore: decorator
 @inline
 export function k16Bytes(planes: i32, hasMin: bool): usize {
   return k16Parts(hasMin) + 8 * k16PartBytes(planes)
 }
 
 /** Words of vectors a and b, shifted and exclusive-ored; p: the word in vector 0. */
-// @ts-ignore: decorator
 @inline
 function pieces(p: usize, a: usize, by: i32, b: usize, bBy: i32): u64 {
   return (load<u64>(p + a * 32) >>> by) ^ (load<u64>(p + b * 32) >>> bBy)
@@ -105,7 +95,6 @@ export function packNibbles(src: usize, rowBytes: usize, rows: i32, dst: usize):
 }
 
 /** Where word w of the 8 of a plane of `bits` bits of several parts lies. */
-// @ts-ignore: decorator
 @inline
 function wordAt(dst: usize, w: i32, bits: i32, partBytes: usize): usize {
   // bits >> 1 is the logarithm of 1, 2 and 4.
@@ -122,7 +111,6 @@ function exchange(x: usize, y: usize, r: i32, mask: u64): void {
 }
 
 /** Where x and y differ: the bits of x whose place has bit r set, those of y whose place has not. */
-// @ts-ignore: decorator
 @inline
 function difference(x: v128, y: v128, r: i32, mask: v128): v128 {
   return v128.and(v128.xor(i64x2.shr_u(x, r), y), mask)
@@ -212,7 +200,6 @@ export function packPlane(src: usize, rowBytes: usize, rows: i32, bits: i32, dst
 }
 
 /** Exchanges bits that lie n apart: those of mask with those n above. */
-// @ts-ignore: decorator
 @inline
 function swapLanes(x: v128, n: i32, mask: u64): v128 {
   const t = v128.and(v128.xor(i64x2.shr_u(x, n), x), i64x2.splat(mask))
@@ -220,7 +207,6 @@ function swapLanes(x: v128, n: i32, mask: u64): v128 {
 }
 
 /** As `swapLanes`, of one word. */
-// @ts-ignore: decorator
 @inline
 function swapBits(x: u64, n: i32, mask: u64): u64 {
   const t = ((x >>> n) ^ x) & mask

@@ -72,7 +72,6 @@ function packSubScalesScalar(from: usize, rowBytes: usize, rows: i32, scales: us
 }
 
 /** Where the sub-scales of columns 16i … 16i + 15 lie. */
-// @ts-ignore: decorator
 @inline
 function subScaleAt(scales: usize, i: i32): usize {
   return scales + <usize>(i >> 1) * Q3_K_PART_BYTES + <usize>(i & 1) * 8

@@ -6,7 +6,7 @@
 //   │ row 0: 4 bytes │ row 1 │ … │ row 7               │   low nibbles: columns 4j…4j+3, high: 16+4j…16+4j+3
 //   └──────────────────────────────────────────────────┘
 //   8 × d f16
-import { BLOCK } from '../layout'
+import * as L from '../layout'
 import { interleave } from './interleave'
 import { GROUP_HEADER, RATIO_D, packScales, scale } from './scales'
 
@@ -14,7 +14,7 @@ const FILE_BLOCK: usize = 18
 export const PACKED_Q4_0: usize = 144
 
 export function pack(src: usize, rowBytes: usize, rows: i32, columns: i32, dst: usize): bool {
-  const blocks = columns / BLOCK
+  const blocks = columns / L.BLOCK
   const body = dst + GROUP_HEADER
   for (let b: usize = 0; b < <usize>blocks; b++)
     interleave(src + b * FILE_BLOCK + 2, rowBytes, rows, 4, body + b * PACKED_Q4_0)
@@ -25,7 +25,7 @@ export function pack(src: usize, rowBytes: usize, rows: i32, columns: i32, dst: 
 export function row(group: usize, lane: usize, columns: i32, dst: usize): void {
   const ratio = load<f32>(group, RATIO_D)
   for (let c = 0; c < columns; c++) {
-    const block = group + GROUP_HEADER + <usize>(c / BLOCK) * PACKED_Q4_0
+    const block = group + GROUP_HEADER + <usize>(c / L.BLOCK) * PACKED_Q4_0
     const i = c & 15
     const byte = <i32>load<u8>(block + (i >> 2) * 32 + lane * 4 + (i & 3))
     const q = (c & 16) == 0 ? byte & 15 : byte >> 4

@@ -16,33 +16,28 @@ import { GROUP_HEADER, RATIO_D, RATIO_M, packScales, scale } from './scales'
 export const PLANES_Q4_K = NIBBLES
 export const PLANES_Q5_K = FIVES
 /** Where the parts begin in a block. */
-// @ts-ignore: decorator
 @inline
 export const K32_PARTS: usize = 32
 
 /** Bytes of a part: planes and sub-scales. */
-// @ts-ignore: decorator
 @inline
 export function k32PartBytes(planes: i32): usize {
   return planeBytes(planes) + 16
 }
 
 /** Where the sc of row `lane` lies in a part's sub-scales; its m follows. */
-// @ts-ignore: decorator
 @inline
 export function subScaleOf(lane: usize): usize {
   return (lane & 3) * 4 + (lane >> 2) * 2
 }
 
 /** 8 × sc │ 8 × m in the order of a part. */
-// @ts-ignore: decorator
 @inline
 function orderSubScales(sub: v128): v128 {
   return v128.shuffle<u8>(sub, sub, 0, 8, 4, 12, 1, 9, 5, 13, 2, 10, 6, 14, 3, 11, 7, 15)
 }
 
 /** Bytes of a block of 256 columns of 8 rows. */
-// @ts-ignore: decorator
 @inline
 export function k32Bytes(planes: i32): usize {
   return K32_PARTS + 8 * k32PartBytes(planes)

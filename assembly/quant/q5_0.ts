@@ -2,7 +2,7 @@
 //
 // In the file, 22 bytes a row and block:      d f16 │ qh u32: bit c is the fifth bit of column c │ 16 bytes as in Q4_0
 // Packed, 176 bytes a group and block:        160 bytes of five bits (planes.ts) │ 8 × d f16
-import { BLOCK } from '../layout'
+import * as L from '../layout'
 import { FIVES, packBits, packFives, packNibbles, planeBytes, planeValue } from './planes'
 import { GROUP_HEADER, RATIO_D, packScales, scale } from './scales'
 
@@ -11,7 +11,7 @@ export const PLANES_Q5_0 = FIVES
 export const PACKED_Q5_0: usize = 176
 
 export function pack(src: usize, rowBytes: usize, rows: i32, columns: i32, dst: usize): bool {
-  const blocks = columns / BLOCK
+  const blocks = columns / L.BLOCK
   const body = dst + GROUP_HEADER
   for (let b: usize = 0; b < <usize>blocks; b++) {
     const part = body + b * PACKED_Q5_0
@@ -26,7 +26,7 @@ export function pack(src: usize, rowBytes: usize, rows: i32, columns: i32, dst: 
 export function row(group: usize, lane: usize, columns: i32, dst: usize): void {
   const ratio = load<f32>(group, RATIO_D)
   for (let c = 0; c < columns; c++) {
-    const block = group + GROUP_HEADER + <usize>(c / BLOCK) * PACKED_Q5_0
+    const block = group + GROUP_HEADER + <usize>(c / L.BLOCK) * PACKED_Q5_0
     const q = planeValue(block, PLANES_Q5_0, lane, c & 31) - 16
     store<f32>(dst + c * 4, <f32>q * scale(block + planeBytes(PLANES_Q5_0) + lane * 2, ratio))
   }

@@ -98,7 +98,6 @@ export function pack(src: usize, rowBytes: usize, rows: i32, columns: i32, dst: 
 }
 
 /** The value q − 32 of column c (0…31) of a packed part. */
-// @ts-ignore: decorator
 @inline
 export function partValue(part: usize, lane: usize, c: i32): i32 {
   return planeValue(part, SIXES, lane, c) - 32

@@ -22,14 +22,12 @@ function ratioOf(shift: i32): f32 {
   return reinterpret<f32>((127 + 112 - shift) << 23)
 }
 
-// @ts-ignore: decorator
 @inline
 function shiftHalf(h: u32, shift: i32): u32 {
   return f32ToF16(f16ToF32(h) * reinterpret<f32>((127 + shift) << 23))
 }
 
 /** A stored half, its exponent still the half's, times `factor`: the ratio, or the ratio times another scale. */
-// @ts-ignore: decorator
 @inline
 export function scale(p: usize, factor: f32): f32 {
   const h = <u32>load<u16>(p)
@@ -74,7 +72,6 @@ function gather(
 }
 
 /** Multiplies 8 finite halves by 2^shift, shift ≥ 0, where the results are finite. */
-// @ts-ignore: decorator
 @inline
 function shiftHalves(p: usize, shift: i32): void {
   if (ASC_FEATURE_SIMD) {

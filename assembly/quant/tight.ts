@@ -2,26 +2,22 @@
 // A part comes as its two planes, one behind the other: vectors p, n and b are those of pairs, nibbles and single bits.
 import { heldBytes } from './hoisted'
 
-// @ts-ignore: decorator
 @inline
 function left(x: v128, by: i32, mask: v128): v128 {
   return v128.and(i64x2.shl(x, by), mask)
 }
 
-// @ts-ignore: decorator
 @inline
 function right(x: v128, by: i32, mask: v128): v128 {
   return v128.and(i64x2.shr_u(x, by), mask)
 }
 
-// @ts-ignore: decorator
 @inline
 function or3(x: v128, y: v128, z: v128): v128 {
   return v128.or(v128.or(x, y), z)
 }
 
 /** What is kept of a quad in pieces, q, whose vectors x and y have these bits before. */
-// @ts-ignore: decorator
 @inline
 function kept(q: v128, x: v128, y: v128, mask: v128): v128 {
   return v128.xor(q, v128.and(v128.xor(x, y), mask))
@@ -99,7 +95,6 @@ export function fives(part: usize, parts: i32, partBytes: usize): void {
 }
 
 /** Three vectors of six bits with the pieces of quad q in their top bits. */
-// @ts-ignore: decorator
 @inline
 function storeSixes(part: usize, q: v128, v0: v128, v1: v128, v2: v128, all: v128, bits67: v128): void {
   q = kept(q, i64x2.shr_u(v0, 6), v128.xor(i64x2.shr_u(v1, 4), i64x2.shr_u(v2, 2)), all)

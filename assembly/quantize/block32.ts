@@ -144,7 +144,6 @@ export function dequantizeAffine(src: usize, columns: i32, most: i32, dst: usize
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function level(nibbles: usize, high: u32, j: i32): i32 {
   return ((<i32>load<u8>(nibbles + (j & 15)) >> ((j >> 4) << 2)) & 15) | (((high >> j) & 1) << 4)

@@ -14,23 +14,7 @@ import { dequantizeQ4_K, quantizeQ4_K } from './q4_k'
 import { dequantizeQ6_K, quantizeQ6_K } from './q6_k'
 import { SCRATCH } from './scratch'
 import { dequantizeBF16, dequantizeF16, quantizeBF16, quantizeF16 } from './single'
-import {
-  TYPE_BF16,
-  TYPE_F16,
-  TYPE_F32,
-  TYPE_IQ4_NL,
-  TYPE_IQ4_XS,
-  TYPE_Q2_K,
-  TYPE_Q3_K,
-  TYPE_Q4_0,
-  TYPE_Q4_1,
-  TYPE_Q4_K,
-  TYPE_Q5_0,
-  TYPE_Q5_1,
-  TYPE_Q5_K,
-  TYPE_Q6_K,
-  TYPE_Q8_0,
-} from '../layout'
+import * as L from '../layout'
 
 /** Bytes of the working memory that the other functions are given. */
 export function scratchBytes(): usize {
@@ -43,49 +27,49 @@ export function scratchBytes(): usize {
  */
 export function dequantize(type: i32, src: usize, columns: i32, x: usize, scratch: usize): bool {
   switch (type) {
-    case TYPE_F32:
+    case L.TYPE_F32:
       memory.copy(x, src, (<usize>columns) << 2)
       break
-    case TYPE_F16:
+    case L.TYPE_F16:
       dequantizeF16(src, columns, x)
       break
-    case TYPE_BF16:
+    case L.TYPE_BF16:
       dequantizeBF16(src, columns, x)
       break
-    case TYPE_Q4_0:
+    case L.TYPE_Q4_0:
       dequantizeSigned(src, columns, 8, x)
       break
-    case TYPE_Q5_0:
+    case L.TYPE_Q5_0:
       dequantizeSigned(src, columns, 16, x)
       break
-    case TYPE_Q4_1:
+    case L.TYPE_Q4_1:
       dequantizeAffine(src, columns, 15, x)
       break
-    case TYPE_Q5_1:
+    case L.TYPE_Q5_1:
       dequantizeAffine(src, columns, 31, x)
       break
-    case TYPE_Q8_0:
+    case L.TYPE_Q8_0:
       dequantizeQ8_0(src, columns, x)
       break
-    case TYPE_Q2_K:
+    case L.TYPE_Q2_K:
       dequantizeQ2_K(src, columns, x)
       break
-    case TYPE_Q3_K:
+    case L.TYPE_Q3_K:
       dequantizeQ3_K(src, columns, x)
       break
-    case TYPE_Q4_K:
+    case L.TYPE_Q4_K:
       dequantizeQ4_K(src, columns, 15, x)
       break
-    case TYPE_Q5_K:
+    case L.TYPE_Q5_K:
       dequantizeQ4_K(src, columns, 31, x)
       break
-    case TYPE_Q6_K:
+    case L.TYPE_Q6_K:
       dequantizeQ6_K(src, columns, x)
       break
-    case TYPE_IQ4_NL:
+    case L.TYPE_IQ4_NL:
       dequantizeIQ4_NL(src, columns, x, scratch)
       break
-    case TYPE_IQ4_XS:
+    case L.TYPE_IQ4_XS:
       dequantizeIQ4_XS(src, columns, x, scratch)
       break
     default:
@@ -108,49 +92,49 @@ export function firstNotFinite(x: usize, columns: i32): i32 {
  */
 export function quantize(type: i32, x: usize, columns: i32, importance: usize, dst: usize, scratch: usize): bool {
   switch (type) {
-    case TYPE_F32:
+    case L.TYPE_F32:
       memory.copy(dst, x, (<usize>columns) << 2)
       break
-    case TYPE_F16:
+    case L.TYPE_F16:
       quantizeF16(x, columns, dst)
       break
-    case TYPE_BF16:
+    case L.TYPE_BF16:
       quantizeBF16(x, columns, dst)
       break
-    case TYPE_Q4_0:
+    case L.TYPE_Q4_0:
       quantizeSigned(x, columns, 8, importance, dst, scratch)
       break
-    case TYPE_Q5_0:
+    case L.TYPE_Q5_0:
       quantizeSigned(x, columns, 16, importance, dst, scratch)
       break
-    case TYPE_Q4_1:
+    case L.TYPE_Q4_1:
       quantizeAffine(x, columns, 15, importance, dst, scratch)
       break
-    case TYPE_Q5_1:
+    case L.TYPE_Q5_1:
       quantizeAffine(x, columns, 31, importance, dst, scratch)
       break
-    case TYPE_Q8_0:
+    case L.TYPE_Q8_0:
       quantizeQ8_0(x, columns, dst)
       break
-    case TYPE_Q2_K:
+    case L.TYPE_Q2_K:
       quantizeQ2_K(x, columns, importance, dst, scratch)
       break
-    case TYPE_Q3_K:
+    case L.TYPE_Q3_K:
       quantizeQ3_K(x, columns, importance, dst, scratch)
       break
-    case TYPE_Q4_K:
+    case L.TYPE_Q4_K:
       quantizeQ4_K(x, columns, 15, importance, dst, scratch)
       break
-    case TYPE_Q5_K:
+    case L.TYPE_Q5_K:
       quantizeQ4_K(x, columns, 31, importance, dst, scratch)
       break
-    case TYPE_Q6_K:
+    case L.TYPE_Q6_K:
       quantizeQ6_K(x, columns, importance, dst, scratch)
       break
-    case TYPE_IQ4_NL:
+    case L.TYPE_IQ4_NL:
       quantizeIQ4_NL(x, columns, importance, dst, scratch)
       break
-    case TYPE_IQ4_XS:
+    case L.TYPE_IQ4_XS:
       quantizeIQ4_XS(x, columns, importance, dst, scratch)
       break
     default:

@@ -114,7 +114,6 @@ export function putTwoBits(levels: usize, dst: usize): void {
 }
 
 /** The two bits of column c. */
-// @ts-ignore: decorator
 @inline
 export function twoBits(bytes: usize, c: i32): i32 {
   return (<i32>load<u8>(bytes + ((c >> 7) << 5) + (c & 31)) >> (((c >> 5) & 3) << 1)) & 3

@@ -81,7 +81,6 @@ function putScales(levels: usize, dst: usize): void {
 }
 
 /** Scale j, less 32. */
-// @ts-ignore: decorator
 @inline
 function scaleAt(scales: usize, j: i32): i32 {
   const low = (<i32>load<u8>(scales + (j & 7)) >> ((j >> 3) << 2)) & 15

@@ -14,7 +14,6 @@ import { single } from './single'
 const SCALES_AT: usize = 4
 
 /** Levels 0…15 are Q4_K, 0…31 Q5_K. */
-// @ts-ignore: decorator
 @inline
 function blockBytes(most: i32): usize {
   return most == 15 ? 144 : 176
@@ -104,14 +103,12 @@ function putScales(scales: usize, minima: usize, dst: usize): void {
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function scaleAt(scales: usize, p: usize): u32 {
   if (p < 4) return load<u8>(scales + p) & 63
   return (load<u8>(scales + p + 4) & 15) | ((load<u8>(scales + p - 4) >> 6) << 4)
 }
 
-// @ts-ignore: decorator
 @inline
 function minimumAt(scales: usize, p: usize): u32 {
   if (p < 4) return load<u8>(scales + p + 4) & 63

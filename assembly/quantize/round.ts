@@ -1,7 +1,6 @@
 // Rounding, as the reference quantizers round: their results are part of the file format in practice.
 
 /** To the nearest integer, ties to even, for |x| < 2^22; what comes of other values is fixed too. */
-// @ts-ignore: decorator
 @inline
 export function nearestInt(x: f32): i32 {
   // 1.5 · 2^23: the sum's last bit is worth 1, and its low bits are the integer, offset by 2^22.
@@ -9,40 +8,34 @@ export function nearestInt(x: f32): i32 {
 }
 
 /** Toward zero; what does not fit gives the least integer, as x86 converts. */
-// @ts-ignore: decorator
 @inline
 export function truncate(x: f32): i32 {
   return x > -2147483648.0 && x < 2147483648.0 ? <i32>x : i32.MIN_VALUE
 }
 
 /** To the nearest integer, ties away from zero. */
-// @ts-ignore: decorator
 @inline
 export function roundAway(x: f32): i32 {
   const whole = f32.trunc(x)
   return truncate(f32.abs(x - whole) >= 0.5 ? whole + f32.copysign(1, x) : whole)
 }
 
-// @ts-ignore: decorator
 @inline
 export function clamp(x: i32, low: i32, high: i32): i32 {
   return max<i32>(low, min<i32>(high, x))
 }
 
-// @ts-ignore: decorator
 @inline
 export function at(x: usize, i: i32): f32 {
   return load<f32>(x + ((<usize>i) << 2))
 }
 
-// @ts-ignore: decorator
 @inline
 export function put(x: usize, i: i32, value: f32): void {
   store<f32>(x + ((<usize>i) << 2), value)
 }
 
 /** 1 / x, or 0 for 0. */
-// @ts-ignore: decorator
 @inline
 export function inverse(x: f32): f32 {
   return x != 0 ? <f32>1 / x : 0

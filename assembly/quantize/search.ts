@@ -110,7 +110,6 @@ function affineError(n: i32, x: usize, weights: usize, levels: usize, scale: f32
 }
 
 /** Levels (0…most) at a given inverse scale and minimum. */
-// @ts-ignore: decorator
 @inline
 function affineLevels(n: i32, most: i32, x: usize, levels: usize, inverse: f32, least: f32): void {
   for (let i = 0; i < n; i++) {

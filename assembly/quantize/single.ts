@@ -2,14 +2,12 @@
 import { f16ToF32, f32ToF16, isFiniteF16 } from '../quant/f16'
 
 /** A half's value; NaN for those that are not finite. */
-// @ts-ignore: decorator
 @inline
 export function single(h: u32): f32 {
   return isFiniteF16(h) ? f16ToF32(h) : f32.NaN
 }
 
 /** To the nearest bfloat, ties to even. */
-// @ts-ignore: decorator
 @inline
 function bfloat(x: f32): u32 {
   const bits = reinterpret<u32>(x)

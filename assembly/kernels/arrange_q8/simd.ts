@@ -1,12 +1,10 @@
 import { ACTS_DA, ACTS_S, ACTS_PAIR, ACTS_SA, TINY } from '../acts'
 
-// @ts-ignore: decorator
 @inline
 function quantize(x: usize, at: usize, id: v128): v128 {
   return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x + at), id)))
 }
 
-// @ts-ignore: decorator
 @inline
 function hmax(v: v128): f32 {
   return max(
@@ -15,13 +13,11 @@ function hmax(v: v128): f32 {
   )
 }
 
-// @ts-ignore: decorator
 @inline
 function hsum(v: v128): i32 {
   return i32x4.extract_lane(v, 0) + i32x4.extract_lane(v, 1) + i32x4.extract_lane(v, 2) + i32x4.extract_lane(v, 3)
 }
 
-// @ts-ignore: decorator
 @inline
 function store4(v: v128, dst: usize, stride: usize): void {
   v128.store_lane<u32>(dst, v, 0)
@@ -31,7 +27,6 @@ function store4(v: v128, dst: usize, stride: usize): void {
 }
 
 /** Two quads as i32x4 → four pairs (columns 0, 2), (1, 3), (4, 6), (5, 7) of i16. */
-// @ts-ignore: decorator
 @inline
 function pairs(a: v128, b: v128): v128 {
   const n = i16x8.narrow_i32x4_s(a, b)

@@ -1,14 +1,12 @@
 // The scalar twins of simd.ts, for one query of a tile.
-import { PAGE } from '../../layout'
+import * as L from '../../layout'
 import { f16ToF32 } from '../../quant/f16'
 
-// @ts-ignore: decorator
 @inline
 function load1(p: usize, f16: bool): f32 {
   return f16 ? f16ToF32(load<u16>(p)) : load<f32>(p)
 }
 
-// @ts-ignore: decorator
 @inline
 export function scores(q: usize, k: usize, count: i32, headDim: i32, scale: f32, f16: bool, s: usize): void {
   const shift: usize = f16 ? 1 : 2
@@ -22,14 +20,13 @@ export function scores(q: usize, k: usize, count: i32, headDim: i32, scale: f32,
   }
 }
 
-// @ts-ignore: decorator
 @inline
 export function weighV(p: usize, v: usize, count: i32, width: i32, f16: bool, acc: usize): void {
   const shift: usize = f16 ? 1 : 2
   for (let d = 0; d < width; d++) {
     let a = load<f32>(acc + ((<usize>d) << 2))
     for (let j = 0; j < count; j++) {
-      const at = <usize>(((d >> 3) * PAGE + j) * 8 + (d & 7))
+      const at = <usize>(((d >> 3) * L.PAGE + j) * 8 + (d & 7))
       a += load1(v + (at << shift), f16) * load<f32>(p + ((<usize>j) << 2))
     }
     store<f32>(acc + ((<usize>d) << 2), a)

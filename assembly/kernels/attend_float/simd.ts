@@ -1,6 +1,6 @@
 // Attention over one page of a cache of f32 or f16 (model/cache.ts draws it), for a tile of four queries or a single one.
 import { heldWords } from '../../quant/hoisted'
-import { MAX_STATE_BYTES, PAGE, PIECE } from '../../layout'
+import * as L from '../../layout'
 import { F16_MASK, shiftF16x4 } from '../../quant/f16'
 import { splat0, splat1, splat2, splat3 } from '../steps'
 
@@ -8,13 +8,11 @@ import { splat0, splat1, splat2, splat3 } from '../steps'
  * Four elements of the cache. Halves come with their own exponents, 2^112 too small: what they are multiplied by, queries
  * and softmax weights, is made 2^112 larger instead, once.
  */
-// @ts-ignore: decorator
 @inline
 function load4(p: usize, mask: v128, f16: bool): v128 {
   return f16 ? shiftF16x4(p, mask) : v128.load(p)
 }
 
-// @ts-ignore: decorator
 @inline
 function addMul(acc: v128, a: v128, b: v128): v128 {
   return f32x4.add(acc, f32x4.mul(a, b))
@@ -33,7 +31,6 @@ export function widenF16(src: usize, count: i32, dst: usize): void {
  * q · k of four queries with up to PAGE positions, each sum in order of dimension; whole eights are computed. q: queries
  * side by side; s: where each query's scores go, PIECE floats apart.
  */
-// @ts-ignore: decorator
 @inline
 export function scores(q: usize, k: usize, count: i32, headDim: i32, scale: f32, f16: bool, s: usize): void {
   const shift: usize = f16 ? 1 : 2
@@ -85,17 +82,16 @@ export function scores(q: usize, k: usize, count: i32, headDim: i32, scale: f32,
     const to = s + ((<usize>j) << 2)
     v128.store(to, f32x4.mul(c00, scales))
     v128.store(to, f32x4.mul(c01, scales), 16)
-    v128.store(to, f32x4.mul(c10, scales), PIECE * 4)
-    v128.store(to, f32x4.mul(c11, scales), PIECE * 4 + 16)
-    v128.store(to, f32x4.mul(c20, scales), PIECE * 8)
-    v128.store(to, f32x4.mul(c21, scales), PIECE * 8 + 16)
-    v128.store(to, f32x4.mul(c30, scales), PIECE * 12)
-    v128.store(to, f32x4.mul(c31, scales), PIECE * 12 + 16)
+    v128.store(to, f32x4.mul(c10, scales), L.PIECE * 4)
+    v128.store(to, f32x4.mul(c11, scales), L.PIECE * 4 + 16)
+    v128.store(to, f32x4.mul(c20, scales), L.PIECE * 8)
+    v128.store(to, f32x4.mul(c21, scales), L.PIECE * 8 + 16)
+    v128.store(to, f32x4.mul(c30, scales), L.PIECE * 12)
+    v128.store(to, f32x4.mul(c31, scales), L.PIECE * 12 + 16)
   }
 }
 
 /** The same for one query, whose values stand QUERIES apart; whole sixteens are computed. */
-// @ts-ignore: decorator
 @inline
 export function scores1(q: usize, k: usize, count: i32, headDim: i32, scale: f32, f16: bool, s: usize): void {
   const shift: usize = f16 ? 1 : 2
@@ -133,22 +129,21 @@ export function scores1(q: usize, k: usize, count: i32, headDim: i32, scale: f32
  * acc += Σ p[j] · v[j] over up to PAGE positions, in order of position, for four queries: p PIECE floats apart, their
  * accumulators MAX_STATE_BYTES apart. Entries that a query may not see have p = 0, which changes no bit of a sum.
  */
-// @ts-ignore: decorator
 @inline
 export function weighV(p: usize, v: usize, count: i32, width: i32, f16: bool, acc: usize): void {
   const shift: usize = f16 ? 1 : 2
   const mask = heldWords(F16_MASK)
   const end = p + ((<usize>count) << 2)
   const pairs = p + ((<usize>(count & ~1)) << 2)
-  for (let d = 0; d < width; d += 8, v += (<usize>(PAGE * 8)) << shift, acc += 32) {
+  for (let d = 0; d < width; d += 8, v += (<usize>(L.PAGE * 8)) << shift, acc += 32) {
     let a00 = v128.load(acc)
     let a01 = v128.load(acc, 16)
-    let a10 = v128.load(acc, MAX_STATE_BYTES)
-    let a11 = v128.load(acc, MAX_STATE_BYTES + 16)
-    let a20 = v128.load(acc, 2 * MAX_STATE_BYTES)
-    let a21 = v128.load(acc, 2 * MAX_STATE_BYTES + 16)
-    let a30 = v128.load(acc, 3 * MAX_STATE_BYTES)
-    let a31 = v128.load(acc, 3 * MAX_STATE_BYTES + 16)
+    let a10 = v128.load(acc, L.MAX_STATE_BYTES)
+    let a11 = v128.load(acc, L.MAX_STATE_BYTES + 16)
+    let a20 = v128.load(acc, 2 * L.MAX_STATE_BYTES)
+    let a21 = v128.load(acc, 2 * L.MAX_STATE_BYTES + 16)
+    let a30 = v128.load(acc, 3 * L.MAX_STATE_BYTES)
+    let a31 = v128.load(acc, 3 * L.MAX_STATE_BYTES + 16)
     let from = v
     let j = p
     for (; j < pairs; j += 8, from += 16 << shift) {
@@ -157,13 +152,13 @@ export function weighV(p: usize, v: usize, count: i32, width: i32, f16: bool, ac
       let w = v128.load32_splat(j)
       a00 = addMul(a00, v0, w)
       a01 = addMul(a01, v1, w)
-      w = v128.load32_splat(j, PIECE * 4)
+      w = v128.load32_splat(j, L.PIECE * 4)
       a10 = addMul(a10, v0, w)
       a11 = addMul(a11, v1, w)
-      w = v128.load32_splat(j, PIECE * 8)
+      w = v128.load32_splat(j, L.PIECE * 8)
       a20 = addMul(a20, v0, w)
       a21 = addMul(a21, v1, w)
-      w = v128.load32_splat(j, PIECE * 12)
+      w = v128.load32_splat(j, L.PIECE * 12)
       a30 = addMul(a30, v0, w)
       a31 = addMul(a31, v1, w)
       v0 = load4(from + (8 << shift), mask, f16)
@@ -171,13 +166,13 @@ export function weighV(p: usize, v: usize, count: i32, width: i32, f16: bool, ac
       w = v128.load32_splat(j, 4)
       a00 = addMul(a00, v0, w)
       a01 = addMul(a01, v1, w)
-      w = v128.load32_splat(j, PIECE * 4 + 4)
+      w = v128.load32_splat(j, L.PIECE * 4 + 4)
       a10 = addMul(a10, v0, w)
       a11 = addMul(a11, v1, w)
-      w = v128.load32_splat(j, PIECE * 8 + 4)
+      w = v128.load32_splat(j, L.PIECE * 8 + 4)
       a20 = addMul(a20, v0, w)
       a21 = addMul(a21, v1, w)
-      w = v128.load32_splat(j, PIECE * 12 + 4)
+      w = v128.load32_splat(j, L.PIECE * 12 + 4)
       a30 = addMul(a30, v0, w)
       a31 = addMul(a31, v1, w)
     }
@@ -187,36 +182,35 @@ export function weighV(p: usize, v: usize, count: i32, width: i32, f16: bool, ac
       let w = v128.load32_splat(j)
       a00 = addMul(a00, v0, w)
       a01 = addMul(a01, v1, w)
-      w = v128.load32_splat(j, PIECE * 4)
+      w = v128.load32_splat(j, L.PIECE * 4)
       a10 = addMul(a10, v0, w)
       a11 = addMul(a11, v1, w)
-      w = v128.load32_splat(j, PIECE * 8)
+      w = v128.load32_splat(j, L.PIECE * 8)
       a20 = addMul(a20, v0, w)
       a21 = addMul(a21, v1, w)
-      w = v128.load32_splat(j, PIECE * 12)
+      w = v128.load32_splat(j, L.PIECE * 12)
       a30 = addMul(a30, v0, w)
       a31 = addMul(a31, v1, w)
     }
     v128.store(acc, a00)
     v128.store(acc, a01, 16)
-    v128.store(acc, a10, MAX_STATE_BYTES)
-    v128.store(acc, a11, MAX_STATE_BYTES + 16)
-    v128.store(acc, a20, 2 * MAX_STATE_BYTES)
-    v128.store(acc, a21, 2 * MAX_STATE_BYTES + 16)
-    v128.store(acc, a30, 3 * MAX_STATE_BYTES)
-    v128.store(acc, a31, 3 * MAX_STATE_BYTES + 16)
+    v128.store(acc, a10, L.MAX_STATE_BYTES)
+    v128.store(acc, a11, L.MAX_STATE_BYTES + 16)
+    v128.store(acc, a20, 2 * L.MAX_STATE_BYTES)
+    v128.store(acc, a21, 2 * L.MAX_STATE_BYTES + 16)
+    v128.store(acc, a30, 3 * L.MAX_STATE_BYTES)
+    v128.store(acc, a31, 3 * L.MAX_STATE_BYTES + 16)
   }
 }
 
 /** The same for the first query alone: two eights of dimensions at a time, or one. */
-// @ts-ignore: decorator
 @inline
 export function weighV1(p: usize, v: usize, count: i32, width: i32, f16: bool, acc: usize): void {
   const shift: usize = f16 ? 1 : 2
   const mask = heldWords(F16_MASK)
   const end = p + ((<usize>count) << 2)
   const pairs = p + ((<usize>(count & ~1)) << 2)
-  const eight = (<usize>(PAGE * 8)) << shift
+  const eight = (<usize>(L.PAGE * 8)) << shift
   for (let d = 0; d < width; d += 16, v += 2 * eight, acc += 64) {
     const next: usize = d + 8 < width ? eight : 0
     let a0 = v128.load(acc)

@@ -1,5 +1,5 @@
 // The scalar twins of simd.ts, for query `t` of a tile.
-import { PAGE } from '../../layout'
+import * as L from '../../layout'
 import { K_BLOCK, K_D, Q_BLOCK, Q_D } from './layout'
 
 /** q: the tile; s f32[count]. */
@@ -23,12 +23,12 @@ export function scores(q: usize, t: usize, k: usize, count: i32, headDim: i32, s
 
 /** p f32[count]; acc f32[headDim]. */
 export function weighV(p: usize, v: usize, count: i32, headDim: i32, acc: usize): void {
-  const scales = v + <usize>(headDim * PAGE)
+  const scales = v + <usize>(headDim * L.PAGE)
   for (let d = 0; d < headDim; d++) {
     let a = load<f32>(acc + ((<usize>d) << 2))
     for (let j = 0; j < count; j++) {
-      const value = <f32>load<i8>(v + <usize>(((d >> 3) * PAGE + j) * 8 + (d & 7)))
-      a += value * (load<f32>(p + ((<usize>j) << 2)) * load<f32>(scales + ((<usize>((d >> 5) * PAGE + j)) << 2)))
+      const value = <f32>load<i8>(v + <usize>(((d >> 3) * L.PAGE + j) * 8 + (d & 7)))
+      a += value * (load<f32>(p + ((<usize>j) << 2)) * load<f32>(scales + ((<usize>((d >> 5) * L.PAGE + j)) << 2)))
     }
     store<f32>(acc + ((<usize>d) << 2), a)
   }

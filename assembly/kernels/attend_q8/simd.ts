@@ -1,5 +1,5 @@
 // Attention over one page of a q8_0 cache (layout.ts), for a tile of four queries or a single one.
-import { MAX_STATE_BYTES, PAGE, PIECE } from '../../layout'
+import * as L from '../../layout'
 import { dot16, splat0, splat1, splat2, splat3, step } from '../steps'
 import { K_BLOCK, K_D, Q_BLOCK, Q_D } from './layout'
 
@@ -7,7 +7,6 @@ import { K_BLOCK, K_D, Q_BLOCK, Q_D } from './layout'
  * q · k of four queries with up to PAGE positions: an exact integer for each 32 dimensions, then one float step. Whole
  * eights are computed. s: where each query's scores go, PIECE floats apart.
  */
-// @ts-ignore: decorator
 @inline
 export function scores(q: usize, k: usize, count: i32, headDim: i32, scale: f32, s: usize): void {
   const scales = f32x4.splat(scale)
@@ -84,17 +83,16 @@ export function scores(q: usize, k: usize, count: i32, headDim: i32, scale: f32,
     const to = s + ((<usize>j) << 2)
     v128.store(to, f32x4.mul(f00, scales))
     v128.store(to, f32x4.mul(f01, scales), 16)
-    v128.store(to, f32x4.mul(f10, scales), PIECE * 4)
-    v128.store(to, f32x4.mul(f11, scales), PIECE * 4 + 16)
-    v128.store(to, f32x4.mul(f20, scales), PIECE * 8)
-    v128.store(to, f32x4.mul(f21, scales), PIECE * 8 + 16)
-    v128.store(to, f32x4.mul(f30, scales), PIECE * 12)
-    v128.store(to, f32x4.mul(f31, scales), PIECE * 12 + 16)
+    v128.store(to, f32x4.mul(f10, scales), L.PIECE * 4)
+    v128.store(to, f32x4.mul(f11, scales), L.PIECE * 4 + 16)
+    v128.store(to, f32x4.mul(f20, scales), L.PIECE * 8)
+    v128.store(to, f32x4.mul(f21, scales), L.PIECE * 8 + 16)
+    v128.store(to, f32x4.mul(f30, scales), L.PIECE * 12)
+    v128.store(to, f32x4.mul(f31, scales), L.PIECE * 12 + 16)
   }
 }
 
 /** The same for the first query alone. */
-// @ts-ignore: decorator
 @inline
 export function scores1(q: usize, k: usize, count: i32, headDim: i32, scale: f32, s: usize): void {
   const scales = f32x4.splat(scale)
@@ -139,22 +137,21 @@ export function scores1(q: usize, k: usize, count: i32, headDim: i32, scale: f32
  * acc += Σ p[j] · d[j] · v[j] over up to PAGE positions, in order of position, for four queries: p PIECE floats apart,
  * accumulators MAX_STATE_BYTES apart. p · d is one product, as in the scalar twin.
  */
-// @ts-ignore: decorator
 @inline
 export function weighV(p: usize, v: usize, count: i32, headDim: i32, acc: usize): void {
-  const d = v + <usize>(headDim * PAGE)
+  const d = v + <usize>(headDim * L.PAGE)
   const end = p + ((<usize>count) << 2)
-  for (let c = 0; c < headDim; c += 8, v += PAGE * 8, acc += 32) {
+  for (let c = 0; c < headDim; c += 8, v += L.PAGE * 8, acc += 32) {
     let a00 = v128.load(acc)
     let a01 = v128.load(acc, 16)
-    let a10 = v128.load(acc, MAX_STATE_BYTES)
-    let a11 = v128.load(acc, MAX_STATE_BYTES + 16)
-    let a20 = v128.load(acc, 2 * MAX_STATE_BYTES)
-    let a21 = v128.load(acc, 2 * MAX_STATE_BYTES + 16)
-    let a30 = v128.load(acc, 3 * MAX_STATE_BYTES)
-    let a31 = v128.load(acc, 3 * MAX_STATE_BYTES + 16)
+    let a10 = v128.load(acc, L.MAX_STATE_BYTES)
+    let a11 = v128.load(acc, L.MAX_STATE_BYTES + 16)
+    let a20 = v128.load(acc, 2 * L.MAX_STATE_BYTES)
+    let a21 = v128.load(acc, 2 * L.MAX_STATE_BYTES + 16)
+    let a30 = v128.load(acc, 3 * L.MAX_STATE_BYTES)
+    let a31 = v128.load(acc, 3 * L.MAX_STATE_BYTES + 16)
     let from = v
-    let scale = d + <usize>(c >> 5) * (PAGE * 4)
+    let scale = d + <usize>(c >> 5) * (L.PAGE * 4)
     for (let j = p; j < end; j += 4, from += 8, scale += 4) {
       const bytes = v128.load8x8_s(from)
       const v0 = f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(bytes))
@@ -163,38 +160,37 @@ export function weighV(p: usize, v: usize, count: i32, headDim: i32, acc: usize)
       let w = f32x4.mul(v128.load32_splat(j), dv)
       a00 = f32x4.add(a00, f32x4.mul(v0, w))
       a01 = f32x4.add(a01, f32x4.mul(v1, w))
-      w = f32x4.mul(v128.load32_splat(j, PIECE * 4), dv)
+      w = f32x4.mul(v128.load32_splat(j, L.PIECE * 4), dv)
       a10 = f32x4.add(a10, f32x4.mul(v0, w))
       a11 = f32x4.add(a11, f32x4.mul(v1, w))
-      w = f32x4.mul(v128.load32_splat(j, PIECE * 8), dv)
+      w = f32x4.mul(v128.load32_splat(j, L.PIECE * 8), dv)
       a20 = f32x4.add(a20, f32x4.mul(v0, w))
       a21 = f32x4.add(a21, f32x4.mul(v1, w))
-      w = f32x4.mul(v128.load32_splat(j, PIECE * 12), dv)
+      w = f32x4.mul(v128.load32_splat(j, L.PIECE * 12), dv)
       a30 = f32x4.add(a30, f32x4.mul(v0, w))
       a31 = f32x4.add(a31, f32x4.mul(v1, w))
     }
     v128.store(acc, a00)
     v128.store(acc, a01, 16)
-    v128.store(acc, a10, MAX_STATE_BYTES)
-    v128.store(acc, a11, MAX_STATE_BYTES + 16)
-    v128.store(acc, a20, 2 * MAX_STATE_BYTES)
-    v128.store(acc, a21, 2 * MAX_STATE_BYTES + 16)
-    v128.store(acc, a30, 3 * MAX_STATE_BYTES)
-    v128.store(acc, a31, 3 * MAX_STATE_BYTES + 16)
+    v128.store(acc, a10, L.MAX_STATE_BYTES)
+    v128.store(acc, a11, L.MAX_STATE_BYTES + 16)
+    v128.store(acc, a20, 2 * L.MAX_STATE_BYTES)
+    v128.store(acc, a21, 2 * L.MAX_STATE_BYTES + 16)
+    v128.store(acc, a30, 3 * L.MAX_STATE_BYTES)
+    v128.store(acc, a31, 3 * L.MAX_STATE_BYTES + 16)
   }
 }
 
 /** The same for the first query alone. */
-// @ts-ignore: decorator
 @inline
 export function weighV1(p: usize, v: usize, count: i32, headDim: i32, acc: usize): void {
-  const d = v + <usize>(headDim * PAGE)
+  const d = v + <usize>(headDim * L.PAGE)
   const end = p + ((<usize>count) << 2)
-  for (let c = 0; c < headDim; c += 8, v += PAGE * 8, acc += 32) {
+  for (let c = 0; c < headDim; c += 8, v += L.PAGE * 8, acc += 32) {
     let a00 = v128.load(acc)
     let a01 = v128.load(acc, 16)
     let from = v
-    let scale = d + <usize>(c >> 5) * (PAGE * 4)
+    let scale = d + <usize>(c >> 5) * (L.PAGE * 4)
     for (let j = p; j < end; j += 4, from += 8, scale += 4) {
       const bytes = v128.load8x8_s(from)
       const v0 = f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(bytes))

@@ -4,7 +4,6 @@ import { dot16, splat0, splat1, splat2, splat3, step, stepMin } from '../steps'
 import { I16_BLOCK, I16_D, I16_M } from '../unpack/layout'
 
 // The inner loop takes two pairs of columns at a time: unrolled whole, V8 in Node 20 spills its accumulators.
-// @ts-ignore: decorator
 @inline
 function tile(w: usize, blocks: i32, acts: usize, out: usize, hasMin: bool): void {
   let f00 = f32x4.splat(0),

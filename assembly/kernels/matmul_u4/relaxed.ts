@@ -12,34 +12,29 @@ import { addDot8, dot8, step, stepMin } from '../steps'
 import { I8_BLOCK, I8_D, I8_M } from '../unpack/layout'
 
 /** The four bits of a quad of four rows as bytes: of quads 0–3 the lower ones, of quads 4–7 the upper ones of the same bytes. */
-// @ts-ignore: decorator
 @inline
 function lower(v: v128, packed: bool, low: v128): v128 {
   return packed ? v128.and(v, low) : v
 }
 
-// @ts-ignore: decorator
 @inline
 function upper(v: v128, packed: bool, low: v128): v128 {
   return packed ? v128.and(i16x8.shr_u(v, 4), low) : v
 }
 
 /** Four scales, or minima. */
-// @ts-ignore: decorator
 @inline
 function scales(p: usize, packed: bool, mask: v128, ratio: v128): v128 {
   return packed ? f32x4.mul(shiftF16x4(p, mask), ratio) : v128.load(p)
 }
 
 /** The block's integer: Σ of the pairs, with −8 · the sum of the activations where the values are offset by 8. */
-// @ts-ignore: decorator
 @inline
 function finish(s: v128, bias: v128, offset: bool, ones: v128): v128 {
   const c = i32x4.dot_i16x8_s(s, ones)
   return offset ? i32x4.add(c, bias) : c
 }
 
-// @ts-ignore: decorator
 @inline
 function tile(group: usize, blocks: i32, acts: usize, out: usize, hasMin: bool, packed: bool): void {
   const ratioD = packed ? v128.load32_splat(group, RATIO_D) : i32x4.splat(0)

@@ -6,7 +6,6 @@ import { addDot8, dot8, splat0, splat1, splat2, splat3, step, stepMin } from '..
 import { I8_BLOCK, I8_D, I8_M, I8_Q6_BLOCK, I8_SC0, I8_SC1 } from '../unpack/layout'
 
 /** The dots of four quads of one token (its quads lie 16 bytes apart), pairs of columns as i16. */
-// @ts-ignore: decorator
 @inline
 function dotFour(acts: usize, w0: v128, w1: v128, w2: v128, w3: v128): v128 {
   let s = dot8(v128.load32_splat(acts), w0)
@@ -16,7 +15,6 @@ function dotFour(acts: usize, w0: v128, w1: v128, w2: v128, w3: v128): v128 {
 }
 
 /** f + the block's two steps. */
-// @ts-ignore: decorator
 @inline
 function finish(f: v128, c: v128, d: v128, m: v128, acts: usize): v128 {
   f = step(f, c, d, v128.load32_splat(acts, 4 * ACTS_DA))
@@ -24,21 +22,18 @@ function finish(f: v128, c: v128, d: v128, m: v128, acts: usize): v128 {
 }
 
 /** The same with sub-scales, sums s of both halves of the columns: a dot of i16 adds a pair and scales it. */
-// @ts-ignore: decorator
 @inline
 function finish16(f: v128, s0: v128, s1: v128, sc0: v128, sc1: v128, d: v128, acts: usize): v128 {
   const c = i32x4.add(i32x4.dot_i16x8_s(s0, sc0), i32x4.dot_i16x8_s(s1, sc1))
   return step(f, c, d, v128.load32_splat(acts, 4 * ACTS_DA))
 }
 
-// @ts-ignore: decorator
 @inline
 function widen(s: v128): v128 {
   return i32x4.extadd_pairwise_i16x8_s(s)
 }
 
 // One loop for both: four rows after the other.
-// @ts-ignore: decorator
 @inline
 function tile(w: usize, blocks: i32, acts: usize, out: usize, hasMin: bool, hasOffset: bool): void {
   const blockBytes = hasMin ? I8_BLOCK : I8_Q6_BLOCK

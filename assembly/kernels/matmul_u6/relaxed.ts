@@ -5,7 +5,6 @@ import { addDot8, dot8, splat0, splat1, splat2, splat3, step } from '../steps'
 import { I8_D, I8_Q6_BLOCK, I8_SC0, I8_SC1 } from '../unpack/layout'
 
 /** Two quads of a tile's token (its quads lie 16 bytes apart), scaled. */
-// @ts-ignore: decorator
 @inline
 function dotTwo(acts: usize, w0: v128, w1: v128, sc: v128): v128 {
   return i32x4.dot_i16x8_s(addDot8(dot8(v128.load32_splat(acts), w0), v128.load32_splat(acts, 16), w1), sc)

@@ -4,7 +4,6 @@ import { dotAdd, step } from '../steps'
 import { I8_D, I8_Q6_BLOCK, I8_SC0, I8_SC1 } from '../unpack/layout'
 
 /** Two quads of a tile's token (quads lie 16 bytes apart). */
-// @ts-ignore: decorator
 @inline
 function dotTwo(c: v128, acts: usize, w: usize): v128 {
   c = dotAdd(c, v128.load32_splat(acts), v128.load(w))
@@ -12,7 +11,6 @@ function dotTwo(c: v128, acts: usize, w: usize): v128 {
 }
 
 /** Four rows · one token, one block. */
-// @ts-ignore: decorator
 @inline
 function dotBlock(w: usize, acts: usize, half: usize, token: usize): v128 {
   const a = acts + token * 4

@@ -6,13 +6,11 @@ import { dotAdd, splat0, splat1, splat2, splat3, step, stepMin } from '../steps'
 import { I8_BLOCK, I8_D, I8_M } from '../unpack/layout'
 
 /** The bias from s = −8 · sum: 0: none, else shifted by one less. */
-// @ts-ignore: decorator
 @inline
 function biasOf(s: v128, offset: i32): v128 {
   return offset == 0 ? i32x4.splat(0) : offset == 8 ? s : i32x4.shl(s, 4)
 }
 
-// @ts-ignore: decorator
 @inline
 function tile(w: usize, blocks: i32, acts: usize, out: usize, offset: i32, hasMin: bool): void {
   let f00 = f32x4.splat(0),

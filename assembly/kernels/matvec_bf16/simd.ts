@@ -1,5 +1,4 @@
 /** Four rows → f32x4: a bfloat16 is the upper half of a single. */
-// @ts-ignore: decorator
 @inline
 export function loadBF16x4(p: usize): v128 {
   return i32x4.shl(v128.load16x4_u(p), 16)

@@ -25,7 +25,6 @@ function rests(): v128 {
 }
 
 /** The codes of 16 indices in 0…15. */
-// @ts-ignore: decorator
 @inline
 export function lookUp(table: v128, indices: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return i8x16.relaxed_swizzle(table, indices)
@@ -33,14 +32,12 @@ export function lookUp(table: v128, indices: v128): v128 {
 }
 
 /** d · sc of four rows. */
-// @ts-ignore: decorator
 @inline
 function subScales(d: v128, sc: v128): v128 {
   return f32x4.mul(d, f32x4.convert_i32x4_s(sc))
 }
 
 /** IQ4_NL, and in parts with sub-scales IQ4_XS: 8 rows of a group · one token added to f32[8] at out. */
-// @ts-ignore: decorator
 @inline
 export function matvec(hasParts: bool, group: usize, blocks: i32, acts: usize, out: usize, add: bool): void {
   const isOneDot = !ASC_FEATURE_RELAXED_SIMD || add

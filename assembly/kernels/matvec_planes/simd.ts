@@ -22,28 +22,22 @@ import { step, stepMin } from '../steps'
 
 // How a type's parts of 32 columns are scaled.
 /** d; the offset of 16 is a minimum of −16 · d (Q5_0). */
-// @ts-ignore: decorator
 @inline
 export const BY_D = 0
 /** d and m (Q5_1). */
-// @ts-ignore: decorator
 @inline
 export const BY_D_M = 1
 /** d · sc and dmin · m, one sc and m for 32 columns (Q4_K, Q5_K). */
-// @ts-ignore: decorator
 @inline
 export const BY_K32 = 2
 /** d · sc, one sc for 16 columns, values offset by 4 (Q3_K). */
-// @ts-ignore: decorator
 @inline
 export const BY_K16 = 3
 /** d · sc and dmin · m, one sc and m for 16 columns (Q2_K). */
-// @ts-ignore: decorator
 @inline
 export const BY_K16_M = 4
 
 /** Whether sums are pairs of columns as i16, rather than i32. */
-// @ts-ignore: decorator
 @inline
 function isPaired(add: bool): bool {
   return ASC_FEATURE_RELAXED_SIMD && !add
@@ -53,7 +47,6 @@ function isPaired(add: bool): bool {
  * −4 · the sum of the activations of the first or the last 16 columns, which four quads' sums start with (the offset is 4).
  * sums: −8 · both, as i16; low: i32x4.splat(0xffff).
  */
-// @ts-ignore: decorator
 @inline
 function startOf(sums: v128, last: bool, low: v128, add: bool): v128 {
   if (isPaired(add)) {
@@ -67,7 +60,6 @@ function startOf(sums: v128, last: bool, low: v128, add: bool): v128 {
  * sc0 · (first half's sum) + sc1 · (second half's) of rows 0–3, or `high` 4–7; sc0, sc1: i16, a lane for each of 8 rows. One
  * dot adds and scales sums in pairs; those that are i32 fit i16, 16 · 7 · 127 = 14,224. low: i32x4.splat(0xffff).
  */
-// @ts-ignore: decorator
 @inline
 function scaleHalves(c: v128, e: v128, sc0: v128, sc1: v128, high: bool, low: v128, add: bool): v128 {
   if (isPaired(add)) {
@@ -79,7 +71,6 @@ function scaleHalves(c: v128, e: v128, sc0: v128, sc1: v128, high: bool, low: v1
 }
 
 /** 8 rows of a group · one token added to f32[8] at out. */
-// @ts-ignore: decorator
 @inline
 export function matvec(planes: i32, scaling: i32, group: usize, blocks: i32, acts: usize, out: usize, add: bool): void {
   const ratioD = v128.load32_splat(group, RATIO_D)

@@ -3,7 +3,6 @@ import { GROUP_HEADER, RATIO_D, scale } from '../../quant/scales'
 import { PACKED_Q4_0 } from '../../quant/q4_0'
 
 /** The dot of 32 nibbles of row `lane` with one token's q (t tokens side by side). */
-// @ts-ignore: decorator
 @inline
 export function dotNibbles(block: usize, lane: usize, acts: usize, t: usize): i32 {
   let c = 0

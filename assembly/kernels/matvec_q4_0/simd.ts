@@ -9,7 +9,6 @@ import { dot16, splat0, splat1, stepF16 } from '../steps'
  * Adds vector j (quads j and j + 4) of four rows. i16 lanes: bytes (0, 2) of a row after & 15, (1, 3) after >> 8; a0, a1
  * are the pairs of quad j, b0, b1 those of quad j + 4.
  */
-// @ts-ignore: decorator
 @inline
 export function dotNibbles(c: v128, w: v128, low: v128, a0: v128, a1: v128, b0: v128, b1: v128): v128 {
   c = dot16(c, a0, v128.and(w, low))

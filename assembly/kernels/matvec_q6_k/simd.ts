@@ -5,28 +5,24 @@ import { PLANES_Q6_K, Q6_K_D, Q6_K_PARTS, Q6_K_PART_BYTES, Q6_K_SC } from '../..
 import { actsX, actsY, dotQuad, loadLow, lowMask, pairHigh, pairLow, quad, twiceHigh, twiceLow } from '../quads'
 import { addDot8, dot8, step } from '../steps'
 
-// @ts-ignore: decorator
 @inline
 function six(p: usize, j: i32, low: v128): v128 {
   return quad(j, PLANES_Q6_K, p, loadLow(p, PLANES_Q6_K, j), low)
 }
 
 /** c + the sums of two quads each, pairs of columns as i16, times sc. */
-// @ts-ignore: decorator
 @inline
 function scalePairs(c: v128, a: v128, b: v128, sc: v128): v128 {
   return i32x4.add(c, i32x4.add(i32x4.dot_i16x8_s(a, sc), i32x4.dot_i16x8_s(b, sc)))
 }
 
 /** −32 · the sums of the activations of both halves, each times its sub-scale; sums: −8 · them, as i16. */
-// @ts-ignore: decorator
 @inline
 function biasOf(pairs: v128, sums: v128): v128 {
   return i32x4.shl(i32x4.dot_i16x8_s(pairs, sums), 2)
 }
 
 /** 8 rows of a group · one token added to f32[8] at out. `blocks` counts 32 columns. */
-// @ts-ignore: decorator
 @inline
 function matvecOf(group: usize, blocks: i32, acts: usize, out: usize, add: bool): void {
   const low = lowMask(PLANES_Q6_K)

@@ -9,7 +9,6 @@ import { dot8, splat0, splat1, splat2, splat3, stepF16 } from '../steps'
  * One quad: w · a⁺ − w · a⁻, where a = a⁺ − a⁻ and both are in 0…127. A pair stays within 2 · 128 · 127 = 32,512, and so
  * does the difference, since for each column one of the two is 0.
  */
-// @ts-ignore: decorator
 @inline
 function dotBytes(c: v128, w: v128, plus: v128, minus: v128): v128 {
   return i32x4.add(c, i32x4.extadd_pairwise_i16x8_s(i16x8.sub(dot8(w, plus), dot8(w, minus))))

@@ -6,7 +6,6 @@ import { PACKED_Q8_0 } from '../../quant/q8_0'
 import { dot16, splat0, splat1, splat2, splat3, stepF16 } from '../steps'
 
 /** Adds one quad of four rows: bytes (0, 2) and (1, 3) of each row, widened to i16. */
-// @ts-ignore: decorator
 @inline
 function dotBytes(c: v128, w: v128, a0: v128, a1: v128): v128 {
   c = dot16(c, a0, i16x8.shr_s(i16x8.shl(w, 8), 8))

@@ -7,7 +7,6 @@ import { PACKED_Q8_0 } from '../../quant/q8_0'
 import { I16_BLOCK, I16_D, I16_M } from './layout'
 
 /** 128 bytes of nibbles → i16, less `offset`. */
-// @ts-ignore: decorator
 @inline
 function nibbles(w: usize, low: v128, offset: v128, dst: usize): void {
   for (let j: usize = 0; j < 4; j++) {
@@ -22,7 +21,6 @@ function nibbles(w: usize, low: v128, offset: v128, dst: usize): void {
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function scales(p: usize, ratio: v128, dst: usize): void {
   v128.store(dst, loadF16x4(p, ratio))

@@ -7,7 +7,6 @@ import { PACKED_Q8_0 } from '../../quant/q8_0'
 import { I8_BLOCK, I8_D, I8_M } from './layout'
 
 /** 128 bytes of nibbles → i8 0…15. */
-// @ts-ignore: decorator
 @inline
 function nibbles(w: usize, low: v128, dst: usize): void {
   for (let i: usize = 0; i < 128; i += 16) {
@@ -17,7 +16,6 @@ function nibbles(w: usize, low: v128, dst: usize): void {
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function scales(p: usize, ratio: v128, dst: usize): void {
   v128.store(dst, loadF16x4(p, ratio))

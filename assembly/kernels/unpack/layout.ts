@@ -6,36 +6,25 @@
 //   behind all blocks, where each 16 columns have a minimum (Q2_K), for each block 8 × (m0 i16, m1 i16) │ 8 × dmin / 8 f32
 //   F16, BF16: 8 × f32 a column. F32 needs no unpacking.
 
-// @ts-ignore: decorator
 @inline
 export const I16_D: usize = 512
-// @ts-ignore: decorator
 @inline
 export const I16_M: usize = 544
-// @ts-ignore: decorator
 @inline
 export const I16_BLOCK: usize = 576
-// @ts-ignore: decorator
 @inline
 export const I8_D: usize = 256
-// @ts-ignore: decorator
 @inline
 export const I8_M: usize = 288
-// @ts-ignore: decorator
 @inline
 export const I8_BLOCK: usize = 320
-// @ts-ignore: decorator
 @inline
 export const I8_SC0: usize = 288
-// @ts-ignore: decorator
 @inline
 export const I8_SC1: usize = 320
-// @ts-ignore: decorator
 @inline
 export const I8_Q6_BLOCK: usize = 352
-// @ts-ignore: decorator
 @inline
 export const MINIMA_D: usize = 32
-// @ts-ignore: decorator
 @inline
 export const MINIMA_BLOCK: usize = 64

@@ -12,7 +12,6 @@ import { byteOfWords, loadLow, lowMask, quad, signedScales, twiceLow } from '../
 import { I16_BLOCK, I16_D, I8_BLOCK, I8_D, I8_Q6_BLOCK, I8_SC0, I8_SC1, MINIMA_BLOCK, MINIMA_D } from './layout'
 
 /** One quad of four rows, bytes in 0…127. */
-// @ts-ignore: decorator
 @inline
 function storeQuad(dst: usize, j: i32, q: v128, bytes: bool, byte: v128): void {
   if (bytes) v128.store(dst + <usize>j * 32, q)
@@ -22,14 +21,12 @@ function storeQuad(dst: usize, j: i32, q: v128, bytes: bool, byte: v128): void {
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function quadAt(p: usize, planes: i32, j: i32, low: v128): v128 {
   return quad(j, planes, p, loadLow(p, planes, j), low)
 }
 
 /** A part of 8 rows: the quants as they are. */
-// @ts-ignore: decorator
 @inline
 function quants(p: usize, planes: i32, dst: usize, bytes: bool, low: v128, byte: v128): void {
   for (let half: usize = 0; half < 32; half += 16) {
@@ -45,7 +42,6 @@ function quants(p: usize, planes: i32, dst: usize, bytes: bool, low: v128, byte:
 }
 
 /** Q5_0 and Q5_1. */
-// @ts-ignore: decorator
 @inline
 export function unpack32(planes: i32, hasMin: bool, group: usize, blocks: i32, dst: usize, bytes: bool): usize {
   const ratioD = v128.load32_splat(group, RATIO_D)
@@ -69,7 +65,6 @@ export function unpack32(planes: i32, hasMin: bool, group: usize, blocks: i32, d
 }
 
 /** Q4_K and Q5_K: d · sc and −dmin · m, exact in f32, are the scale and the minimum of 32 columns. */
-// @ts-ignore: decorator
 @inline
 export function unpackK32(planes: i32, group: usize, blocks: i32, dst: usize, bytes: bool): usize {
   const ratioD = v128.load32_splat(group, RATIO_D)
@@ -100,7 +95,6 @@ export function unpackK32(planes: i32, group: usize, blocks: i32, dst: usize, by
 }
 
 /** One quad of four rows with its sub-scales: as i16 sc · (q − offset), as bytes q + shift, the sub-scales beside. */
-// @ts-ignore: decorator
 @inline
 function storeScaled(q: v128, offset: v128, byte: v128, j: i32, sc: v128, dst: usize, bytes: bool, shift: v128): void {
   if (bytes) {
@@ -114,7 +108,6 @@ function storeScaled(q: v128, offset: v128, byte: v128, j: i32, sc: v128, dst: u
 }
 
 /** The eight quads of four rows at p: those of the first half of the block with sc0, of the second with sc1. */
-// @ts-ignore: decorator
 @inline
 function storeEight(
   p: usize,
@@ -142,7 +135,6 @@ function storeEight(
  * Q3_K, and with minima Q2_K; behind the blocks then lie their minima, for `addMinima` (matmul_min/simd.ts). Bytes are q,
  * with sub-scales each twice as i16 (matmul_u5); or `add` q + 32 − offset, with sub-scales as i32 (matmul_u6).
  */
-// @ts-ignore: decorator
 @inline
 export function unpackK16(
   planes: i32,
@@ -202,7 +194,6 @@ export function unpackK16(
 }
 
 /** Q6_K, as `unpackK16` does; with `add` bytes are q as they are. */
-// @ts-ignore: decorator
 @inline
 export function unpackQ6_K(group: usize, blocks: i32, dst: usize, bytes: bool, add: bool): usize {
   const planes = PLANES_Q6_K
@@ -234,7 +225,6 @@ export function unpackQ6_K(group: usize, blocks: i32, dst: usize, bytes: bool, a
 }
 
 /** 128 bytes of indices → codes: signed i16, or bytes with their top bits flipped. */
-// @ts-ignore: decorator
 @inline
 function lookUpAll(p: usize, table: v128, low: v128, dst: usize, bytes: bool): void {
   for (let i: usize = 0; i < 128; i += 16) {
@@ -254,7 +244,6 @@ function lookUpAll(p: usize, table: v128, low: v128, dst: usize, bytes: bool): v
   }
 }
 
-// @ts-ignore: decorator
 @inline
 export function unpackIQ4_NL(group: usize, blocks: i32, dst: usize, bytes: bool): usize {
   const ratio = v128.load32_splat(group, RATIO_D)
@@ -270,7 +259,6 @@ export function unpackIQ4_NL(group: usize, blocks: i32, dst: usize, bytes: bool)
   return dst
 }
 
-// @ts-ignore: decorator
 @inline
 export function unpackIQ4_XS(group: usize, blocks: i32, dst: usize, bytes: bool): usize {
   const ratio = v128.load32_splat(group, RATIO_D)
