@@ -13,10 +13,9 @@ import {
 import { arrange as arrangeTile } from './model/linear'
 import { expSum_simd, exp_scalar } from './model/math'
 
-export { forward, output } from './model/forward'
+export { attnNorm, embed, forward, output, outputNorm } from './model/forward'
 export { barrier, command, park } from './model/barrier'
 export { repack, row } from './repack'
-export { rmsnorm } from './model/norm'
 export { shift } from './model/shift'
 
 // For tests and benchmarks: single kernels.
@@ -55,7 +54,7 @@ export function matmul(type: i32, group: usize, columns: i32, acts: usize, n: i3
 export function expf(x: usize, n: i32, y: usize): void {
   if (ASC_FEATURE_SIMD) {
     memory.copy(y, x, (<usize>n) << 2)
-    expSum_simd(y, n, f32x4.splat(0), f32x4.splat(1))
+    expSum_simd(y, 0, n, f32x4.splat(0), f32x4.splat(1))
   } else {
     for (let i: usize = 0; i < (<usize>n) << 2; i += 4) store<f32>(y + i, exp_scalar(load<f32>(x + i)))
   }

@@ -11,49 +11,21 @@ import * as L from './layout'
 @inline
 export const UNIT = L.BLOCK / L.GROUP_ROWS
 
-/** Bytes of a panel that begins at column `from`. */
-@inline
-function bytesAt(groupBytes: usize, columns: i32, panelColumns: i32, panelBytes: usize, from: i32): usize {
-  return from + panelColumns < columns ? panelBytes : groupBytes - <usize>(from / panelColumns) * panelBytes
-}
-
-/** Address of the panel from column `from` on of group g, in a matrix of `groups` groups at `data`. */
-export function panelIn(
-  data: usize,
-  groups: i32,
-  groupBytes: usize,
-  columns: i32,
-  panelColumns: i32,
-  panelBytes: usize,
-  g: i32,
-  from: i32,
-): usize {
-  const first = g & -UNIT
-  const before = <usize>(from / panelColumns) * panelBytes * min(groups - first, UNIT)
-  const bytes = bytesAt(groupBytes, columns, panelColumns, panelBytes, from)
-  return data + <usize>first * groupBytes + before + <usize>(g - first) * bytes
-}
-
-/** The same of a TENSOR. */
-export function panelAt(tensor: usize, g: i32, from: i32): usize {
-  return panelIn(
-    load<u32>(tensor, L.TENSOR_DATA),
-    (load<i32>(tensor, L.TENSOR_ROWS) + L.GROUP_ROWS - 1) / L.GROUP_ROWS,
-    load<u32>(tensor, L.TENSOR_GROUP_BYTES),
-    load<i32>(tensor, L.TENSOR_COLUMNS),
-    load<i32>(tensor, L.TENSOR_PANEL_COLUMNS),
-    load<u32>(tensor, L.TENSOR_PANEL_BYTES),
-    g,
-    from,
-  )
-}
-
+/** Bytes of the panel of a group that begins at column `from`. */
 export function panelBytesAt(tensor: usize, from: i32): usize {
-  return bytesAt(
-    load<u32>(tensor, L.TENSOR_GROUP_BYTES),
-    load<i32>(tensor, L.TENSOR_COLUMNS),
-    load<i32>(tensor, L.TENSOR_PANEL_COLUMNS),
-    load<u32>(tensor, L.TENSOR_PANEL_BYTES),
-    from,
-  )
+  const panelColumns = load<i32>(tensor, L.TENSOR_PANEL_COLUMNS)
+  const panelBytes = <usize>load<u32>(tensor, L.TENSOR_PANEL_BYTES)
+  if (from + panelColumns < load<i32>(tensor, L.TENSOR_COLUMNS)) return panelBytes
+  return <usize>load<u32>(tensor, L.TENSOR_GROUP_BYTES) - <usize>(from / panelColumns) * panelBytes
+}
+
+/** Address of the panel of group g that begins at column `from`. */
+export function panelAt(tensor: usize, g: i32, from: i32): usize {
+  const groups = (load<i32>(tensor, L.TENSOR_ROWS) + L.GROUP_ROWS - 1) / L.GROUP_ROWS
+  const groupBytes = <usize>load<u32>(tensor, L.TENSOR_GROUP_BYTES)
+  const panelBytes = <usize>load<u32>(tensor, L.TENSOR_PANEL_BYTES)
+  const first = g & -UNIT
+  const before = <usize>(from / load<i32>(tensor, L.TENSOR_PANEL_COLUMNS)) * panelBytes * min(groups - first, UNIT)
+  const data = <usize>load<u32>(tensor, L.TENSOR_DATA)
+  return data + <usize>first * groupBytes + before + <usize>(g - first) * panelBytesAt(tensor, from)
 }

@@ -1,6 +1,6 @@
 // File bytes of whole rows → row groups, and single rows back to f32 (the embedding looks rows up in the packed form).
 import * as L from './layout'
-import { panelAt, panelIn } from './panels'
+import { panelAt } from './panels'
 import { packBF16, packF16, packF32, rowBF16, rowF16, rowF32 } from './quant/floats'
 import * as iq4 from './quant/iq4'
 import * as q2_k from './quant/q2_k'
@@ -69,30 +69,27 @@ function packGroup(type: i32, src: usize, rowBytes: usize, rows: i32, columns: i
 }
 
 /**
- * Repacks `rows` rows of `rowBytes` file bytes each, from `src`, into groups of `groupBytes`, the first of which is group
- * `first` of the `groups` of a matrix at `dst`, in panels (panels.ts); a last group of fewer than 8 rows is padded with rows
- * of zeros. Returns 0 or a REPACK_ code.
+ * Repacks `rows` rows of `rowBytes` file bytes each, from `src`, into a TENSOR's groups, from row `firstRow` on, which begins a
+ * group; a last group of fewer than 8 rows is padded with rows of zeros. Returns 0 or a REPACK_ code.
  */
-export function repack(
-  type: i32,
-  src: usize,
-  rows: i32,
-  columns: i32,
-  rowBytes: usize,
-  dst: usize,
-  groupBytes: usize,
-  groups: i32,
-  first: i32,
-  panelColumns: i32,
-  panelBytes: usize,
-): i32 {
-  for (let r = 0; r < rows; r += L.GROUP_ROWS, first++, src += rowBytes * L.GROUP_ROWS) {
+export function repack(tensor: usize, src: usize, rowBytes: usize, firstRow: i32, rows: i32): i32 {
+  const type = load<i32>(tensor, L.TENSOR_TYPE) & ~L.ALTERNATE
+  const columns = load<i32>(tensor, L.TENSOR_COLUMNS)
+  const panelColumns = load<i32>(tensor, L.TENSOR_PANEL_COLUMNS)
+  let g = firstRow / L.GROUP_ROWS
+  for (let r = 0; r < rows; r += L.GROUP_ROWS, g++, src += rowBytes * L.GROUP_ROWS) {
     for (let from = 0; from < columns; from += panelColumns) {
-      const at = panelIn(dst, groups, groupBytes, columns, panelColumns, panelBytes, first, from)
       // A matrix of one panel may have any number of columns.
       const bytes = from > 0 ? (rowBytes * (from / L.BLOCK)) / (columns / L.BLOCK) : 0
       const width = min(panelColumns, columns - from)
-      const status = packGroup(type, src + bytes, rowBytes, min(rows - r, L.GROUP_ROWS), width, at)
+      const status = packGroup(
+        type,
+        src + bytes,
+        rowBytes,
+        min(rows - r, L.GROUP_ROWS),
+        width,
+        panelAt(tensor, g, from),
+      )
       if (status != 0) return status
     }
   }

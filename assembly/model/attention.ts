@@ -8,7 +8,8 @@ import { Q_BLOCK, Q_D } from '../kernels/attend_q8/layout'
 import { quantize32 } from '../kernels/attend_q8/quantize'
 import { kHeadBytes, padded, vHeadBytes } from './cache'
 import { f32At, f32Of, i32At, i32Of, pointerAt } from './fields'
-import { expSum_simd, exp_scalar } from './math'
+import { expSum_simd, exp_scalar, softcap } from './math'
+import { Thread } from './thread'
 
 // Queries that share a kv head are taken four at a time, so that each key and value is loaded once for all four: the
 // query heads of a group, and the rows of a prompt. Query i of a kv head is head kv · group + i mod group of row i / group.
@@ -25,25 +26,27 @@ function factorOf(kind: i32): f32 {
 }
 
 /**
- * Scores s f32[count] → exp(s − max) · factor in place, with zeros up to `end`; max and the sum of exp(s − max) → state. The
- * sum has four parts, by position mod 4. Scores are finite, or the sum is NaN.
+ * Scores s f32 [from, count) → exp(s − max) · factor in place, with zeros before and up to `end`; max and the sum of
+ * exp(s − max) → state. The sum has four parts, by position mod 4. Scores are finite, or the sum is NaN.
  */
-function softmaxPiece(s: usize, count: i32, end: i32, factor: f32, state: usize): void {
-  if (ASC_FEATURE_SIMD) softmax_simd(s, count, end, factor, state)
-  else softmax_scalar(s, count, end, factor, state)
+function softmaxPiece(s: usize, from: i32, count: i32, end: i32, factor: f32, state: usize): void {
+  if (from > 0) memory.fill(s, 0, (<usize>from) << 2)
+  if (ASC_FEATURE_SIMD) softmax_simd(s, from, count, end, factor, state)
+  else softmax_scalar(s, from, count, end, factor, state)
 }
 
-function softmax_scalar(s: usize, count: i32, end: i32, factor: f32, state: usize): void {
+function softmax_scalar(s: usize, from: i32, count: i32, end: i32, factor: f32, state: usize): void {
+  const first = s + ((<usize>from) << 2)
   const last = s + ((<usize>count) << 2)
-  let most = load<f32>(s)
-  for (let p = s; p < last; p += 4) most = max(most, load<f32>(p))
-  for (let p = s; p < last; p += 4) store<f32>(p, exp_scalar(load<f32>(p) - most))
+  let most = load<f32>(first)
+  for (let p = first; p < last; p += 4) most = max(most, load<f32>(p))
+  for (let p = first; p < last; p += 4) store<f32>(p, exp_scalar(load<f32>(p) - most))
   for (let p = last; p < s + ((<usize>((end + 3) & ~3)) << 2); p += 4) store<f32>(p, 0)
   let s0: f32 = 0
   let s1: f32 = 0
   let s2: f32 = 0
   let s3: f32 = 0
-  for (let p = s; p < last; p += 16) {
+  for (let p = s + ((<usize>(from & ~3)) << 2); p < last; p += 16) {
     s0 += load<f32>(p)
     s1 += load<f32>(p, 4)
     s2 += load<f32>(p, 8)
@@ -51,19 +54,23 @@ function softmax_scalar(s: usize, count: i32, end: i32, factor: f32, state: usiz
   }
   store<f32>(state, most)
   store<f32>(state, s0 + s2 + (s1 + s3), 4)
-  for (let p = s; p < last; p += 4) store<f32>(p, load<f32>(p) * factor)
+  for (let p = first; p < last; p += 4) store<f32>(p, load<f32>(p) * factor)
 }
 
-function softmax_simd(s: usize, count: i32, end: i32, factor: f32, state: usize): void {
+function softmax_simd(s: usize, from: i32, count: i32, end: i32, factor: f32, state: usize): void {
+  const begin = s + ((<usize>(from & ~3)) << 2)
   const whole = s + ((<usize>(count & ~3)) << 2)
   const last = s + ((<usize>count) << 2)
-  let m = v128.load32_splat(s)
-  for (let p = s; p < whole; p += 16) m = f32x4.pmax(m, v128.load(p))
-  for (let p = whole; p < last; p += 4) m = f32x4.pmax(m, v128.load32_splat(p))
+  // Scores that are not seen stand for the first that is.
+  const seen = load<f32>(s + ((<usize>from) << 2))
+  for (let p = begin; p < s + ((<usize>from) << 2); p += 4) store<f32>(p, seen)
+  let m = f32x4.splat(seen)
+  for (let p = begin; p < whole; p += 16) m = f32x4.pmax(m, v128.load(p))
+  for (let p = max(begin, whole); p < last; p += 4) m = f32x4.pmax(m, v128.load32_splat(p))
   m = f32x4.pmax(m, v128.shuffle<i32>(m, m, 2, 3, 2, 3))
   m = f32x4.pmax(m, v128.shuffle<i32>(m, m, 1, 1, 1, 1))
   const most = f32x4.extract_lane(m, 0)
-  const sum = expSum_simd(s, count, f32x4.splat(most), f32x4.splat(factor))
+  const sum = expSum_simd(begin, from & 3, count - (from & ~3), f32x4.splat(most), f32x4.splat(factor))
   const first = s + ((<usize>((count + 3) & ~3)) << 2)
   for (let p = first; p < s + ((<usize>end) << 2); p += 16) v128.store(p, f32x4.splat(0))
   const halves = f32x4.add(sum, v128.shuffle<i32>(sum, sum, 2, 3, 2, 3))
@@ -75,6 +82,19 @@ function softmax_simd(s: usize, count: i32, end: i32, factor: f32, state: usize)
 @inline
 function countOf(position: i32, piece: i32): i32 {
   return max(min(position + 1 - piece * L.PIECE, L.PIECE), 0)
+}
+
+/** First position of piece `piece` that a query at `position` sees, where it sees any; `window`: see LAYER_WINDOW. */
+@inline
+function fromOf(position: i32, window: i32, piece: i32): i32 {
+  return window == 0 ? 0 : max(position + 1 - window - piece * L.PIECE, 0)
+}
+
+/** The first piece of which a query at `position` sees anything. */
+@inline
+export function firstPieceOf(layer: usize, position: i32): i32 {
+  const window = i32At(layer, L.LAYER_WINDOW)
+  return window == 0 ? 0 : max(position + 1 - window, 0) / L.PIECE
 }
 
 /** Keys (or values) of kv head `kv` in the page of positions `j`… of a piece, whose page table begins at `pages`. */
@@ -89,14 +109,14 @@ function piecePages(model: usize, row: i32, piece: i32): usize {
   return <usize>i32Of(pointerAt(model, L.MODEL_TABLES), row) + <usize>piece * ((L.PIECE / L.PAGE) * 4)
 }
 
-/** The first `count` positions of a piece → f32, page by page: keys at `keys`, values behind all keys. */
-function widenPiece(model: usize, layer: usize, kv: i32, pages: usize, count: i32, keys: usize): void {
+/** Positions [from, count) of a piece → f32, page by page: keys at `keys`, values behind all keys. */
+function widenPiece(model: usize, layer: usize, kv: i32, pages: usize, from: i32, count: i32, keys: usize): void {
   const headDim = i32At(model, L.MODEL_HEAD_DIM)
   const kvHeads = i32At(model, L.MODEL_KV_HEADS)
   const kind = i32At(model, L.MODEL_KV_TYPE)
   const width = padded(headDim)
   const values = keys + kHeadBytes(headDim, L.KV_F32) * (L.PIECE / L.PAGE)
-  for (let j = 0; j < count; j += L.PAGE) {
+  for (let j = from & -L.PAGE; j < count; j += L.PAGE) {
     const k = pageAt(pointerAt(layer, L.LAYER_K_CACHE), kHeadBytes(headDim, kind), kvHeads, kv, pages, j)
     const v = pageAt(pointerAt(layer, L.LAYER_V_CACHE), vHeadBytes(headDim, kind), kvHeads, kv, pages, j)
     widen(k, headDim * L.PAGE, keys + ((<usize>(j * headDim)) << 2))
@@ -129,12 +149,16 @@ function pieceStates(
   const kind = wide ? L.KV_F32 : stored
   const width = padded(headDim)
   const s = scratch + L.SCRATCH_ATTENTION
+  const window = i32At(layer, L.LAYER_WINDOW)
+  const cap = f32At(model, L.MODEL_ATTN_CAP)
   const lastRow = (first + queries - 1) / group
   const most = countOf(positionOf(model, lastRow), piece)
   if (most == 0) return
+  // Pages that no query of the tile sees are not read.
+  const start = fromOf(positionOf(model, first / group), window, piece) & -L.PAGE
   const pages = piecePages(model, lastRow, piece)
   const kBytes = kHeadBytes(headDim, kind)
-  for (let j = 0; j < most; j += L.PAGE) {
+  for (let j = start; j < most; j += L.PAGE) {
     const k = wide
       ? wide + <usize>(j / L.PAGE) * kBytes
       : pageAt(pointerAt(layer, L.LAYER_K_CACHE), kBytes, kvHeads, kv, pages, j)
@@ -142,15 +166,20 @@ function pieceStates(
   }
   for (let t = 0; t < queries; t++) {
     const state = states + <usize>t * L.MAX_STATE_BYTES
-    const count = countOf(positionOf(model, (first + t) / group), piece)
-    if (count > 0) softmaxPiece(s + <usize>t * (L.PIECE * 4), count, most, factorOf(stored), state)
-    else memory.fill(s + <usize>t * (L.PIECE * 4), 0, L.PIECE * 4)
+    const scores = s + <usize>t * (L.PIECE * 4)
+    const position = positionOf(model, (first + t) / group)
+    const count = countOf(position, piece)
+    const from = fromOf(position, window, piece)
+    if (count > from) {
+      if (cap != 0) softcap(f32Of(scores, start), count - start, cap)
+      softmaxPiece(scores, from, count, most, factorOf(stored), state)
+    } else memory.fill(scores, 0, L.PIECE * 4)
     memory.fill(state + L.STATE_HEAD * 4, 0, (<usize>width) << 2)
   }
   const acc = states + L.STATE_HEAD * 4
   const vBytes = vHeadBytes(headDim, kind)
   const values = wide + kBytes * (L.PIECE / L.PAGE)
-  for (let j = 0; j < most; j += L.PAGE) {
+  for (let j = start; j < most; j += L.PAGE) {
     const v = wide
       ? values + <usize>(j / L.PAGE) * vBytes
       : pageAt(pointerAt(layer, L.LAYER_V_CACHE), vBytes, kvHeads, kv, pages, j)
@@ -234,40 +263,45 @@ function headAt(model: usize, array: usize, kv: i32, query: i32): usize {
 }
 
 /** All pieces of one of MODEL_UNITS, merged in order → MODEL_ATTN. */
-export function attend(model: usize, layer: usize, kv: i32, unit: i32, scratch: usize): void {
+export function attend(t: Thread, layer: usize, kv: i32, unit: i32): void {
+  const model = t.model
   const group = groupOf(model)
   const headDim = i32At(model, L.MODEL_HEAD_DIM)
   const first = i32Of(pointerAt(model, L.MODEL_UNITS), 2 * unit)
   const queries = i32Of(pointerAt(model, L.MODEL_UNITS), 2 * unit + 1)
   const tiles = (queries + L.QUERY_TILE - 1) / L.QUERY_TILE
+  const firstPosition = positionOf(model, first / group)
   const lastRow = (first + queries - 1) / group
   const last = positionOf(model, lastRow)
   const pieces = piecesOf(last)
-  const q = scratch + L.SCRATCH_QUERIES
+  const q = t.scratch + L.SCRATCH_QUERIES
   const tileBytes = (<usize>(headDim * L.QUERY_TILE)) << 2
   const wide =
     widens(i32At(model, L.MODEL_KV_TYPE)) && tiles >= WIDEN_TILES
       ? q + <usize>(L.QUERY_UNIT / L.QUERY_TILE) * tileBytes
       : 0
-  for (let t = 0; t < tiles; t++) {
-    const from = t * L.QUERY_TILE
-    gatherQueries(model, kv, first + from, min(queries - from, L.QUERY_TILE), q + <usize>t * tileBytes)
+  for (let tile = 0; tile < tiles; tile++) {
+    const from = tile * L.QUERY_TILE
+    gatherQueries(model, kv, first + from, min(queries - from, L.QUERY_TILE), q + <usize>tile * tileBytes)
   }
-  for (let piece = 0; piece < pieces; piece++) {
-    if (wide) widenPiece(model, layer, kv, piecePages(model, lastRow, piece), countOf(last, piece), wide)
-    for (let t = 0; t < tiles; t++) {
-      attendTile(model, layer, kv, first, t * L.QUERY_TILE, queries, piece, q + <usize>t * tileBytes, wide, scratch)
+  for (let piece = firstPieceOf(layer, firstPosition); piece < pieces; piece++) {
+    if (wide) {
+      const from = fromOf(firstPosition, i32At(layer, L.LAYER_WINDOW), piece)
+      widenPiece(model, layer, kv, piecePages(model, lastRow, piece), from, countOf(last, piece), wide)
+    }
+    for (let tile = 0; tile < tiles; tile++) {
+      attendTile(t, layer, kv, first, tile * L.QUERY_TILE, queries, piece, q + <usize>tile * tileBytes, wide)
     }
   }
-  for (let t = 0; t < queries; t++) {
-    const state = scratch + L.SCRATCH_STATES + <usize>t * L.MAX_STATE_BYTES
-    finish(state, headDim, headAt(model, pointerAt(model, L.MODEL_ATTN), kv, first + t))
+  for (let i = 0; i < queries; i++) {
+    const state = t.scratch + L.SCRATCH_STATES + <usize>i * L.MAX_STATE_BYTES
+    finish(state, headDim, headAt(model, pointerAt(model, L.MODEL_ATTN), kv, first + i))
   }
 }
 
 /** One piece of the tile that begins with query `from` of a unit, merged into the states of the pieces before. */
 function attendTile(
-  model: usize,
+  t: Thread,
   layer: usize,
   kv: i32,
   first: i32,
@@ -276,18 +310,25 @@ function attendTile(
   piece: i32,
   q: usize,
   wide: usize,
-  scratch: usize,
 ): void {
+  const model = t.model
   const group = groupOf(model)
   const count = min(queries - from, L.QUERY_TILE)
-  const before = scratch + L.SCRATCH_STATES + <usize>from * L.MAX_STATE_BYTES
-  const states = piece == 0 ? before : scratch + L.SCRATCH_NEXT_STATES
-  pieceStates(model, layer, kv, first + from, count, piece, q, wide, states, scratch)
-  if (piece == 0) return
+  const states = t.scratch + L.SCRATCH_NEXT_STATES
   const width = padded(i32At(model, L.MODEL_HEAD_DIM))
-  for (let t = 0; t < count; t++) {
-    if (countOf(positionOf(model, (first + from + t) / group), piece) == 0) continue
-    merge(before + <usize>t * L.MAX_STATE_BYTES, states + <usize>t * L.MAX_STATE_BYTES, width)
+  const window = i32At(layer, L.LAYER_WINDOW)
+  // Where the tile's last query sees nothing of the piece any more, no other does.
+  const lastPosition = positionOf(model, (first + from + count - 1) / group)
+  const firstPosition = positionOf(model, (first + from) / group)
+  if (countOf(lastPosition, piece) == 0 || fromOf(firstPosition, window, piece) >= L.PIECE) return
+  pieceStates(model, layer, kv, first + from, count, piece, q, wide, states, t.scratch)
+  for (let i = 0; i < count; i++) {
+    const position = positionOf(model, (first + from + i) / group)
+    if (countOf(position, piece) <= fromOf(position, window, piece)) continue
+    const state = t.scratch + L.SCRATCH_STATES + <usize>(from + i) * L.MAX_STATE_BYTES
+    const next = states + <usize>i * L.MAX_STATE_BYTES
+    if (firstPieceOf(layer, position) == piece) memory.copy(state, next, (<usize>(L.STATE_HEAD + width)) << 2)
+    else merge(state, next, width)
   }
 }
 
@@ -296,37 +337,36 @@ function stateBytes(headDim: i32): usize {
   return (<usize>(L.STATE_HEAD + padded(headDim))) << 2
 }
 
-/** One piece of row 0 for one tile of queries → MODEL_PARTIALS (heads, pieces, state). */
-export function attendPiece(model: usize, layer: usize, kv: i32, tile: i32, piece: i32, scratch: usize): void {
+/** The `index`-th of `pieces` pieces, from piece `from` on, of row 0 for one tile of queries → MODEL_PARTIALS (heads, pieces, state). */
+export function attendPiece(t: Thread, layer: usize, kv: i32, tile: i32, from: i32, index: i32, pieces: i32): void {
+  const model = t.model
   const group = groupOf(model)
   const bytes = stateBytes(i32At(model, L.MODEL_HEAD_DIM))
-  const pieces = piecesOf(positionOf(model, 0))
   const first = tile * L.QUERY_TILE
   const queries = min(group - first, L.QUERY_TILE)
-  const q = scratch + L.SCRATCH_QUERIES
-  const states = scratch + L.SCRATCH_STATES
+  const q = t.scratch + L.SCRATCH_QUERIES
+  const states = t.scratch + L.SCRATCH_STATES
   gatherQueries(model, kv, first, queries, q)
-  pieceStates(model, layer, kv, first, queries, piece, q, 0, states, scratch)
-  for (let t = 0; t < queries; t++) {
-    const to = pointerAt(model, L.MODEL_PARTIALS) + <usize>((kv * group + first + t) * pieces + piece) * bytes
-    memory.copy(to, states + <usize>t * L.MAX_STATE_BYTES, bytes)
+  pieceStates(model, layer, kv, first, queries, from + index, q, 0, states, t.scratch)
+  for (let i = 0; i < queries; i++) {
+    const to = pointerAt(model, L.MODEL_PARTIALS) + <usize>((kv * group + first + i) * pieces + index) * bytes
+    memory.copy(to, states + <usize>i * L.MAX_STATE_BYTES, bytes)
   }
 }
 
 /** Merges the pieces of one query head of row 0, in order, into its first. */
-export function mergePieces(model: usize, head: i32): void {
+export function mergePieces(model: usize, head: i32, pieces: i32): void {
   const headDim = i32At(model, L.MODEL_HEAD_DIM)
   const bytes = stateBytes(headDim)
-  const pieces = piecesOf(positionOf(model, 0))
   const state = pointerAt(model, L.MODEL_PARTIALS) + <usize>(head * pieces) * bytes
   for (let piece = 1; piece < pieces; piece++) merge(state, state + <usize>piece * bytes, padded(headDim))
 }
 
 /** Row 0's attention from its merged states → f32 [heads · headDim] at out. */
-export function finishPieces(model: usize, out: usize): void {
+export function finishPieces(model: usize, pieces: i32, out: usize): void {
   const headDim = i32At(model, L.MODEL_HEAD_DIM)
   const heads = i32At(model, L.MODEL_HEADS)
-  const bytes = stateBytes(headDim) * piecesOf(positionOf(model, 0))
+  const bytes = stateBytes(headDim) * pieces
   let state = pointerAt(model, L.MODEL_PARTIALS)
   for (let h = 0; h < heads; h++, state += bytes) finish(state, headDim, f32Of(out, h * headDim))
 }

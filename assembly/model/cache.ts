@@ -37,11 +37,10 @@ function headOf(model: usize, cache: usize, bytes: usize, row: i32, position: i3
   return cache + (pageOf(model, row, position) * <usize>i32At(model, L.MODEL_KV_HEADS) + kv) * bytes
 }
 
-/** Where dimension 0 of row `row`'s key stands for kv head `kv`; in a quantized cache, where its f32 wait for `putBlock`. */
+/** Where dimension 0 of row `row`'s key stands for kv head `kv`, in a cache of floats. */
 export function keyOf(model: usize, layer: usize, row: i32, kv: i32): usize {
   const headDim = i32At(model, L.MODEL_HEAD_DIM)
   const kind = i32At(model, L.MODEL_KV_TYPE)
-  if (kind == L.KV_Q8_0) return waitingOf(model, L.MODEL_KB, row, kv)
   const position = i32Of(pointerAt(model, L.MODEL_POSITIONS), row)
   const slot = position % L.PAGE
   const cache = headOf(model, pointerAt(layer, L.LAYER_K_CACHE), kHeadBytes(headDim, kind), row, position, kv)
@@ -52,43 +51,34 @@ export function keyOf(model: usize, layer: usize, row: i32, kv: i32): usize {
 export function valueOf(model: usize, layer: usize, row: i32, kv: i32): usize {
   const headDim = i32At(model, L.MODEL_HEAD_DIM)
   const kind = i32At(model, L.MODEL_KV_TYPE)
-  if (kind == L.KV_Q8_0) return waitingOf(model, L.MODEL_VB, row, kv)
   const position = i32Of(pointerAt(model, L.MODEL_POSITIONS), row)
   const cache = headOf(model, pointerAt(layer, L.LAYER_V_CACHE), vHeadBytes(headDim, kind), row, position, kv)
   return cache + ((<usize>((position % L.PAGE) * 8)) << (kind == L.KV_F16 ? 1 : 2))
 }
 
-function waitingOf(model: usize, field: usize, row: i32, kv: i32): usize {
-  const headDim = i32At(model, L.MODEL_HEAD_DIM)
-  return f32Of(pointerAt(model, field), (row * i32At(model, L.MODEL_KV_HEADS) + kv) * headDim)
-}
-
 /** Stores dimensions d and d + 1 (d even) of a key at `key`. */
 @inline
 export function putKey(kind: i32, key: usize, d: i32, a: f32, b: f32): void {
-  const each = kind == L.KV_Q8_0 ? 1 : 8
-  put(key, d * each, kind == L.KV_F16, a)
-  put(key, (d + 1) * each, kind == L.KV_F16, b)
+  put(key, d * 8, kind == L.KV_F16, a)
+  put(key, (d + 1) * 8, kind == L.KV_F16, b)
 }
 
 /** Stores dimensions d and d + 1 (d even) of a value at `value`. */
 @inline
 export function putValue(kind: i32, value: usize, d: i32, a: f32, b: f32): void {
-  const index = kind == L.KV_Q8_0 ? d : (d >> 3) * (L.PAGE * 8) + (d & 7)
+  const index = (d >> 3) * (L.PAGE * 8) + (d & 7)
   put(value, index, kind == L.KV_F16, a)
   put(value, index + 1, kind == L.KV_F16, b)
 }
 
-/** Quantizes 32 dimensions, from kv row `first` on, of row `row`'s key (or value) into a q8_0 cache. */
-export function putBlock(model: usize, layer: usize, row: i32, first: i32, isKey: bool): void {
+/** Quantizes x f32[32], dimensions d… of row `row`'s key (or value) of kv head `kv`, into a q8_0 cache. */
+export function putBlock(model: usize, layer: usize, row: i32, kv: i32, d: i32, x: usize, isKey: bool): void {
   const headDim = i32At(model, L.MODEL_HEAD_DIM)
-  const width = i32At(model, L.MODEL_KV_HEADS) * headDim
   const position = i32Of(pointerAt(model, L.MODEL_POSITIONS), row)
   const slot = <usize>(position % L.PAGE)
-  const block = <usize>((first % headDim) >> 5)
-  const x = f32Of(pointerAt(model, isKey ? L.MODEL_KB : L.MODEL_VB), row * width + first)
+  const block = <usize>(d >> 5)
   const cache = pointerAt(layer, isKey ? L.LAYER_K_CACHE : L.LAYER_V_CACHE)
-  const head = headOf(model, cache, headBytes(headDim), row, position, first / headDim)
+  const head = headOf(model, cache, headBytes(headDim), row, position, kv)
   if (isKey) {
     const at = head + ((slot >> 3) * <usize>(headDim >> 5) + block) * K_BLOCK + (slot & 7) * 4
     store<f32>(at + K_D, quantize32(x, at, 32, 64))

@@ -10,19 +10,26 @@
 // A part is computed as a batch of its own, so no result depends on which other tokens are there.
 import * as L from '../layout'
 import { barrier } from './barrier'
-import { gateAndUpUnits, multiply, runOf } from './ffn'
-import { f32Of, i32At, pointerAt } from './fields'
-import { STORE, arrange, arrangedQ8, groupsOf, linear, tileOf, tilesOf, unitsOf, weightBytes } from './linear'
-import { exp_scalar } from './math'
+import { activate, activateUnits, multiply, runOf, widthOf } from './ffn'
+import { f32At, f32Of, i32At, pointerAt } from './fields'
+import { arrange, arrangedQ8, groupsOf, linear, tileOf, tilesOf, unitsOf, weightBytes } from './linear'
+import { exp_scalar, sigmoid } from './math'
+import { addScaled } from './norm'
+import { Thread } from './thread'
 import { chunksOf, claim, share } from './work'
 
 /**
- * The `used` likeliest of `count` experts by their logits, of equals the first → routes, likeliest first. Weights: softmax,
- * divided by the sum of those chosen; the softmax's own divisor cancels out. What was chosen is taken from the logits.
+ * The `used` likeliest of `count` experts by their logits, of equals the first → routes, likeliest first. Weights: softmax over
+ * all experts; where `normalized`, over those chosen. Times `scale`. What was chosen is taken from the logits.
  */
-function choose(logits: usize, count: i32, used: i32, routes: usize): void {
+function choose(logits: usize, count: i32, used: i32, normalized: bool, scale: f32, routes: usize): void {
   let most: f32 = 0
   let sum: f32 = 0
+  if (!normalized) {
+    most = load<f32>(logits)
+    for (let e = 1; e < count; e++) most = max(most, load<f32>(f32Of(logits, e)))
+    for (let e = 0; e < count; e++) sum += exp_scalar(load<f32>(f32Of(logits, e)) - most)
+  }
   for (let j = 0; j < used; j++) {
     let best = 0
     for (let e = 1; e < count; e++) {
@@ -30,16 +37,16 @@ function choose(logits: usize, count: i32, used: i32, routes: usize): void {
     }
     const logit = load<f32>(f32Of(logits, best))
     store<f32>(f32Of(logits, best), -Infinity)
-    if (j == 0) most = logit
+    if (normalized && j == 0) most = logit
     const weight = exp_scalar(logit - most)
-    sum += weight
+    if (normalized) sum += weight
     store<i32>(routes + <usize>j * L.ROUTE_BYTES, best, L.ROUTE_SLOT)
     store<i32>(routes + <usize>j * L.ROUTE_BYTES, best, L.ROUTE_EXPERT)
     store<f32>(routes + <usize>j * L.ROUTE_BYTES, weight, L.ROUTE_WEIGHT)
   }
   for (let j = 0; j < used; j++) {
     const route = routes + <usize>j * L.ROUTE_BYTES
-    store<f32>(route, load<f32>(route, L.ROUTE_WEIGHT) / sum, L.ROUTE_WEIGHT)
+    store<f32>(route, (load<f32>(route, L.ROUTE_WEIGHT) / sum) * scale, L.ROUTE_WEIGHT)
   }
 }
 
@@ -49,9 +56,11 @@ function sortByExpert(model: usize, layer: usize, n: i32): void {
   const used = i32At(model, L.MODEL_EXPERTS_USED)
   const routes = pointerAt(model, L.MODEL_ROUTES)
   const end = routes + <usize>(n * used) * L.ROUTE_BYTES
+  const normalized = (i32At(model, L.MODEL_GATING) & L.GATING_NORMALIZED) != 0
+  const scale = f32At(model, L.MODEL_EXPERT_SCALE)
   for (let i = 0; i < n; i++) {
     const logits = f32Of(pointerAt(model, L.MODEL_ROUTER), i * count)
-    choose(logits, count, used, routes + <usize>(i * used) * L.ROUTE_BYTES)
+    choose(logits, count, used, normalized, scale, routes + <usize>(i * used) * L.ROUTE_BYTES)
   }
   let part = pointerAt(model, L.MODEL_PARTS)
   let slot = 0
@@ -63,7 +72,7 @@ function sortByExpert(model: usize, layer: usize, n: i32): void {
       if (load<i32>(route, L.ROUTE_SLOT) == e) store<i32>(route, ~slot++, L.ROUTE_SLOT)
     }
     if (slot == first) continue
-    store<u32>(part, <u32>(pointerAt(layer, L.LAYER_EXPERTS) + <usize>e * L.EXPERT_BYTES), L.PART_EXPERT)
+    store<u32>(part, <u32>(pointerAt(layer, L.LAYER_EXPERTS) + <usize>e * L.FFN_BYTES), L.PART_EXPERT)
     store<i32>(part, slot - first, L.PART_TOKENS)
     store<i32>(part, first, L.PART_SLOT)
     store<i32>(part, tiled, L.PART_TILED)
@@ -91,17 +100,19 @@ function weightOf(model: usize, token: i32, j: i32): f32 {
 }
 
 /** Copies the normed rows of a prompt to their slots, and arranges each part. False: poisoned. */
-function fillSlots(model: usize, layer: usize, n: i32, thread: i32, threads: i32): bool {
-  const control = pointerAt(model, L.MODEL_CONTROL)
+function fillSlots(t: Thread, layer: usize): bool {
+  const model = t.model
   const dim = i32At(model, L.MODEL_DIM)
   const used = i32At(model, L.MODEL_EXPERTS_USED)
-  const norm = pointerAt(model, L.MODEL_NORM)
+  const normed = pointerAt(model, L.MODEL_NORMED)
   const slots = pointerAt(model, L.MODEL_SLOTS)
-  const end = share(n, thread + 1, threads)
-  for (let i = share(n, thread, threads); i < end; i++) {
-    for (let j = 0; j < used; j++) memory.copy(f32Of(slots, slotOf(model, i, j) * dim), f32Of(norm, i * dim), dim << 2)
+  const end = share(t.n, t.index + 1, t.count)
+  for (let i = share(t.n, t.index, t.count); i < end; i++) {
+    for (let j = 0; j < used; j++) {
+      memory.copy(f32Of(slots, slotOf(model, i, j) * dim), f32Of(normed, i * dim), dim << 2)
+    }
   }
-  if (!barrier(control, threads)) return false
+  if (!barrier(t.control, t.count)) return false
   const forms = i32At(layer, L.LAYER_FORMS_FFN)
   const parts = i32At(model, L.MODEL_PARTS_USED)
   let index = 0
@@ -113,85 +124,83 @@ function fillSlots(model: usize, layer: usize, n: i32, thread: i32, threads: i32
     const q8 = arrangedQ8(pointerAt(model, L.MODEL_ACTS), dim, tiled)
     const f32s = f32Of(pointerAt(model, L.MODEL_ACTS_F32), tiled * dim)
     for (let tile = 0; tile < tilesOf(count); tile++) {
-      if (index++ % threads == thread) arrange(x, dim, count, tile, 0, dim, forms, q8, f32s)
+      if (index++ % t.count == t.index) arrange(x, dim, count, tile, 0, dim, forms, q8, f32s)
     }
   }
-  return barrier(control, threads)
+  return barrier(t.control, t.count)
 }
 
-/** silu(gate x) · up x of every part. `q8`, `f32s`: of a single token, which all its experts read. */
-function gatesAndUps(
-  model: usize,
-  layer: usize,
-  n: i32,
-  q8: usize,
-  f32s: usize,
-  thread: i32,
-  threads: i32,
-  scratch: usize,
-): void {
-  const control = pointerAt(model, L.MODEL_CONTROL)
+/** act(gate x) · up x of every part. */
+function activateParts(t: Thread, layer: usize): void {
+  const model = t.model
   const dim = i32At(model, L.MODEL_DIM)
-  const ffn = i32At(model, L.MODEL_FFN)
   const forms = i32At(layer, L.LAYER_FORMS_DOWN)
   const parts = i32At(model, L.MODEL_PARTS_USED)
   const first = pointerAt(partOf(model, 0), L.PART_EXPERT)
-  const units = unitsOf(first + L.EXPERT_GATE)
-  const bytes = <i64>parts * (weightBytes(first + L.EXPERT_GATE) + weightBytes(first + L.EXPERT_UP))
+  const width = widthOf(first)
+  const units = unitsOf(first + L.FFN_UP)
+  const bytes = <i64>parts * (weightBytes(first + L.FFN_GATE) + weightBytes(first + L.FFN_UP))
   const all = parts * units
-  const chunks = chunksOf(all, bytes, threads)
-  for (let c = claim(control, thread, threads, chunks); c >= 0; c = claim(control, thread, threads, chunks)) {
+  const chunks = chunksOf(all, bytes, t.count)
+  // All experts of a single token read the same.
+  let q8 = t.q8
+  let f32s = t.f32s
+  for (let c = claim(t.control, t.index, t.count, chunks); c >= 0; c = claim(t.control, t.index, t.count, chunks)) {
     const end = share(all, c + 1, chunks)
     for (let i = share(all, c, chunks); i < end; ) {
       const part = partOf(model, i / units)
-      const expert = pointerAt(part, L.PART_EXPERT)
       const count = i32At(part, L.PART_TOKENS)
       const slot = i32At(part, L.PART_SLOT)
       const tiled = i32At(part, L.PART_TILED)
-      if (n > 1) {
+      if (t.n > 1) {
         q8 = arrangedQ8(pointerAt(model, L.MODEL_ACTS), dim, tiled)
         if (count == 1) f32s = f32Of(pointerAt(model, L.MODEL_SLOTS), slot * dim)
         else f32s = f32Of(pointerAt(model, L.MODEL_ACTS_F32), tiled * dim)
       }
-      const h = f32Of(pointerAt(model, L.MODEL_H), slot * ffn)
-      const hq8 = arrangedQ8(pointerAt(model, L.MODEL_H_ACTS), ffn, tiled)
-      const hf32 = f32Of(pointerAt(model, L.MODEL_H_ACTS_F32), tiled * ffn)
-      const gate = expert + L.EXPERT_GATE
+      const h = f32Of(pointerAt(model, L.MODEL_H), slot * width)
+      const hq8 = arrangedQ8(pointerAt(model, L.MODEL_H_ACTS), width, tiled)
+      const hf32 = f32Of(pointerAt(model, L.MODEL_H_ACTS_F32), tiled * width)
       const unit = i % units
       const to = min(min(unit + runOf(count), units), unit + end - i)
-      gateAndUpUnits(gate, expert + L.EXPERT_UP, unit, to, count, q8, f32s, ffn, h, forms, hq8, hf32, scratch)
+      activateUnits(t, pointerAt(part, L.PART_EXPERT), unit, to, count, q8, f32s, h, forms, hq8, hf32)
       i += to - unit
     }
   }
 }
 
-/** x += the weighted sum of what a token's experts gave, likeliest first; columns [from, to). */
-function addWeighted(model: usize, n: i32, from: i32, to: i32): void {
+/**
+ * The weighted sum of what a token's experts gave, likeliest first, columns [from, to): x += scale · sum, or where a post norm
+ * follows → MODEL_POST.
+ */
+function addWeighted(t: Thread, stored: bool, from: i32, to: i32): void {
+  const model = t.model
   const dim = i32At(model, L.MODEL_DIM)
   const used = i32At(model, L.MODEL_EXPERTS_USED)
   const slots = pointerAt(model, L.MODEL_SLOTS)
-  for (let i = 0; i < n; i++) {
-    const x = f32Of(pointerAt(model, L.MODEL_X), i * dim)
+  for (let i = 0; i < t.n; i++) {
+    const x = f32Of(pointerAt(model, stored ? L.MODEL_POST : L.MODEL_X), i * dim)
     for (let c = from; c < to; c++) {
       let sum: f32 = 0
       for (let j = 0; j < used; j++) {
         sum += weightOf(model, i, j) * load<f32>(f32Of(slots, slotOf(model, i, j) * dim + c))
       }
-      store<f32>(f32Of(x, c), load<f32>(f32Of(x, c)) + sum)
+      store<f32>(f32Of(x, c), stored ? sum : load<f32>(f32Of(x, c)) + sum * t.residualScale)
     }
   }
 }
 
 /** W_down of every part → slots, chunks of rows at a time; each chunk joins x at once. */
-function downs(model: usize, n: i32, thread: i32, threads: i32, scratch: usize): void {
-  const control = pointerAt(model, L.MODEL_CONTROL)
+function downs(t: Thread, layer: usize): void {
+  const model = t.model
   const dim = i32At(model, L.MODEL_DIM)
-  const ffn = i32At(model, L.MODEL_FFN)
   const parts = i32At(model, L.MODEL_PARTS_USED)
-  const first = pointerAt(partOf(model, 0), L.PART_EXPERT) + L.EXPERT_DOWN
+  const expert = pointerAt(partOf(model, 0), L.PART_EXPERT)
+  const width = widthOf(expert)
+  const first = expert + L.FFN_DOWN
   const groups = groupsOf(first)
-  const chunks = chunksOf(groups, <i64>parts * weightBytes(first), threads)
-  for (let c = claim(control, thread, threads, chunks); c >= 0; c = claim(control, thread, threads, chunks)) {
+  const chunks = chunksOf(groups, <i64>parts * weightBytes(first), t.count)
+  const stored = pointerAt(layer, L.LAYER_FFN_POST_NORM) != 0
+  for (let c = claim(t.control, t.index, t.count, chunks); c >= 0; c = claim(t.control, t.index, t.count, chunks)) {
     const from = share(groups, c, chunks)
     const to = share(groups, c + 1, chunks)
     for (let p = 0; p < parts; p++) {
@@ -199,40 +208,57 @@ function downs(model: usize, n: i32, thread: i32, threads: i32, scratch: usize):
       const count = i32At(part, L.PART_TOKENS)
       const slot = i32At(part, L.PART_SLOT)
       const tiled = i32At(part, L.PART_TILED)
-      const hq8 = arrangedQ8(pointerAt(model, L.MODEL_H_ACTS), ffn, tiled)
-      let h = f32Of(pointerAt(model, L.MODEL_H), slot * ffn)
-      if (count > 1) h = f32Of(pointerAt(model, L.MODEL_H_ACTS_F32), tiled * ffn)
+      const hq8 = arrangedQ8(pointerAt(model, L.MODEL_H_ACTS), width, tiled)
+      let h = f32Of(pointerAt(model, L.MODEL_H), slot * width)
+      if (count > 1) h = f32Of(pointerAt(model, L.MODEL_H_ACTS_F32), tiled * width)
       const y = f32Of(pointerAt(model, L.MODEL_SLOTS), slot * dim)
-      linear(pointerAt(part, L.PART_EXPERT) + L.EXPERT_DOWN, from, to, count, hq8, h, STORE, y, dim, scratch)
+      linear(t, pointerAt(part, L.PART_EXPERT) + L.FFN_DOWN, from, to, count, hq8, h, L.STORE, y, dim)
     }
-    addWeighted(model, n, from * L.GROUP_ROWS, min(to * L.GROUP_ROWS, dim))
+    addWeighted(t, stored, from * L.GROUP_ROWS, min(to * L.GROUP_ROWS, dim))
   }
 }
 
 /**
- * x += Σ weight · W_down(silu(W_gate · norm x) · (W_up · norm x)) over each token's experts. `q8`, `f32s`: norm x, arranged.
- * False: poisoned. The caller's barrier ends the last stage.
+ * x += scale · Σ weight · W_down(act(W_gate · norm x) · (W_up · norm x)) over each token's experts; or where a post norm follows,
+ * the sum → MODEL_POST. False: poisoned.
  */
-export function experts(
-  model: usize,
-  layer: usize,
-  n: i32,
-  q8: usize,
-  f32s: usize,
-  thread: i32,
-  threads: i32,
-  scratch: usize,
-): bool {
-  const control = pointerAt(model, L.MODEL_CONTROL)
-  const logits = pointerAt(model, L.MODEL_ROUTER)
-  const count = i32At(model, L.MODEL_EXPERTS)
-  multiply(model, layer + L.LAYER_ROUTER, n, q8, f32s, STORE, logits, count, thread, threads, scratch)
-  if (!barrier(control, threads)) return false
-  if (thread == 0) sortByExpert(model, layer, n)
-  if (!barrier(control, threads)) return false
-  if (n > 1 && !fillSlots(model, layer, n, thread, threads)) return false
-  gatesAndUps(model, layer, n, q8, f32s, thread, threads, scratch)
-  if (!barrier(control, threads)) return false
-  downs(model, n, thread, threads, scratch)
-  return true
+export function experts(t: Thread, layer: usize): bool {
+  const logits = pointerAt(t.model, L.MODEL_ROUTER)
+  const count = i32At(t.model, L.MODEL_EXPERTS)
+  multiply(t, layer + L.LAYER_FFN_GATE_INP, t.q8, t.f32s, L.STORE, logits, count)
+  if (!barrier(t.control, t.count)) return false
+  if (t.index == 0) sortByExpert(t.model, layer, t.n)
+  if (!barrier(t.control, t.count)) return false
+  if (t.n > 1 && !fillSlots(t, layer)) return false
+  activateParts(t, layer)
+  if (!barrier(t.control, t.count)) return false
+  downs(t, layer)
+  return barrier(t.control, t.count)
+}
+
+/** x += scale · sigmoid(w · norm x) · FFN(norm x), for the FFN that every token takes; without w, × 1. False: poisoned. */
+export function sharedExpert(t: Thread, layer: usize): bool {
+  const model = t.model
+  const dim = i32At(model, L.MODEL_DIM)
+  const ffn = pointerAt(layer, L.LAYER_SHARED)
+  const gate = layer + L.LAYER_FFN_GATE_INP_SHEXP
+  const gates = pointerAt(model, L.MODEL_SHARED_GATES)
+  const gated = i32At(gate, L.TENSOR_ROWS) > 0
+  if (gated) {
+    multiply(t, gate, t.q8, t.f32s, L.STORE, gates, 1)
+    if (!barrier(t.control, t.count)) return false
+  }
+  const own = pointerAt(model, L.MODEL_H_SHARED)
+  activate(t, ffn, own, i32At(layer, L.LAYER_FORMS_SHARED_DOWN))
+  if (!barrier(t.control, t.count)) return false
+  const h = t.n == 1 ? own : pointerAt(model, L.MODEL_H_ACTS_F32)
+  const y = pointerAt(model, L.MODEL_POST)
+  multiply(t, ffn + L.FFN_DOWN, pointerAt(model, L.MODEL_H_ACTS), h, L.STORE, y, dim)
+  if (!barrier(t.control, t.count)) return false
+  const end = share(t.n, t.index + 1, t.count)
+  for (let i = share(t.n, t.index, t.count); i < end; i++) {
+    const weight: f32 = gated ? sigmoid(load<f32>(f32Of(gates, i))) : 1
+    addScaled(f32Of(pointerAt(model, L.MODEL_X), i * dim), f32Of(y, i * dim), weight * t.residualScale, dim)
+  }
+  return barrier(t.control, t.count)
 }

@@ -13,12 +13,8 @@ import {
   unpack,
 } from '../kernels/dispatch'
 import { UNIT, panelAt, panelBytesAt } from '../panels'
-import { swiglu_scalar, swiglu_simd } from './math'
-
-// What becomes of a result: stored, added to what is there (residual), or silu(there) · result.
-export const STORE = 0
-export const ADD = 1
-export const SWIGLU = 2
+import { activate_scalar, activate_simd } from './math'
+import { Thread } from './thread'
 
 @inline
 export function groupsOf(tensor: usize): i32 {
@@ -39,7 +35,7 @@ export function weightBytes(tensor: usize): i64 {
 
 /** Bytes of a group's results of one token. */
 @inline
-export const RESULT_BYTES: usize = L.GROUP_ROWS * 4
+const RESULT_BYTES: usize = L.GROUP_ROWS * 4
 
 /** Tokens a tile: 1 for a single token (then f32 activations are used as they are), else TILE. */
 @inline
@@ -98,66 +94,70 @@ export function arrange(
   }
 }
 
-/** A whole group's eight results of one token → y, rows `first`… of the matrix. */
+/**
+ * A whole group's eight results of one token → y, rows `first`… of the matrix. `mode`: stored, added to what is there times
+ * `scale`, or what the activation makes of them, with what is there as the gate.
+ */
 @inline
-function epilogue8(result: usize, bias: usize, mode: i32, y: usize): void {
+function epilogue8(result: usize, bias: usize, mode: i32, scale: f32, y: usize): void {
   let r0 = v128.load(result)
   let r1 = v128.load(result, 16)
   if (bias) {
     r0 = f32x4.add(r0, v128.load(bias))
     r1 = f32x4.add(r1, v128.load(bias, 16))
   }
-  if (mode == SWIGLU) return swiglu_simd(y, r0, r1)
-  if (mode == ADD) {
-    r0 = f32x4.add(v128.load(y), r0)
-    r1 = f32x4.add(v128.load(y, 16), r1)
+  if (mode >= L.ACTIVATION_SWIGLU) return activate_simd(mode, y, r0, r1)
+  if (mode == L.ADD) {
+    const scales = f32x4.splat(scale)
+    r0 = f32x4.add(v128.load(y), f32x4.mul(r0, scales))
+    r1 = f32x4.add(v128.load(y, 16), f32x4.mul(r1, scales))
   }
   v128.store(y, r0)
   v128.store(y, r1, 16)
 }
 
 /** The same for the first `count` rows, one by one: the last group of a matrix, and the scalar build. */
-function epilogueTail(result: usize, bias: usize, mode: i32, y: usize, count: i32): void {
+function epilogueTail(result: usize, bias: usize, mode: i32, scale: f32, y: usize, count: i32): void {
   for (let i: usize = 0; i < (<usize>count) << 2; i += 4) {
     let r = load<f32>(result + i)
     if (bias) r += load<f32>(bias + i)
-    if (mode == SWIGLU) r = swiglu_scalar(load<f32>(y + i), r)
-    else if (mode == ADD) r = load<f32>(y + i) + r
+    if (mode >= L.ACTIVATION_SWIGLU) r = activate_scalar(mode, load<f32>(y + i), r)
+    else if (mode == L.ADD) r = load<f32>(y + i) + r * scale
     store<f32>(y + i, r)
   }
 }
 
 /** Results of one token for a group whose first row is `first` → y, the token's row. */
 @inline
-function epilogue(result: usize, first: i32, rows: i32, bias: usize, mode: i32, y: usize): void {
+function epilogue(result: usize, first: i32, rows: i32, bias: usize, mode: i32, scale: f32, y: usize): void {
   y += (<usize>first) << 2
   if (bias) bias += (<usize>first) << 2
   const count = rows - first
-  if (ASC_FEATURE_SIMD && count >= L.GROUP_ROWS) epilogue8(result, bias, mode, y)
-  else epilogueTail(result, bias, mode, y, min(count, L.GROUP_ROWS))
+  if (ASC_FEATURE_SIMD && count >= L.GROUP_ROWS) epilogue8(result, bias, mode, scale, y)
+  else epilogueTail(result, bias, mode, scale, y, min(count, L.GROUP_ROWS))
 }
 
 /** Groups from g on, before `to`, that `multiplyGroups` takes at once: the rest of a unit, or one. */
 @inline
-export function groupsAtOnce(type: i32, n: i32, g: i32, to: i32): i32 {
+function groupsAtOnce(type: i32, n: i32, g: i32, to: i32): i32 {
   return readsPacked(type, n) ? min(to, (g & -UNIT) + UNIT) : g + 1
 }
 
 /** Of n tokens in all, those that it takes at once. */
 @inline
-export function tokensAtOnce(type: i32, n: i32): i32 {
+function tokensAtOnce(type: i32, n: i32): i32 {
   return n == 1 ? 1 : readsPacked(type, n) ? FEW_TOKENS : L.TILE
 }
 
 /** `count` of n tokens, up to whole tiles: so many have a place in the results of each group. */
 @inline
-export function placesOf(n: i32, count: i32): i32 {
+function placesOf(n: i32, count: i32): i32 {
   const tile = tileOf(n)
   return (count + tile - 1) & -tile
 }
 
 /** Gets group g ready for `multiplyGroups`: unpacked where several tokens share it. Returns it. */
-export function readyGroup(tensor: usize, type: i32, g: i32, n: i32, scratch: usize): usize {
+function readyGroup(tensor: usize, type: i32, g: i32, n: i32, scratch: usize): usize {
   if (readsPacked(type, n)) return 0
   if (type == L.TYPE_F32) return panelAt(tensor, g, 0)
   const columns = load<i32>(tensor, L.TENSOR_COLUMNS)
@@ -179,7 +179,7 @@ function clear(at: usize): void {
 }
 
 /** Groups [g, end) · `count` of n tokens → f32 [end − g, placesOf(n, count), 8] at results. */
-export function multiplyGroups(
+function multiplyGroups(
   tensor: usize,
   type: i32,
   ready: usize,
@@ -218,9 +218,11 @@ export function multiplyGroups(
 }
 
 /**
- * Rows of groups [from, to) for n tokens. `q8`, `f32s`: arranged activations. y f32 rows of `stride` floats each.
+ * Rows of groups [from, to) for n tokens. `q8`, `f32s`: arranged activations. `mode`: STORE, ADD or an ACTIVATION_.
+ * y f32 rows of `stride` floats each.
  */
 export function linear(
+  t: Thread,
   tensor: usize,
   from: i32,
   to: i32,
@@ -230,12 +232,13 @@ export function linear(
   mode: i32,
   y: usize,
   stride: i32,
-  scratch: usize,
 ): void {
   const type = typeFor(load<i32>(tensor, L.TENSOR_TYPE), n)
   const rows = load<i32>(tensor, L.TENSOR_ROWS)
   const bias = <usize>load<u32>(tensor, L.TENSOR_BIAS)
   const acts = readsF32(type) ? f32s : q8
+  const scratch = t.scratch
+  const scale = t.residualScale
   const results = scratch + L.SCRATCH_RESULTS
   const step = tokensAtOnce(type, n)
   const stepBytes = tileBytes(type, load<i32>(tensor, L.TENSOR_COLUMNS), step)
@@ -250,7 +253,7 @@ export function linear(
       for (let h = g; h < end; h++, result += <usize>placesOf(n, count) * RESULT_BYTES) {
         for (let i = 0; i < count; i++) {
           const to = y + ((<usize>(first + i) * stride) << 2)
-          epilogue(result + <usize>i * RESULT_BYTES, h * L.GROUP_ROWS, rows, bias, mode, to)
+          epilogue(result + <usize>i * RESULT_BYTES, h * L.GROUP_ROWS, rows, bias, mode, scale, to)
         }
       }
     }

@@ -1,3 +1,4 @@
+import * as L from '../layout'
 import { heldFloats, heldWords } from '../quant/hoisted'
 
 // exp, sin and cos of our own: the host's differ between engines. Scalar and SIMD forms perform the same operations.
@@ -72,14 +73,36 @@ function exp_with(
   return f32x4.mul(p, i32x4.shl(i32x4.add(rounded, bias), 23))
 }
 
-/** silu(g) · u (SwiGLU: Shazeer 2020), silu(g) = g / (1 + exp(−g)). */
-export function swiglu_scalar(g: f32, u: f32): f32 {
-  return (g / (1 + exp_scalar(-g))) * u
+// GELU by the approximation of Hendrycks and Gimelshein 2016, x / 2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))), which is
+// x / (1 + exp(−2 √(2/π) · (x + 0.044715 x³))).
+@inline
+const GELU_LINEAR: f32 = -1.59576912 // −2 √(2/π)
+@inline
+const GELU_CUBIC: f32 = -0.0713548163 // −2 √(2/π) · 0.044715
+
+/**
+ * SwiGLU: silu(g) · u, silu(g) = g / (1 + exp(−g)); GeGLU: gelu(g) · u (Shazeer 2020); ReLU²: max(u, 0)² (So et al. 2021), which
+ * has no gate.
+ */
+export function activate_scalar(activation: i32, g: f32, u: f32): f32 {
+  if (activation == L.ACTIVATION_RELU2) {
+    u = u < 0 ? 0 : u
+    return u * u
+  }
+  const inner = activation == L.ACTIVATION_GEGLU ? g * (GELU_LINEAR + GELU_CUBIC * (g * g)) : -g
+  return (g / (1 + exp_scalar(inner))) * u
 }
 
-/** The same for eight: g f32[8] at g → silu(g) · (u0, u1) in place. */
-@inline
-export function swiglu_simd(g: usize, u0: v128, u1: v128): void {
+/** The same for eight: the gate f32[8] at g → the activation of it and (u0, u1), in place. */
+export function activate_simd(activation: i32, g: usize, u0: v128, u1: v128): void {
+  if (activation == L.ACTIVATION_RELU2) {
+    const zero = f32x4.splat(0)
+    u0 = f32x4.pmax(u0, zero)
+    u1 = f32x4.pmax(u1, zero)
+    v128.store(g, f32x4.mul(u0, u0))
+    v128.store(g, f32x4.mul(u1, u1), 16)
+    return
+  }
   const least = heldFloats(EXP_MIN)
   const most = heldFloats(EXP_MAX)
   const log2e = heldFloats(LOG2E)
@@ -96,18 +119,64 @@ export function swiglu_simd(g: usize, u0: v128, u1: v128): void {
   const bias = heldWords(127)
   const g0 = v128.load(g)
   const g1 = v128.load(g, 16)
-  const e0 = exp_with(f32x4.neg(g0), least, most, log2e, rounder, high, low, c7, c6, c5, c4, c3, c2, one, bias)
-  const e1 = exp_with(f32x4.neg(g1), least, most, log2e, rounder, high, low, c7, c6, c5, c4, c3, c2, one, bias)
+  let i0 = f32x4.neg(g0)
+  let i1 = f32x4.neg(g1)
+  if (activation == L.ACTIVATION_GEGLU) {
+    const linear = f32x4.splat(GELU_LINEAR)
+    const cubic = f32x4.splat(GELU_CUBIC)
+    i0 = f32x4.mul(g0, f32x4.add(linear, f32x4.mul(cubic, f32x4.mul(g0, g0))))
+    i1 = f32x4.mul(g1, f32x4.add(linear, f32x4.mul(cubic, f32x4.mul(g1, g1))))
+  }
+  const e0 = exp_with(i0, least, most, log2e, rounder, high, low, c7, c6, c5, c4, c3, c2, one, bias)
+  const e1 = exp_with(i1, least, most, log2e, rounder, high, low, c7, c6, c5, c4, c3, c2, one, bias)
   v128.store(g, f32x4.mul(f32x4.div(g0, f32x4.add(one, e0)), u0))
   v128.store(g, f32x4.mul(f32x4.div(g1, f32x4.add(one, e1)), u1), 16)
 }
 
+/** 1 / (1 + exp(−x)). */
+export function sigmoid(x: f32): f32 {
+  return 1 / (1 + exp_scalar(-x))
+}
+
+/** x f32[n] → cap · tanh(x / cap) in place; tanh(y) = 1 − 2 / (exp(2y) + 1). */
+export function softcap(x: usize, n: i32, cap: f32): void {
+  const twice: f32 = <f32>2 / cap
+  let p = x
+  if (ASC_FEATURE_SIMD) {
+    const two = f32x4.splat(2)
+    const caps = f32x4.splat(cap)
+    const scale = f32x4.splat(twice)
+    const least = heldFloats(EXP_MIN)
+    const most = heldFloats(EXP_MAX)
+    const log2e = heldFloats(LOG2E)
+    const rounder = heldFloats(ROUNDER)
+    const high = heldFloats(LN2_HIGH)
+    const low = heldFloats(LN2_LOW)
+    const c7 = heldFloats(<f32>(1.0 / 5040))
+    const c6 = heldFloats(<f32>(1.0 / 720))
+    const c5 = heldFloats(<f32>(1.0 / 120))
+    const c4 = heldFloats(<f32>(1.0 / 24))
+    const c3 = heldFloats(<f32>(1.0 / 6))
+    const c2 = heldFloats(<f32>0.5)
+    const one = heldFloats(1)
+    const bias = heldWords(127)
+    for (const end = x + ((<usize>(n & ~3)) << 2); p < end; p += 16) {
+      const y = f32x4.mul(v128.load(p), scale)
+      const e = exp_with(y, least, most, log2e, rounder, high, low, c7, c6, c5, c4, c3, c2, one, bias)
+      v128.store(p, f32x4.mul(caps, f32x4.sub(one, f32x4.div(two, f32x4.add(e, one)))))
+    }
+  }
+  for (const end = x + ((<usize>n) << 2); p < end; p += 4) {
+    store<f32>(p, cap * (1 - <f32>2 / (exp_scalar(load<f32>(p) * twice) + 1)))
+  }
+}
+
 /**
- * x f32[count] at p → exp(x − shift) · factor in place, with zeros after it up to a whole vector; returns the four sums of
- * exp(x − shift), by position mod 4.
+ * x f32[count] at p → exp(x − shift) · factor in place, with zeros in place of the first `skip` (< 4) and after it up to a whole
+ * vector; returns the four sums of exp(x − shift), by position mod 4.
  */
 @inline
-export function expSum_simd(p: usize, count: i32, shift: v128, factor: v128): v128 {
+export function expSum_simd(p: usize, skip: i32, count: i32, shift: v128, factor: v128): v128 {
   const least = heldFloats(EXP_MIN)
   const most = heldFloats(EXP_MAX)
   const log2e = heldFloats(LOG2E)
@@ -123,13 +192,14 @@ export function expSum_simd(p: usize, count: i32, shift: v128, factor: v128): v1
   const one = heldFloats(1)
   const bias = heldWords(127)
   let sum = f32x4.splat(0)
-  let within = i32x4.splat(-1)
+  let within = i32x4.ge_s(i32x4(0, 1, 2, 3), i32x4.splat(skip))
   for (; count > 0; count -= 4, p += 16) {
-    if (count < 4) within = i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(count))
+    if (count < 4) within = v128.and(within, i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(count)))
     const x = f32x4.sub(v128.load(p), shift)
     const e = v128.and(exp_with(x, least, most, log2e, rounder, high, low, c7, c6, c5, c4, c3, c2, one, bias), within)
     sum = f32x4.add(sum, e)
     v128.store(p, f32x4.mul(e, factor))
+    within = i32x4.splat(-1)
   }
   return sum
 }

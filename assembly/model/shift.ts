@@ -8,28 +8,33 @@ import { f16ToF32 } from '../quant/f16'
 import { kHeadBytes, putKey } from './cache'
 import { f32Of, i32At, pointerAt } from './fields'
 import { storeCosSin } from './math'
+import { turn } from './qkv'
 
 /** All keys of a page, `distance` positions back. One thread does it. */
 export function shift(model: usize, page: usize, distance: i32): void {
-  const half = i32At(model, L.MODEL_ROPE_DIM) >> 1
-  const freqs = pointerAt(model, L.MODEL_ROPE_FREQS)
-  const table = pointerAt(model, L.MODEL_ROPE)
-  for (let i: usize = 0; i < <usize>half; i++) {
-    storeCosSin(-(<f64>distance) * load<f64>(freqs + (i << 3)), 1, table + (i << 3))
+  let rope = pointerAt(model, L.MODEL_ROPES)
+  for (let r = i32At(model, L.MODEL_N_ROPES); r > 0; r--, rope += L.ROPE_BYTES) {
+    const frequencies = pointerAt(rope, L.ROPE_FREQUENCIES)
+    const table = pointerAt(rope, L.ROPE_TABLE)
+    for (let i: usize = 0; i < <usize>(i32At(rope, L.ROPE_DIM) >> 1); i++) {
+      storeCosSin(-(<f64>distance) * load<f64>(frequencies + (i << 3)), 1, table + (i << 3))
+    }
   }
   const kvHeads = i32At(model, L.MODEL_KV_HEADS)
   const bytes = kHeadBytes(i32At(model, L.MODEL_HEAD_DIM), i32At(model, L.MODEL_KV_TYPE))
   let layer = pointerAt(model, L.MODEL_LAYER_TABLE)
   for (let l = i32At(model, L.MODEL_LAYERS); l > 0; l--, layer += L.LAYER_BYTES) {
+    const rope = pointerAt(layer, L.LAYER_ROPE)
+    if (!rope) continue
     for (let kv = 0; kv < kvHeads; kv++) {
       const head = pointerAt(layer, L.LAYER_K_CACHE) + (page * kvHeads + kv) * bytes
-      for (let slot: usize = 0; slot < <usize>L.PAGE; slot++) shiftKey(model, head, slot, half, table)
+      for (let slot: usize = 0; slot < <usize>L.PAGE; slot++) shiftKey(model, head, slot, rope)
     }
   }
 }
 
 /** One key of a head's page. It goes by way of f32 [headDim] at the scratch. */
-function shiftKey(model: usize, head: usize, slot: usize, half: i32, table: usize): void {
+function shiftKey(model: usize, head: usize, slot: usize, rope: usize): void {
   const headDim = <usize>i32At(model, L.MODEL_HEAD_DIM)
   const kind = i32At(model, L.MODEL_KV_TYPE)
   const x = pointerAt(model, L.MODEL_SCRATCH)
@@ -44,15 +49,7 @@ function shiftKey(model: usize, head: usize, slot: usize, half: i32, table: usiz
           : load<f32>(head + (index << 2))
     store<f32>(x + (d << 2), value)
   }
-  for (let i = 0; i < half; i++) {
-    const pair = f32Of(x, 2 * i)
-    const cos = load<f32>(f32Of(table, 2 * i))
-    const sin = load<f32>(f32Of(table, 2 * i), 4)
-    const a = load<f32>(pair)
-    const b = load<f32>(pair, 4)
-    store<f32>(pair, a * cos - b * sin)
-    store<f32>(pair, a * sin + b * cos, 4)
-  }
+  turn(x, pointerAt(rope, L.ROPE_TABLE), i32At(rope, L.ROPE_DIM))
   if (kind == L.KV_Q8_0) {
     for (let b: usize = 0; b < headDim >> 5; b++) {
       const block = keyBlock(head, slot, headDim, b)
