@@ -20,6 +20,8 @@ export { shift } from './model/shift'
 
 // For tests and benchmarks: single kernels.
 
+export { layernorm, rmsnorm } from './model/norm'
+
 /** Arranges n tokens (x f32 [n, columns]) for `type`: tiles of 1 when n is 1, else of TILE. */
 export function arrange(type: i32, x: usize, columns: i32, n: i32, dst: usize): void {
   const tiles = n == 1 ? 1 : (n + 3) / 4

@@ -71,7 +71,7 @@ export const LAYER_ATTN_POST_NORM = LAYER_ATTN_NORM_BIAS + 4
 export const LAYER_FFN_NORM = LAYER_ATTN_POST_NORM + 4
 export const LAYER_FFN_NORM_BIAS = LAYER_FFN_NORM + 4
 export const LAYER_FFN_POST_NORM = LAYER_FFN_NORM_BIAS + 4
-/** Of heads, f32[headDim], or of whole rows: see MODEL_HEAD_NORM. */
+/** See MODEL_HEAD_NORM: f32[headDim], or f32 [heads, headDim]. */
 export const LAYER_ATTN_Q_NORM = LAYER_FFN_POST_NORM + 4
 export const LAYER_ATTN_K_NORM = LAYER_ATTN_Q_NORM + 4
 export const LAYER_K_CACHE = LAYER_ATTN_K_NORM + 4
@@ -109,10 +109,12 @@ export const FORM_F32 = 2
 export const NORM_RMS = 0
 export const NORM_LAYER = 1
 
-// MODEL_HEAD_NORM: norms of queries and keys, of each head before or after it is turned, or of a whole row before.
+// MODEL_HEAD_NORM: norms of queries and keys, of each head before or after it is turned, with the same weights or (EACH, before)
+// with weights of its own, or of a whole row before.
 export const HEAD_NORM_BEFORE = 0
 export const HEAD_NORM_AFTER = 1
-export const HEAD_NORM_ROW = 2
+export const HEAD_NORM_EACH = 2
+export const HEAD_NORM_ROW = 3
 
 // MODEL_ACTIVATION, and what else becomes of a matrix's results (linear.ts).
 export const STORE = 0

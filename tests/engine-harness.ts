@@ -18,7 +18,7 @@ export class TestEngine extends Engine {
 
   /** Logits after each token, [n, vocabulary]. */
   async allLogits(ids: readonly number[]): Promise<Float32Array> {
-    const work = new LogitsWork(ids, 0, this.config.vocabulary)
+    const work = new LogitsWork(ids, 0, this.config.vocabSize)
     await this.scheduler.run(work)
     return work.logits
   }

@@ -11,28 +11,18 @@ import {
   TENSOR_TYPE,
   TYPE_F32,
 } from '../assembly/layout.ts'
-import { type Packing, packingOf, WEIGHT_TYPES, type WeightType } from '../js/models/tensors.ts'
+import { type Packing, packingOf } from '../js/models/tensors.ts'
+import { WEIGHT_TYPES, type WeightType } from '../js/models/weight-types.ts'
 
 export interface Kernels {
-  repack(
-    type: number,
-    src: number,
-    rows: number,
-    columns: number,
-    rowBytes: number,
-    dst: number,
-    groupBytes: number,
-    groups: number,
-    first: number,
-    panelColumns: number,
-    panelBytes: number,
-  ): number
+  repack(tensor: number, src: number, rowBytes: number, firstRow: number, rows: number): number
   row(tensor: number, index: number, dst: number): void
   arrange(type: number, x: number, columns: number, n: number, dst: number): void
   arrangedBytes(columns: number, n: number): number
   matvec(type: number, group: number, columns: number, acts: number, out: number): void
   matmul(type: number, group: number, columns: number, acts: number, n: number, scratch: number, out: number): void
   rmsnorm(x: number, w: number, n: number, eps: number, y: number): void
+  layernorm(x: number, w: number, b: number, n: number, eps: number, y: number): void
   expf(x: number, n: number, y: number): void
 }
 
@@ -146,16 +136,21 @@ export function repack(
 
 /** The status of repacking a whole matrix. */
 export function repackAt(
-  { kernels }: Pick<Build, 'kernels'>,
+  build: Build,
   format: TypeFormat,
   src: number,
   rows: number,
   at: number,
-  { columns, groupBytes, panelColumns, panelBytes }: Packing,
+  packing: Packing,
 ): number {
-  const rowBytes = (columns / format.columns) * format.fileBytes
-  const groups = Math.ceil(rows / 8)
-  return kernels.repack(format.id, src, rows, columns, rowBytes, at, groupBytes, groups, 0, panelColumns, panelBytes)
+  const rowBytes = (packing.columns / format.columns) * format.fileBytes
+  return build.kernels.repack(
+    putTensor(build, format, rows, { ...packing, at, groups: Math.ceil(rows / 8) }),
+    src,
+    rowBytes,
+    0,
+    rows,
+  )
 }
 
 /** A TENSOR of what was packed; its address. */

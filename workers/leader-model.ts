@@ -13,7 +13,7 @@ import type { SegmentHandle } from '../js/engine/wasm.ts'
 import { ArgumentError, throwIfAborted, UnsupportedError } from '../js/errors.ts'
 import { readModel } from '../js/gguf/shards.ts'
 import type { Gguf, Metadata } from '../js/gguf/types.ts'
-import { readConfig } from '../js/models/config.ts'
+import { readConfig } from '../js/models/index.ts'
 import type { InputSums } from '../js/scheduler/activations.ts'
 import {
   type GenerateRequest,
@@ -125,7 +125,7 @@ export class Leader {
       const { breathe, isa: _, isaReason: __, wasm, found, ...rest } = options
       const weights = countWeights(gguf)
       const { module, ...chosen } = await chooseBuild(weights.type, gguf.fileBytes, options)
-      const context = contextOf(readConfig(gguf).context, options.context)
+      const context = contextOf(readConfig(gguf).contextLength, options.context)
       const plan = {
         ...rest,
         context,
@@ -174,7 +174,7 @@ export class Leader {
   async logits(call: number, ids: number[], first: number): Promise<Float32Array> {
     const { engine } = this.opened()
     engine.checkTokens(ids)
-    const work = new LogitsWork(ids, first, engine.config.vocabulary)
+    const work = new LogitsWork(ids, first, engine.config.vocabSize)
     if (first < ids.length) await this.run(call, [work])
     return transfer(work.logits, [work.logits.buffer])
   }
@@ -183,7 +183,7 @@ export class Leader {
   async embed(call: number, { texts, pooling, normalize }: EmbedRequest): Promise<Embeddings> {
     const { engine } = this.opened()
     const works = texts.map(
-      (prompt) => new EmbedWork(promptIds(this.tokenizer, { prompt }), pooling, engine.config.dim),
+      (prompt) => new EmbedWork(promptIds(this.tokenizer, { prompt }), pooling, engine.config.embeddingLength),
     )
     await this.run(call, works)
     return {

@@ -94,6 +94,7 @@ export function activate_scalar(activation: i32, g: f32, u: f32): f32 {
 }
 
 /** The same for eight: the gate f32[8] at g → the activation of it and (u0, u1), in place. */
+@inline
 export function activate_simd(activation: i32, g: usize, u0: v128, u1: v128): void {
   if (activation == L.ACTIVATION_RELU2) {
     const zero = f32x4.splat(0)

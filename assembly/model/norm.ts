@@ -25,7 +25,7 @@ export function rmsnorm(x: usize, w: usize, n: i32, eps: f32, y: usize): void {
 }
 
 /** x f32[n], w f32[n], b f32[n] or 0 → y f32[n]. */
-function layernorm(x: usize, w: usize, b: usize, n: i32, eps: f32, y: usize): void {
+export function layernorm(x: usize, w: usize, b: usize, n: i32, eps: f32, y: usize): void {
   const mean = sum(x, n, 0, false) / <f32>n
   const scale = scaleOf(sum(x, n, mean, true), n, eps)
   for (let i = 0; i < n; i++) {

@@ -123,6 +123,7 @@ function finishHead(t: Thread, layer: usize, kind: i32, row: i32, head: i32): vo
   const norm = normOf(layer, kind)
   const order = i32At(model, L.MODEL_HEAD_NORM)
   if (norm && order == L.HEAD_NORM_BEFORE) normalize(model, x, norm, 0, headDim, x)
+  if (norm && order == L.HEAD_NORM_EACH) normalize(model, x, f32Of(norm, head * headDim), 0, headDim, x)
   const rope = pointerAt(layer, L.LAYER_ROPE)
   if (rope) {
     const dim = i32At(rope, L.ROPE_DIM)

@@ -7,8 +7,8 @@ import { contextOf } from '../engine/context.ts'
 import { MAX_SEGMENT_BYTES, planMemory } from '../engine/plan.ts'
 import { type Isa, measured } from '../engine/wasm-build.ts'
 import { AbortError, CriaError, SourceError, throwIfAborted } from '../errors.ts'
-import { readConfig } from '../models/config.ts'
-import { countParameters, findTensors } from '../models/tensors.ts'
+import { findTensors, readConfig } from '../models/index.ts'
+import { countParameters } from '../models/tensors.ts'
 import { checkSourceOptions } from '../source/check.ts'
 import { openModel } from '../source/shards.ts'
 import type { Source, SourceOptions } from '../source/source.ts'
@@ -185,10 +185,10 @@ function report(event: LeaderEvent, onProgress: ((progress: Progress) => void) |
 }
 
 function warnOfContext({ context, config }: Opened, onWarning: (warning: CriaWarning) => void): void {
-  if (context <= config.context) return
+  if (context <= config.contextLength) return
   onWarning({
     code: 'CONTEXT_BEYOND_TRAINING',
-    message: `The context of ${context} tokens is longer than the ${config.context} the model was trained for.`,
+    message: `The context of ${context} tokens is longer than the ${config.contextLength} the model was trained for.`,
   })
 }
 
@@ -202,10 +202,10 @@ function describe(opened: Opened, settled: Settled): ModelInfo {
     parameters: opened.parameters,
     fileBytes: opened.fileBytes,
     context: opened.context,
-    trainedContext: config.context,
-    layers: config.layers,
-    embeddingLength: config.dim,
-    vocabularySize: config.vocabulary,
+    trainedContext: config.contextLength,
+    layers: config.blockCount,
+    embeddingLength: config.embeddingLength,
+    vocabularySize: config.vocabSize,
     threads: settled.threads,
     parallel: settled.parallel,
     isa: opened.isa,
@@ -230,7 +230,7 @@ export async function inspect(input: ModelInput, options: InspectOptions = {}): 
   const base = { version, fileBytes, metadata, tensors: [...gguf.tensors.values()] }
   try {
     const config = readConfig(gguf)
-    const context = contextOf(config.context, asked)
+    const context = contextOf(config.contextLength, asked)
     const tensors = findTensors(gguf, config)
     if (metadata.has('tokenizer.ggml.model')) readVocabulary(metadata)
     const parameters = countParameters(tensors, config)

@@ -3,7 +3,7 @@
 import { ArgumentError, throwIfAborted } from '../errors.ts'
 import { GGML_TYPES, tensorBytes } from '../gguf/ggml-types.ts'
 import { type MetadataEntry, type TensorEntry, writeGguf } from '../gguf/writer.ts'
-import { WEIGHT_TYPES } from '../models/tensors.ts'
+import { WEIGHT_TYPES } from '../models/weight-types.ts'
 import { FILE_TYPES, type FileType } from '../quantize/file-types.ts'
 import { matters, SMALLER } from '../quantize/mixes.ts'
 import type { Source } from '../source/source.ts'

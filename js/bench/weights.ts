@@ -5,7 +5,7 @@
 import { halvesFromFloats } from '../convert/float16.ts'
 import { UnsupportedError } from '../errors.ts'
 import { GGML_TYPES } from '../gguf/ggml-types.ts'
-import { WEIGHT_TYPES, type WeightType } from '../models/tensors.ts'
+import { WEIGHT_TYPES, type WeightType } from '../models/weight-types.ts'
 import { Random } from '../sampler/random.ts'
 
 /** Bytes that a pattern should have at least: far more than a row. */

@@ -153,12 +153,12 @@ function asText(inspection: Inspection, file: string, full: boolean): string {
 
 function parameterRows({ parameters, config }: Inspection): string[][] {
   const { total, active } = parameters!
-  const { experts, expertsUsed } = config!
+  const { expertCount, expertUsedCount } = config!
   return [
     ['in all', named(total)],
-    ...(experts > 0
+    ...(expertCount > 0
       ? [
-          ['experts of a layer', `${experts}, ${expertsUsed} used`],
+          ['experts of a layer', `${expertCount}, ${expertUsedCount} used`],
           ['active for a token', named(active)],
         ]
       : []),

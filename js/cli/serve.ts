@@ -136,7 +136,7 @@ async function sharedContext(values: Values<typeof flags>, signal: AbortSignal):
   if (!ctxSize) return all
   const location = locate(values)
   const { config } = await inspect(location, { ...sourceOptions(values, location), signal })
-  return { ...all, kvTokens: ctxSize, context: Math.min(ctxSize, config?.context ?? ctxSize) }
+  return { ...all, kvTokens: ctxSize, context: Math.min(ctxSize, config?.contextLength ?? ctxSize) }
 }
 
 /** Resolves at the first Ctrl-C or SIGTERM; the second one ends the process. */

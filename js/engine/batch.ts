@@ -54,7 +54,7 @@ export function writeBatch(
     for (const [j, id] of ids.entries()) {
       words[(buffers.tokens >> 2) + row] = id
       words[(buffers.positions >> 2) + row] = position + j
-      floats[(buffers.queryScales >> 2) + row] = queryScale(config, position + j)
+      if (buffers.queryScales) floats[(buffers.queryScales >> 2) + row] = queryScale(config, position + j)
       words[(buffers.tables >> 2) + row] = table
       row++
     }

@@ -5,7 +5,7 @@
 import * as platform from '#platform'
 import { ALTERNATE } from '../../assembly/layout.ts'
 import type { IsaReason } from '../api/types.ts'
-import { WEIGHT_TYPES } from '../models/tensors.ts'
+import { WEIGHT_TYPES } from '../models/weight-types.ts'
 import { openProbe, type Probe } from './probe.ts'
 import { compileBuild, type Isa, type Modules } from './wasm-build.ts'
 

@@ -15,15 +15,16 @@ import {
   WorkerError,
 } from '../errors.ts'
 import type { Gguf } from '../gguf/types.ts'
-import { type ModelConfig, readConfig } from '../models/config.ts'
+import type { ModelConfig } from '../models/config.ts'
+import { findTensors, readConfig } from '../models/index.ts'
 import { type RopeTable, ropeTable } from '../models/rope.ts'
-import { findTensors, type ModelTensors, matrixTypes } from '../models/tensors.ts'
+import { type ModelTensors, matrixTypes } from '../models/tensors.ts'
 import type { Source } from '../source/source.ts'
 import { attentionUnits, type Run, writeBatch } from './batch.ts'
 import { loadWeights, type OnBytes } from './load-weights.ts'
 import { cacheBytes, type MemoryPlan, type PlanOptions, planMemory } from './plan.ts'
 import { chooseAlternates } from './probe.ts'
-import { writeRope, writeSegment } from './structs.ts'
+import { writeRopes, writeSegment } from './structs.ts'
 import { runForward, runOutput } from './thread.ts'
 import { openSegment, type Segment, type SegmentHandle } from './wasm.ts'
 
@@ -42,6 +43,7 @@ export class Engine {
   readonly tensors: ModelTensors
   readonly plan: MemoryPlan
   segments: readonly Segment[] = []
+  private structs: ReadonlyMap<string, number>[] = []
   private print: Uint8Array | undefined
 
   /** Sizes everything; allocates nothing. */
@@ -65,13 +67,13 @@ export class Engine {
     const alternates = options.relaxed ? chooseAlternates(module, options.shared, matrixTypes(tensors), true) : []
     const handles = plan.segments.map((segment): SegmentHandle => {
       const memory = createMemory(segment.pages, options.shared, plan.totalBytes)
-      writeSegment(memory, segment, config, tensors, options.kv, alternates)
+      this.structs.push(writeSegment(memory, segment, config, tensors, options.kv, alternates))
       return {
         memory,
         model: segment.model,
         control: segment.control,
         x: segment.buffers.x,
-        rowBytes: config.dim * 4,
+        rowBytes: config.embeddingLength * 4,
         alternates,
       }
     })
@@ -97,16 +99,19 @@ export class Engine {
 
   /** Reads and repacks the weights. Errors: see loadWeights. */
   async load(source: Source, onBytes: OnBytes, signal?: AbortSignal): Promise<void> {
-    const { plan, tensors, segments, options, breathe } = this
-    await loadWeights(source, { plan, segments, tensors, threads: options.threads, breathe }, onBytes, signal)
-    const table = ropeTable(this.config.rope, this.ropeFactors())
-    checkRope(table, this.context)
+    const { plan, tensors, segments, structs, options, breathe } = this
+    const destination = { plan, segments, tensors, structs, threads: options.threads, breathe }
+    await loadWeights(source, destination, onBytes, signal)
+    const tables = this.config.ropes.map((rope) => ropeTable(rope, this.ropeFactors()))
+    for (const table of tables) checkRope(table, this.context)
     this.meetThreads()
-    for (const [i, segment] of plan.segments.entries()) writeRope(segments[i]!.memory, segment, table)
+    for (const [i, segment] of plan.segments.entries()) writeRopes(segments[i]!.memory, segment, tables)
   }
 
+  /** LongRoPE has other factors for contexts beyond the original one. As in llama.cpp, the context that is asked for decides. */
   private ropeFactors(): Float32Array | undefined {
-    const info = this.tensors.ropeFactors
+    const { long, short } = this.tensors.ropeFactors
+    const info = this.context > this.config.ropes[0]!.originalContext ? long : short
     if (!info) return undefined
     const at = this.plan.segments[0]!.addresses.get(info.name)!
     const factors = new Float32Array(this.segments[0]!.memory.buffer, at, info.bytes / 4).slice()
@@ -131,10 +136,10 @@ export class Engine {
     if (ids.length === 0) {
       throw new ArgumentError('EMPTY_PROMPT', 'The prompt has no tokens; give a text, or a model that adds BOS.', ids)
     }
-    const { vocabulary } = this.config
-    const at = ids.findIndex((id) => !Number.isInteger(id) || id < 0 || id >= vocabulary)
+    const { vocabSize } = this.config
+    const at = ids.findIndex((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize)
     if (at >= 0) {
-      const message = `${ids[at]} is no token of this model; ids go from 0 to ${vocabulary - 1}.`
+      const message = `${ids[at]} is no token of this model; ids go from 0 to ${vocabSize - 1}.`
       throw new ArgumentError('INVALID_TOKEN', message, ids[at])
     }
     if (ids.length > this.context) {
@@ -154,7 +159,7 @@ export class Engine {
   forward(runs: readonly Run[]): void {
     if (this.segments.length === 0) throw new ClosedError('CLOSED', 'The model was closed; load it again to use it.')
     const rows = runs.reduce((sum, { ids }) => sum + ids.length, 0)
-    const units = attentionUnits(runs, this.config.heads / this.config.kvHeads)
+    const units = attentionUnits(runs, this.config.headCount / this.config.headCountKv)
     for (const [s, { memory }] of this.segments.entries()) {
       writeBatch(memory, this.plan.segments[s]!, runs, units, this.config)
     }
@@ -187,26 +192,21 @@ export class Engine {
     words.set(rows, buffers.outputs >> 2)
     this.command(L.COMMAND_OUTPUT)
     this.check(runOutput(this.segments, 0, this.options.threads))
-    return new Float32Array(buffer, buffers.logits, rows.length * this.config.vocabulary)
+    return new Float32Array(buffer, buffers.logits, rows.length * this.config.vocabSize)
   }
 
-  /**
-   * What the output head reads of a row of the last batch, the normed hidden state: a view [dim], as good as `logits`. Or
-   * what another norm makes of the state that is in its segment.
-   */
-  hidden(row: number, { name } = this.tensors.outputNorm, segment = 0): Float32Array {
-    const { buffers, addresses } = this.plan.segments[segment]!
-    const { memory, exports } = this.segments[segment]!
-    const { dim, epsilon } = this.config
-    const weight = addresses.get(name)!
-    exports.rmsnorm(buffers.x + row * dim * 4, weight, dim, epsilon, buffers.norm)
-    return new Float32Array(memory.buffer, buffers.norm, dim)
+  /** What the output head reads of a row of the last batch, the normed hidden state: a view [embeddingLength], as good as `logits`. */
+  hidden(row: number): Float32Array {
+    const { buffers, model } = this.plan.segments[0]!
+    const { memory, exports } = this.segments[0]!
+    exports.outputNorm(model, row, buffers.normed)
+    return new Float32Array(memory.buffer, buffers.normed, this.config.embeddingLength)
   }
 
   /** Bytes of a page of the cache: keys and values of all layers. */
   get pageBytes(): number {
     const { k, v } = cacheBytes(this.config, this.options.kv, 1)
-    return this.config.layers * (k + v)
+    return this.config.blockCount * (k + v)
   }
 
   /** A page's bytes, as they lie in the memories: keys and values, layer by layer. */
@@ -305,7 +305,7 @@ function checkRope({ frequencies, scale }: RopeTable, context: number): void {
   if (wrong === undefined) return
   throw new FormatError(
     'METADATA_RANGE',
-    `The metadata llama.rope.* (or rope_freqs.weight) gives a rotary frequency of ${wrong}: the file is damaged.`,
+    `The metadata of rotary embeddings (….rope.*, or rope_freqs.weight) gives a rotary frequency of ${wrong}: the file is damaged.`,
     wrong,
   )
 }

@@ -7,10 +7,9 @@
  */
 import { JOBS, REPACK_NOT_FINITE } from '../../assembly/layout.ts'
 import { CriaError, FormatError, throwIfAborted } from '../errors.ts'
-import type { TensorInfo } from '../gguf/types.ts'
-import type { Matrix, ModelTensors } from '../models/tensors.ts'
+import type { HalfSplit, Matrix, ModelTensors, TensorPart } from '../models/tensors.ts'
 import type { Source } from '../source/source.ts'
-import { fileRowBytes, largestGroup, type MemoryPlan, segmentTensors } from './plan.ts'
+import { fileRowBytes, largestGroup, type MemoryPlan, rowsAtOnce, segmentTensors } from './plan.ts'
 import { type Job, Jobs } from './repack-queue.ts'
 import type { Segment } from './wasm.ts'
 
@@ -30,6 +29,8 @@ export interface Destination {
   plan: MemoryPlan
   segments: readonly Segment[]
   tensors: ModelTensors
+  /** Of each segment: addresses of TENSORs by the names of the tensors. */
+  structs: readonly ReadonlyMap<string, number>[]
   threads: number
   /** Lets pending messages in, where nothing else does. */
   breathe?: (() => Promise<void>) | undefined
@@ -37,15 +38,17 @@ export interface Destination {
 
 interface Item {
   segment: number
-  info: TensorInfo
+  info: TensorPart
   matrix?: Matrix
 }
 
 /** A run of a tensor's bytes that is read at once: to be repacked, or a vector that is read where it stays. */
 interface Window {
-  info: TensorInfo
+  info: TensorPart
   bytes: number
   read: Promise<void>
+  /** What was read, of heads whose rows change places. */
+  heads?: { bytes: Uint8Array; rowBytes: number; split: HalfSplit }
   job?: Job
   vector?: Float32Array
 }
@@ -91,7 +94,7 @@ class Loader {
   /** Windows to be repacked that were asked for, and that are known to be done; the tensor of each, by slot. */
   private asked = 0
   private settled = 0
-  private readonly names: TensorInfo[] = []
+  private readonly names: TensorPart[] = []
   private breath = performance.now()
 
   constructor(
@@ -149,32 +152,37 @@ class Loader {
   }
 
   private *matrixWindows({ segment, info }: Item, matrix: Matrix): Generator<Window> {
-    const { plan } = this.destination
-    const { type, rows, columns, groupBytes, panelColumns, panelBytes } = matrix
+    const { plan, structs, segments } = this.destination
+    const { rows } = matrix
     const rowBytes = fileRowBytes(matrix)
-    const step = Math.max(1, Math.floor(this.slotBytes / (8 * rowBytes))) * 8
-    const { staging, addresses } = plan.segments[segment]!
-    const dst = addresses.get(info.name)!
-    for (let row = 0; row < rows; row += step) {
-      const count = Math.min(step, rows - row)
+    const atOnce = rowsAtOnce(matrix)
+    const step = Math.max(1, Math.floor(this.slotBytes / (atOnce * rowBytes))) * atOnce
+    const { staging } = plan.segments[segment]!
+    const tensor = structs[segment]!.get(info.name)!
+    for (let firstRow = 0; firstRow < rows; firstRow += step) {
+      const count = Math.min(step, rows - firstRow)
       this.settle(this.asked + 1 - this.slots)
       const slot = this.asked++ % this.slots
       this.names[slot] = info
       const src = staging.at + slot * this.slotBytes
-      const place = { dst, groupBytes, groups: Math.ceil(rows / 8), first: row / 8, panelColumns, panelBytes }
-      const job = { segment, type: type.id, src, rows: count, columns, rowBytes, ...place }
-      yield { ...this.read(segment, info, src, row * rowBytes, count * rowBytes), job }
+      const window = this.read(segment, info, src, firstRow * rowBytes, count * rowBytes)
+      const bytes = new Uint8Array(segments[segment]!.memory.buffer, src, count * rowBytes)
+      const heads = info.halfSplit && { heads: { bytes, rowBytes, split: info.halfSplit } }
+      yield { ...window, ...heads, job: { segment, tensor, src, rowBytes, firstRow, rows: count } }
     }
   }
 
   private vectorWindow({ segment, info }: Item): Window {
     const at = this.destination.plan.segments[segment]!.addresses.get(info.name)!
-    const vector = new Float32Array(this.destination.segments[segment]!.memory.buffer, at, info.bytes / 4)
-    return { ...this.read(segment, info, at, 0, info.bytes), vector }
+    const { buffer } = this.destination.segments[segment]!.memory
+    const vector = new Float32Array(buffer, at, info.bytes / 4)
+    const bytes = new Uint8Array(buffer, at, info.bytes)
+    const heads = info.halfSplit && { heads: { bytes, rowBytes: 4, split: info.halfSplit } }
+    return { ...this.read(segment, info, at, 0, info.bytes), ...heads, vector }
   }
 
   /** Starts to read `bytes` bytes of a tensor, from its byte `from` on, to address `at`. */
-  private read(segment: number, info: TensorInfo, at: number, from: number, bytes: number): Window {
+  private read(segment: number, info: TensorPart, at: number, from: number, bytes: number): Window {
     throwIfAborted(this.signal, 'Loading the model')
     const target = new Uint8Array(this.destination.segments[segment]!.memory.buffer, at, bytes)
     const read = this.source.read(target, info.offset + from, this.signal)
@@ -184,7 +192,8 @@ class Loader {
   }
 
   /** What was read: repacked, or checked. */
-  private take({ info, job, vector }: Window): void {
+  private take({ info, heads, job, vector }: Window): void {
+    if (heads) interleave(heads.bytes, heads.rowBytes, heads.split)
     if (job) this.jobs.publish(job)
     if (!vector || vector.every(Number.isFinite)) return
     // An earlier tensor's fault is told first, on any number of threads.
@@ -211,7 +220,20 @@ class Loader {
   }
 }
 
-function notFinite(info: TensorInfo): FormatError {
+/** Brings rows of whole heads, dimensions i and i + half of each, into the order of pairs: 0, half, 1, half + 1 … */
+function interleave(bytes: Uint8Array, rowBytes: number, { headDim, dimensions }: HalfSplit): void {
+  const half = dimensions / 2
+  const head = new Uint8Array(dimensions * rowBytes)
+  for (let at = 0; at < bytes.length; at += headDim * rowBytes) {
+    head.set(bytes.subarray(at, at + head.length))
+    for (let row = 0; row < dimensions; row++) {
+      const from = ((row >> 1) + (row & 1) * half) * rowBytes
+      bytes.set(head.subarray(from, from + rowBytes), at + row * rowBytes)
+    }
+  }
+}
+
+function notFinite(info: TensorPart): FormatError {
   return new FormatError(
     'NON_FINITE_WEIGHTS',
     `The tensor ${info.name} holds an infinity or NaN: the file is damaged or was converted wrongly. Get it again.`,

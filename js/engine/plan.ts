@@ -6,13 +6,14 @@
  */
 import {
   CONTROL_BYTES,
-  EXPERT_BYTES,
+  FFN_BYTES,
   LAYER_BYTES,
   MODEL_BYTES,
   PAGE,
   PART_BYTES,
   PIECE,
   QUERY_UNIT,
+  ROPE_BYTES,
   ROUTE_BYTES,
   SCRATCH_DIMENSION_BYTES,
   SCRATCH_QUERIES,
@@ -58,6 +59,7 @@ export interface PlanOptions {
 export interface Buffers {
   tokens: number
   positions: number
+  /** 0 where queries are not scaled. */
   queryScales: number
   tables: number
   outputs: number
@@ -67,18 +69,22 @@ export interface Buffers {
   pages: number
   tableBytes: number
   x: number
-  norm: number
+  normed: number
+  /** Of models with post norms or shared experts. */
+  post: number
   acts: number
   actsF32: number
   hActs: number
   hActsF32: number
+  /** Of a batch: queries, and keys and values before they are cached. */
   q: number
-  /** Keys and values of a batch before they are quantized. */
-  kb: number
-  vb: number
+  k: number
+  v: number
   attn: number
   h: number
-  rope: number
+  hShared: number
+  /** Of each ROPE: cosines and sines of a batch. */
+  ropes: number[]
   partials: number
   logits: number
   scratch: number
@@ -92,6 +98,7 @@ export interface Buffers {
   routes: number
   slots: number
   parts: number
+  sharedGates: number
 }
 
 export interface SegmentPlan {
@@ -101,7 +108,9 @@ export interface SegmentPlan {
   control: number
   model: number
   layerTable: number
-  ropeFrequencies: number
+  /** ROPE structs, and the frequencies of each. */
+  ropes: number
+  ropeFrequencies: number[]
   /** Whether it holds the embedding and the output head. */
   first: boolean
   firstLayer: number
@@ -111,7 +120,7 @@ export interface SegmentPlan {
   staging: { at: number; bytes: number }
   /** Of each layer: addresses of its K and V pages. */
   caches: { k: number; v: number }[]
-  /** Of each layer that has experts: where they are described. */
+  /** Of each layer that has experts: the FFN structs of these, and of the shared one. */
   expertTables: number[]
   /** Addresses by tensor name. */
   addresses: Map<string, number>
@@ -144,7 +153,7 @@ function align(bytes: number): number {
 
 /** Bytes of K and of V in one layer, as assembly/model/cache.ts draws them. */
 export function cacheBytes(config: ModelConfig, kv: KvType, pages: number): { k: number; v: number } {
-  const vectors = pages * PAGE * config.kvHeads
+  const vectors = pages * PAGE * config.headCountKv
   const { headDim } = config
   // 32 bytes and an f32 scale a block.
   if (kv === 'q8_0') return { k: vectors * (headDim / 32) * 36, v: vectors * (headDim / 32) * 36 }
@@ -167,13 +176,13 @@ export function planMemory(config: ModelConfig, tensors: ModelTensors, options: 
   const kvPages = Math.ceil(Math.max(options.context, options.kvTokens ?? 0) / PAGE)
   const planner = new Planner(config, tensors, options, kvPages)
   const segments = [planner.first()]
-  for (let layer = segments[0]!.layers; layer < config.layers; ) {
+  for (let layer = segments[0]!.layers; layer < config.blockCount; ) {
     const segment = planner.next(layer)
     segments.push(segment)
     layer += segment.layers
   }
   const cache = cacheBytes(config, options.kv, kvPages)
-  const kvBytes = config.layers * (cache.k + cache.v)
+  const kvBytes = config.blockCount * (cache.k + cache.v)
   let weightBytes = 0
   for (const { matrix, vector } of allTensors(tensors)) weightBytes += matrix ? matrix.packedBytes : vector!.bytes
   const totalBytes = segments.reduce((sum, { pages }) => sum + pages * WASM_PAGE, 0)
@@ -212,7 +221,7 @@ class Planner {
     const { config, options } = this
     const cache = cacheBytes(config, options.kv, this.kvPages)
     let layers = 0
-    for (; firstLayer + layers < config.layers; layers++) {
+    for (; firstLayer + layers < config.blockCount; layers++) {
       bytes += LAYER_BYTES + align(cache.k) + align(cache.v) + this.layerBytes(firstLayer + layers)
       if (bytes > options.maxSegmentBytes) break
     }
@@ -220,7 +229,7 @@ class Planner {
   }
 
   private layerBytes(layer: number): number {
-    let bytes = align(this.config.experts * EXPERT_BYTES)
+    let bytes = this.config.expertCount > 0 ? align((this.config.expertCount + 1) * FFN_BYTES) : 0
     for (const { matrix, vector } of layerTensors(this.tensors.layers[layer]!)) {
       bytes += matrix ? align(matrix.packedBytes) + (matrix.bias ? align(matrix.rows * 4) : 0) : align(vector!.bytes)
     }
@@ -234,9 +243,10 @@ class Planner {
     const control = arena.take(CONTROL_BYTES)
     const model = arena.take(MODEL_BYTES)
     const layerTable = arena.take(layers * LAYER_BYTES)
-    const tables = config.experts > 0 ? layers : 0
-    const expertTables = Array.from({ length: tables }, () => arena.take(config.experts * EXPERT_BYTES))
-    const ropeFrequencies = arena.take((config.rope.dimensions / 2) * 8)
+    const tables = config.expertCount > 0 ? layers : 0
+    const expertTables = Array.from({ length: tables }, () => arena.take((config.expertCount + 1) * FFN_BYTES))
+    const ropes = arena.take(config.ropes.length * ROPE_BYTES)
+    const ropeFrequencies = config.ropes.map(({ dimensions }) => arena.take((dimensions / 2) * 8))
     const buffers = this.takeBuffers(arena, first)
     const staging = this.staging(arena, buffers)
     const caches = Array.from({ length: layers }, () => {
@@ -257,6 +267,7 @@ class Planner {
       control,
       model,
       layerTable,
+      ropes,
       ropeFrequencies,
       first,
       firstLayer,
@@ -272,15 +283,16 @@ class Planner {
   private takeBuffers(arena: Arena, first: boolean): Buffers {
     const { config, options } = this
     const { batch, context, threads } = options
-    const { dim, ffn, heads, kvHeads, headDim, vocabulary, rope } = config
-    const attnDim = heads * headDim
+    const { embeddingLength: dim, headCount, headCountKv, headDim, vocabSize, expertCount, expertUsedCount } = config
+    const { ffn, shared } = feedForwardWidths(config)
+    const attnDim = headCount * headDim
     const widest = Math.max(dim, attnDim)
-    const { floats, unpacked } = this.needs()
+    const { floats, unpacked, post } = this.needs()
     // A token has a slot with each of its experts. Tiles are filled up with zeros, those of each expert by themselves.
-    const slots = batch * Math.max(1, config.expertsUsed)
+    const slots = batch * Math.max(1, expertUsedCount)
     const tokens = Math.max(
       Math.ceil(batch / TILE) * TILE,
-      config.experts > 0 ? Math.min(2 * slots, slots + (TILE - 1) * config.experts) : 0,
+      expertCount > 0 ? Math.min(2 * slots, slots + (TILE - 1) * expertCount) : 0,
     )
     const rows = (width: number, count = batch): number => arena.take(count * width * 4)
     const padded = Math.ceil(headDim / 8) * 8
@@ -289,7 +301,7 @@ class Planner {
     const f32 = (columns: number): number => (floats ? arena.take(tokens * columns * 4) : 0)
     const attention = SCRATCH_QUERIES + padded * SCRATCH_DIMENSION_BYTES
     // Each sequence ends with a unit that may be short.
-    const units = batch + Math.ceil((batch * heads) / kvHeads / QUERY_UNIT)
+    const units = batch + Math.ceil((batch * headCount) / headCountKv / QUERY_UNIT)
     const tableBytes = align(Math.ceil(context / PAGE) * 4)
     const scratchBytes = align(Math.max(SCRATCH_UNPACK + unpacked, attention))
     const privateActs = align(widest * 4)
@@ -297,7 +309,7 @@ class Planner {
     return {
       tokens: arena.take(batch * 4),
       positions: arena.take(batch * 4),
-      queryScales: arena.take(batch * 4),
+      queryScales: config.temperatureScale > 0 ? arena.take(batch * 4) : 0,
       tables: arena.take(batch * 4),
       outputs: arena.take(OUTPUT_ROWS * 4),
       units: arena.take(units * 8),
@@ -305,41 +317,45 @@ class Planner {
       tableBytes,
       x: rows(dim),
       // The output head norms up to OUTPUT_ROWS rows even where the batch is smaller.
-      norm: arena.take(Math.max(batch, OUTPUT_ROWS) * dim * 4),
+      normed: arena.take(Math.max(batch, OUTPUT_ROWS) * dim * 4),
+      post: post ? rows(dim) : 0,
       acts: int8(widest),
       actsF32: f32(widest),
-      hActs: int8(ffn),
-      hActsF32: f32(ffn),
+      hActs: int8(Math.max(ffn, shared)),
+      hActsF32: f32(Math.max(ffn, shared)),
       q: rows(attnDim),
-      kb: options.kv === 'q8_0' ? rows(kvHeads * headDim) : 0,
-      vb: options.kv === 'q8_0' ? rows(kvHeads * headDim) : 0,
+      k: rows(headCountKv * headDim),
+      v: rows(headCountKv * headDim),
       attn: rows(attnDim),
       h: rows(ffn, slots),
-      rope: rows(rope.dimensions),
-      partials: arena.take(heads * Math.ceil(context / PIECE) * state * 4),
-      logits: first ? arena.take(OUTPUT_ROWS * vocabulary * 4) : 0,
+      hShared: shared > 0 ? rows(shared) : 0,
+      ropes: config.ropes.map(({ dimensions }) => rows(dimensions)),
+      partials: arena.take(headCount * Math.ceil(context / PIECE) * state * 4),
+      logits: first ? arena.take(OUTPUT_ROWS * vocabSize * 4) : 0,
       scratch: arena.take(threads * scratchBytes),
       scratchBytes,
       privates: arena.take(threads * privateBytes),
       privateBytes,
       privateActs,
-      router: rows(config.experts),
-      routes: arena.take(config.experts > 0 ? slots * ROUTE_BYTES : 0),
-      slots: config.experts > 0 ? rows(dim, slots) : 0,
-      parts: arena.take(config.experts * PART_BYTES),
+      router: rows(expertCount),
+      routes: arena.take(expertCount > 0 ? slots * ROUTE_BYTES : 0),
+      slots: expertCount > 0 ? rows(dim, slots) : 0,
+      parts: arena.take(expertCount * PART_BYTES),
+      sharedGates: shared > 0 ? rows(1) : 0,
     }
   }
 
-  /** Whether any matrix reads f32 activations, and the most bytes that a group takes unpacked. */
-  private needs(): { floats: boolean; unpacked: number } {
+  /** Whether any matrix reads f32 activations, the most bytes that a group takes unpacked, and whether any layer uses `post`. */
+  private needs(): { floats: boolean; unpacked: number; post: boolean } {
     let floats = false
+    const post = this.tensors.layers.some((layer) => layer.attnPostNorm || layer.ffnPostNorm || layer.shared)
     let unpacked = 0
     for (const { matrix } of allTensors(this.tensors)) {
       if (!matrix) continue
       floats ||= matrix.type.float
       unpacked = Math.max(unpacked, Math.ceil(matrix.columns / 32) * matrix.type.unpackedBytes)
     }
-    return { floats, unpacked }
+    return { floats, unpacked, post }
   }
 
   /** The buffers, and more where a group of rows of the model's widest tensor needs it. */
@@ -351,11 +367,27 @@ class Planner {
   }
 }
 
-/** Bytes in the file of 8 rows of the model's widest matrix, the least that is repacked at once; in whole cache lines. */
+/** Widths of feed-forward networks between their matrices: of layers or experts, and of shared experts. */
+function feedForwardWidths(config: ModelConfig): { ffn: number; shared: number } {
+  const { expertCount, feedForwardLength, expertFeedForwardLength, expertSharedFeedForwardLength } = config
+  if (expertCount === 0) return { ffn: feedForwardLength, shared: 0 }
+  return { ffn: expertFeedForwardLength, shared: expertSharedFeedForwardLength }
+}
+
+/** Bytes in the file of the most rows that must be repacked at once, of any matrix; in whole cache lines. */
 export function largestGroup(tensors: ModelTensors): number {
   let most = 0
-  for (const { matrix } of allTensors(tensors)) if (matrix) most = Math.max(most, 8 * fileRowBytes(matrix))
+  for (const { matrix } of allTensors(tensors)) {
+    if (matrix) most = Math.max(most, Math.min(rowsAtOnce(matrix), matrix.rows) * fileRowBytes(matrix))
+  }
   return align(most)
+}
+
+/** Rows of which a whole number is repacked at once: groups of 8, and whole heads where their rows change places. */
+export function rowsAtOnce({ info }: Matrix): number {
+  let rows = info.halfSplit?.headDim ?? 8
+  while (rows % 8 !== 0) rows *= 2
+  return rows
 }
 
 /** Bytes of one row of a matrix in the file. */

@@ -2,8 +2,9 @@
  * Which kernels to use where the relaxed build has two for a type: the alternate must give the same bits on extreme
  * inputs, in the engine's first tier and after it has tiered up, and be faster. So the choice can never change a result.
  */
-import { ALTERNATE } from '../../assembly/layout.ts'
-import { WEIGHT_TYPES, type WeightType } from '../models/tensors.ts'
+import * as L from '../../assembly/layout.ts'
+import { packingOf } from '../models/tensors.ts'
+import { WEIGHT_TYPES, type WeightType } from '../models/weight-types.ts'
 import { openKernels, type ProbeExports } from './wasm.ts'
 
 /** Columns of the rows that are tried: whole blocks of every type. */
@@ -22,6 +23,7 @@ const TIMED_ROUNDS = 5
 const TIMED_MS = 25
 
 // Addresses in the probe's own memory: room for as many tokens as any trial takes.
+const TENSOR = 512
 const FILE = 1024
 const PACKED = 4096
 const X = 8192
@@ -83,7 +85,7 @@ export class Probe {
         for (const n of [1, TOKENS]) {
           this.putActivations(id, pattern, n)
           const want = this.run(id, n).slice()
-          if (this.run(id | ALTERNATE, n).some((word, i) => word !== want[i])) return false
+          if (this.run(id | L.ALTERNATE, n).some((word, i) => word !== want[i])) return false
         }
       }
     }
@@ -96,7 +98,7 @@ export class Probe {
     for (let i = 0; i < WARM_CALLS && performance.now() - start < WARM_MS; i++) {
       for (const n of [1, TOKENS]) {
         this.run(id, n)
-        this.run(id | ALTERNATE, n)
+        this.run(id | L.ALTERNATE, n)
       }
     }
   }
@@ -107,7 +109,7 @@ export class Probe {
     const start = performance.now()
     for (let round = 0; round < TIMED_ROUNDS || performance.now() - start < TIMED_MS; round++) {
       least = Math.min(least, this.time(id))
-      alternate = Math.min(alternate, this.time(id | ALTERNATE))
+      alternate = Math.min(alternate, this.time(id | L.ALTERNATE))
     }
     return alternate < least
   }
@@ -134,8 +136,10 @@ export class Probe {
     for (let block = 0; block < bytes.length; block += type.fileBytes) {
       for (const [at] of type.scales) view.setUint16(block + at, 0x3c01 + (block % 512), true)
     }
-    const groupBytes = type.headerBytes + blocks * type.packedBytes
-    this.kernels.repack(id, FILE, 8, COLUMNS, rowBytes, PACKED, groupBytes, 1, 0, COLUMNS, groupBytes)
+    const { groupBytes, panelColumns, panelBytes } = packingOf(type, COLUMNS)
+    const tensor = new Uint32Array(this.memory.buffer, TENSOR, L.TENSOR_BYTES / 4)
+    tensor.set([id, 8, COLUMNS, PACKED, 0, groupBytes, panelColumns, panelBytes])
+    this.kernels.repack(TENSOR, FILE, rowBytes, 0, 8)
   }
 
   private putActivations(id: number, pattern: (i: number) => number, n: number): void {

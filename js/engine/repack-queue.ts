@@ -12,24 +12,15 @@ import type { Segment } from './wasm.ts'
 /** Milliseconds after which a wait looks whether all threads still live. */
 const SLICE = 100
 
-/**
- * File bytes of whole rows at `src` → row groups from number `first` on, of a matrix of `groups` groups at `dst`; both in the
- * memory of segment `segment`.
- */
+/** File bytes of `rows` whole rows at `src` → a TENSOR, from row `firstRow` on; both in the memory of segment `segment`. */
 export interface Job {
   segment: number
-  /** ggml_type id. */
-  type: number
+  /** Address of the TENSOR. */
+  tensor: number
   src: number
-  rows: number
-  columns: number
   rowBytes: number
-  dst: number
-  groupBytes: number
-  groups: number
-  first: number
-  panelColumns: number
-  panelBytes: number
+  firstRow: number
+  rows: number
 }
 
 /** The ring as every thread sees it: in the control words of segment 0. */
@@ -77,18 +68,13 @@ class Ring {
 
   private repack(at: number): number {
     const field = (offset: number): number => this.words[at + (offset >> 2)]! >>> 0
-    return this.segments[field(L.JOB_SEGMENT)]!.exports.repack(
-      field(L.JOB_TYPE),
+    const { exports } = this.segments[field(L.JOB_SEGMENT)]!
+    return exports.repack(
+      field(L.JOB_TENSOR),
       field(L.JOB_SRC),
-      field(L.JOB_ROWS),
-      field(L.JOB_COLUMNS),
       field(L.JOB_ROW_BYTES),
-      field(L.JOB_DST),
-      field(L.JOB_GROUP_BYTES),
-      field(L.JOB_GROUPS),
-      field(L.JOB_FIRST),
-      field(L.JOB_PANEL_COLUMNS),
-      field(L.JOB_PANEL_BYTES),
+      field(L.JOB_FIRST_ROW),
+      field(L.JOB_ROWS),
     )
   }
 }
@@ -126,17 +112,11 @@ export class Jobs {
     }
     put(L.JOB_STATE, 0)
     put(L.JOB_SEGMENT, job.segment)
-    put(L.JOB_TYPE, job.type)
+    put(L.JOB_TENSOR, job.tensor)
     put(L.JOB_SRC, job.src)
-    put(L.JOB_ROWS, job.rows)
-    put(L.JOB_COLUMNS, job.columns)
     put(L.JOB_ROW_BYTES, job.rowBytes)
-    put(L.JOB_DST, job.dst)
-    put(L.JOB_GROUP_BYTES, job.groupBytes)
-    put(L.JOB_GROUPS, job.groups)
-    put(L.JOB_FIRST, job.first)
-    put(L.JOB_PANEL_COLUMNS, job.panelColumns)
-    put(L.JOB_PANEL_BYTES, job.panelBytes)
+    put(L.JOB_FIRST_ROW, job.firstRow)
+    put(L.JOB_ROWS, job.rows)
     this.published++
     Atomics.store(ring.words, ring.published, this.published)
     Atomics.notify(ring.words, ring.published, 1)

@@ -2,24 +2,13 @@
 
 /** The exports of assembly/index.ts that the engine calls. Pointers are byte addresses. */
 export interface Exports {
-  repack(
-    type: number,
-    src: number,
-    rows: number,
-    columns: number,
-    rowBytes: number,
-    dst: number,
-    groupBytes: number,
-    groups: number,
-    first: number,
-    panelColumns: number,
-    panelBytes: number,
-  ): number
+  repack(tensor: number, src: number, rowBytes: number, firstRow: number, rows: number): number
   forward(model: number, thread: number, threads: number): number
   output(model: number, thread: number, threads: number): number
-  row(tensor: number, index: number, dst: number): void
+  embed(model: number, row: number, x: number): void
+  attnNorm(model: number, row: number, y: number): void
+  outputNorm(model: number, row: number, y: number): void
   shift(model: number, page: number, distance: number): void
-  rmsnorm(x: number, weight: number, n: number, epsilon: number, y: number): void
   barrier(control: number, threads: number): number
   command(control: number, what: number): void
   park(control: number, ticket: number): number

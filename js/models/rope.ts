@@ -1,5 +1,5 @@
-/** Rotary frequencies: Su et al. 2021; linear scaling: Chen et al. 2023; YaRN: Peng et al. 2023, as llama.cpp has it. And
- * the scale of queries by their position. */
+/** Rotary frequencies: Su et al. 2021; linear scaling: Chen et al. 2023; YaRN: Peng et al. 2023; LongRoPE: Ding et al. 2024, as
+ * llama.cpp has them. And the scale of queries by their position. */
 import { log, pow } from '../util/math.ts'
 import type { ModelConfig, RopeConfig } from './config.ts'
 
@@ -12,9 +12,7 @@ export interface RopeTable {
   scale: number
 }
 
-/**
- * @param factors `rope_freqs.weight` (Llama 3), by which the frequencies are divided: f32[dimensions / 2].
- */
+/** @param factors by which the frequencies are divided (ModelTensors.ropeFactors): f32[dimensions / 2] */
 export function ropeTable(rope: RopeConfig, factors?: Float32Array): RopeTable {
   const pairs = rope.dimensions / 2
   const frequencies = new Float64Array(pairs)
@@ -38,6 +36,6 @@ function yarnRange(rope: RopeConfig): [number, number] {
 }
 
 /** What queries at a position are multiplied by. Source: llama.cpp's llm_graph_input_attn_temp. */
-export function queryScale({ temperatureScale = 0, rope }: ModelConfig, position: number): number {
-  return 1 + temperatureScale * log(1 + Math.floor(position / rope.originalContext))
+export function queryScale({ temperatureScale, ropes }: ModelConfig, position: number): number {
+  return 1 + temperatureScale * log(1 + Math.floor(position / ropes[0]!.originalContext))
 }

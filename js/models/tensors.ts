@@ -1,81 +1,8 @@
-/** Which tensors a llama model has, of which shapes, and what the kernels make of their types. */
+/** Which tensors a model has, of which shapes, and how they are packed. */
 import { FormatError, UnsupportedError } from '../errors.ts'
-import { GGML_TYPES } from '../gguf/ggml-types.ts'
 import type { Gguf, TensorInfo } from '../gguf/types.ts'
 import type { ModelConfig } from './config.ts'
-
-/** A weight type that has kernels. */
-export interface WeightType {
-  id: number
-  /** Columns of a block; bytes of a block of one row in the file, and of 8 packed rows; bytes before a group's blocks. */
-  columns: number
-  fileBytes: number
-  packedBytes: number
-  headerBytes: number
-  /** Bytes of 32 columns of 8 rows, unpacked: the largest of all builds. */
-  unpackedBytes: number
-  /** Whether it is multiplied with f32 activations rather than int8 blocks. */
-  float: boolean
-  /** Whether the relaxed build has an alternate kernel. */
-  alternate: boolean
-  /** Whether wide matrices are cut into panels: a row must be one sum of f32, block after block. */
-  panels: boolean
-  /**
-   * Where f16s are in a block of the file, and which value of each makes quants and sub-scales that are random bits weights
-   * of mean 0 and deviation 1.
-   */
-  scales: readonly (readonly [at: number, unit: number])[]
-}
-
-type Scales = WeightType['scales']
-
-/** F32, F16 and BF16: bytes of a column of 8 rows, as it is and unpacked. */
-function floats(name: string, packedBytes: number, unpackedBytes: number, scales: Scales): [string, WeightType] {
-  return row(name, { packedBytes, headerBytes: 0, unpackedBytes, float: true, alternate: false, panels: false, scales })
-}
-
-/** Types of blocks: bytes of a block of 8 rows. */
-function blocks(
-  name: string,
-  packedBytes: number,
-  scales: Scales,
-  { headerBytes = 16, panels = true } = {},
-): [string, WeightType] {
-  return row(name, {
-    packedBytes,
-    headerBytes,
-    unpackedBytes: 640,
-    float: false,
-    alternate: true,
-    panels,
-    scales,
-  })
-}
-
-function row(name: string, rest: Omit<WeightType, 'id' | 'columns' | 'fileBytes'>): [string, WeightType] {
-  const { id, blockColumns, blockBytes } = GGML_TYPES.get(name)!
-  return [name, { id, columns: blockColumns, fileBytes: blockBytes, ...rest }]
-}
-
-// biome-ignore format: a table, a type a line
-/** By ggml's name. The numbers are those of assembly/quant. */
-export const WEIGHT_TYPES: ReadonlyMap<string, WeightType> = new Map([
-  floats('F32', 32, 0, []),
-  floats('F16', 16, 1024, [[0, 1]]),
-  floats('BF16', 16, 1024, [[0, 1]]),
-  blocks('Q4_0', 144, [[0, 1 / 4.61]]),
-  blocks('Q4_1', 160, [[0, 1 / 4.61], [2, -7.5 / 4.61]]),
-  blocks('Q5_0', 176, [[0, 1 / 9.23]]),
-  blocks('Q5_1', 192, [[0, 1 / 9.23], [2, -15.5 / 9.23]]),
-  blocks('Q8_0', 272, [[0, 1 / 73.9]]),
-  blocks('Q2_K', 672, [[80, 1 / 13.9], [82, 1.5 / 13.9]], { panels: false }),
-  blocks('Q3_K', 912, [[108, 1 / 43.3]]),
-  blocks('Q4_K', 1184, [[0, 1 / 258], [2, 7.5 / 258]]),
-  blocks('Q5_K', 1440, [[0, 1 / 527], [2, 15.5 / 527]]),
-  blocks('Q6_K', 1696, [[208, 1 / 1365]], { headerBytes: 0 }),
-  blocks('IQ4_NL', 144, [[0, 1 / 67.4]]),
-  blocks('IQ4_XS', 1104, [[0, 1 / 1246]]),
-])
+import { WEIGHT_TYPES, type WeightType } from './weight-types.ts'
 
 /** How rows are packed (assembly/panels.ts). */
 export interface Packing {
@@ -107,84 +34,107 @@ function panelColumnsOf(type: WeightType, columns: number): number {
   return panels === 1 ? columns : Math.ceil(columns / panels / PANEL_STEP) * PANEL_STEP
 }
 
+/**
+ * Rows of heads whose pairs to be turned are dimensions i and i + dimensions / 2 ("NeoX"). Kernels turn dimensions 2i and
+ * 2i + 1, so these rows are brought into that order while they are loaded; q·k is the same in any order.
+ */
+export interface HalfSplit {
+  headDim: number
+  /** Of those, the ones that are turned, from the first on. */
+  dimensions: number
+}
+
+/** A tensor of the file or a part of its rows, named apart then. */
+export interface TensorPart extends TensorInfo {
+  /** The tensor in the file. */
+  readonly tensor: string
+  readonly halfSplit?: HalfSplit | undefined
+}
+
 export interface Matrix extends Packing {
-  info: TensorInfo
+  info: TensorPart
   type: WeightType
   rows: number
   /** Bytes of all packed rows. */
   packedBytes: number
   /** f32[rows]. */
-  bias: TensorInfo | undefined
+  bias: TensorPart | undefined
 }
 
+/** The weights of a norm, and the biases that LayerNorm has. */
+export interface Norm {
+  weight: TensorPart
+  bias?: TensorPart | undefined
+}
+
+/** A feed-forward network, of which some architectures have no gate. */
+export interface FeedForward {
+  ffnGate?: Matrix | undefined
+  ffnUp: Matrix
+  ffnDown: Matrix
+}
+
+/** Tensors of a layer by their names in GGUF. */
 export interface LayerTensors {
-  attnNorm: TensorInfo
-  ffnNorm: TensorInfo
-  q: Matrix
-  k: Matrix
-  v: Matrix
-  o: Matrix
+  attnNorm?: Norm | undefined
+  attnQ: Matrix
+  attnK: Matrix
+  attnV: Matrix
+  attnQNorm?: TensorPart | undefined
+  attnKNorm?: TensorPart | undefined
+  attnOutput: Matrix
+  /** Of what attention gives, before it joins the residual stream. */
+  attnPostNorm?: TensorPart | undefined
+  ffnNorm?: Norm | undefined
   /** Of a layer with experts: the matrix whose products with a token say how well each suits it. */
-  router: Matrix | undefined
+  ffnGateInp?: Matrix | undefined
   /** The experts, or the one feed-forward network of a dense layer. */
-  experts: Expert[]
-}
-
-/** A feed-forward network. */
-export interface Expert {
-  gate: Matrix
-  up: Matrix
-  down: Matrix
+  experts: FeedForward[]
+  /** The network that every token takes beside its experts, and the row whose product with it weighs it. */
+  shared?: FeedForward | undefined
+  ffnGateInpShexp?: Matrix | undefined
+  /** Of what the feed-forward network gives. */
+  ffnPostNorm?: TensorPart | undefined
 }
 
 export interface ModelTensors {
   embedding: Matrix
-  outputNorm: TensorInfo
+  outputNorm: Norm
   /** The embedding where the model ties them. */
   output: Matrix
-  ropeFactors: TensorInfo | undefined
+  /** By which rotary frequencies are divided: Llama 3's, or LongRoPE's beyond the original context and within it. */
+  ropeFactors: { long?: TensorPart | undefined; short?: TensorPart | undefined }
   layers: LayerTensors[]
 }
 
-/** Tensors that some files hold and no llama needs: rotary tables, which are computed. */
+/** Tensors that some files hold and no model needs: rotary tables, which are computed. */
 const IGNORED = /^blk\.\d+\.(attn_rot_embd|rope_freqs)\.weight$|rotary_emb\.inv_freq$/
 
-/**
- * Finds every tensor of the model and checks its type and shape.
- * @throws FormatError TENSOR_MISSING, TENSOR_SHAPE; UnsupportedError TENSOR_TYPE, TENSOR_UNKNOWN
- */
-export function findTensors(gguf: Gguf, config: ModelConfig): ModelTensors {
-  const finder = new Finder(gguf)
-  const { dim, ffn, heads, kvHeads, headDim, vocabulary } = config
-  const embedding = finder.lookup('token_embd', vocabulary, dim)
-  const outputNorm = finder.vector('output_norm.weight', dim)
-  const output = gguf.tensors.has('output.weight') ? finder.matrix('output', vocabulary, dim) : embedding
-  const ropeFactors = finder.optional('rope_freqs.weight', config.rope.dimensions / 2)
-  const layers = Array.from({ length: config.layers }, (_, i): LayerTensors => {
-    const name = (part: string): string => `blk.${i}.${part}`
-    return {
-      attnNorm: finder.vector(name('attn_norm.weight'), dim),
-      ffnNorm: finder.vector(name('ffn_norm.weight'), dim),
-      q: finder.matrix(name('attn_q'), heads * headDim, dim),
-      k: finder.matrix(name('attn_k'), kvHeads * headDim, dim),
-      v: finder.matrix(name('attn_v'), kvHeads * headDim, dim),
-      o: finder.matrix(name('attn_output'), dim, heads * headDim),
-      router: config.experts > 0 ? finder.lookup(name('ffn_gate_inp'), config.experts, dim) : undefined,
-      experts: config.experts > 0 ? finder.experts(name, config) : [finder.dense(name, ffn, dim)],
-    }
-  })
-  finder.refuseOthers()
-  return { embedding, outputNorm, output, ropeFactors, layers }
-}
-
-class Finder {
+/** Finds tensors, and checks their types and shapes. Errors: FormatError TENSOR_MISSING, TENSOR_SHAPE; UnsupportedError TENSOR_TYPE. */
+export class Finder {
   private readonly used = new Set<string>()
 
-  constructor(private readonly gguf: Gguf) {}
+  constructor(
+    private readonly gguf: Gguf,
+    private readonly config: ModelConfig,
+    private readonly halfSplit: HalfSplit | undefined,
+  ) {}
+
+  has(name: string): boolean {
+    return this.gguf.tensors.has(name)
+  }
 
   /** NAME.weight [rows, columns] and, where there is one, NAME.bias [rows]. */
   matrix(name: string, rows: number, columns: number): Matrix {
-    return { ...this.lookup(name, rows, columns), bias: this.optional(`${name}.bias`, rows) }
+    return this.rows(name, rows, columns, 0, rows)
+  }
+
+  /** Rows [from, from + count) of NAME.weight [rows, columns] and of its bias; `halfSplit`: they are heads to be turned. */
+  rows(name: string, rows: number, columns: number, from: number, count: number, halfSplit?: HalfSplit): Matrix {
+    const info = this.take(`${name}.weight`, [columns, rows])
+    const bias = this.optional(`${name}.bias`, rows)
+    const matrix = this.describe(cut(info, from, count, [columns, count], halfSplit), count, columns)
+    return { ...matrix, bias: bias && cut(bias, from, count, [count], halfSplit) }
   }
 
   /** NAME.weight [rows, columns], which has no bias. */
@@ -192,64 +142,126 @@ class Finder {
     return this.describe(this.take(`${name}.weight`, [columns, rows]), rows, columns)
   }
 
-  private describe(info: TensorInfo, rows: number, columns: number): Matrix {
+  private describe(info: TensorPart, rows: number, columns: number): Matrix {
     const type = WEIGHT_TYPES.get(info.type)
     if (!type) throw unsupportedType(info, [...WEIGHT_TYPES.keys()])
     const packing = packingOf(type, columns)
     return { info, type, rows, ...packing, packedBytes: Math.ceil(rows / 8) * packing.groupBytes, bias: undefined }
   }
 
-  dense(name: (part: string) => string, ffn: number, dim: number): Expert {
+  /** Queries, keys and values of layer i: three matrices, or one with the rows of all. */
+  qkv(i: number): Pick<LayerTensors, 'attnQ' | 'attnK' | 'attnV'> {
+    const { embeddingLength: columns, headCount, headCountKv, headDim } = this.config
+    const [q, kv] = [headCount * headDim, headCountKv * headDim]
+    const name = (part: string): string => `blk.${i}.${part}`
+    const fused = this.has(name('attn_qkv.weight'))
+    const all = q + 2 * kv
+    const part = (part: string, from: number, count: number, halfSplit?: HalfSplit): Matrix =>
+      fused
+        ? this.rows(name('attn_qkv'), all, columns, from, count, halfSplit)
+        : this.rows(name(part), count, columns, 0, count, halfSplit)
     return {
-      gate: this.matrix(name('ffn_gate'), ffn, dim),
-      up: this.matrix(name('ffn_up'), ffn, dim),
-      down: this.matrix(name('ffn_down'), dim, ffn),
+      attnQ: part('attn_q', 0, q, this.halfSplit),
+      attnK: part('attn_k', q, kv, this.halfSplit),
+      attnV: part('attn_v', q + kv, kv),
     }
   }
 
-  /** All experts of a layer, stacked in three tensors; or three tensors each, as in files from before April 2024. */
-  experts(name: (part: string) => string, { experts, ffn, dim }: ModelConfig): Expert[] {
-    const matrices = (part: string, rows: number, columns: number): Matrix[] =>
-      this.gguf.tensors.has(name(`${part}.0.weight`))
-        ? Array.from({ length: experts }, (_, i) => this.lookup(name(`${part}.${i}`), rows, columns))
-        : this.stack(name(`${part}_exps`), experts, rows, columns)
-    const gates = matrices('ffn_gate', ffn, dim)
-    const ups = matrices('ffn_up', ffn, dim)
-    const downs = matrices('ffn_down', dim, ffn)
-    return gates.map((gate, i) => ({ gate, up: ups[i]!, down: downs[i]! }))
+  /** Norms of queries and keys, of `q` and `k` values. */
+  headNorms(i: number, q: number, k: number): Pick<LayerTensors, 'attnQNorm' | 'attnKNorm'> {
+    const { halfSplit } = this
+    return {
+      attnQNorm: { ...this.vector(`blk.${i}.attn_q_norm.weight`, q), halfSplit },
+      attnKNorm: { ...this.vector(`blk.${i}.attn_k_norm.weight`, k), halfSplit },
+    }
   }
 
-  /** NAME.weight [count, rows, columns] as matrices, each named as a part of it. */
-  private stack(name: string, count: number, rows: number, columns: number): Matrix[] {
-    const info = this.take(`${name}.weight`, [columns, rows, count])
-    const bytes = info.bytes / count
-    return Array.from({ length: count }, (_, i) => {
-      const part = { ...info, name: `${info.name}[${i}]`, offset: info.offset + i * bytes, bytes }
+  /** The same with weights of each head: [headDim, heads]. Absent in some files. */
+  eachHeadNorms(i: number): Pick<LayerTensors, 'attnQNorm' | 'attnKNorm'> {
+    const { headDim, headCount, headCountKv } = this.config
+    const norm = (name: string, heads: number): TensorPart | undefined =>
+      this.has(name) ? { ...this.float32(name, [headDim, heads]), halfSplit: this.halfSplit } : undefined
+    return {
+      attnQNorm: norm(`blk.${i}.attn_q_norm.weight`, headCount),
+      attnKNorm: norm(`blk.${i}.attn_k_norm.weight`, headCountKv),
+    }
+  }
+
+  /** ffn_gate, ffn_up and ffn_down of `width` rows between them, `suffix` after their names; ffn_up may hold the gate's rows first. */
+  feedForward(i: number, width: number, suffix = ''): FeedForward {
+    const { embeddingLength: columns, activation } = this.config
+    const name = (part: string): string => `blk.${i}.${part}${suffix}`
+    const ffnDown = this.matrix(name('ffn_down'), columns, width)
+    if (activation === 'relu2') return { ffnUp: this.matrix(name('ffn_up'), width, columns), ffnDown }
+    if (this.has(`${name('ffn_gate')}.weight`)) {
+      const ffnGate = this.matrix(name('ffn_gate'), width, columns)
+      return { ffnGate, ffnUp: this.matrix(name('ffn_up'), width, columns), ffnDown }
+    }
+    const fused = this.gguf.tensors.get(`${name('ffn_up')}.weight`)?.dimensions[1] === 2 * width
+    if (!fused) this.matrix(name('ffn_gate'), width, columns)
+    const half = (from: number): Matrix => this.rows(name('ffn_up'), 2 * width, columns, from, width)
+    return { ffnGate: half(0), ffnUp: half(width), ffnDown }
+  }
+
+  /** All experts of a layer, stacked in three tensors; or three tensors each, as in files from before April 2024. */
+  experts(i: number): Pick<LayerTensors, 'ffnGateInp' | 'experts'> {
+    const { expertCount, embeddingLength, expertFeedForwardLength } = this.config
+    const name = (part: string): string => `blk.${i}.${part}`
+    const matrices = (part: string, rows: number, columns: number): Matrix[] =>
+      this.has(name(`${part}.0.weight`))
+        ? Array.from({ length: expertCount }, (_, e) => this.lookup(name(`${part}.${e}`), rows, columns))
+        : this.stack(name(`${part}_exps`), rows, columns)
+    const gates = matrices('ffn_gate', expertFeedForwardLength, embeddingLength)
+    const ups = matrices('ffn_up', expertFeedForwardLength, embeddingLength)
+    const downs = matrices('ffn_down', embeddingLength, expertFeedForwardLength)
+    return {
+      ffnGateInp: this.lookup(name('ffn_gate_inp'), expertCount, embeddingLength),
+      experts: gates.map((ffnGate, e) => ({ ffnGate, ffnUp: ups[e]!, ffnDown: downs[e]! })),
+    }
+  }
+
+  /** NAME.weight [experts, rows, columns] as matrices, each named as a part of it. */
+  private stack(name: string, rows: number, columns: number): Matrix[] {
+    const { expertCount } = this.config
+    const info = this.take(`${name}.weight`, [columns, rows, expertCount])
+    const bytes = info.bytes / expertCount
+    return Array.from({ length: expertCount }, (_, e) => {
+      const part = { ...info, name: `${info.name}[${e}]`, offset: info.offset + e * bytes, bytes }
       return this.describe({ ...part, dimensions: [columns, rows] }, rows, columns)
     })
   }
 
+  /** A norm's weights NAME.weight and, where LayerNorm has them, biases. */
+  norm(name: string): Norm {
+    const { embeddingLength, norm } = this.config
+    const weight = this.vector(`${name}.weight`, embeddingLength)
+    return norm === 'rms' ? { weight } : { weight, bias: this.optional(`${name}.bias`, embeddingLength) }
+  }
+
   /** An f32 vector: norms are kept as they are. */
-  vector(name: string, length: number): TensorInfo {
-    const info = this.take(name, [length])
+  vector(name: string, length: number): TensorPart {
+    return this.float32(name, [length])
+  }
+
+  optional(name: string, length: number): TensorPart | undefined {
+    return this.has(name) ? this.vector(name, length) : undefined
+  }
+
+  private float32(name: string, dimensions: number[]): TensorPart {
+    const info = this.take(name, dimensions)
     if (info.type !== 'F32') throw unsupportedType(info, ['F32'])
     return info
   }
 
-  optional(name: string, length: number): TensorInfo | undefined {
-    return this.gguf.tensors.has(name) ? this.vector(name, length) : undefined
-  }
-
-  private take(name: string, dimensions: number[]): TensorInfo {
+  private take(name: string, dimensions: number[]): TensorPart {
     const info = this.gguf.tensors.get(name)
     if (!info) {
-      const message = `The file has no tensor ${name}: it is incomplete, or not a whole llama model.`
+      const message = `The file has no tensor ${name}: it is incomplete, or not a whole ${this.config.architecture} model.`
       throw new FormatError('TENSOR_MISSING', message, name)
     }
     // Trailing dimensions of 1 are the same shape.
-    const found = [...info.dimensions]
-    while (found.length > dimensions.length && found.at(-1) === 1) found.pop()
-    if (found.length !== dimensions.length || found.some((size, i) => size !== dimensions[i])) {
+    const trimmed = (sizes: readonly number[]): string => sizes.join().replace(/(,1)+$/, '')
+    if (trimmed(info.dimensions) !== trimmed(dimensions)) {
       throw new FormatError(
         'TENSOR_SHAPE',
         `The tensor ${name} is [${info.dimensions.join(', ')}]; the metadata makes it [${dimensions.join(', ')}].`,
@@ -257,20 +269,29 @@ class Finder {
       )
     }
     this.used.add(name)
-    return info
+    return { ...info, tensor: name }
   }
 
-  /** A tensor that would go unused would mean a model computed wrongly. */
-  refuseOthers(): void {
+  /** A tensor that would go unused would mean a model computed wrongly. Layers beyond `ignoredFrom` are for other uses. */
+  refuseOthers(ignoredFrom: number): void {
     for (const name of this.gguf.tensors.keys()) {
-      if (this.used.has(name) || IGNORED.test(name)) continue
+      if (this.used.has(name) || IGNORED.test(name) || Number(/^blk\.(\d+)\./.exec(name)?.[1]) >= ignoredFrom) continue
       throw new UnsupportedError(
         'TENSOR_UNKNOWN',
-        `The file has a tensor ${name}, which cria does not know: leaving it out would give wrong results.`,
+        `The file has a tensor ${name}, which cria does not know of a ${this.config.architecture} model: leaving it out would give wrong results.`,
         name,
       )
     }
   }
+}
+
+/** `count` rows, or values, of a tensor from the one at `from` on. */
+function cut(info: TensorPart, from: number, count: number, dimensions: number[], halfSplit?: HalfSplit): TensorPart {
+  const all = info.dimensions.at(dimensions.length - 1) ?? 1
+  if (count === all) return { ...info, dimensions, halfSplit }
+  const bytes = info.bytes / all
+  const name = `${info.name}[${from}:${from + count}]`
+  return { ...info, name, dimensions, offset: info.offset + from * bytes, bytes: count * bytes, halfSplit }
 }
 
 function unsupportedType(info: TensorInfo, known: string[]): UnsupportedError {
@@ -282,25 +303,32 @@ function unsupportedType(info: TensorInfo, known: string[]): UnsupportedError {
 }
 
 /** A tensor to be placed: a matrix, repacked, or an f32 vector as it is. */
-export type Placed = { matrix: Matrix; vector?: undefined } | { vector: TensorInfo; matrix?: undefined }
+export type Placed = { matrix: Matrix; vector?: undefined } | { vector: TensorPart; matrix?: undefined }
 
 /** The tensors outside all layers, each once. */
 export function* sharedTensors({ embedding, output, outputNorm, ropeFactors }: ModelTensors): Generator<Placed> {
   yield { matrix: embedding }
-  if (ropeFactors) yield { vector: ropeFactors }
+  for (const vector of new Set([ropeFactors.long, ropeFactors.short])) if (vector) yield { vector }
   if (output !== embedding) yield { matrix: output }
-  yield { vector: outputNorm }
+  yield* normTensors(outputNorm)
+}
+
+function* normTensors(norm: Norm | undefined): Generator<Placed> {
+  if (norm) yield { vector: norm.weight }
+  if (norm?.bias) yield { vector: norm.bias }
 }
 
 export function* layerTensors(layer: LayerTensors): Generator<Placed> {
-  yield { vector: layer.attnNorm }
-  yield { vector: layer.ffnNorm }
-  for (const matrix of [layer.q, layer.k, layer.v, layer.o]) yield { matrix }
-  if (layer.router) yield { matrix: layer.router }
-  for (const { gate, up, down } of layer.experts) {
-    yield { matrix: gate }
-    yield { matrix: up }
-    yield { matrix: down }
+  yield* normTensors(layer.attnNorm)
+  yield* normTensors(layer.ffnNorm)
+  const { attnQ, attnK, attnV, attnOutput, ffnGateInp, ffnGateInpShexp, shared } = layer
+  for (const vector of [layer.attnQNorm, layer.attnKNorm, layer.attnPostNorm, layer.ffnPostNorm]) {
+    if (vector) yield { vector }
+  }
+  const networks = [...layer.experts, ...(shared ? [shared] : [])]
+  const rest = networks.flatMap(({ ffnGate, ffnUp, ffnDown }) => [ffnGate, ffnUp, ffnDown])
+  for (const matrix of [attnQ, attnK, attnV, attnOutput, ffnGateInp, ffnGateInpShexp, ...rest]) {
+    if (matrix) yield { matrix }
   }
 }
 
@@ -318,10 +346,13 @@ export function matrixTypes(tensors: ModelTensors): Set<number> {
 
 /** Weights of the model, and of them those that one token meets: of its experts only. Rotary tables are no weights. */
 export function countParameters(tensors: ModelTensors, config: ModelConfig): { total: number; active: number } {
-  let total = tensors.ropeFactors ? -tensors.ropeFactors.dimensions[0]! : 0
+  const tables = [tensors.ropeFactors.long, tensors.ropeFactors.short]
+  let total = 0
   for (const { matrix, vector } of allTensors(tensors)) {
-    total += matrix ? matrix.rows * matrix.columns + (matrix.bias ? matrix.rows : 0) : vector!.dimensions[0]!
+    if (matrix) total += matrix.rows * matrix.columns + (matrix.bias ? matrix.rows : 0)
+    else if (!tables.includes(vector)) total += vector.dimensions.reduce((product, size) => product * size, 1)
   }
-  const idle = Math.max(0, config.experts - config.expertsUsed)
-  return { total, active: total - config.layers * idle * 3 * config.dim * config.ffn }
+  const { blockCount, expertCount, expertUsedCount, embeddingLength, expertFeedForwardLength } = config
+  const idle = Math.max(0, expertCount - expertUsedCount)
+  return { total, active: total - blockCount * idle * 3 * embeddingLength * expertFeedForwardLength }
 }

@@ -6,6 +6,7 @@
 import * as L from '../../assembly/layout.ts'
 import type { Run } from '../engine/batch.ts'
 import type { Engine } from '../engine/engine.ts'
+import type { Matrix } from '../models/tensors.ts'
 import type { Work } from './scheduler.ts'
 
 /** What matrices that read the same have read. */
@@ -71,13 +72,13 @@ export class Activations implements Work {
  * over all segments. Returns a STATUS_.
  */
 function forwardByLayer(engine: Engine, runs: readonly Run[], pass: () => number): number {
-  const { plan, segments, tensors, config } = engine
+  const { plan, segments, config } = engine
   const { exports, memory, model, x } = segments[0]!
   const structs = segments.map((one) => new Uint32Array(one.memory.buffer, one.model, L.MODEL_BYTES / 4))
   const saved = structs.map((struct) => struct.slice())
   const ids = runs.flatMap((run) => run.ids)
-  const stateBytes = config.dim * 4
-  for (const [row, id] of ids.entries()) exports.row(model + L.MODEL_EMBEDDING, id, x + row * stateBytes)
+  const stateBytes = config.embeddingLength * 4
+  for (const row of ids.keys()) exports.embed(model, row, x + row * stateBytes)
   try {
     for (const struct of structs) {
       struct[L.MODEL_FIRST >> 2] = 0
@@ -90,7 +91,7 @@ function forwardByLayer(engine: Engine, runs: readonly Run[], pass: () => number
         // The hidden state always returns to segment 0.
         const state = new Uint8Array(memory.buffer, x, ids.length * stateBytes)
         if (s > 0) new Uint8Array(segments[s]!.memory.buffer, segments[s]!.x).set(state)
-        const normed = ids.map((_, row) => engine.hidden(row, tensors.layers[layer]!.attnNorm, s).slice())
+        const normed = ids.map((_, row) => attentionInput(engine, s, row))
         // Segments without a layer hand it on as it is.
         struct[L.MODEL_LAYERS >> 2] = 1
         const status = pass()
@@ -106,36 +107,58 @@ function forwardByLayer(engine: Engine, runs: readonly Run[], pass: () => number
   }
 }
 
+/** What attention of the layer at hand reads of a row: f32[embeddingLength]. */
+function attentionInput({ plan, segments, config }: Engine, s: number, row: number): Float32Array {
+  const { buffers, model } = plan.segments[s]!
+  const { exports, memory } = segments[s]!
+  exports.attnNorm(model, row, buffers.normed)
+  return new Float32Array(memory.buffer, buffers.normed, config.embeddingLength).slice()
+}
+
+/** Names of matrices without their layer's prefix and `.weight`, each once. */
+function namesOf(...matrices: (Matrix | undefined)[]): string {
+  const names = matrices.flatMap((matrix) => (matrix ? [matrix.info.tensor.replace(/^blk\.\d+\.|\.weight$/g, '')] : []))
+  return [...new Set(names)].join(' ')
+}
+
 /** Counts what the matrices of a layer, which is in segment `s`, have just read; q, k and v read `attention`. */
 function count(
-  { config, plan, segments }: Engine,
+  { config, plan, segments, tensors }: Engine,
   s: number,
   layer: number,
   runs: readonly Run[],
   attention: readonly Float32Array[],
 ): void {
-  const { dim, ffn, heads, headDim, experts, expertsUsed } = config
+  const { embeddingLength, headCount, headDim, expertCount, expertUsedCount } = config
+  const { attnQ, attnK, attnV, attnOutput, ffnGateInp, ffnGateInpShexp, experts, shared } = tensors.layers[layer]!
+  const { ffnGate, ffnUp, ffnDown } = experts[0]!
+  const width = ffnUp.rows
   const { buffers } = plan.segments[s]!
   const { buffer } = segments[s]!.memory
   const floats = (at: number, row: number, width: number) => new Float32Array(buffer, at + row * width * 4, width)
   // A single token's norm is in its private place.
-  const norm = attention.length === 1 ? buffers.privates : buffers.norm
+  const norm = attention.length === 1 ? buffers.privates : buffers.normed
   let row = 0
   for (const { ids, position, activations } of runs) {
     for (let p = position; p < position + ids.length; p++, row++) {
       if (!activations?.counts(layer, p)) continue
       const add = (parts: string, input: Float32Array, expert?: number, of?: number): void =>
         activations.add(`blk.${layer}.`, parts, input, expert, of)
-      const normed = floats(norm, row, dim)
-      add('attn_q attn_k attn_v', attention[row]!)
-      add('attn_output', floats(buffers.attn, row, heads * headDim))
-      add(experts > 0 ? 'ffn_gate_inp' : 'ffn_gate ffn_up', normed)
-      if (experts === 0) add('ffn_down', floats(buffers.h, row, ffn))
-      for (let j = 0; j < expertsUsed; j++) {
-        const route = new Int32Array(buffer, buffers.routes + (row * expertsUsed + j) * L.ROUTE_BYTES)
+      const normed = config.parallel ? attention[row]! : floats(norm, row, embeddingLength)
+      add(namesOf(attnQ, attnK, attnV), attention[row]!)
+      add(namesOf(attnOutput), floats(buffers.attn, row, headCount * headDim))
+      if (!ffnGateInp) {
+        add(namesOf(ffnGate, ffnUp), normed)
+        add(namesOf(ffnDown), floats(buffers.h, row, width))
+        continue
+      }
+      add(namesOf(ffnGateInp, ffnGateInpShexp, shared?.ffnGate, shared?.ffnUp), normed)
+      if (shared) add(namesOf(shared.ffnDown), floats(buffers.hShared, row, shared.ffnUp.rows))
+      for (let j = 0; j < expertUsedCount; j++) {
+        const route = new Int32Array(buffer, buffers.routes + (row * expertUsedCount + j) * L.ROUTE_BYTES)
         const expert = route[L.ROUTE_EXPERT >> 2]!
-        add('ffn_gate_exps ffn_up_exps', normed, expert, experts)
-        add('ffn_down_exps', floats(buffers.h, ~route[L.ROUTE_SLOT >> 2]!, ffn), expert, experts)
+        add('ffn_gate_exps ffn_up_exps', normed, expert, expertCount)
+        add('ffn_down_exps', floats(buffers.h, ~route[L.ROUTE_SLOT >> 2]!, width), expert, expertCount)
       }
     }
   }

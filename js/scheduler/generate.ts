@@ -81,7 +81,7 @@ export class Generation implements Work {
     this.ids = [...this.prompt]
     if (request.contextShift) this.shift = shiftOf(this.ids, engine.context, tokenizer?.bos, request.keep)
     this.priority = request.priority ?? 0
-    this.vocabulary = Math.min(engine.config.vocabulary, tokenizer?.vocabularySize ?? engine.config.vocabulary)
+    this.vocabulary = Math.min(engine.config.vocabSize, tokenizer?.vocabularySize ?? engine.config.vocabSize)
     this.sampler = new Sampler(request.sampler, this.vocabulary)
     // After nothing but BOS the text begins anew: without the space that SentencePiece puts before its first word.
     const continued = !(this.ids.length === 1 && this.ids[0] === tokenizer?.bos)

@@ -387,14 +387,14 @@ export class Scheduler {
     for (const { sequence, position, row } of places) {
       if (sequence.work.output === 'hidden') give(sequence, position, this.engine.hidden(row))
     }
-    const { vocabulary } = this.engine.config
+    const { vocabSize } = this.engine.config
     const rest = places.filter(({ sequence }) => sequence.work.output === 'logits')
     for (let from = 0; from < rest.length; from += OUTPUT_ROWS) {
       const some = rest.slice(from, from + OUTPUT_ROWS).filter(({ sequence }) => sequence.active)
       if (some.length === 0) continue
       const logits = this.engine.logits(some.map(({ row }) => row))
       for (const [i, { sequence, position }] of some.entries()) {
-        give(sequence, position, logits.subarray(i * vocabulary, (i + 1) * vocabulary))
+        give(sequence, position, logits.subarray(i * vocabSize, (i + 1) * vocabSize))
       }
     }
   }

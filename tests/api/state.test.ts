@@ -166,7 +166,7 @@ test('a full context ends a generation, or shifts', async () => {
 
 /** Keys of layer 0, [positions, kvHeads · headDim], from the bytes of a page; drawn in assembly/model/cache.ts. */
 function firstKeys({ config }: TestEngine, bytes: Uint8Array, kv: 'f32' | 'f16' | 'q8_0'): number[] {
-  const { kvHeads, headDim } = config
+  const { headCountKv: kvHeads, headDim } = config
   const view = new DataView(bytes.buffer)
   const half = (at: number): number => {
     const bits = view.getUint16(at, true)

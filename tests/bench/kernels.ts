@@ -12,6 +12,7 @@ import { readFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
+import * as L from '../../assembly/layout.ts'
 import { Weights } from '../../js/bench/weights.ts'
 import { packingOf } from '../../js/models/tensors.ts'
 import { FORMATS, hasRelaxedSimd, type Kernels, random, type TypeFormat } from '../kernel-harness.ts'
@@ -93,7 +94,17 @@ function pack({ memory, kernels }: Bed, format: TypeFormat, rows: number, column
     const count = Math.min(8, rows - row)
     weights.read(bytes.subarray(1024, 1024 + count * rowBytes), row * rowBytes, 0)
     const at = WEIGHTS_AT + (row / 8) * groupBytes
-    const status = kernels.repack(format.id, 1024, count, columns, rowBytes, at, groupBytes, 1, 0, columns, groupBytes)
+    new Uint32Array(memory.buffer, 64, L.TENSOR_BYTES / 4).set([
+      format.id,
+      count,
+      columns,
+      at,
+      0,
+      groupBytes,
+      columns,
+      groupBytes,
+    ])
+    const status = kernels.repack(64, 1024, rowBytes, 0, count)
     if (status !== 0) throw new Error(`repack of ${format.name}: ${status}`)
   }
   const copies = Math.min(Math.ceil(SET_BYTES / matrixBytes), Math.floor(WEIGHTS_BYTES / matrixBytes))

@@ -130,7 +130,7 @@ function randomPrompt(length: number): number[] {
   let state = salt++
   return Array.from({ length }, () => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return Math.floor((state / 4_294_967_296) * config!.vocabulary)
+    return Math.floor((state / 4_294_967_296) * config!.vocabSize)
   })
 }
 

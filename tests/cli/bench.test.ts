@@ -14,7 +14,7 @@ import { SyntheticModel } from '../../js/bench/synthetic.ts'
 import { Weights } from '../../js/bench/weights.ts'
 import { CriaError } from '../../js/errors.ts'
 import { readGguf } from '../../js/gguf/reader.ts'
-import { WEIGHT_TYPES } from '../../js/models/tensors.ts'
+import { WEIGHT_TYPES } from '../../js/models/weight-types.ts'
 import { Build, FORMATS, putTensor, repack } from '../kernel-harness.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'cria-bench-'))
@@ -122,9 +122,9 @@ test('a written model is one that cria runs, of the types asked for', async () =
     )
     assert.is(problem, undefined)
     assert.is(metadata.get('general.architecture'), 'llama')
-    const { dim, ffn, layers, heads, kvHeads, vocabulary } = config!
-    assert.equal({ dim, ffn, layers, heads, kvHeads }, { dim: 256, ffn: 768, layers: 4, heads: 8, kvHeads: 4 })
-    assert.is(vocabulary, 512)
+    const { embeddingLength, feedForwardLength, blockCount, headCount, headCountKv, vocabSize } = config!
+    assert.equal([embeddingLength, feedForwardLength, blockCount, headCount, headCountKv], [256, 768, 4, 8, 4])
+    assert.is(vocabSize, 512)
     const types = tensors.filter(({ dimensions }) => dimensions.length > 1).map(({ name, type }) => [name, type])
     assert.is(types.length, 30)
     for (const [name, found] of types) assert.is(found, name === 'output.weight' ? 'F16' : type.toUpperCase(), name)

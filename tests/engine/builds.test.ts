@@ -7,7 +7,7 @@ import { chooseBuild, fasterBuild } from '../../js/engine/builds.ts'
 import { openProbe } from '../../js/engine/probe.ts'
 import { type Isa, measured } from '../../js/engine/wasm-build.ts'
 import { type LoadOptions, load } from '../../js/index.ts'
-import { WEIGHT_TYPES } from '../../js/models/tensors.ts'
+import { WEIGHT_TYPES } from '../../js/models/weight-types.ts'
 import { bits, STORIES } from '../api-helpers.ts'
 import { hasRelaxedSimd } from '../kernel-harness.ts'
 

@@ -126,13 +126,13 @@ test('logits of several texts at once are those of each alone, in the scalar bui
     const engine = await openEngine(STORIES, build, { kv: 'f16', context: 512, batch: 40 })
     const list = prompts(random, 6, 120)
     const works = list.map(
-      (ids, i) => new LogitsWork(ids, i % 2 ? Math.floor(ids.length / 2) : 0, engine.config.vocabulary),
+      (ids, i) => new LogitsWork(ids, i % 2 ? Math.floor(ids.length / 2) : 0, engine.config.vocabSize),
     )
     await Promise.all(works.map((work) => engine.scheduler.run(work)))
     for (const [i, work] of works.entries()) {
       engine.scheduler.reset()
       const all = await engine.allLogits(list[i]!)
-      const part = all.subarray(work.first * engine.config.vocabulary)
+      const part = all.subarray(work.first * engine.config.vocabSize)
       assert.ok(Buffer.from(part.slice().buffer).equals(Buffer.from(work.logits.buffer)), `${build} ${i}`)
     }
     assert.is(engine.scheduler.status.kvPages.used, 0)
@@ -270,7 +270,7 @@ test('a model with experts, in several segments, with batches of all sizes', asy
     const maxSegmentBytes = Math.ceil(whole.plan.segments[0]!.bytes * share)
     const engine = await openEngine(path, 'simd', { kv: 'f16', context: 200, batch, maxSegmentBytes })
     assert.ok(engine.plan.segments.length > 1 || share === 1, 'it is cut')
-    const works = list.map((ids) => new LogitsWork(ids, 0, engine.config.vocabulary))
+    const works = list.map((ids) => new LogitsWork(ids, 0, engine.config.vocabSize))
     await Promise.all(works.map((work) => engine.scheduler.run(work)))
     for (const [i, { logits }] of works.entries()) {
       assert.ok(wanted[i]!.equals(Buffer.from(logits.buffer)), `batch ${batch}, text ${i}`)

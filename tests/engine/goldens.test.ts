@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { WEIGHT_TYPES } from '../../js/models/tensors.ts'
+import { WEIGHT_TYPES } from '../../js/models/weight-types.ts'
 import { openEngine } from '../engine-harness.ts'
 import { hasShared, readSafetensors, shared, sharedTest } from '../shared.ts'
 
@@ -34,7 +34,7 @@ function divergence(p: Float64Array, q: Float64Array): number {
   return kl
 }
 
-async function compare(folder: string, name: string): Promise<{ difference: number; kl: number }> {
+async function compare(folder: string, name: string): Promise<{ difference: number; kl: number; most: number }> {
   const golden = readSafetensors(shared('goldens', folder, `${name}.safetensors`))
   const tokens = [...(golden.get('tokens')!.data as Int32Array)]
   const want = golden.get('logits')!.data as Float32Array
@@ -45,12 +45,15 @@ async function compare(folder: string, name: string): Promise<{ difference: numb
   const vocabulary = want.length / tokens.length
   let difference = 0
   let kl = 0
+  let most = 0
   for (let i = 0; i < want.length; i++) difference = Math.max(difference, Math.abs(got[i]! - want[i]!))
   for (let t = 0; t < tokens.length; t++) {
     const row = (x: Float32Array): Float64Array => logProbabilities(x.subarray(t * vocabulary, (t + 1) * vocabulary))
-    kl += divergence(row(want), row(got)) / tokens.length
+    const here = divergence(row(want), row(got))
+    kl += here / tokens.length
+    most = Math.max(most, here)
   }
-  return { difference, kl }
+  return { difference, kl, most }
 }
 
 const report: Record<string, Native> = hasShared
@@ -63,6 +66,14 @@ for (const name of names('tiny')) {
   test(`tiny/${name}: logits within 1e-4 of the reference`, async () => {
     const { difference } = await compare('tiny', name)
     assert.ok(difference < 1e-4, `largest difference ${difference}`)
+  })
+}
+
+for (const name of names('kin')) {
+  test(`kin/${name}: KL ≤ 1e-6 and logits within 1e-3 of the reference`, async () => {
+    const { difference, most } = await compare('kin', name)
+    assert.ok(most <= 1e-6, `KL ${most}`)
+    assert.ok(difference <= 1e-3, `largest difference ${difference}`)
   })
 }
 

@@ -229,27 +229,21 @@ function ring(threads: number) {
   return { jobs: new Jobs([segment, segment], threads), seen, words: new Int32Array(memory.buffer, 1024) }
 }
 
-const job = (type: number) => ({
-  segment: type % 2,
-  type,
+const job = (tensor: number) => ({
+  segment: tensor % 2,
+  tensor,
   src: 0xffff_0000,
-  rows: 8,
-  columns: 32,
   rowBytes: 18,
-  dst: 0x8000_0040,
-  groupBytes: 160,
-  groups: 9,
-  first: 3,
-  panelColumns: 256,
-  panelBytes: 1216,
+  firstRow: 24,
+  rows: 8,
 })
 
 test('jobs: all run, in the order they were published, more of them than the ring holds', () => {
   const { jobs, seen } = ring(1)
-  for (let type = 0; type < 3 * L.JOBS; type++) {
-    jobs.publish(job(type))
-    assert.is(jobs.settle(type), 0)
-    assert.equal(seen[type], [type, 0xffff_0000, 8, 32, 18, 0x8000_0040, 160, 9, 3, 256, 1216])
+  for (let tensor = 0; tensor < 3 * L.JOBS; tensor++) {
+    jobs.publish(job(tensor))
+    assert.is(jobs.settle(tensor), 0)
+    assert.equal(seen[tensor], [tensor, 0xffff_0000, 18, 24, 8])
   }
   jobs.publish(job(99))
   assert.is(jobs.settle(3 * L.JOBS), L.REPACK_UNKNOWN_TYPE)
@@ -257,7 +251,7 @@ test('jobs: all run, in the order they were published, more of them than the rin
 
 test('jobs: one for each other thread is left to them; what they do not take is done in the end', () => {
   const { jobs, seen } = ring(3)
-  for (let type = 0; type < L.JOBS; type++) jobs.publish(job(type))
+  for (let tensor = 0; tensor < L.JOBS; tensor++) jobs.publish(job(tensor))
   assert.is(seen.length, L.JOBS - 2)
   assert.is(jobs.settle(L.JOBS - 1), 0)
   assert.is(seen.length, L.JOBS)

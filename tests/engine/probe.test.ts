@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { chooseAlternates } from '../../js/engine/probe.ts'
-import { WEIGHT_TYPES } from '../../js/models/tensors.ts'
+import { WEIGHT_TYPES } from '../../js/models/weight-types.ts'
 import { hasRelaxedSimd } from '../kernel-harness.ts'
 
 function ids(types: { id: number }[]): number[] {

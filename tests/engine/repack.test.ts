@@ -124,8 +124,14 @@ function setSome(format: TypeFormat, file: Uint8Array, index: number, bits: numb
 }
 
 test('an unknown type is told', () => {
-  for (const build of [scalar, ...builds])
-    assert.is(build.kernels.repack(99, 1024, 8, 32, 32, 4096, 32, 1, 0, 32, 32), REPACK_UNKNOWN_TYPE)
+  for (const build of [scalar, ...builds]) {
+    const tensor = putTensor(build, { ...FORMATS[0]!, id: 99 }, 8, {
+      at: 4096,
+      groups: 1,
+      ...packingOf(FORMATS[0]!, 32),
+    })
+    assert.is(build.kernels.repack(tensor, 1024, 32, 0, 8), REPACK_UNKNOWN_TYPE)
+  }
 })
 
 test.run()

@@ -8,7 +8,7 @@ import { GGML_TYPES, tensorBytes } from '../../js/gguf/ggml-types.ts'
 import { readGguf } from '../../js/gguf/reader.ts'
 import type { Gguf } from '../../js/gguf/types.ts'
 import { type MetadataEntry, type TensorEntry, writeGguf } from '../../js/gguf/writer.ts'
-import { readConfig } from '../../js/models/config.ts'
+import { readConfig } from '../../js/models/index.ts'
 import type { Source } from '../../js/source/source.ts'
 
 interface Kin {
@@ -201,11 +201,11 @@ for (const [name, kin] of Object.entries(KIN)) {
     assert.is(problem, undefined, problem?.message)
     const { dim, heads, kv, layers, context, experts = 0 } = kin
     assert.equal(
-      [config!.headDim, config!.kvHeads, config!.vocabulary, config!.context, config!.experts],
+      [config!.headDim, config!.headCountKv, config!.vocabSize, config!.contextLength, config!.expertCount],
       [dim / heads, kv, kin.vocabulary, context, experts],
     )
-    assert.is(config!.rope.base, kin.theta)
-    assert.equal([config!.rope.scaling, config!.rope.factor], ['linear', kin.factor ?? 1])
+    assert.is(config!.ropes[0]!.base, kin.theta)
+    assert.equal([config!.ropes[0]!.scaling, config!.ropes[0]!.factor], ['linear', kin.factor ?? 1])
     assert.equal(parameters, { total: kin.parameters, active: kin.active ?? kin.parameters })
 
     assert.is(memory!.context, CONTEXT)
@@ -222,7 +222,7 @@ async function header(architecture: string, more: MetadataEntry[] = []): Promise
   return readGguf(await headerOnly(KIN['TinyLlama 1.1B']!, architecture, more))
 }
 
-for (const architecture of ['qwen2', 'gemma3', 'phi3', 'falcon', 'mamba', 'llama4', 'deepseek2', 'bert', '']) {
+for (const architecture of ['falcon', 'gemma4', 'gpt-oss', 'mamba', 'llama4', 'deepseek2', 'bert', '']) {
   test(`refused by name: ${architecture || 'an empty name'}`, async () => {
     const { problem, memory } = await inspect(SOURCE_URL, {
       fetch: fetchFrom(await headerOnly(KIN['TinyLlama 1.1B']!, architecture)),

@@ -3,7 +3,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FormatError, UnsupportedError } from '../../js/errors.ts'
 import type { MetadataValue, TensorInfo } from '../../js/gguf/types.ts'
-import { type ModelConfig, readConfig } from '../../js/models/config.ts'
+import type { ModelConfig } from '../../js/models/config.ts'
+import { readConfig } from '../../js/models/index.ts'
 import { ropeTable } from '../../js/models/rope.ts'
 
 const L = 'llama.'
@@ -31,7 +32,7 @@ function config(metadata: Record<string, MetadataValue>): ModelConfig {
 
 /** How many times slower pairs turn than without scaling. */
 function slowdown(metadata: Record<string, MetadataValue>): number {
-  return ropeTable(config({}).rope).frequencies[1]! / ropeTable(config(metadata).rope).frequencies[1]!
+  return ropeTable(config({}).ropes[0]!).frequencies[1]! / ropeTable(config(metadata).ropes[0]!).frequencies[1]!
 }
 
 test('a rope factor without a type is linear; none switches it off; 0 is no factor', () => {
@@ -48,9 +49,9 @@ test('a rope factor without a type is linear; none switches it off; 0 is no fact
 
 test('sizes may be given layer by layer, as long as they agree', () => {
   for (const [key, field, value] of [
-    ['attention.head_count', 'heads', 4],
-    ['attention.head_count_kv', 'kvHeads', 2],
-    ['feed_forward_length', 'ffn', 96],
+    ['attention.head_count', 'headCount', 4],
+    ['attention.head_count_kv', 'headCountKv', 2],
+    ['feed_forward_length', 'feedForwardLength', 96],
   ] as const) {
     assert.is(config({ [L + key]: Uint32Array.of(value, value) })[field], value)
     const differ = { [L + key]: Uint32Array.of(value, value * 2) }
@@ -62,7 +63,7 @@ test('sizes may be given layer by layer, as long as they agree', () => {
 })
 
 test('contexts of millions of tokens are believed, others not', () => {
-  assert.is(config({ [`${L}context_length`]: 4_194_304 }).context, 4_194_304)
+  assert.is(config({ [`${L}context_length`]: 4_194_304 }).contextLength, 4_194_304)
   for (const wrong of [0, -1, 1.5, 4_294_967_296]) {
     assert.throws(
       () => config({ [`${L}context_length`]: wrong }),
@@ -71,15 +72,23 @@ test('contexts of millions of tokens are believed, others not', () => {
   }
 })
 
-test('an attention scale of 0 is the usual one', () => {
-  assert.is(config({ [`${L}attention.scale`]: 0 }).attentionScale, 0.25)
-  assert.is(config({ [`${L}attention.scale`]: 0.5 }).attentionScale, 0.5)
+test('an attention scale of 0 is the usual one; llama has no other, as in llama.cpp', () => {
+  const granite = (scale: number): number =>
+    config({
+      ...Object.fromEntries(Object.entries(BASE).map(([key, value]) => [key.replace(L, 'granite.'), value])),
+      'general.architecture': 'granite',
+      'granite.logit_scale': 8,
+      'granite.attention.scale': scale,
+    }).attentionScale
+  assert.is(granite(0), 0.25)
+  assert.is(granite(0.5), 0.5)
+  assert.is(config({ [`${L}attention.scale`]: 0.5 }).attentionScale, 0.25)
 })
 
 test('an embedding may have rows to spare, not fewer than the vocabulary has tokens', () => {
   const texts = (count: number) => ({ 'tokenizer.ggml.tokens': Array.from({ length: count }, (_, i) => `t${i}`) })
-  assert.is(config(texts(9)).vocabulary, 10)
-  assert.is(config(texts(10)).vocabulary, 10)
+  assert.is(config(texts(9)).vocabSize, 10)
+  assert.is(config(texts(10)).vocabSize, 10)
   assert.throws(
     () => config(texts(11)),
     (error: unknown) => (error as FormatError).code === 'VOCABULARY_SIZE',

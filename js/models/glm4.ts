@@ -1,0 +1,16 @@
+/** GLM-4: GLM team 2024. Norms before and after each block, a part of each head is turned. */
+import { type Architecture, llamaLayer } from './architecture.ts'
+
+export const glm4: Architecture = {
+  name: 'glm4',
+  rope: 'interleaved',
+  config(keys) {
+    keys.only('rope.dimension_sections', [0], 'cria turns heads by one position only')
+    return {}
+  },
+  layer: (find, config, i) => ({
+    ...llamaLayer(find, config, i),
+    attnPostNorm: find.vector(`blk.${i}.post_attention_norm.weight`, config.embeddingLength),
+    ffnPostNorm: find.vector(`blk.${i}.post_ffw_norm.weight`, config.embeddingLength),
+  }),
+}

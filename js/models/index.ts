@@ -1,0 +1,62 @@
+/** The architectures that cria runs. */
+import { UnsupportedError } from '../errors.ts'
+import { getString } from '../gguf/metadata.ts'
+import type { Gguf, Metadata } from '../gguf/types.ts'
+import { arcee } from './arcee.ts'
+import { type Architecture, configOf, tensorsOf } from './architecture.ts'
+import type { ModelConfig } from './config.ts'
+import { ernie4_5 } from './ernie4_5.ts'
+import { exaone4 } from './exaone4.ts'
+import { gemma } from './gemma.ts'
+import { gemma2 } from './gemma2.ts'
+import { gemma3 } from './gemma3.ts'
+import { glm4 } from './glm4.ts'
+import { granite, granitemoe } from './granite.ts'
+import { hunyuanDense } from './hunyuan-dense.ts'
+import { internlm2 } from './internlm2.ts'
+import { llama } from './llama.ts'
+import { minicpm } from './minicpm.ts'
+import { mistral3 } from './mistral3.ts'
+import { nemotron } from './nemotron.ts'
+import { olmo2 } from './olmo2.ts'
+import { olmoe } from './olmoe.ts'
+import { phi3 } from './phi3.ts'
+import { qwen2 } from './qwen2.ts'
+import { qwen2moe } from './qwen2moe.ts'
+import { qwen3, qwen3moe } from './qwen3.ts'
+import { seed_oss } from './seed_oss.ts'
+import { smollm3 } from './smollm3.ts'
+import { stablelm } from './stablelm.ts'
+import type { ModelTensors } from './tensors.ts'
+
+// biome-ignore format: a list
+export const ARCHITECTURES: readonly Architecture[] = [
+  llama, mistral3, qwen2, qwen2moe, qwen3, qwen3moe, olmoe, olmo2, granite, granitemoe, minicpm, ernie4_5, internlm2, seed_oss,
+  hunyuanDense, smollm3, exaone4, glm4, arcee, phi3, gemma, gemma2, gemma3, stablelm, nemotron,
+]
+
+/** @throws UnsupportedError for one that cria does not run */
+export function architectureOf(metadata: Metadata): Architecture {
+  const name = getString(metadata, 'general.architecture')
+  const found = ARCHITECTURES.find((one) => one.name === name)
+  if (found) return found
+  const names = ARCHITECTURES.map((one) => one.name).join(', ')
+  const message = `The architecture is ${name}; cria runs ${names} and what goes by their names (docs/MODELS.md).`
+  throw new UnsupportedError('UNSUPPORTED_ARCHITECTURE', message, name)
+}
+
+/**
+ * Reads and checks the sizes and traits of a model.
+ * @throws UnsupportedError for another architecture or a feature that cria lacks; FormatError for sizes that cannot be.
+ */
+export function readConfig(gguf: Gguf): ModelConfig {
+  return configOf(architectureOf(gguf.metadata), gguf)
+}
+
+/**
+ * Finds every tensor of a model and checks its type and shape.
+ * @throws FormatError TENSOR_MISSING, TENSOR_SHAPE; UnsupportedError TENSOR_TYPE, TENSOR_UNKNOWN
+ */
+export function findTensors(gguf: Gguf, config: ModelConfig): ModelTensors {
+  return tensorsOf(architectureOf(gguf.metadata), gguf, config)
+}
