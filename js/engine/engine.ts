@@ -16,6 +16,7 @@ import {
 } from '../errors.ts'
 import type { Gguf } from '../gguf/types.ts'
 import type { ModelConfig } from '../models/config.ts'
+import { identityOf } from '../models/identity.ts'
 import { findTensors, readConfig } from '../models/index.ts'
 import { type RopeTable, ropeTable } from '../models/rope.ts'
 import { type ModelTensors, matrixTypes } from '../models/tensors.ts'
@@ -250,9 +251,8 @@ export class Engine {
   /** SHA-256 of what keys and values depend on: the configuration, the cache's type, and a sample of every weight. */
   fingerprint(): Uint8Array {
     if (this.print) return this.print
-    const { name: _, ...config } = this.config
     const hash = sha256.create()
-    hash.update(new TextEncoder().encode(JSON.stringify([config, this.options.kv])))
+    hash.update(new TextEncoder().encode(JSON.stringify([identityOf(this.config), this.options.kv])))
     for (const [s, { memory }] of this.segments.entries()) {
       for (const [name, at] of this.plan.segments[s]!.addresses) {
         hash.update(new TextEncoder().encode(name))
