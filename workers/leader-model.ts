@@ -4,10 +4,10 @@
  */
 import { type Remote, releaseProxy, transfer } from 'comlink'
 import * as platform from '#platform'
-import type { Embeddings, KvType, SampledLogprobs } from '../js/api/types.ts'
 import { type Build, type BuildOptions, chooseBuild } from '../js/engine/builds.ts'
 import { contextOf } from '../js/engine/context.ts'
 import { Engine } from '../js/engine/engine.ts'
+import type { KvType } from '../js/engine/kv.ts'
 import { MAX_SEGMENT_BYTES } from '../js/engine/plan.ts'
 import type { SegmentHandle } from '../js/engine/wasm.ts'
 import { ArgumentError, throwIfAborted, UnsupportedError } from '../js/errors.ts'
@@ -22,11 +22,12 @@ import {
   type Prompt,
   promptIds,
 } from '../js/scheduler/generate.ts'
-import { Scheduler, type SchedulerStatus, type Work } from '../js/scheduler/scheduler.ts'
+import { Scheduler, type Work } from '../js/scheduler/scheduler.ts'
 import { readState, signState, writeState } from '../js/scheduler/state.ts'
-import { CacheWork, EmbedWork, LogitsWork, type Pooling } from '../js/scheduler/tasks.ts'
+import { CacheWork, EmbedWork, LogitsWork } from '../js/scheduler/tasks.ts'
+import type { Embeddings, Pooling, SampledLogprobs, SchedulerStatus } from '../js/scheduler/types.ts'
 import { openModel } from '../js/source/shards.ts'
-import type { Part, Source, SourceOptions } from '../js/source/source.ts'
+import type { Part, Source, SourceOptions } from '../js/source/types.ts'
 import { createTokenizer, type Tokenizer } from '../js/tokenizer/tokenizer.ts'
 
 /** Whoever has the bytes where the leader cannot reach them. */
@@ -124,7 +125,7 @@ export class Leader {
       this.tokenizer?.tokenize('', { bos: false })
       const { breathe, isa: _, isaReason: __, wasm, found, ...rest } = options
       const weights = countWeights(gguf)
-      const { module, ...chosen } = await chooseBuild(weights.type, gguf.fileBytes, options)
+      const { module, ...chosen } = await chooseBuild(weights.type, gguf.fileBytes, options, platform)
       const context = contextOf(readConfig(gguf).context, options.context)
       const plan = {
         ...rest,

@@ -1,7 +1,6 @@
 /** Prompt in, tokens out: what one generation does with what the engine computes for it. */
 
 import { PAGE } from '../../assembly/layout.ts'
-import type { FinishReason, GenerateResult, SampledLogprobs, TokenLogprob } from '../api/types.ts'
 import type { Engine } from '../engine/engine.ts'
 import { ContextError, UnsupportedError } from '../errors.ts'
 import { logprobsOf } from '../sampler/logprobs.ts'
@@ -9,25 +8,15 @@ import { Sampler, type SamplerOptions } from '../sampler/sampler.ts'
 import { StopMatcher } from '../sampler/stop.ts'
 import type { StreamDecoder, Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { Work } from './scheduler.ts'
+import type { FinishReason, GenerateResult, GenerateSettings, SampledLogprobs, TokenLogprob } from './types.ts'
 
 /** A text, ids as they are, or ids that a text continues. */
 export type Prompt = string | readonly number[] | { ids: readonly number[]; text: string }
 
-export interface GenerateRequest {
+/** A generation as the leader is asked for it: plain data. */
+export interface GenerateRequest extends GenerateSettings {
   prompt: Prompt
   sampler: SamplerOptions
-  maxTokens?: number
-  stop?: string | string[]
-  special?: boolean
-  bos?: boolean
-  ignoreEos?: boolean
-  showSpecial?: boolean
-  logprobs?: boolean
-  topLogprobs?: number
-  priority?: number
-  contextShift?: boolean
-  keep?: number
-  echo?: boolean
 }
 
 export interface GenerateEvents {

@@ -3,15 +3,17 @@
  * piece of every prompt. Sequences share the pages of what they have in common (page-pool.ts); where pages run short the one
  * that came last steps back and is computed again later. What is in a pass never changes a bit of any sequence.
  */
+
 import { PAGE, TILE } from '../../assembly/layout.ts'
 import type { Run } from '../engine/batch.ts'
 import type { Breathe, Engine } from '../engine/engine.ts'
 import { OUTPUT_ROWS } from '../engine/plan.ts'
 import { AbortError, MemoryError, NumericError } from '../errors.ts'
 import type { Activations } from './activations.ts'
-import { type Page, type PageCounts, PagePool } from './page-pool.ts'
+import { type Page, PagePool } from './page-pool.ts'
 import type { SavedState } from './state.ts'
 import { Pace } from './token-budget.ts'
+import type { SchedulerStatus } from './types.ts'
 
 /** What a sequence is computed for. */
 export interface Work {
@@ -40,13 +42,6 @@ export interface SchedulerOptions {
   parallel: number
   /** Milliseconds that a pass should take at most, where messages wait for its end. */
   passMs?: number
-}
-
-/** How many sequences there are, and pages of the cache. */
-export interface SchedulerStatus {
-  running: number
-  waiting: number
-  kvPages: PageCounts
 }
 
 /** Milliseconds that messages may wait. */

@@ -1,6 +1,8 @@
 /** What is computed for its own sake: the logits of a text, and its embedding. */
+
 import { MemoryError, NumericError } from '../errors.ts'
 import type { Work } from './scheduler.ts'
+import type { Pooling } from './types.ts'
 
 /** Logits after every token from the one at `first` on. */
 export class LogitsWork implements Work {
@@ -48,8 +50,6 @@ export class CacheWork implements Work {
     return true
   }
 }
-
-export type Pooling = 'mean' | 'last'
 
 /** The mean of all tokens' normed hidden states, or the last token's. */
 export class EmbedWork implements Work {
