@@ -22,5 +22,5 @@ export {
 export type { Gguf, Metadata, MetadataValue, TensorInfo } from './gguf/types.ts'
 export { type QuantizeOptions, quantize } from './quantize/index.ts'
 export type { LogitBias, SamplerOptions } from './sampler/types.ts'
-export type { SourceOptions } from './source/source.ts'
+export type { SourceOptions } from './source/types.ts'
 export type { StreamDecoder, StreamOptions, Tokenizer } from './tokenizer/tokenizer.ts'

@@ -1,7 +1,12 @@
 /** cria/tokenizer: the tokenizer alone. */
 
 export { loadTokenizer } from './api/header.ts'
-export type { DetokenizeOptions, ModelInput, TokenizeOptions } from './api/types.ts'
 export { AbortError, ArgumentError, CriaError, FormatError, SourceError, UnsupportedError } from './errors.ts'
-export type { SourceOptions } from './source/source.ts'
-export type { StreamDecoder, StreamOptions, Tokenizer } from './tokenizer/tokenizer.ts'
+export type { ModelInput, SourceOptions } from './source/types.ts'
+export type {
+  DetokenizeOptions,
+  StreamDecoder,
+  StreamOptions,
+  TokenizeOptions,
+  Tokenizer,
+} from './tokenizer/tokenizer.ts'

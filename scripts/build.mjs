@@ -220,8 +220,6 @@ async function bundle() {
     ...OPTIONS,
     entryPoints: ['inline-worker:'],
     plugins: [entries({})],
-    // What few ask for does not ride along: the leader says so.
-    external: [...OPTIONS.external, '../js/scheduler/activations.ts'],
   })
   const inlined = inlinedModule(await shrink(worker.outputFiles[0].text, shrunk))
   const { outputFiles, metafile } = await build({

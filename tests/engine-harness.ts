@@ -5,7 +5,7 @@ import { MAX_SEGMENT_BYTES } from '../js/engine/plan.ts'
 import { readGguf } from '../js/gguf/reader.ts'
 import type { Gguf } from '../js/gguf/types.ts'
 import { Scheduler } from '../js/scheduler/scheduler.ts'
-import { LogitsWork } from '../js/scheduler/tasks.ts'
+import { LogitsTask } from '../js/scheduler/tasks.ts'
 import { bytesSource } from '../js/source/memory.ts'
 
 export class TestEngine extends Engine {
@@ -18,7 +18,7 @@ export class TestEngine extends Engine {
 
   /** Logits after each token, [n, vocabulary]. */
   async allLogits(ids: readonly number[]): Promise<Float32Array> {
-    const work = new LogitsWork(ids, 0, this.config.vocabSize)
+    const work = new LogitsTask(ids, 0, this.config.vocabSize)
     await this.scheduler.run(work)
     return work.logits
   }

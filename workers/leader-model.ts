@@ -4,29 +4,30 @@
  */
 import { type Remote, releaseProxy, transfer } from 'comlink'
 import * as platform from '#platform'
-import type { Embeddings, KvType, SampledLogprobs } from '../js/api/types.ts'
 import { type Build, type BuildOptions, chooseBuild } from '../js/engine/builds.ts'
 import { contextOf } from '../js/engine/context.ts'
 import { Engine } from '../js/engine/engine.ts'
+import type { KvType } from '../js/engine/kv.ts'
 import { MAX_SEGMENT_BYTES } from '../js/engine/plan.ts'
 import type { SegmentHandle } from '../js/engine/wasm.ts'
 import { ArgumentError, throwIfAborted, UnsupportedError } from '../js/errors.ts'
 import { readModel } from '../js/gguf/shards.ts'
 import type { Gguf, Metadata } from '../js/gguf/types.ts'
 import { readConfig } from '../js/models/index.ts'
-import type { InputSums } from '../js/scheduler/activations.ts'
+import { ActivationsTask, type InputSums } from '../js/scheduler/activations.ts'
 import {
   type GenerateRequest,
-  Generation,
+  GenerateTask,
   type InternalResult,
   type Prompt,
   promptIds,
 } from '../js/scheduler/generate.ts'
-import { Scheduler, type SchedulerStatus, type Work } from '../js/scheduler/scheduler.ts'
+import { Scheduler, type Task } from '../js/scheduler/scheduler.ts'
 import { readState, signState, writeState } from '../js/scheduler/state.ts'
-import { CacheWork, EmbedWork, LogitsWork, type Pooling } from '../js/scheduler/tasks.ts'
+import { CacheTask, EmbedTask, LogitsTask } from '../js/scheduler/tasks.ts'
+import type { Embeddings, Pooling, SampledLogprobs, SchedulerStatus } from '../js/scheduler/types.ts'
 import { openModel } from '../js/source/shards.ts'
-import type { Part, Source, SourceOptions } from '../js/source/source.ts'
+import type { Part, Source, SourceOptions } from '../js/source/types.ts'
 import { createTokenizer, type Tokenizer } from '../js/tokenizer/tokenizer.ts'
 
 /** Whoever has the bytes where the leader cannot reach them. */
@@ -101,7 +102,7 @@ export class Leader {
   private readonly loading = new AbortController()
   private scheduler: Scheduler | undefined
   /** By the numbers of their calls. */
-  private readonly works = new Map<number, Work[]>()
+  private readonly tasks = new Map<number, Task[]>()
   /** Events since the last pass: they go out together. */
   private events: LeaderEvent[] = []
 
@@ -124,7 +125,7 @@ export class Leader {
       this.tokenizer?.tokenize('', { bos: false })
       const { breathe, isa: _, isaReason: __, wasm, found, ...rest } = options
       const weights = countWeights(gguf)
-      const { module, ...chosen } = await chooseBuild(weights.type, gguf.fileBytes, options)
+      const { module, ...chosen } = await chooseBuild(weights.type, gguf.fileBytes, options, platform)
       const context = contextOf(readConfig(gguf).contextLength, options.context)
       const plan = {
         ...rest,
@@ -159,7 +160,7 @@ export class Leader {
 
   async generate(call: number, request: GenerateRequest): Promise<InternalResult> {
     const { engine } = this.opened()
-    const generation = new Generation(engine, this.tokenizer, request, {
+    const generation = new GenerateTask(engine, this.tokenizer, request, {
       onPrompt: (done, total) => this.events.push({ call, event: 'prompt', done, total }),
       onToken: (id, text, logprobs) =>
         this.events.push({ call, event: 'token', id, text, ...(logprobs && { logprobs }) }),
@@ -174,36 +175,32 @@ export class Leader {
   async logits(call: number, ids: number[], first: number): Promise<Float32Array> {
     const { engine } = this.opened()
     engine.checkTokens(ids)
-    const work = new LogitsWork(ids, first, engine.config.vocabSize)
-    if (first < ids.length) await this.run(call, [work])
-    return transfer(work.logits, [work.logits.buffer])
+    const task = new LogitsTask(ids, first, engine.config.vocabSize)
+    if (first < ids.length) await this.run(call, [task])
+    return transfer(task.logits, [task.logits.buffer])
   }
 
   /** The embedding of each text. */
   async embed(call: number, { texts, pooling, normalize }: EmbedRequest): Promise<Embeddings> {
     const { engine } = this.opened()
-    const works = texts.map(
-      (prompt) => new EmbedWork(promptIds(this.tokenizer, { prompt }), pooling, engine.config.embeddingLength),
+    const tasks = texts.map(
+      (prompt) => new EmbedTask(promptIds(this.tokenizer, { prompt }), pooling, engine.config.embeddingLength),
     )
-    await this.run(call, works)
+    await this.run(call, tasks)
     return {
-      embeddings: works.map((work) => work.embedding(normalize)),
-      tokens: works.map(({ ids }) => ids.length),
+      embeddings: tasks.map((task) => task.embedding(normalize)),
+      tokens: tasks.map(({ ids }) => ids.length),
     }
   }
 
-  /** What the matrices read at these tokens: see js/scheduler/activations.ts, which is imported when it is first needed. */
+  /** Sums of what the matrices read at these tokens. */
   async activations(call: number, ids: number[]): Promise<InputSums[]> {
     const { output, embedding } = this.opened().engine.tensors
-    const { Activations } = await import('../js/scheduler/activations.ts').catch((cause) => {
-      const message = `Importance matrices are not measured here (${String(cause)}); import cria.`
-      throw new UnsupportedError('NO_IMATRIX', message, undefined, { cause })
-    })
-    const work = new Activations(ids)
-    await this.run(call, [work])
+    const task = new ActivationsTask(ids)
+    await this.run(call, [task])
     // A head that is the embedding too goes by its name, which llama.cpp does not measure.
-    if (output === embedding) work.sums.delete('output')
-    return [...work.sums.values()]
+    if (output === embedding) task.sums.delete('output')
+    return [...task.sums.values()]
   }
 
   /** The state of a text, which is computed where it is not cached: see js/scheduler/state.ts. */
@@ -211,10 +208,10 @@ export class Leader {
     const { engine, scheduler } = this.opened()
     const ids = promptIds(this.tokenizer, { prompt })
     let state!: Uint8Array<ArrayBuffer>
-    const work = new CacheWork(ids, () => {
-      state = writeState(engine, ids, scheduler.pagesOf(work))
+    const task = new CacheTask(ids, () => {
+      state = writeState(engine, ids, scheduler.pagesOf(task))
     })
-    await this.run(call, [work])
+    await this.run(call, [task])
     await signState(state, platform.breathe)
     return transfer(state, [state.buffer])
   }
@@ -225,17 +222,17 @@ export class Leader {
     const { engine, scheduler } = this.opened()
     engine.checkTokens(state.ids)
     scheduler.restore(state)
-    await this.run(call, [new CacheWork(state.ids)])
+    await this.run(call, [new CacheTask(state.ids)])
     return state.ids.length
   }
 
-  private async run(call: number, works: Work[]): Promise<void> {
+  private async run(call: number, tasks: Task[]): Promise<void> {
     const { scheduler } = this.opened()
-    this.works.set(call, works)
+    this.tasks.set(call, tasks)
     try {
-      await scheduler.run(works)
+      await scheduler.run(tasks)
     } finally {
-      this.works.delete(call)
+      this.tasks.delete(call)
     }
   }
 
@@ -256,7 +253,7 @@ export class Leader {
 
   /** Gives a call up. */
   abort(call: number): void {
-    for (const work of this.works.get(call) ?? []) this.scheduler?.cancel(work)
+    for (const task of this.tasks.get(call) ?? []) this.scheduler?.cancel(task)
   }
 
   /** Ends loading, and the other threads; holds nothing of the model any more. */

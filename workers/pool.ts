@@ -5,13 +5,12 @@
 import { proxy, type Remote, transfer, wrap } from 'comlink'
 import * as platform from '#platform'
 import { CONTROL_ABORT, CONTROL_GENERATION, CONTROL_POISON, CONTROL_TICKET } from '../assembly/layout.ts'
-import type { Embeddings } from '../js/api/types.ts'
 import type { SegmentHandle } from '../js/engine/wasm.ts'
 import { AbortError, CriaError, throwIfAborted, WorkerError } from '../js/errors.ts'
 import type { WorkerHandle } from '../js/platform/types.ts'
 import type { InputSums } from '../js/scheduler/activations.ts'
 import type { GenerateRequest, InternalResult, Prompt } from '../js/scheduler/generate.ts'
-import type { SchedulerStatus } from '../js/scheduler/scheduler.ts'
+import type { Embeddings, SchedulerStatus } from '../js/scheduler/types.ts'
 import { untilAborted } from '../js/util/concurrency.ts'
 import type {
   CallEvent,

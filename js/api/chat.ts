@@ -1,5 +1,6 @@
 /** A conversation that keeps its turns; each answer costs only the tokens that are new. */
 
+import type { ChatMessage } from '../chat/types.ts'
 import { AbortError, throwIfAborted } from '../errors.ts'
 import type { InternalResult, Prompt } from '../scheduler/generate.ts'
 import { checkSignal } from '../source/check.ts'
@@ -8,7 +9,7 @@ import { invalid } from '../util/check.ts'
 import { Queue, untilAborted } from '../util/concurrency.ts'
 import { RunningGeneration } from './generation.ts'
 import type { CriaModel } from './model.ts'
-import type { Chat, ChatMessage, ChatOptions, GenerateResult, Generation } from './types.ts'
+import type { Chat, ChatOptions, GenerateResult, Generation } from './types.ts'
 
 /** What the last turn left in the cache: its text and the ids that stand for it. */
 interface Spoken {

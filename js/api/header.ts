@@ -4,9 +4,8 @@ import { readModel } from '../gguf/shards.ts'
 import type { Gguf } from '../gguf/types.ts'
 import { checkSourceOptions } from '../source/check.ts'
 import { openModel } from '../source/shards.ts'
-import type { SourceOptions } from '../source/source.ts'
+import type { ModelInput, SourceOptions } from '../source/types.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
-import type { ModelInput } from './types.ts'
 
 /**
  * Metadata and tensors of a GGUF file, without reading the weights.

@@ -5,29 +5,21 @@ import type { LeaderEvent, Opened, OpenOptions, Place, RemoteReader, SourceSpec 
 import { Crew } from '../../workers/pool.ts'
 import { contextOf } from '../engine/context.ts'
 import { MAX_SEGMENT_BYTES, planMemory } from '../engine/plan.ts'
-import { type Isa, measured } from '../engine/wasm-build.ts'
+import { compileBuild, type Modules, measured } from '../engine/wasm-build.ts'
 import { AbortError, CriaError, SourceError, throwIfAborted } from '../errors.ts'
 import { findTensors, readConfig } from '../models/index.ts'
 import { countParameters } from '../models/tensors.ts'
 import { checkSourceOptions } from '../source/check.ts'
 import { openModel } from '../source/shards.ts'
-import type { Source, SourceOptions } from '../source/source.ts'
+import type { ModelInput, Source, SourceOptions } from '../source/types.ts'
 import { readVocabulary } from '../tokenizer/vocabulary.ts'
+import type { CriaWarning } from '../util/warn.ts'
 import { warnBy } from '../util/warn.ts'
 import { place } from './capabilities.ts'
 import { readGguf } from './header.ts'
 import { CriaModel } from './model.ts'
 import { checkLoadOptions, type Settled, settle, settlePlan } from './options.ts'
-import type {
-  CriaWarning,
-  Inspection,
-  InspectOptions,
-  LoadOptions,
-  Model,
-  ModelInfo,
-  ModelInput,
-  Progress,
-} from './types.ts'
+import type { Inspection, InspectOptions, LoadOptions, Model, ModelInfo, Progress } from './types.ts'
 
 /**
  * Loads a model: reads its header, creates exactly the memory it needs, and streams its weights in. Where a worker dies later
@@ -84,8 +76,7 @@ async function start<T>(
   done: (crew: Crew, opened: Opened) => T,
 ): Promise<T> {
   const LocalLeader = settled.inProcess ? await localLeader() : undefined
-  const tried: Isa[] = settled.isaReason ? [settled.isa] : ['relaxed', 'simd']
-  const wasm = settled.wasm ?? (await platform.unpack(tried, settled.shared))
+  const wasm = settled.wasm ?? (await inlinedBuilds(settled))
   const { spec, source } = await sourceSpec(input, options)
   const crew = new Crew(LocalLeader, options.workerUrl)
   const stop = (): void => void crew.close(new AbortError('Loading the model', options.signal?.reason))
@@ -121,6 +112,14 @@ async function start<T>(
     options.signal?.removeEventListener('abort', stop)
     await source?.close()
   }
+}
+
+/** The builds that may run, where the code holds them within itself. */
+async function inlinedBuilds({ isa, isaReason, shared }: Settled): Promise<Modules | undefined> {
+  const files = await platform.unpack(isaReason ? [isa] : ['relaxed', 'simd'])
+  if (!files) return undefined
+  const modules = Object.entries(files).map(async ([name, bytes]) => [name, await compileBuild(bytes, shared)] as const)
+  return Object.fromEntries(await Promise.all(modules))
 }
 
 function holdsBytes(input: ModelInput): boolean {

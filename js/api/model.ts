@@ -3,37 +3,35 @@
 import type { CallEvent, Opened } from '../../workers/leader-model.ts'
 import type { Crew } from '../../workers/pool.ts'
 import { beginsWithBos, chooseTemplate, renderChat } from '../chat/template.ts'
+import type { ChatMessage } from '../chat/types.ts'
 import { AbortError, ArgumentError, ClosedError, throwIfAborted, UnsupportedError } from '../errors.ts'
 import { measureImatrix } from '../imatrix/imatrix.ts'
+import type { ImatrixOptions } from '../imatrix/types.ts'
 import { measurePerplexity } from '../perplexity/perplexity.ts'
+import type { PerplexityOptions, PerplexityResult } from '../perplexity/types.ts'
 import { seedOfAnswer } from '../sampler/random.ts'
 import type { GenerateRequest, InternalResult, Prompt } from '../scheduler/generate.ts'
 import { checkSignal } from '../source/check.ts'
+import type { DetokenizeOptions, TokenizeOptions } from '../tokenizer/tokenizer.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
 import { underAny } from '../util/abort.ts'
 import { checkObject, checkTypes, invalid } from '../util/check.ts'
 import { untilAborted } from '../util/concurrency.ts'
+import type { CriaWarning } from '../util/warn.ts'
 import { ModelChat } from './chat.ts'
 import { RunningGeneration } from './generation.ts'
 import { type SettledGenerate, settleGenerate } from './options.ts'
 import type {
   Chat,
-  ChatMessage,
   ChatOptions,
-  CriaWarning,
-  DetokenizeOptions,
   Embeddings,
   EmbedOptions,
   GenerateOptions,
   GenerateResult,
   Generation,
-  ImatrixOptions,
   Model,
   ModelInfo,
   ModelStatus,
-  PerplexityOptions,
-  PerplexityResult,
-  TokenizeOptions,
 } from './types.ts'
 
 export class CriaModel implements Model {

@@ -1,7 +1,10 @@
 /** Checks what users give to `load` and `generate`, and settles the defaults. */
 
 import { MOST_CONTEXT, TRAINED_CONTEXT } from '../engine/context.ts'
+import type { KvType } from '../engine/kv.ts'
+import { KV_TYPES } from '../engine/kv.ts'
 import { DEFAULT_PARALLEL } from '../engine/plan.ts'
+import type { IsaReason } from '../engine/wasm-build.ts'
 import { type Isa, isaOf, type Modules } from '../engine/wasm-build.ts'
 import { UnsupportedError } from '../errors.ts'
 import { settle as settleSampler } from '../sampler/options.ts'
@@ -10,7 +13,7 @@ import type { SamplerOptions } from '../sampler/types.ts'
 import { checkSignal, checkSourceOptions } from '../source/check.ts'
 import { checkCamelCase, checkObject, checkTypes, invalid } from '../util/check.ts'
 import { autoThreads, hasRelaxedSimd, hasSimd, type Place, whyOneThread } from './capabilities.ts'
-import type { GenerateOptions, InspectOptions, IsaReason, KvType, LoadOptions } from './types.ts'
+import type { GenerateOptions, InspectOptions, LoadOptions } from './types.ts'
 
 const DEFAULT_BATCH = 64
 const MOST_THREADS = 64
@@ -153,7 +156,7 @@ export function settlePlan(
     parallel: whole('parallel', options.parallel, 1, MOST_PARALLEL, DEFAULT_PARALLEL),
     ...(kvTokens !== undefined && { kvTokens: whole('kvTokens', kvTokens, 1, MOST_CONTEXT, 0) }),
     context: context === 'trained' ? TRAINED_CONTEXT : whole('context', context, 1, MOST_CONTEXT, 0),
-    kv: oneOf('kv', options.kv, ['f32', 'f16', 'q8_0'], 'f16'),
+    kv: oneOf('kv', options.kv, KV_TYPES, 'f16'),
     batch: whole('batch', options.batch, 1, MOST_BATCH, DEFAULT_BATCH),
   }
 }

@@ -1,23 +1,44 @@
 // For programs whose `lib` ends at ES2022, as bundlers' templates have it: AsyncDisposable.
 /// <reference lib="esnext.disposable" preserve="true" />
 
+/** The public shapes: what `load`, `generate`, `chat` and their kin take and give. No code runs here. */
+import type { ChatMessage } from '../chat/types.ts'
+import type { KvType } from '../engine/kv.ts'
+import type { Isa, IsaReason } from '../engine/wasm-build.ts'
 import type { CriaError } from '../errors.ts'
 import type { Metadata, TensorInfo } from '../gguf/types.ts'
-/** The public shapes: what `load`, `generate`, `chat` and their kin take and give. No code runs here. */
+import type { ImatrixOptions } from '../imatrix/types.ts'
 import type { ModelConfig } from '../models/config.ts'
+import type { PerplexityOptions, PerplexityResult } from '../perplexity/types.ts'
 import type { SamplerOptions } from '../sampler/types.ts'
-import type { SourceOptions } from '../source/source.ts'
+import type {
+  Embeddings,
+  GenerateResult,
+  GenerateSettings,
+  Pooling,
+  SampledLogprobs,
+  SchedulerStatus,
+} from '../scheduler/types.ts'
+import type { SourceOptions } from '../source/types.ts'
+import type { DetokenizeOptions, TokenizeOptions } from '../tokenizer/tokenizer.ts'
+import type { CriaWarning } from '../util/warn.ts'
 
-/** Where a file's bytes come from: a file path, a `file:`/`http(s):`/`hf:` URL, a Blob or File, or bytes. */
-export type ModelPart = string | URL | Blob | ArrayBuffer | ArrayBufferView
-
-/**
- * A model's file. Of a model in several shards: the path or URL of the first, `…-00001-of-0000N.gguf`, whose others lie
- * beside it; or a list of all in their order.
- */
-export type ModelInput = ModelPart | readonly ModelPart[]
-
-export type KvType = 'f32' | 'f16' | 'q8_0'
+export type { ChatMessage } from '../chat/types.ts'
+export type { KvType } from '../engine/kv.ts'
+export type { IsaReason } from '../engine/wasm-build.ts'
+export type { ImatrixOptions } from '../imatrix/types.ts'
+export type { PerplexityOptions, PerplexityResult } from '../perplexity/types.ts'
+export type {
+  Embeddings,
+  FinishReason,
+  GenerateResult,
+  SampledLogprobs,
+  SchedulerStatus as ModelStatus,
+  TokenLogprob,
+} from '../scheduler/types.ts'
+export type { ModelInput, ModelPart } from '../source/types.ts'
+export type { DetokenizeOptions, TokenizeOptions } from '../tokenizer/tokenizer.ts'
+export type { CriaWarning } from '../util/warn.ts'
 
 export interface Progress {
   /** `header` and `ready` are reported once each, with 0 and all bytes done; `weights` again and again. */
@@ -25,12 +46,6 @@ export interface Progress {
   /** Bytes done and bytes in all, of the current phase. */
   done: number
   total: number
-}
-
-/** Something the caller should know but need not stop for. */
-export interface CriaWarning {
-  code: string
-  message: string
 }
 
 export interface LoadOptions extends SourceOptions {
@@ -55,7 +70,7 @@ export interface LoadOptions extends SourceOptions {
    */
   maxSegmentBytes?: number
   /** Which wasm build to use; default `'auto'`: see {@link IsaReason}. Never changes a bit of the result. */
-  isa?: 'auto' | 'simd' | 'relaxed'
+  isa?: 'auto' | Isa
   /**
    * One of cria's wasm files as a module that is compiled already, where none can be read or compiled: edge functions import
    * it (`import wasm from 'cria/relaxed.wasm'`). Default: the file beside the code that fits the runtime and `isa`.
@@ -75,85 +90,17 @@ export interface LoadOptions extends SourceOptions {
   signal?: AbortSignal
 }
 
-export interface GenerateOptions extends SamplerOptions {
-  /** Most tokens to generate; default: until an end-of-generation token or the end of the context. */
-  maxTokens?: number
-  /** Texts that end generation; they are not part of the output. */
-  stop?: string | string[]
-  /** Parse special tokens in the prompt (`<|im_start|>` …); default true, and always so in a chat. */
-  special?: boolean
-  /** Put the beginning-of-sequence token first; default: as the model's metadata says. */
-  bos?: boolean
-  /** Go on past end-of-generation tokens; default false. */
-  ignoreEos?: boolean
-  /** Write special tokens (`<tool_call>` …) into the text, but for the one that ends generation; default false. */
-  showSpecial?: boolean
-  /** Tell how probable each token was: `logprobs` of the result and of `onToken`; default false. */
-  logprobs?: boolean
-  /** With `logprobs`: the most probable tokens to tell of at each place, 0 (default) to 20. */
-  topLogprobs?: number
-  /**
-   * When the context is full: go on without the older half of it, as llama.cpp does. What follows is not what a longer
-   * context, or computing anew, would give; nothing else in cria is so. Default false: the generation ends.
-   */
-  contextShift?: boolean
-  /** With `contextShift`: tokens of the prompt that stay, -1 for all of it; rounded up to 64. BOS stays. Default 0. */
-  keep?: number
-  /** Put the prompt's text before the generated one; default false, and always so in `createChat`. */
-  echo?: boolean
+export interface GenerateOptions extends SamplerOptions, GenerateSettings {
   /**
    * Generate so many answers side by side, the prompt computed once; `choices` of the result has all, and what is iterated
    * over or told to callbacks is the first. With `seed`, each has the next one. Default 1.
    */
   n?: number
-  /** Those of higher priority get a place first, among equals those that came first; default 0. */
-  priority?: number
   /** Called for each token as it is sampled, before its text is out. */
   onToken?: (token: { id: number; text: string; logprobs?: SampledLogprobs }) => void
   /** Called as the prompt is read: tokens done (with those found in the cache) and in all. */
   onPrompt?: (progress: { done: number; total: number }) => void
   signal?: AbortSignal
-}
-
-/**
- * A token that could stand at a place. `logprob`: the natural logarithm of its probability as the model has it, before
- * bias, penalties, cuts and temperature. `bytes`: what it adds to the text; they may end within a character.
- */
-export interface TokenLogprob {
-  id: number
-  /** Special tokens are written out; bytes that are no whole character become U+FFFD. */
-  text: string
-  bytes: Uint8Array
-  logprob: number
-}
-
-/** The token that was chosen, and the most probable ones at its place, the best first. */
-export interface SampledLogprobs extends TokenLogprob {
-  top: TokenLogprob[]
-}
-
-/** `stop`: an end-of-generation token or a stop text. `length`: `maxTokens` or the end of the context. */
-export type FinishReason = 'stop' | 'length'
-
-export interface GenerateResult {
-  text: string
-  /** The ids generated, the end-of-generation token included. */
-  ids: number[]
-  /** One for each of `ids`, where `logprobs` asked for them. */
-  logprobs?: SampledLogprobs[]
-  finishReason: FinishReason
-  /** With `n` above 1: all answers, of which this one is the first. */
-  choices?: GenerateResult[]
-  /** The stop text that was met. */
-  stop?: string
-  promptTokens: number
-  /** Of the prompt's tokens, those whose keys and values were already cached. */
-  cachedTokens: number
-  completionTokens: number
-  /** The seed in use, given or drawn: with it and the same options the text comes again. */
-  seed: number
-  /** Milliseconds. */
-  timings: { prompt: number; generate: number; promptPerSecond: number; tokensPerSecond: number }
 }
 
 /**
@@ -166,13 +113,6 @@ export interface Generation extends AsyncIterable<string> {
   result(): Promise<GenerateResult>
 }
 
-/** Content may be OpenAI's parts of type text, and may be missing beside tool calls. */
-export interface ChatMessage {
-  role: string
-  content?: string | null | readonly { type: 'text'; text: string }[]
-  [key: string]: unknown
-}
-
 export interface ChatOptions extends GenerateOptions {
   /** A chat template in Jinja, or the name of a built-in one (`chatml`, `llama2`); default: the GGUF's. */
   template?: string
@@ -182,20 +122,6 @@ export interface ChatOptions extends GenerateOptions {
   templateVariables?: Record<string, unknown>
 }
 
-export interface TokenizeOptions {
-  /** Parse special tokens in the text; default true. */
-  special?: boolean
-  /** Add BOS (and EOS) as the metadata says (default), or never, or always. */
-  bos?: boolean
-}
-
-export interface DetokenizeOptions {
-  /** Write special tokens out; default false. */
-  special?: boolean
-  /** The ids go on from others: keep the space that SentencePiece has before a first word; default false. */
-  continued?: boolean
-}
-
 export interface Chat {
   readonly messages: readonly ChatMessage[]
   /** Sends a user's turn; the answer joins the messages when it is complete (or stopped early). */
@@ -203,14 +129,6 @@ export interface Chat {
   /** Forgets all turns but the system message. */
   reset(): void
 }
-
-/**
- * Why a wasm build runs. `'measured'`: it was the faster of the two with the kernels of the model's main type, in a trial of
- * some 40 milliseconds in the worker, at the first load of a model of that type in this process or page. `'only'`: the
- * engine runs no other. `'asked'`: by `isa` or `wasm`. `'untried'`: relaxed SIMD, where a trial would hold up the caller's
- * thread (in process), or the other build be downloaded for a model of less than 16 MiB.
- */
-export type IsaReason = 'measured' | 'only' | 'asked' | 'untried'
 
 export interface ModelInfo {
   name: string
@@ -228,7 +146,7 @@ export interface ModelInfo {
   threads: number
   /** Most generations that run at once. */
   parallel: number
-  isa: 'simd' | 'relaxed'
+  isa: Isa
   isaReason: IsaReason
   shared: boolean
   kv: KvType
@@ -275,58 +193,12 @@ export interface InspectOptions extends SourceOptions {
   signal?: AbortSignal
 }
 
-export interface PerplexityOptions {
-  /** Tokens of a chunk; default min(512, the model's context). */
-  context?: number
-  /** Most chunks; default: all that are whole. */
-  chunks?: number
-  /** Called after each chunk with the estimate from all so far. */
-  onChunk?: (chunk: { index: number; total: number; perplexity: number }) => void
-  signal?: AbortSignal
-}
-
-export interface PerplexityResult {
-  /** exp of the mean negative log-likelihood, and its standard error. */
-  perplexity: number
-  uncertainty: number
-  /** Tokens that were foretold: the later half of each chunk but its first. */
-  tokens: number
-  /** The estimate after each chunk. */
-  estimates: number[]
-}
-
-export interface ImatrixOptions extends Omit<PerplexityOptions, 'onChunk'> {
-  /** Measure `output.weight` too; default false. */
-  processOutput?: boolean
-  /** `'dat'`: the format before GGUF; default `'gguf'`. */
-  format?: 'gguf' | 'dat'
-  /** A name of the text, for the file to tell. */
-  dataset?: string
-  /** Called after each chunk. */
-  onChunk?: (chunk: { index: number; total: number }) => void
-}
-
 export interface EmbedOptions {
   /** Whose state a text's is: the mean of all its tokens' (default), or its last one's. */
-  pooling?: 'mean' | 'last'
+  pooling?: Pooling
   /** Scale embeddings to length 1; default true. */
   normalize?: boolean
   signal?: AbortSignal
-}
-
-/** For each text, f32[embeddingLength] and how many tokens it has. */
-export interface Embeddings {
-  embeddings: Float32Array[]
-  tokens: number[]
-}
-
-/** What a model is at. Pages hold 64 tokens each. */
-export interface ModelStatus {
-  /** Generations under way, and those that wait for a place. */
-  running: number
-  waiting: number
-  /** Pages of the KV cache: `used` by what is under way, `cached` to be found again, `free`. */
-  kvPages: { total: number; free: number; cached: number; used: number }
 }
 
 /** Calls may run side by side: one pass over the weights serves all, and each gives the bits that it gives alone. */
@@ -374,7 +246,7 @@ export interface Model extends AsyncDisposable {
   loadState(state: Uint8Array | ArrayBuffer, options?: { signal?: AbortSignal }): Promise<{ tokens: number }>
   /** Drops all cached prefixes. */
   reset(): Promise<void>
-  status(): Promise<ModelStatus>
+  status(): Promise<SchedulerStatus>
   /** Ends the workers and frees the memory; pending calls reject with ClosedError. Safe to call twice. */
   close(): Promise<void>
 }

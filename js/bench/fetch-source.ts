@@ -1,5 +1,5 @@
 /** A source in the place of `fetch`: what is made on the fly is loaded as if a server sent it. */
-import type { Source } from '../source/source.ts'
+import type { Source } from '../source/types.ts'
 
 /** The address that {@link fetchFrom} answers under. */
 export const SOURCE_URL = 'http://source.invalid/model.gguf'

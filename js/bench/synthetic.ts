@@ -6,7 +6,7 @@ import { type MetadataEntry, type TensorEntry, writeGguf } from '../gguf/writer.
 import { WEIGHT_TYPES } from '../models/weight-types.ts'
 import { FILE_TYPES, type FileType } from '../quantize/file-types.ts'
 import { matters, SMALLER } from '../quantize/mixes.ts'
-import type { Source } from '../source/source.ts'
+import type { Source } from '../source/types.ts'
 import { checkRange } from '../util/check.ts'
 import { SHAPES, type Shape } from './shapes.ts'
 import { madeUpVocabulary } from './vocabulary.ts'

@@ -1,7 +1,7 @@
 /** From messages to the text a chat model was trained on: Jinja templates, rendered as transformers renders them. */
 import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja'
-import type { CriaWarning } from '../api/types.ts'
 import { ArgumentError, TemplateError } from '../errors.ts'
+import type { CriaWarning } from '../util/warn.ts'
 import { NAMED_TEMPLATES } from './builtin-templates.ts'
 import { strftime } from './strftime.ts'
 

@@ -1,8 +1,9 @@
 /** The flags that commands share, with llama.cpp's names, and what the façade calls their values. */
-import type { ChatMessage, ChatOptions, GenerateOptions, LoadOptions } from '../api/types.ts'
+import type { ChatOptions, GenerateOptions, LoadOptions } from '../api/types.ts'
+import type { ChatMessage } from '../chat/types.ts'
 import { MOST_CONTEXT } from '../engine/context.ts'
 import { randomSeed } from '../sampler/sampler.ts'
-import type { SourceOptions } from '../source/source.ts'
+import type { SourceOptions } from '../source/types.ts'
 import {
   choice,
   integer,

@@ -1,5 +1,5 @@
 /** Cases of what a user can rely on beside the bits: each gives a problem, or none. */
-import type { ModelInput } from '../api/types.ts'
+import type { ModelInput } from '../source/types.ts'
 import type { CaseResult, Cria } from './types.ts'
 
 const ENDLESS = { temperature: 0, ignoreEos: true }

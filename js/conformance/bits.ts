@@ -1,5 +1,8 @@
 /** Cases that are the same everywhere to the bit: each gives one hash. */
-import type { ChatMessage, GenerateOptions, KvType, Model, ModelInput } from '../api/types.ts'
+import type { GenerateOptions, Model } from '../api/types.ts'
+import type { ChatMessage } from '../chat/types.ts'
+import type { KvType } from '../engine/kv.ts'
+import type { ModelInput } from '../source/types.ts'
 import { hashOf } from './hash.ts'
 import { CONVERSATION, SAMPLING, TEXTS } from './material.ts'
 import type { CaseResult, Cria, TemplateCase, Way } from './types.ts'

@@ -1,5 +1,7 @@
 /** Every case, in the order in which they run. */
-import type { KvType, Model, ModelInput } from '../api/types.ts'
+import type { Model } from '../api/types.ts'
+import type { KvType } from '../engine/kv.ts'
+import type { ModelInput } from '../source/types.ts'
 import { abortCase, closeCase, errorsCase } from './behaviour.ts'
 import {
   chatCase,

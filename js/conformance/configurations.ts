@@ -1,5 +1,5 @@
 /** In which ways a runtime can compute the same. */
-import type { ModelInput } from '../api/types.ts'
+import type { ModelInput } from '../source/types.ts'
 import type { Cria, Variants, Way } from './types.ts'
 
 /** Of stories260K. */

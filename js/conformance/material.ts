@@ -1,5 +1,6 @@
 /** Texts, a conversation, and ways of sampling: awkward enough to show where an engine differs. */
-import type { ChatMessage, GenerateOptions } from '../api/types.ts'
+import type { GenerateOptions } from '../api/types.ts'
+import type { ChatMessage } from '../chat/types.ts'
 
 /** Spaces, scripts, combining marks, emoji of several parts, controls, numbers, and half a surrogate pair. */
 export const TEXTS = [

@@ -1,6 +1,8 @@
 /** What the cases are run on, and what they report. No code runs here. */
-import type { ChatMessage, KvType, ModelInput } from '../api/types.ts'
+import type { ChatMessage } from '../chat/types.ts'
+import type { KvType } from '../engine/kv.ts'
 import type * as facade from '../index.ts'
+import type { ModelInput } from '../source/types.ts'
 
 /** What the cases call: `import * as cria from 'cria'`. */
 export type Cria = Pick<typeof facade, 'load' | 'loadTokenizer'>

@@ -1,8 +1,8 @@
 /** The files of a Hugging Face folder, opened when they are asked for. */
 import * as platform from '#platform'
-import type { ModelInput } from '../api/types.ts'
 import { FormatError } from '../errors.ts'
-import { openSource, type Source } from '../source/source.ts'
+import { openSource } from '../source/source.ts'
+import type { ModelInput, Source } from '../source/types.ts'
 
 export type Json = Readonly<Record<string, unknown>>
 

@@ -3,10 +3,11 @@
  * documentation of transformers' LlamaConfig, MistralConfig and MixtralConfig (names and defaults); llama.cpp's convert_hf_to_gguf.py (keys,
  * their order, and the factors of Llama 3's rotary scaling).
  */
-import type { CriaWarning } from '../api/types.ts'
+
 import { FormatError, UnsupportedError } from '../errors.ts'
 import type { MetadataEntry, ScalarType, ScalarValue } from '../gguf/writer.ts'
 import { pow } from '../util/math.ts'
+import type { CriaWarning } from '../util/warn.ts'
 import { asObject, type Json } from './folder.ts'
 
 const ARCHITECTURES = ['LlamaForCausalLM', 'MistralForCausalLM', 'MixtralForCausalLM']

@@ -3,9 +3,10 @@
  * SentencePiece's (with byte fallback) or works on bytes. Source: llama.cpp's convert_hf_to_gguf.py (types and scores of
  * tokens, what added tokens become).
  */
-import type { CriaWarning } from '../api/types.ts'
+
 import { FormatError, UnsupportedError } from '../errors.ts'
 import type { MetadataEntry } from '../gguf/writer.ts'
+import type { CriaWarning } from '../util/warn.ts'
 import { asObject, asObjects, type Folder, type Json } from './folder.ts'
 import { findPreTokenizer } from './hf-pretokenizer.ts'
 import { describeChatTemplates, describeSpecialTokens } from './hf-special.ts'

@@ -12,7 +12,7 @@
 import { ArgumentError, FormatError, UnsupportedError } from '../errors.ts'
 import { type MetadataEntry, type ScalarType, type ScalarValue, type TensorEntry, writeGguf } from '../gguf/writer.ts'
 import { bytesSource } from '../source/memory.ts'
-import type { Source } from '../source/source.ts'
+import type { Source } from '../source/types.ts'
 import { halvesFromFloats } from './float16.ts'
 import { readLlama2cTokenizer } from './llama2c-tokenizer.ts'
 

@@ -8,7 +8,7 @@
  * huggingface/safetensors.
  */
 import { FormatError, UnsupportedError } from '../errors.ts'
-import type { Source } from '../source/source.ts'
+import type { Source } from '../source/types.ts'
 
 export interface SafetensorsTensor {
   readonly name: string

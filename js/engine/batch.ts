@@ -2,16 +2,27 @@
 import * as L from '../../assembly/layout.ts'
 import type { ModelConfig } from '../models/config.ts'
 import { queryScale } from '../models/rope.ts'
-import type { Activations } from '../scheduler/activations.ts'
 import type { SegmentPlan } from './plan.ts'
 
 /** Tokens of one sequence at positions that follow each other, and the cache pages of the sequence from position 0 on. */
-export interface Run {
+export interface BatchSpan {
   ids: readonly number[]
   position: number
   pages: readonly { readonly index: number }[]
-  /** Where what the matrices read is counted, of those who want to know. */
-  activations?: Activations | undefined
+  /** Sees what the matrices of each layer read: then the pass goes layer by layer. */
+  observer?: LayerObserver | undefined
+}
+
+/** Sees what the matrices of each layer read, row by row. */
+export interface LayerObserver {
+  /** Whether to show what a layer reads at a position. */
+  wants(layer: number, position: number): boolean
+  /**
+   * @param names the matrices, by GGUF's names without `blk.N.` and `.weight`, with spaces between
+   * @param input f32, one value a column of theirs; good until this returns
+   * @param expert whose matrices they are, of `experts`
+   */
+  observe(layer: number, names: string, input: Float32Array, expert?: number, experts?: number): void
 }
 
 /** Queries of one sequence that attention takes at once: those of every kv head, from `first` on. */
@@ -22,10 +33,10 @@ interface Unit {
 }
 
 /** `group`: query heads that share a kv head. The longest units come first, so that the threads end together. */
-export function attentionUnits(runs: readonly Run[], group: number): Unit[] {
+export function attentionUnits(spans: readonly BatchSpan[], group: number): Unit[] {
   const units: Unit[] = []
   let row = 0
-  for (const { ids, position } of runs) {
+  for (const { ids, position } of spans) {
     const all = ids.length * group
     for (let from = 0; from < all; from += L.QUERY_UNIT) {
       const queries = Math.min(all - from, L.QUERY_UNIT)
@@ -41,14 +52,14 @@ export function attentionUnits(runs: readonly Run[], group: number): Unit[] {
 export function writeBatch(
   memory: WebAssembly.Memory,
   { buffers, model }: SegmentPlan,
-  runs: readonly Run[],
+  spans: readonly BatchSpan[],
   units: readonly Unit[],
   config: ModelConfig,
 ): void {
   const words = new Uint32Array(memory.buffer)
   const floats = new Float32Array(memory.buffer)
   let row = 0
-  for (const [i, { ids, position, pages }] of runs.entries()) {
+  for (const [i, { ids, position, pages }] of spans.entries()) {
     const table = buffers.pages + i * buffers.tableBytes
     for (const [p, { index }] of pages.entries()) words[(table >> 2) + p] = index
     for (const [j, id] of ids.entries()) {

@@ -2,12 +2,11 @@
  * Which build runs where the engine has both: the one that was faster in a trial of a few milliseconds, on the kernels of
  * the type that holds most of the model's weights. Both give the same bits.
  */
-import * as platform from '#platform'
 import { ALTERNATE } from '../../assembly/layout.ts'
-import type { IsaReason } from '../api/types.ts'
 import { WEIGHT_TYPES } from '../models/weight-types.ts'
+import type { Platform } from '../platform/types.ts'
 import { openProbe, type Probe } from './probe.ts'
-import { compileBuild, type Isa, type Modules } from './wasm-build.ts'
+import { compileBuild, type Isa, type IsaReason, type Modules } from './wasm-build.ts'
 
 /** Bytes of a model beside which those of a second build are nothing: a five-hundredth, where it must be downloaded. */
 const WORTH_A_DOWNLOAD = 16 * 1024 * 1024
@@ -46,16 +45,22 @@ export interface Build {
 /**
  * @param type ggml's name of the type that holds most weights
  * @param fileBytes of the model
+ * @param files the platform's wasm files
  * @throws SourceError where the build that runs cannot be had
  */
-export async function chooseBuild(type: string, fileBytes: number, options: BuildOptions): Promise<Build> {
+export async function chooseBuild(
+  type: string,
+  fileBytes: number,
+  options: BuildOptions,
+  files: Pick<Platform, 'wasm' | 'hasBuilds'>,
+): Promise<Build> {
   const { isa, isaReason, shared, wasm, found } = options
   const get = async (isa: Isa): Promise<WebAssembly.Module> =>
-    wasm?.[isa] ?? (await compileBuild(await platform.wasm(isa), shared))
+    wasm?.[isa] ?? (await compileBuild(await files.wasm(isa), shared))
   if (isaReason) return { isa, isaReason, module: await get(isa) }
   const known = found[type]
   if (known) return { isa: known, isaReason: 'measured', module: await get(known) }
-  const both = wasm?.simd || platform.hasBuilds() || fileBytes >= WORTH_A_DOWNLOAD
+  const both = wasm?.simd || files.hasBuilds() || fileBytes >= WORTH_A_DOWNLOAD
   // A trial that cannot be made is no reason to fail.
   const [relaxed, simd] = await Promise.all([get('relaxed'), both ? get('simd').catch(() => undefined) : undefined])
   if (!simd) return { isa: 'relaxed', isaReason: 'untried', module: relaxed }

@@ -20,9 +20,10 @@ import { identityOf } from '../models/identity.ts'
 import { findTensors, readConfig } from '../models/index.ts'
 import { type RopeTable, ropeTable } from '../models/rope.ts'
 import { type ModelTensors, matrixTypes } from '../models/tensors.ts'
-import type { Source } from '../source/source.ts'
-import { attentionUnits, type Run, writeBatch } from './batch.ts'
+import type { Source } from '../source/types.ts'
+import { attentionUnits, type BatchSpan, writeBatch } from './batch.ts'
 import { loadWeights, type OnBytes } from './load-weights.ts'
+import { forwardByLayer } from './observe.ts'
 import { cacheBytes, type MemoryPlan, type PlanOptions, planMemory } from './plan.ts'
 import { chooseAlternates } from './probe.ts'
 import { writeRopes, writeSegment } from './structs.ts'
@@ -153,23 +154,23 @@ export class Engine {
   }
 
   /**
-   * One pass over all layers, of `batch` rows at most. Their hidden states, in the order of the runs, are there for
+   * One pass over all layers, of `batch` rows at most. Their hidden states, in the order of the spans, are there for
    * `logits` and `hidden` until the next.
    * @throws AbortError once the flag is up, which is lowered then; NumericError where a key or value does not fit the cache
    */
-  forward(runs: readonly Run[]): void {
+  forward(spans: readonly BatchSpan[]): void {
     if (this.segments.length === 0) throw new ClosedError('CLOSED', 'The model was closed; load it again to use it.')
-    const rows = runs.reduce((sum, { ids }) => sum + ids.length, 0)
-    const units = attentionUnits(runs, this.config.headCount / this.config.headCountKv)
+    const rows = spans.reduce((sum, { ids }) => sum + ids.length, 0)
+    const units = attentionUnits(spans, this.config.headCount / this.config.headCountKv)
     for (const [s, { memory }] of this.segments.entries()) {
-      writeBatch(memory, this.plan.segments[s]!, runs, units, this.config)
+      writeBatch(memory, this.plan.segments[s]!, spans, units, this.config)
     }
     const pass = (): number => {
       this.command(L.COMMAND_FORWARD)
       return runForward(this.segments, 0, this.options.threads, rows)
     }
-    const looking = runs.find((run) => run.activations)?.activations
-    const status = looking ? looking.forward(this, runs, pass) : pass()
+    const observed = spans.some(({ observer }) => observer)
+    const status = observed ? forwardByLayer(this, spans, pass) : pass()
     // Taken down even where the pass was aborted: the next one's rows may be others.
     const overflowed = this.takeOverflow()
     this.check(status)

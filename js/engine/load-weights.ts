@@ -8,7 +8,7 @@
 import { JOBS, REPACK_NOT_FINITE } from '../../assembly/layout.ts'
 import { CriaError, FormatError, throwIfAborted } from '../errors.ts'
 import type { HalfSplit, Matrix, ModelTensors, TensorPart } from '../models/tensors.ts'
-import type { Source } from '../source/source.ts'
+import type { Source } from '../source/types.ts'
 import { fileRowBytes, largestGroup, type MemoryPlan, rowsAtOnce, segmentTensors } from './plan.ts'
 import { type Job, Jobs } from './repack-queue.ts'
 import type { Segment } from './wasm.ts'

@@ -21,7 +21,6 @@ import {
   STATE_HEAD,
   TILE,
 } from '../../assembly/layout.ts'
-import type { KvType } from '../api/types.ts'
 import { MemoryError, UnsupportedError } from '../errors.ts'
 import type { ModelConfig } from '../models/config.ts'
 import {
@@ -32,6 +31,7 @@ import {
   type Placed,
   sharedTensors,
 } from '../models/tensors.ts'
+import type { KvType } from './kv.ts'
 
 /** A wasm page, and the most that a 32-bit memory has. */
 const WASM_PAGE = 65536

@@ -1,9 +1,9 @@
 /** Writes the structs of assembly/layout.ts that describe a segment to its wasm functions. */
 import * as L from '../../assembly/layout.ts'
-import type { KvType } from '../api/types.ts'
 import type { ModelConfig } from '../models/config.ts'
 import type { RopeTable } from '../models/rope.ts'
 import type { FeedForward, LayerTensors, Matrix, ModelTensors, Norm, TensorPart } from '../models/tensors.ts'
+import type { KvType } from './kv.ts'
 import type { SegmentPlan } from './plan.ts'
 
 const KV_TYPES: Record<KvType, number> = { f32: L.KV_F32, f16: L.KV_F16, q8_0: L.KV_Q8_0 }

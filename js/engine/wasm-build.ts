@@ -6,6 +6,14 @@ import { ArgumentError } from '../errors.ts'
 
 export type Isa = 'simd' | 'relaxed'
 
+/**
+ * Why a wasm build runs. `'measured'`: it was the faster of the two with the kernels of the model's main type, in a trial of
+ * some 40 milliseconds in the worker, at the first load of a model of that type in this process or page. `'only'`: the
+ * engine runs no other. `'asked'`: by `isa` or `wasm`. `'untried'`: relaxed SIMD, where a trial would hold up the caller's
+ * thread (in process), or the other build be downloaded for a model of less than 16 MiB.
+ */
+export type IsaReason = 'measured' | 'only' | 'asked' | 'untried'
+
 /** @internal */
 export type Modules = Partial<Record<Isa, WebAssembly.Module>>
 

@@ -8,7 +8,7 @@
  * allocated for bytes that the file does not have.
  */
 import { FormatError, throwIfAborted } from '../errors.ts'
-import type { Source } from '../source/source.ts'
+import type { Source } from '../source/types.ts'
 
 const WINDOW = 256 * 1024
 /** Strings up to this many bytes are decoded here: for them a TextDecoder costs more in the call than in the work. */

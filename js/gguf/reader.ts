@@ -10,7 +10,7 @@
  * Source: ggml's docs/gguf.md. Numbers are little-endian, as is every machine that runs WebAssembly engines.
  */
 import { FormatError, UnsupportedError } from '../errors.ts'
-import type { Source } from '../source/source.ts'
+import type { Source } from '../source/types.ts'
 import { Cursor, truncated } from './cursor.ts'
 import { elementCount, ggmlType, tensorBytes } from './ggml-types.ts'
 import { getNumber } from './metadata.ts'

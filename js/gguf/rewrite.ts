@@ -1,6 +1,6 @@
 /** GGUF files made of others: split, merged, with a metadata value changed. What is not changed is copied bit by bit. */
 import { ArgumentError, UnsupportedError } from '../errors.ts'
-import type { Source } from '../source/source.ts'
+import type { Source } from '../source/types.ts'
 import type { Gguf, MetadataValue, TensorInfo } from './types.ts'
 import { ARRAY, NUMERIC_NAMES, type ScalarType, STRING } from './value-types.ts'
 import { type MetadataEntry, type RawEntry, type ScalarValue, type TensorEntry, writeGguf } from './writer.ts'

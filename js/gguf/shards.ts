@@ -3,7 +3,7 @@
  * metadata; each has split.no, split.count and split.tensors.count, and the infos of its own tensors.
  */
 import { FormatError } from '../errors.ts'
-import type { Source } from '../source/source.ts'
+import type { Source } from '../source/types.ts'
 import { readGguf } from './reader.ts'
 import type { Gguf, TensorInfo } from './types.ts'
 

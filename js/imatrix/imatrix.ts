@@ -1,14 +1,15 @@
 /**
  * Importance matrices: how much each input column of each matrix weighs, measured on a text. Source of the protocol and of
- * both formats, which js/quantize/imatrix.ts draws: llama.cpp's tools/imatrix.
+ * both formats, which reader.ts draws: llama.cpp's tools/imatrix.
  */
-import type { ImatrixOptions } from '../api/types.ts'
+
 import { NumericError, throwIfAborted } from '../errors.ts'
 import { writeGguf } from '../gguf/writer.ts'
 import { type ChunkPlan, chunkIds, type LogitsModel, planChunks } from '../perplexity/chunks.ts'
 import type { InputSums } from '../scheduler/activations.ts'
 import { checkSignal } from '../source/check.ts'
 import { checkTypes, invalid } from '../util/check.ts'
+import type { ImatrixOptions } from './types.ts'
 
 /** What the file has of a matrix: f32 [experts, columns] and [experts]. */
 interface Entry {

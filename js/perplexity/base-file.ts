@@ -7,12 +7,13 @@
  *
  * A log-probability is least + scale × steps; what is more than 16 below the greatest counts as that.
  */
-import { MOST_CONTEXT } from '../engine/context.ts'
 import { FormatError } from '../errors.ts'
-import type { Source } from '../source/source.ts'
+import type { Source } from '../source/types.ts'
 import { countedTokens } from './chunks.ts'
 import type { Softmax } from './softmax.ts'
 
+/** Far beyond any model. */
+const MOST_CONTEXT = 1 << 24
 const MAGIC = '_logits_'
 const HEADER = 20
 const RANGE = 16

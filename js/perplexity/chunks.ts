@@ -9,11 +9,20 @@
  * tools/perplexity.
  */
 import * as platform from '#platform'
-import type { Model } from '../api/types.ts'
 import { ArgumentError, throwIfAborted, UnsupportedError } from '../errors.ts'
+import type { TokenizeOptions } from '../tokenizer/tokenizer.ts'
 import { invalid } from '../util/check.ts'
 
-export type LogitsModel = Pick<Model, 'info' | 'logits' | 'tokenize'>
+/** What is measured: a model, as far as its logits. */
+export interface LogitsModel {
+  readonly info: { readonly context: number; readonly vocabularySize: number }
+  tokenize(text: string, options?: TokenizeOptions): number[]
+  /** `data`: [ids - from, vocabulary] */
+  logits(
+    ids: readonly number[],
+    options?: { from?: number; signal?: AbortSignal },
+  ): Promise<{ data: Float32Array; shape: [number, number] }>
+}
 
 export interface ChunkPlan {
   ids: readonly number[]

@@ -1,6 +1,6 @@
 /** How a model's probabilities differ from a base model's. Source of the protocol: llama.cpp's tools/perplexity. */
 import { ArgumentError } from '../errors.ts'
-import type { Source } from '../source/source.ts'
+import type { Source } from '../source/types.ts'
 import { exp } from '../util/math.ts'
 import { baseRowOffset, readBaseHeader, rowBytes, writeBaseHeader, writeBaseRow } from './base-file.ts'
 import { countedTokens, type LogitsModel, leadingBos, planChunks, runChunks } from './chunks.ts'

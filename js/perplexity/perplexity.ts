@@ -1,10 +1,11 @@
 /** The perplexity of a text. Source of the protocol: llama.cpp's tools/perplexity. */
-import type { PerplexityOptions, PerplexityResult } from '../api/types.ts'
+
 import { checkSignal } from '../source/check.ts'
 import { checkTypes } from '../util/check.ts'
 import { exp } from '../util/math.ts'
 import { type LogitsModel, planChunks, runChunks } from './chunks.ts'
 import { negativeLogLikelihood, softmax } from './softmax.ts'
+import type { PerplexityOptions, PerplexityResult } from './types.ts'
 
 /** Sums of negative log-likelihoods. */
 export class Likelihood {

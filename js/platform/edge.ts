@@ -1,8 +1,7 @@
 /** Edge functions (workerd) and service workers: no files, no workers, nothing to compile from bytes; one thread. */
 
-import type { Isa } from '../engine/wasm-build.ts'
 import { ArgumentError, UnsupportedError } from '../errors.ts'
-import type { ParentPort, RuntimeName, WorkerHandle } from './types.ts'
+import type { ParentPort, RuntimeName, WasmFiles, WorkerHandle } from './types.ts'
 import { webRuntime } from './web-runtime.ts'
 
 export { openFile } from './files-web.ts'
@@ -35,7 +34,9 @@ export function hasBuilds(): boolean {
   return false
 }
 
-export async function unpack(_isas: readonly Isa[], _shared: boolean): Promise<undefined> {}
+export async function unpack(_names: readonly string[]): Promise<WasmFiles | undefined> {
+  return undefined
+}
 
 export function spawn(): WorkerHandle {
   throw noWorkers()

@@ -2,7 +2,7 @@
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { ArgumentError, SourceError, throwIfAborted } from '../errors.ts'
-import type { Source } from '../source/source.ts'
+import type { Source } from '../source/types.ts'
 import { checkRange } from '../util/check.ts'
 
 /** Bytes read between two looks at the signal. */

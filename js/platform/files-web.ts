@@ -1,6 +1,6 @@
 /** Where there are no files: browsers and edge runtimes. */
 import { SourceError } from '../errors.ts'
-import type { Source } from '../source/source.ts'
+import type { Source } from '../source/types.ts'
 
 /** @throws SourceError, always. */
 export async function openFile(location: string | URL): Promise<Source> {

@@ -1,8 +1,7 @@
 /** The platform of the built package: each entry provides its own, so that all entries share the code of the rest. */
 
-import type { Isa, Modules } from '../engine/wasm-build.ts'
-import type { Source } from '../source/source.ts'
-import type { ParentPort, Platform, RuntimeName, WorkerHandle, WorkerKind } from './types.ts'
+import type { Source } from '../source/types.ts'
+import type { ParentPort, Platform, RuntimeName, WasmFiles, WorkerHandle, WorkerKind } from './types.ts'
 
 let platform: Platform
 
@@ -17,8 +16,7 @@ export const canShare = (): boolean => platform.canShare()
 export const canSpawn = (): boolean => platform.canSpawn()
 export const wasm = (name: string): Promise<Uint8Array<ArrayBuffer>> => platform.wasm(name)
 export const hasBuilds = (): boolean => platform.hasBuilds()
-export const unpack = (isas: readonly Isa[], shared: boolean): Promise<Modules | undefined> =>
-  platform.unpack(isas, shared)
+export const unpack = (names: readonly string[]): Promise<WasmFiles | undefined> => platform.unpack(names)
 export const spawn = (
   kind: WorkerKind,
   onDeath: (reason: unknown) => void,

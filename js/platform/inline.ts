@@ -1,8 +1,7 @@
 /** Browsers, with the workers and the wasm within the code: nothing but the code itself is loaded. */
 import * as inlined from 'inlined'
-import { compileBuild, type Isa, type Modules } from '../engine/wasm-build.ts'
 import { unpackLzma } from './lzma.ts'
-import type { WorkerHandle, WorkerKind } from './types.ts'
+import type { WasmFiles, WorkerHandle, WorkerKind } from './types.ts'
 import { breathe, canSpawn, folderUrl, handleOf, start } from './web-common.ts'
 
 export { breathe, canShare, canSpawn, cores, openFile, parent, runtime } from './web-common.ts'
@@ -10,14 +9,13 @@ export { breathe, canShare, canSpawn, cores, openFile, parent, runtime } from '.
 /** Of the workers' script, which their names tell what they are. */
 let script: string | undefined
 
-export async function unpack(isas: readonly Isa[], shared: boolean): Promise<Modules> {
+export async function unpack(names: readonly string[]): Promise<WasmFiles> {
   if (canSpawn() && script === undefined) {
     const text = await unpackText(inlined.worker)
     script ??= URL.createObjectURL(new Blob([text], { type: 'text/javascript' }))
   }
   const all = await unpackText(inlined.wasm)
-  const modules = isas.map(async (isa) => [isa, await compileBuild(cut(all, isa), shared)] as const)
-  return Object.fromEntries(await Promise.all(modules))
+  return Object.fromEntries(names.map((name) => [name, cut(all, name)]))
 }
 
 /** What a trial needs is given to it. */

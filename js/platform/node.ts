@@ -4,9 +4,8 @@ import { availableParallelism } from 'node:os'
 import { pathToFileURL } from 'node:url'
 import { parentPort, Worker } from 'node:worker_threads'
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs'
-import type { Isa } from '../engine/wasm-build.ts'
 import { SourceError } from '../errors.ts'
-import type { ParentPort, RuntimeName, WorkerHandle, WorkerKind } from './types.ts'
+import type { ParentPort, RuntimeName, WasmFiles, WorkerHandle, WorkerKind } from './types.ts'
 
 export { openFile } from './files-node.ts'
 
@@ -51,7 +50,9 @@ export function hasBuilds(): boolean {
   return true
 }
 
-export async function unpack(_isas: readonly Isa[], _shared: boolean): Promise<undefined> {}
+export async function unpack(_names: readonly string[]): Promise<WasmFiles | undefined> {
+  return undefined
+}
 
 export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void, folder?: string | URL): WorkerHandle {
   const url = new URL(`${kind}.js`, folder === undefined ? DIST : folderUrl(folder))

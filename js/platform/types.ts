@@ -1,7 +1,6 @@
 /** What a runtime must offer. Each has a module of these functions; `#platform` is the one for the runtime at hand. */
 import type { Endpoint } from 'comlink'
-import type { Isa, Modules } from '../engine/wasm-build.ts'
-import type { OpenFile } from '../source/source.ts'
+import type { OpenFile } from '../source/types.ts'
 
 export type WorkerKind = 'leader' | 'thread' | 'quantize'
 
@@ -28,6 +27,9 @@ export interface ParentPort {
   onMessage(listener: (message: unknown) => void): void
 }
 
+/** Bytes of wasm files by name, for the caller to keep. */
+export type WasmFiles = Readonly<Record<string, Uint8Array<ArrayBuffer>>>
+
 export interface Platform {
   runtime(): RuntimeName
   openFile: OpenFile
@@ -40,10 +42,10 @@ export interface Platform {
   /** The bytes of dist/NAME.wasm, for the caller to keep. */
   wasm(name: string): Promise<Uint8Array<ArrayBuffer>>
   /**
-   * Where the code holds the workers and the wasm within itself: unpacks them, before anything else needs them, and gives
-   * the builds. Elsewhere nothing.
+   * Where the code holds the workers and the wasm within itself: unpacks both, before anything else needs them, and gives
+   * the files of these names. Elsewhere nothing.
    */
-  unpack(isas: readonly Isa[], shared: boolean): Promise<Modules | undefined>
+  unpack(names: readonly string[]): Promise<WasmFiles | undefined>
   /** Whether `wasm` takes no download, so that both builds can be tried. */
   hasBuilds(): boolean
   /**

@@ -1,6 +1,5 @@
 /** Browsers, with the workers and the wasm as files in the package's folder. */
-import type { Isa } from '../engine/wasm-build.ts'
-import type { WorkerHandle, WorkerKind } from './types.ts'
+import type { WasmFiles, WorkerHandle, WorkerKind } from './types.ts'
 import { folderUrl, handleOf, isOwn, start } from './web-common.ts'
 
 export { breathe, canShare, canSpawn, cores, hasBuilds, openFile, parent, runtime, wasm } from './web-worker.ts'
@@ -12,7 +11,9 @@ const START: Readonly<Record<WorkerKind, () => Worker>> = {
   quantize: () => new Worker(new URL('../web/quantize.js', import.meta.url), { type: 'module', name: 'cria quantize' }),
 }
 
-export async function unpack(_isas: readonly Isa[], _shared: boolean): Promise<undefined> {}
+export async function unpack(_names: readonly string[]): Promise<WasmFiles | undefined> {
+  return undefined
+}
 
 export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void, folder?: string | URL): WorkerHandle {
   const name = `cria ${kind}`

@@ -1,5 +1,5 @@
 /** Quantizing a model; what does it is imported when it is first used. */
-import type { ModelInput } from '../api/types.ts'
+import type { ModelInput } from '../source/types.ts'
 import type { QuantizeOptions } from './quantize.ts'
 
 export type { QuantizeOptions }

@@ -5,9 +5,9 @@ import { ARCHITECTURES, getNumber, getNumbers, getString, underLlama } from '../
 import { readEntries, SPLIT_KEYS, writable } from '../gguf/rewrite.ts'
 import type { Gguf, Metadata, TensorInfo } from '../gguf/types.ts'
 import type { MetadataEntry, RawEntry } from '../gguf/writer.ts'
-import type { Source } from '../source/source.ts'
+import type { Imatrix } from '../imatrix/reader.ts'
+import type { Source } from '../source/types.ts'
 import type { FileType } from './file-types.ts'
-import type { Imatrix } from './imatrix.ts'
 import { type Choice, chooseTypes, type MixOptions, type Shape } from './mixes.ts'
 import { RowQuantizer } from './row-quantizer.ts'
 

@@ -4,30 +4,8 @@
  */
 import { ArgumentError } from '../errors.ts'
 import { log, pow } from '../util/math.ts'
-import { Candidates, expf } from './candidates.ts'
-import { settleBias } from './options.ts'
-
-/** A link and its parameters, in llama.cpp's words. */
-export type ChainStep =
-  /** Added to the logits; -Infinity bans. */
-  | { type: 'logit_bias'; bias: ReadonlyMap<number, number> }
-  /** On the tokens among the last `last_n` (-1: all): logit ÷ or × `repeat`, then − count·frequency − presence. */
-  | { type: 'penalties'; last_n: number; repeat: number; frequency: number; presence: number }
-  /** Masks logits below max − n·σ. n ≤ 0: off. Tang et al., https://arxiv.org/abs/2411.07641 */
-  | { type: 'top_n_sigma'; n: number }
-  /** The k best. k ≤ 0: off. */
-  | { type: 'top_k'; k: number }
-  /** Those nearest the entropy that hold more than p together. p ≥ 1: off. Meister et al., arXiv 2202.00666 */
-  | { type: 'typical_p'; p: number; min_keep?: number }
-  /** The best that hold p together. p ≥ 1: off. Holtzman et al., arXiv 1904.09751 */
-  | { type: 'top_p'; p: number; min_keep?: number }
-  /** Those of at least p times the best one's probability. p ≤ 0: off. Nguyen et al., arXiv 2407.01082 */
-  | { type: 'min_p'; p: number; min_keep?: number }
-  /**
-   * Divides the logits by t; t ≤ 0 keeps the best alone. With a `dynamic_range` r > 0 the temperature goes from t − r
-   * to t + r by the entropy's share of the possible, to the power of `exponent` (1).
-   */
-  | { type: 'temperature'; t: number; dynamic_range?: number; exponent?: number }
+import { type Candidates, expf } from './candidates.ts'
+import type { ChainStep } from './types.ts'
 
 /** How often each token is among the last n (-1: all). */
 export type CountsOfLast = (n: number) => ReadonlyMap<number, number>
@@ -255,49 +233,4 @@ export function weights(c: Candidates): { weights: Float32Array; sum: number } {
     sum += weight
   }
   return { weights, sum }
-}
-
-function checkParameters(step: ChainStep): void {
-  for (const [name, value] of Object.entries(step)) {
-    if (name === 'type' || name === 'bias' || (typeof value === 'number' && !Number.isNaN(value))) continue
-    throw new ArgumentError('INVALID_OPTION', `${step.type}: ${name} must be a number, not ${value}.`, value)
-  }
-}
-
-/**
- * Runs logits through a chain.
- * @param logits [vocabulary]; NumericError unless all are finite
- * @param lastTokens the tokens so far, the oldest first
- * @param steps ArgumentError where a parameter is not a number
- * @returns what is left, probability above 0 (float32), most probable first, lower id first among equals
- */
-export function applyChain(
-  logits: ArrayLike<number>,
-  lastTokens: ArrayLike<number>,
-  steps: readonly ChainStep[],
-): { ids: number[]; probs: number[] } {
-  const candidates = new Candidates(logits.length)
-  candidates.load(Float32Array.from(logits))
-  for (const step of steps) checkParameters(step)
-  const settled = steps.map((step) =>
-    step.type === 'logit_bias' ? { ...step, bias: settleBias(step.bias, logits.length) } : step,
-  )
-  runChain(candidates, settled, (n) => {
-    const counts = new Map<number, number>()
-    for (const id of Array.from(lastTokens).slice(n < 0 ? 0 : -n)) counts.set(id, (counts.get(id) ?? 0) + 1)
-    return counts
-  })
-  // Dividing may have made equals of neighbours.
-  candidates.sorted = false
-  candidates.sort()
-  const { weights: w, sum } = weights(candidates)
-  const ids: number[] = []
-  const probs: number[] = []
-  w.forEach((weight, i) => {
-    const probability = f32(weight / sum)
-    if (probability === 0) return
-    ids.push(candidates.ids[i]!)
-    probs.push(probability)
-  })
-  return { ids, probs }
 }

@@ -1,7 +1,6 @@
 /** What a caller may ask of the sampler, checked and put in order. */
 import { invalid } from '../util/check.ts'
-import type { ChainStep } from './chain.ts'
-import type { SamplerOptions } from './types.ts'
+import type { ChainStep, SamplerOptions } from './types.ts'
 
 /** Options checked, with their defaults. */
 export interface SamplerSettings {

@@ -6,7 +6,6 @@ import { type SamplerSettings, settle } from './options.ts'
 import { Random, randomSeed } from './random.ts'
 import type { SamplerOptions } from './types.ts'
 
-export { applyChain, type ChainStep } from './chain.ts'
 export { Random, randomSeed } from './random.ts'
 export type { LogitBias, SamplerOptions } from './types.ts'
 

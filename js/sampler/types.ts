@@ -1,4 +1,4 @@
-/** The sampler's options, as callers give them. */
+/** The sampler's options, as callers give them, and the links of its chain. */
 
 /** How the next token is chosen. Names, order and defaults are llama.cpp's; every number acts as float32. */
 export interface SamplerOptions {
@@ -36,3 +36,25 @@ export interface SamplerOptions {
 
 type Bias = number | false
 export type LogitBias = Readonly<Record<number | string, Bias>> | ReadonlyMap<number | string, Bias>
+
+/** A link and its parameters, in llama.cpp's words. */
+export type ChainStep =
+  /** Added to the logits; -Infinity bans. */
+  | { type: 'logit_bias'; bias: ReadonlyMap<number, number> }
+  /** On the tokens among the last `last_n` (-1: all): logit ÷ or × `repeat`, then − count·frequency − presence. */
+  | { type: 'penalties'; last_n: number; repeat: number; frequency: number; presence: number }
+  /** Masks logits below max − n·σ. n ≤ 0: off. Tang et al., https://arxiv.org/abs/2411.07641 */
+  | { type: 'top_n_sigma'; n: number }
+  /** The k best. k ≤ 0: off. */
+  | { type: 'top_k'; k: number }
+  /** Those nearest the entropy that hold more than p together. p ≥ 1: off. Meister et al., arXiv 2202.00666 */
+  | { type: 'typical_p'; p: number; min_keep?: number }
+  /** The best that hold p together. p ≥ 1: off. Holtzman et al., arXiv 1904.09751 */
+  | { type: 'top_p'; p: number; min_keep?: number }
+  /** Those of at least p times the best one's probability. p ≤ 0: off. Nguyen et al., arXiv 2407.01082 */
+  | { type: 'min_p'; p: number; min_keep?: number }
+  /**
+   * Divides the logits by t; t ≤ 0 keeps the best alone. With a `dynamic_range` r > 0 the temperature goes from t − r
+   * to t + r by the entropy's share of the possible, to the power of `exponent` (1).
+   */
+  | { type: 'temperature'; t: number; dynamic_range?: number; exponent?: number }

@@ -1,33 +1,22 @@
 /** Prompt in, tokens out: what one generation does with what the engine computes for it. */
 
 import { PAGE } from '../../assembly/layout.ts'
-import type { FinishReason, GenerateResult, SampledLogprobs, TokenLogprob } from '../api/types.ts'
 import type { Engine } from '../engine/engine.ts'
 import { ContextError, UnsupportedError } from '../errors.ts'
 import { logprobsOf } from '../sampler/logprobs.ts'
 import { Sampler, type SamplerOptions } from '../sampler/sampler.ts'
 import { StopMatcher } from '../sampler/stop.ts'
 import type { StreamDecoder, Tokenizer } from '../tokenizer/tokenizer.ts'
-import type { Work } from './scheduler.ts'
+import type { Task } from './scheduler.ts'
+import type { FinishReason, GenerateResult, GenerateSettings, SampledLogprobs, TokenLogprob } from './types.ts'
 
 /** A text, ids as they are, or ids that a text continues. */
 export type Prompt = string | readonly number[] | { ids: readonly number[]; text: string }
 
-export interface GenerateRequest {
+/** A generation as the leader is asked for it: plain data. */
+export interface GenerateRequest extends GenerateSettings {
   prompt: Prompt
   sampler: SamplerOptions
-  maxTokens?: number
-  stop?: string | string[]
-  special?: boolean
-  bos?: boolean
-  ignoreEos?: boolean
-  showSpecial?: boolean
-  logprobs?: boolean
-  topLogprobs?: number
-  priority?: number
-  contextShift?: boolean
-  keep?: number
-  echo?: boolean
 }
 
 export interface GenerateEvents {
@@ -54,11 +43,11 @@ export function promptIds(
 }
 
 /** One generation: its prompt, what was sampled so far, and the text of that. */
-export class Generation implements Work {
+export class GenerateTask implements Task {
   readonly output = 'logits'
   readonly ids: number[]
   readonly priority: number
-  readonly shift?: Work['shift']
+  readonly shift?: Task['shift']
   private readonly prompt: readonly number[]
   private cachedTokens = 0
   private readonly vocabulary: number
@@ -107,7 +96,7 @@ export class Generation implements Work {
     return this.tokenizer?.detokenize(this.prompt, { special: true }) ?? ''
   }
 
-  read(done: number): void {
+  progress(done: number): void {
     this.events.onPrompt(done, this.prompt.length)
   }
 
@@ -168,7 +157,7 @@ export class Generation implements Work {
 }
 
 /** How a full context goes on. @throws ContextError where nothing would be left to give up. */
-function shiftOf(ids: number[], context: number, bos: number | undefined, keep = 0): NonNullable<Work['shift']> {
+function shiftOf(ids: number[], context: number, bos: number | undefined, keep = 0): NonNullable<Task['shift']> {
   const kept = Math.max(keep < 0 ? ids.length : Math.min(keep, ids.length), ids[0] === bos ? 1 : 0)
   const least = (Math.ceil(kept / PAGE) + 2) * PAGE
   if (context < least) {

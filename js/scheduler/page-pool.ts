@@ -6,7 +6,9 @@
  * By the first contract a token's keys and values are the same bits whoever computed them, so that finding them is as
  * good as computing them. Texts are compared token by token: no two can be taken for each other.
  */
+
 import { PAGE } from '../../assembly/layout.ts'
+import type { PageCounts } from './types.ts'
 
 export interface Page {
   readonly index: number
@@ -27,15 +29,6 @@ export interface Page {
 export interface Prefix {
   pages: Page[]
   tokens: number
-}
-
-/** Counts of pages: `total` is the sum of the others. */
-export interface PageCounts {
-  total: number
-  free: number
-  /** Held by nobody, and findable. */
-  cached: number
-  used: number
 }
 
 export class PagePool {

@@ -1,36 +1,37 @@
 /**
- * Many sequences through one forward pass: each pass takes the next token of every sequence that generates and the next
- * piece of every prompt. Sequences share the pages of what they have in common (page-pool.ts); where pages run short the one
- * that came last steps back and is computed again later. What is in a pass never changes a bit of any sequence.
+ * Continuous batching: each pass takes the next token of every sequence that decodes and the next piece of every prompt.
+ * Sequences share the pages of their common prefixes (page-pool.ts). Where pages run short, the sequence that came last is
+ * preempted and computed again later. The composition of a pass never changes a bit of any sequence.
  */
+
 import { PAGE, TILE } from '../../assembly/layout.ts'
-import type { Run } from '../engine/batch.ts'
+import type { BatchSpan, LayerObserver } from '../engine/batch.ts'
 import type { Breathe, Engine } from '../engine/engine.ts'
 import { OUTPUT_ROWS } from '../engine/plan.ts'
 import { AbortError, MemoryError, NumericError } from '../errors.ts'
-import type { Activations } from './activations.ts'
-import { type Page, type PageCounts, PagePool } from './page-pool.ts'
+import { type Page, PagePool } from './page-pool.ts'
 import type { SavedState } from './state.ts'
-import { Pace } from './token-budget.ts'
+import { TokenBudget } from './token-budget.ts'
+import type { SchedulerStatus } from './types.ts'
 
-/** What a sequence is computed for. */
-export interface Work {
+/** What a sequence is computed for: it gives tokens and takes outputs. */
+export interface Task {
   /** The tokens known so far; `take` may add to them. */
   readonly ids: readonly number[]
-  /** Works of higher priority go first, among equals the one that came first. */
+  /** Tasks of higher priority go first, among equals the one that came first. */
   readonly priority: number
   readonly output: 'logits' | 'hidden'
   /** The first position whose output is still wanted, below the number of tokens. What lies before may be found in the cache. */
   readonly wanted: number
-  /** Where what the matrices read at the positions from `wanted` on is counted. */
-  readonly activations?: Activations
-  /** Its turn has come: `cached` tokens need not be computed. Once only. */
+  /** Sees what the matrices read at each position. */
+  readonly observer?: LayerObserver
+  /** The task is admitted for the first time: its first `cached` tokens were cache hits. */
   begin?(cached: number): void
-  /** `done` tokens of the first that were known are computed. */
-  read?(done: number): void
-  /** Where more tokens are known than the context holds: how many of the first to keep, and what hears of those given up. */
+  /** Prefill went on: `done` tokens of the prompt are computed. */
+  progress?(done: number): void
+  /** Context shift: how many of the first tokens to keep where the context is full, and the callback for dropped ones. */
   readonly shift?: { keep: number; drop(from: number, count: number): void }
-  /** The output of a position: logits [vocabulary] or the hidden state [dim], good until it returns. True: that was all. */
+  /** Takes the output of a position: logits [vocabulary] or the hidden state [dim], good until it returns. True ends the task. */
   take(position: number, values: Float32Array): boolean
 }
 
@@ -38,22 +39,15 @@ export interface SchedulerOptions {
   /** Most rows of a pass, and most sequences in it. */
   batch: number
   parallel: number
-  /** Milliseconds that a pass should take at most, where messages wait for its end. */
+  /** Most milliseconds of a pass, where messages wait for its end. */
   passMs?: number
-}
-
-/** How many sequences there are, and pages of the cache. */
-export interface SchedulerStatus {
-  running: number
-  waiting: number
-  kvPages: PageCounts
 }
 
 /** Milliseconds that messages may wait. */
 const REST_MS = 1
 
 interface Sequence {
-  work: Work
+  task: Task
   order: number
   pages: Page[]
   /** Tokens in the cache. */
@@ -66,15 +60,15 @@ interface Sequence {
   served: number
   /** Rows in the pass at hand. */
   rows: number
-  /** Another that is about to compute what this one needs too: so many tokens of it. */
-  donor: { sequence: Sequence; tokens: number } | undefined
+  /** Another sequence that is about to compute the first `tokens` of this one too. */
+  prefixOwner: { sequence: Sequence; tokens: number } | undefined
   over: boolean
-  /** What it failed of. */
+  /** Why it failed. */
   error: unknown
 }
 
-/** An output that is wanted: of which row of the pass. */
-interface Place {
+/** A wanted output of the pass, and its row. */
+interface Output {
   sequence: Sequence
   position: number
   row: number
@@ -88,7 +82,7 @@ export class Scheduler {
   private steps = 0
   /** When messages were let in last. */
   private rested = 0
-  private readonly pace: Pace
+  private readonly budget: TokenBudget
 
   /** `flush` is called after each pass, when all its outputs are taken. */
   constructor(
@@ -97,7 +91,7 @@ export class Scheduler {
     private readonly breathe: Breathe,
     private readonly flush: () => void = () => {},
   ) {
-    this.pace = new Pace(options.batch, options.passMs)
+    this.budget = new TokenBudget(options.batch, options.passMs)
     this.pool = new PagePool(engine.plan.kvPages, (from, to) => engine.copyPage(from, to))
   }
 
@@ -107,14 +101,14 @@ export class Scheduler {
   }
 
   /**
-   * Computes works to their end; the first that fails ends the others. Whoever waits keeps all works going, a pass a turn:
-   * where requests come and go one by one (edge functions), what one of them has begun ends with it.
+   * Computes tasks to their end; the first that fails ends the others. Every caller drives all tasks, a pass a turn: in edge
+   * functions a request's own loop is all that runs.
    * @throws ArgumentError, ContextError: see Engine.checkTokens; AbortError once one was cancelled; what `take` throws
    */
-  async run(work: Work | readonly Work[]): Promise<void> {
-    const works = [work].flat()
-    for (const { ids } of works) this.engine.checkTokens(ids)
-    const own = works.map((one) => this.sequenceOf(one))
+  async run(task: Task | readonly Task[]): Promise<void> {
+    const tasks = [task].flat()
+    for (const { ids } of tasks) this.engine.checkTokens(ids)
+    const own = tasks.map((one) => this.sequenceOf(one))
     this.sequences = this.sequences.concat(own).sort(precedence)
     const failed = (): Sequence | undefined => own.find(({ error }) => error !== undefined)
     const goesOn = (): boolean => !failed() && own.some(({ over }) => !over)
@@ -129,32 +123,32 @@ export class Scheduler {
     throw error
   }
 
-  private sequenceOf(work: Work): Sequence {
+  private sequenceOf(task: Task): Sequence {
     return {
-      work,
+      task,
       order: this.orders++,
       pages: [],
       computed: 0,
-      prompt: work.ids.length,
+      prompt: task.ids.length,
       begun: false,
       active: false,
       served: 0,
       rows: 0,
-      donor: undefined,
+      prefixOwner: undefined,
       over: false,
       error: undefined,
     }
   }
 
-  /** Gives a work up: its pages are free at once. */
-  cancel(work: Work): void {
-    const sequence = this.sequences.find((one) => one.work === work)
+  /** Cancels a task: its pages are free at once. */
+  cancel(task: Task): void {
+    const sequence = this.sequences.find((one) => one.task === task)
     if (sequence) this.fail(sequence, new AbortError('The computation'))
   }
 
-  /** The pages of a work that is being computed, in order. */
-  pagesOf(work: Work): readonly Page[] {
-    return this.sequences.find((one) => one.work === work)?.pages ?? []
+  /** The pages of a task that is being computed, in order. */
+  pagesOf(task: Task): readonly Page[] {
+    return this.sequences.find((one) => one.task === task)?.pages ?? []
   }
 
   /**
@@ -184,7 +178,7 @@ export class Scheduler {
     this.pool.forget()
   }
 
-  /** Lets messages in, but no more often than they are worth: small models take a tenth of a millisecond for a pass. */
+  /** Lets messages in, at most once a REST_MS: a pass of a small model takes a tenth of a millisecond. */
   private async rest(): Promise<void> {
     const passed = performance.now() - this.rested
     // Some clocks stand still while nothing but this runs (workerd's).
@@ -204,7 +198,7 @@ export class Scheduler {
     }
   }
 
-  /** Lets sequences in, first come, first served, as far as there are places and pages. */
+  /** Admits sequences, first come, first served, while there are slots and pages. */
   private admit(): void {
     let active = this.sequences.filter((one) => one.active).length
     for (const sequence of this.sequences) {
@@ -214,39 +208,39 @@ export class Scheduler {
       sequence.served = this.steps
       active++
       this.holdPrefix(sequence)
-      sequence.donor = this.donorOf(sequence)
+      sequence.prefixOwner = this.prefixOwnerOf(sequence)
     }
   }
 
-  /** Whether there are pages for what is known of a sequence, and one more for each that is active. */
-  private fits({ work }: Sequence, active: number): boolean {
+  /** Whether there are pages for a sequence's known tokens, and one more for each active sequence. */
+  private fits({ task }: Sequence, active: number): boolean {
     const { free, cached } = this.pool.counts
-    const { pages } = this.pool.find(work.ids, work.wanted)
+    const { pages } = this.pool.find(task.ids, task.wanted)
     const held = pages.filter(({ refs }) => refs > 0).length
-    return Math.ceil((work.ids.length + 1) / PAGE) - held + active <= free + cached
+    return Math.ceil((task.ids.length + 1) / PAGE) - held + active <= free + cached
   }
 
   private holdPrefix(sequence: Sequence): void {
     this.pool.release(sequence.pages)
-    const { pages, tokens } = this.pool.hold(sequence.work.ids, sequence.work.wanted)
+    const { pages, tokens } = this.pool.hold(sequence.task.ids, sequence.task.wanted)
     sequence.pages = pages
     sequence.computed = tokens
   }
 
   /**
-   * Whoever will compute the longest prefix of a sequence's tokens beyond what it has. It goes before the sequence, so that
-   * no two wait for each other, and none for what has less of a claim.
+   * The sequence that will compute the longest prefix of this one's tokens beyond its hits. It precedes this one, so that no
+   * two wait for each other, and none for a sequence of lower precedence.
    */
-  private donorOf(sequence: Sequence): Sequence['donor'] {
-    const { ids } = sequence.work
-    let best: Sequence['donor']
+  private prefixOwnerOf(sequence: Sequence): Sequence['prefixOwner'] {
+    const { ids } = sequence.task
+    let best: Sequence['prefixOwner']
     let most = sequence.computed
     for (const other of this.sequences) {
       if (other === sequence) break
       if (!other.active) continue
-      const limit = Math.min(sequence.work.wanted, other.work.ids.length)
+      const limit = Math.min(sequence.task.wanted, other.task.ids.length)
       let tokens = 0
-      while (tokens < limit && ids[tokens] === other.work.ids[tokens]) tokens++
+      while (tokens < limit && ids[tokens] === other.task.ids[tokens]) tokens++
       if (tokens <= most) continue
       most = tokens
       best = { sequence: other, tokens }
@@ -254,12 +248,12 @@ export class Scheduler {
     return best
   }
 
-  /** Whether a sequence has to wait for another's tokens. Takes them over when they are there. */
-  private waitsForDonor(sequence: Sequence): boolean {
-    const { donor } = sequence
-    if (!donor) return false
-    if (donor.sequence.active && donor.sequence.computed < donor.tokens) return true
-    sequence.donor = undefined
+  /** Whether a sequence waits for its prefix owner. Takes the prefix over once it is computed. */
+  private waitsForPrefix(sequence: Sequence): boolean {
+    const { prefixOwner } = sequence
+    if (!prefixOwner) return false
+    if (prefixOwner.sequence.active && prefixOwner.sequence.computed < prefixOwner.tokens) return true
+    sequence.prefixOwner = undefined
     this.holdPrefix(sequence)
     return false
   }
@@ -268,56 +262,56 @@ export class Scheduler {
   private compose(): Sequence[] {
     const active = this.sequences.filter((one) => one.active)
     for (const one of active) one.rows = 0
-    const ready = active.filter((one) => !this.waitsForDonor(one))
+    const ready = active.filter((one) => !this.waitsForPrefix(one))
     for (const one of ready) {
       this.begin(one)
-      if (one.work.ids.length > this.engine.context) this.shift(one)
+      if (one.task.ids.length > this.engine.context) this.shift(one)
     }
-    const reading = ready.filter(reads)
-    const generating = ready.length - reading.length
-    let left = this.pace.mostRows(generating)
-    let prompts = Math.min(this.pace.promptRows(generating), Math.max(left - generating, TILE))
-    const give = (one: Sequence, most: number): void => {
-      const rows = Math.min(remaining(one), most, left, reads(one) ? prompts : left)
+    const prefilling = ready.filter(prefills)
+    const decoding = ready.length - prefilling.length
+    let left = this.budget.mostRows(decoding)
+    let prefill = Math.min(this.budget.prefillRows(decoding), Math.max(left - decoding, TILE))
+    const grant = (one: Sequence, most: number): void => {
+      const rows = Math.min(remaining(one), most, left, prefills(one) ? prefill : left)
       if (rows <= 0 || !one.active) return
-      const given = this.room(one, rows)
-      one.rows += given
-      left -= given
-      if (reads(one)) prompts -= given
+      const granted = this.room(one, rows)
+      one.rows += granted
+      left -= granted
+      if (prefills(one)) prefill -= granted
     }
-    const share = Math.max(TILE, Math.floor(prompts / Math.max(1, reading.length) / TILE) * TILE)
-    const fair = [...ready].sort((a, b) => b.work.priority - a.work.priority || a.served - b.served)
-    for (const one of fair) give(one, reads(one) ? share : 1)
-    for (const one of reading) give(one, prompts)
+    const share = Math.max(TILE, Math.floor(prefill / Math.max(1, prefilling.length) / TILE) * TILE)
+    const fair = [...ready].sort((a, b) => b.task.priority - a.task.priority || a.served - b.served)
+    for (const one of fair) grant(one, prefills(one) ? share : 1)
+    for (const one of prefilling) grant(one, prefill)
     return this.sequences.filter((one) => one.active && one.rows > 0)
   }
 
   private begin(sequence: Sequence): void {
     if (sequence.begun) return
     sequence.begun = true
-    this.guarded(sequence, () => sequence.work.begin?.(sequence.computed))
+    this.guarded(sequence, () => sequence.task.begin?.(sequence.computed))
   }
 
-  /** Gives up pages of a full context, half of those that need not be kept, and moves what comes after to their places. */
+  /** Drops half the pages of a full context that need not be kept, and moves the pages after them to their positions. */
   private shift(sequence: Sequence): void {
-    const { work, pages } = sequence
-    if (!work.shift) return
-    const kept = Math.ceil(work.shift.keep / PAGE)
-    const given = Math.max(1, Math.floor((sequence.computed / PAGE - kept) / 2))
-    const distance = given * PAGE
-    this.pool.release(pages.splice(kept, given))
-    work.shift.drop(kept * PAGE, distance)
+    const { task, pages } = sequence
+    if (!task.shift) return
+    const kept = Math.ceil(task.shift.keep / PAGE)
+    const dropped = Math.max(1, Math.floor((sequence.computed / PAGE - kept) / 2))
+    const distance = dropped * PAGE
+    this.pool.release(pages.splice(kept, dropped))
+    task.shift.drop(kept * PAGE, distance)
     sequence.prompt = 0
-    // Without a page for what others hold too, it is computed again from what is left.
+    // Shared pages need copies; without a free page the sequence is computed again.
     if (!this.pool.own(pages, kept)) {
-      this.stepBack(sequence)
+      this.preempt(sequence)
       return
     }
     for (const page of pages.slice(kept)) this.engine.shiftPage(page.index, distance)
     sequence.computed -= distance
   }
 
-  /** Holds pages for more rows of a sequence, taking them from those that come after it; for how many there is room. */
+  /** Holds pages for more rows of a sequence, preempting those that come after it. Returns how many rows fit. */
   private room(sequence: Sequence, rows: number): number {
     const { pages } = sequence
     const from = sequence.computed + sequence.rows
@@ -325,81 +319,81 @@ export class Scheduler {
       if (this.pool.extend(pages)) continue
       const last = this.sequences.findLast((one) => one.active)
       if (!last || last === sequence || precedence(last, sequence) < 0) break
-      this.stepBack(last)
+      this.preempt(last)
     }
     return Math.min(rows, pages.length * PAGE - from)
   }
 
-  /** A sequence gives its pages up and waits to be let in again. */
-  private stepBack(sequence: Sequence): void {
+  /** Releases a sequence's pages; it waits to be admitted again. */
+  private preempt(sequence: Sequence): void {
     this.pool.release(sequence.pages)
     sequence.pages = []
     sequence.computed = 0
     sequence.rows = 0
     sequence.active = false
-    sequence.donor = undefined
+    sequence.prefixOwner = undefined
   }
 
   private pass(batch: readonly Sequence[]): void {
     if (batch.length === 0) return
     const start = performance.now()
     try {
-      this.engine.forward(batch.map(runOf))
+      this.engine.forward(batch.map(spanOf))
     } catch (error) {
-      // Something waits to be heard; the pass is begun again with what is left then.
+      // A message waits. The next pass is composed of what is left then.
       if (error instanceof AbortError) return
       if (!(error instanceof NumericError)) throw error
-      // Whose keys overflow shows when each goes alone.
+      // A pass for each alone shows whose keys overflow.
       if (batch.length === 1) this.fail(batch[0]!, error)
       else for (const one of batch) if (one.active) this.pass([one])
       return
     }
     const rows = batch.reduce((sum, one) => sum + one.rows, 0)
-    this.pace.note(performance.now() - start, rows, batch.some(reads))
-    this.outputs(this.advance(batch))
+    this.budget.note(performance.now() - start, rows, batch.some(prefills))
+    this.deliver(this.advance(batch))
   }
 
-  /** Notes that the rows of a pass are computed; the outputs of them that are wanted. */
-  private advance(batch: readonly Sequence[]): Place[] {
-    const places: Place[] = []
+  /** Counts the rows of a pass as computed; returns their wanted outputs. */
+  private advance(batch: readonly Sequence[]): Output[] {
+    const outputs: Output[] = []
     let row = 0
     for (const sequence of batch) {
-      const { work, computed, rows } = sequence
-      for (let i = Math.max(0, work.wanted - computed); i < rows; i++) {
-        places.push({ sequence, position: computed + i, row: row + i })
+      const { task, computed, rows } = sequence
+      for (let i = Math.max(0, task.wanted - computed); i < rows; i++) {
+        outputs.push({ sequence, position: computed + i, row: row + i })
       }
-      this.pool.append(sequence.pages, computed, work.ids.slice(computed, computed + rows))
+      this.pool.append(sequence.pages, computed, task.ids.slice(computed, computed + rows))
       sequence.computed += rows
       sequence.served = this.steps
       row += rows
-      if (sequence.computed <= sequence.prompt) this.guarded(sequence, () => work.read?.(sequence.computed))
+      if (sequence.computed <= sequence.prompt) this.guarded(sequence, () => task.progress?.(sequence.computed))
     }
-    return places
+    return outputs
   }
 
-  /** Hands out what the pass gave, computing logits for several places at once. */
-  private outputs(places: readonly Place[]): void {
-    const give = (sequence: Sequence, position: number, values: Float32Array): void => {
+  /** Hands the outputs of a pass to their tasks, computing logits of several rows at once. */
+  private deliver(outputs: readonly Output[]): void {
+    const put = (sequence: Sequence, position: number, values: Float32Array): void => {
       this.guarded(sequence, () => {
-        if (sequence.work.take(position, values) && !sequence.over) this.finish(sequence)
+        if (sequence.task.take(position, values) && !sequence.over) this.finish(sequence)
       })
     }
-    for (const { sequence, position, row } of places) {
-      if (sequence.work.output === 'hidden') give(sequence, position, this.engine.hidden(row))
+    for (const { sequence, position, row } of outputs) {
+      if (sequence.task.output === 'hidden') put(sequence, position, this.engine.hidden(row))
     }
     const { vocabSize } = this.engine.config
-    const rest = places.filter(({ sequence }) => sequence.work.output === 'logits')
+    const rest = outputs.filter(({ sequence }) => sequence.task.output === 'logits')
     for (let from = 0; from < rest.length; from += OUTPUT_ROWS) {
       const some = rest.slice(from, from + OUTPUT_ROWS).filter(({ sequence }) => sequence.active)
       if (some.length === 0) continue
       const logits = this.engine.logits(some.map(({ row }) => row))
       for (const [i, { sequence, position }] of some.entries()) {
-        give(sequence, position, logits.subarray(i * vocabSize, (i + 1) * vocabSize))
+        put(sequence, position, logits.subarray(i * vocabSize, (i + 1) * vocabSize))
       }
     }
   }
 
-  /** Runs a part of a sequence's own work, whose failure is its own too. */
+  /** Runs a hook of a sequence's task: its failure is that sequence's alone. */
   private guarded(sequence: Sequence, part: () => void): void {
     if (!sequence.active) return
     try {
@@ -417,24 +411,24 @@ export class Scheduler {
 
   private finish(sequence: Sequence): void {
     sequence.over = true
-    this.stepBack(sequence)
+    this.preempt(sequence)
     this.sequences = this.sequences.filter((one) => one !== sequence)
   }
 }
 
 function precedence(a: Sequence, b: Sequence): number {
-  return b.work.priority - a.work.priority || a.order - b.order
+  return b.task.priority - a.task.priority || a.order - b.order
 }
 
-function remaining({ work, computed, rows }: Sequence): number {
-  return work.ids.length - computed - rows
+function remaining({ task, computed, rows }: Sequence): number {
+  return task.ids.length - computed - rows
 }
 
 /** Whether a sequence has more to compute than its next token. */
-function reads({ work, computed }: Sequence): boolean {
-  return work.ids.length - computed > 1
+function prefills({ task, computed }: Sequence): boolean {
+  return task.ids.length - computed > 1
 }
 
-function runOf({ work, computed, rows, pages }: Sequence): Run {
-  return { ids: work.ids.slice(computed, computed + rows), position: computed, pages, activations: work.activations }
+function spanOf({ task, computed, rows, pages }: Sequence): BatchSpan {
+  return { ids: task.ids.slice(computed, computed + rows), position: computed, pages, observer: task.observer }
 }

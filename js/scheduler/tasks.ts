@@ -1,9 +1,11 @@
 /** What is computed for its own sake: the logits of a text, and its embedding. */
+
 import { MemoryError, NumericError } from '../errors.ts'
-import type { Work } from './scheduler.ts'
+import type { Task } from './scheduler.ts'
+import type { Pooling } from './types.ts'
 
 /** Logits after every token from the one at `first` on. */
-export class LogitsWork implements Work {
+export class LogitsTask implements Task {
   readonly priority = 0
   readonly output = 'logits'
   /** [ids.length - first, vocabulary] */
@@ -31,7 +33,7 @@ export class LogitsWork implements Work {
 }
 
 /** A text that is to be in the cache. `done` is called while its pages are held. */
-export class CacheWork implements Work {
+export class CacheTask implements Task {
   readonly priority = 0
   readonly output = 'logits'
   readonly wanted: number
@@ -49,10 +51,8 @@ export class CacheWork implements Work {
   }
 }
 
-export type Pooling = 'mean' | 'last'
-
 /** The mean of all tokens' normed hidden states, or the last token's. */
-export class EmbedWork implements Work {
+export class EmbedTask implements Task {
   readonly priority = 0
   readonly output = 'hidden'
   wanted: number

@@ -1,15 +1,15 @@
-/** How many rows a pass should have, going by how long the last ones took. It decides when things are computed, never what. */
+/** How many rows a pass gets, by the time of the last passes. The budget decides when rows are computed, never their bits. */
 import { TILE } from '../../assembly/layout.ts'
 
-/** A pass that holds prompts should take no longer than this many without. */
+/** A pass with prefill rows may take at most this many times as long as a decode-only pass. */
 const STRETCH = 2.5
 /** Rows of the first pass, whose time is not known. */
 const FIRST_ROWS = 8
 
-export class Pace {
-  /** Milliseconds a row took in the last pass with many; 0 where the clock does not tell. */
+export class TokenBudget {
+  /** Milliseconds a row in the last pass of many rows; 0 where the clock stood still. */
   private row = 0
-  /** Milliseconds of the last pass without prompts. */
+  /** Milliseconds of the last decode-only pass. */
   private tick = 0
 
   /** `batch`: most rows of a pass; `passMs`: see SchedulerOptions. */
@@ -18,28 +18,28 @@ export class Pace {
     private readonly passMs?: number,
   ) {}
 
-  /** Rows of a pass: what passMs allows, and as many tokens as a tile takes at once. */
-  mostRows(generating: number): number {
+  /** Most rows of a pass: as passMs allows, and at least the `decoding` rows that fit a tile. */
+  mostRows(decoding: number): number {
     const { batch, passMs } = this
     if (passMs === undefined) return batch
     const rows = this.row === 0 ? FIRST_ROWS : Math.floor(passMs / this.row)
-    return Math.min(batch, Math.max(1, rows, Math.min(generating, TILE)))
+    return Math.min(batch, Math.max(1, rows, Math.min(decoding, TILE)))
   }
 
-  /** Rows for prompts beside `generating` sequences, which should not stall: whole tiles together with theirs. */
-  promptRows(generating: number): number {
-    if (generating === 0 || this.row === 0) return this.batch
-    const alone = Math.max(this.tick, this.row * generating)
+  /** Prefill rows beside `decoding` sequences, which should not stall: whole tiles together with theirs. */
+  prefillRows(decoding: number): number {
+    if (decoding === 0 || this.row === 0) return this.batch
+    const alone = Math.max(this.tick, this.row * decoding)
     const rows = Math.floor((STRETCH * alone) / this.row / TILE) * TILE
-    const least = Math.ceil((generating + 1) / TILE) * TILE
-    return Math.max(rows, least) - generating
+    const least = Math.ceil((decoding + 1) / TILE) * TILE
+    return Math.max(rows, least) - decoding
   }
 
-  /** Tells how long a pass took, and whether it held prompts. */
-  note(milliseconds: number, rows: number, reading: boolean): void {
-    if (!reading) this.tick = milliseconds
+  /** Notes the time of a pass, and whether it had prefill rows. */
+  note(milliseconds: number, rows: number, prefill: boolean): void {
+    if (!prefill) this.tick = milliseconds
     const each = milliseconds / rows
-    // Few rows take longer each: if they are faster all the same, what was measured before is no longer true.
+    // A row of a small pass takes longer: if it was faster all the same, the older measurement is out of date.
     if (rows >= TILE || this.row === 0 || each < this.row) this.row = each
   }
 }

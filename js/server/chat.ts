@@ -1,5 +1,6 @@
 /** `/v1/chat/completions`. */
-import type { ChatMessage, ChatOptions, GenerateResult, Model } from '../api/types.ts'
+import type { ChatOptions, GenerateResult, Model } from '../api/types.ts'
+import type { ChatMessage } from '../chat/types.ts'
 import { badRequest } from './errors.ts'
 import { choiceOptions, generateOptions } from './options.ts'
 import { type Piece, textLogprobs } from './run.ts'

@@ -2,7 +2,7 @@
 
 import { ArgumentError } from '../errors.ts'
 import { checkObject, checkTypes, invalid } from '../util/check.ts'
-import type { SourceOptions } from './source.ts'
+import type { SourceOptions } from './types.ts'
 
 export function checkSignal(signal: unknown): void {
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid('signal', 'an AbortSignal', signal)

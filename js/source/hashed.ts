@@ -3,7 +3,7 @@ import { sha256 as ours } from '@noble/hashes/sha2.js'
 import { ArgumentError, SourceError } from '../errors.ts'
 import { checkRange } from '../util/check.ts'
 import { Queue } from '../util/concurrency.ts'
-import type { Sha256, Source } from './source.ts'
+import type { Sha256, Source } from './types.ts'
 
 const PIECE = 256 * 1024
 

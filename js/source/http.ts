@@ -8,7 +8,7 @@ import { checkRange } from '../util/check.ts'
 import { Queue, untilAborted } from '../util/concurrency.ts'
 import { type Answer, Client } from './http-client.ts'
 import { blobSource } from './memory.ts'
-import type { Source, SourceOptions } from './source.ts'
+import type { Source, SourceOptions } from './types.ts'
 
 /** A gap up to this many bytes is read and thrown away rather than jumped with a new request. */
 const SKIP = 1024 * 1024

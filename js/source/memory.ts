@@ -3,7 +3,7 @@
 import { SourceError, throwIfAborted } from '../errors.ts'
 import { checkRange } from '../util/check.ts'
 import { untilAborted } from '../util/concurrency.ts'
-import type { Source } from './source.ts'
+import type { Source } from './types.ts'
 
 /** Bytes are copied as they are read; the caller's buffer is neither detached nor copied whole. */
 export function bytesSource(bytes: Uint8Array, name = 'The bytes'): Source {

@@ -4,10 +4,11 @@
  *     │ header 1 │ tensors … │ header 2 │ tensors … │ header 3 │ tensors … │
  *     └── parts[0] ──────────┴── parts[1] ──────────┴── parts[2] ──────────┘
  */
-import type { ModelInput, ModelPart } from '../api/types.ts'
+
 import { ArgumentError, CriaError, SourceError } from '../errors.ts'
 import { checkRange } from '../util/check.ts'
-import { type OpenFile, openSource, type Part, type Source, type SourceOptions } from './source.ts'
+import { openSource } from './source.ts'
+import type { ModelInput, ModelPart, OpenFile, Part, Source, SourceOptions } from './types.ts'
 
 /** `…-00001-of-00003.gguf`, perhaps with a URL's query. */
 const SHARD_NAME = /-(\d{5})-of-(\d{5})(?=\.gguf(?:$|[?#]))/i

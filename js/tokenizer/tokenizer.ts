@@ -1,4 +1,3 @@
-import type { DetokenizeOptions, TokenizeOptions } from '../api/types.ts'
 import { ArgumentError } from '../errors.ts'
 import type { Metadata } from '../gguf/types.ts'
 import { checkObject, checkTypes } from '../util/check.ts'
@@ -9,6 +8,20 @@ import { type SpecialToken, SpecialTokens } from './special.ts'
 import { SPACE_MARK, sentencePieceEncoder } from './spm.ts'
 import { wellFormed } from './unicode.ts'
 import { readVocabulary, type Vocabulary } from './vocabulary.ts'
+
+export interface TokenizeOptions {
+  /** Parse special tokens in the text; default true. */
+  special?: boolean
+  /** Add BOS (and EOS) as the metadata says (default), or never, or always. */
+  bos?: boolean
+}
+
+export interface DetokenizeOptions {
+  /** Write special tokens out; default false. */
+  special?: boolean
+  /** The ids go on from others: keep the space that SentencePiece has before a first word; default false. */
+  continued?: boolean
+}
 
 export interface StreamOptions extends DetokenizeOptions {
   /** The ids go on after others: a leading space is part of the text. Default false. */

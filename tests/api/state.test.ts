@@ -5,7 +5,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { PAGE } from '../../assembly/layout.ts'
 import { digestOf } from '../../js/scheduler/state.ts'
-import { CacheWork } from '../../js/scheduler/tasks.ts'
+import { CacheTask } from '../../js/scheduler/tasks.ts'
 import { fails, SMOLLM, STORIES } from '../api-helpers.ts'
 import { openEngine, type TestEngine } from '../engine-harness.ts'
 import { shared, sharedTest } from '../shared.ts'
@@ -202,8 +202,8 @@ sharedTest('keys that were moved are those that their new places give', async ()
     const ids = Array.from({ length: 256 }, (_, i) => (i * 7919 + 13) % 500)
     const [engine, other] = await Promise.all([0, 1].map(() => openEngine(SMOLLM, 'simd', { kv, context: 256 })))
     // The first layer's keys depend on nothing but tokens and their places; pages are given out in order.
-    await engine!.scheduler.run(new CacheWork(ids))
-    await other!.scheduler.run(new CacheWork(ids.slice(128)))
+    await engine!.scheduler.run(new CacheTask(ids))
+    await other!.scheduler.run(new CacheTask(ids.slice(128)))
     engine!.shiftPage(3, 128)
     const [moved, wanted] = [engine!, other!].map((one, i) => {
       const bytes = new Uint8Array(one.pageBytes)

@@ -104,10 +104,11 @@ if (!hasRelaxedSimd()) {
 
   test('builds that are at hand are tried, and nothing is read', async () => {
     const options = { isa: 'relaxed', shared: false, wasm: modules, found: {} } as const
-    const { isa, isaReason, module } = await chooseBuild('Q4_0', 1, options)
+    const files = { wasm: (name: string) => Promise.reject(new Error(`${name} was read`)), hasBuilds: () => false }
+    const { isa, isaReason, module } = await chooseBuild('Q4_0', 1, options, files)
     assert.is(isaReason, 'measured')
     assert.is(module, modules[isa])
-    const known = await chooseBuild('Q4_0', 1, { ...options, found: { Q4_0: 'simd' } })
+    const known = await chooseBuild('Q4_0', 1, { ...options, found: { Q4_0: 'simd' } }, files)
     assert.equal([known.isa, known.isaReason, known.module], ['simd', 'measured', modules.simd])
   })
 }

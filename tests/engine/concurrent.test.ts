@@ -11,7 +11,7 @@ import * as assert from 'uvu/assert'
 import { CONTROL_OVERFLOW } from '../../assembly/layout.ts'
 import { SyntheticModel } from '../../js/bench/synthetic.ts'
 import { AbortError as Aborted } from '../../js/errors.ts'
-import { LogitsWork } from '../../js/scheduler/tasks.ts'
+import { LogitsTask } from '../../js/scheduler/tasks.ts'
 import { fails, SMOLLM, STORIES } from '../api-helpers.ts'
 import { openEngine } from '../engine-harness.ts'
 import { concat } from '../gguf-helpers.ts'
@@ -126,7 +126,7 @@ test('logits of several texts at once are those of each alone, in the scalar bui
     const engine = await openEngine(STORIES, build, { kv: 'f16', context: 512, batch: 40 })
     const list = prompts(random, 6, 120)
     const works = list.map(
-      (ids, i) => new LogitsWork(ids, i % 2 ? Math.floor(ids.length / 2) : 0, engine.config.vocabSize),
+      (ids, i) => new LogitsTask(ids, i % 2 ? Math.floor(ids.length / 2) : 0, engine.config.vocabSize),
     )
     await Promise.all(works.map((work) => engine.scheduler.run(work)))
     for (const [i, work] of works.entries()) {
@@ -270,7 +270,7 @@ test('a model with experts, in several segments, with batches of all sizes', asy
     const maxSegmentBytes = Math.ceil(whole.plan.segments[0]!.bytes * share)
     const engine = await openEngine(path, 'simd', { kv: 'f16', context: 200, batch, maxSegmentBytes })
     assert.ok(engine.plan.segments.length > 1 || share === 1, 'it is cut')
-    const works = list.map((ids) => new LogitsWork(ids, 0, engine.config.vocabSize))
+    const works = list.map((ids) => new LogitsTask(ids, 0, engine.config.vocabSize))
     await Promise.all(works.map((work) => engine.scheduler.run(work)))
     for (const [i, { logits }] of works.entries()) {
       assert.ok(wanted[i]!.equals(Buffer.from(logits.buffer)), `batch ${batch}, text ${i}`)

@@ -11,7 +11,7 @@ import { AbortError, FormatError, SourceError, WorkerError } from '../../js/erro
 import { readGguf } from '../../js/gguf/reader.ts'
 import { allTensors } from '../../js/models/tensors.ts'
 import { bytesSource } from '../../js/source/memory.ts'
-import type { Source } from '../../js/source/source.ts'
+import type { Source } from '../../js/source/types.ts'
 import { STORIES } from '../api-helpers.ts'
 import { Build, FORMATS, repack } from '../kernel-harness.ts'
 

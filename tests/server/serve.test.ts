@@ -40,7 +40,7 @@ test('-c is what answers share of the cache, --parallel how many run at once', a
   const { url, child, ended } = await serve('-c', '1024', '--parallel', '3', '--alias', 'a "b"\\')
   const { config } = await inspect(STORIES)
   const props = await (await fetch(`${url}/props`)).json()
-  assert.equal([props.default_generation_settings.n_ctx, props.total_slots], [config!.context, 3])
+  assert.equal([props.default_generation_settings.n_ctx, props.total_slots], [config!.contextLength, 3])
   const n = 8
   const body = JSON.stringify({ prompt: 'Once', ignore_eos: true, n, stream: true })
   const reader = await first(await fetch(`${url}/v1/completions`, { method: 'POST', body }))

@@ -15,14 +15,15 @@ import {
 } from 'cria'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { ImatrixOptions, Model } from '../../js/api/types.ts'
+import type { Model } from '../../js/api/types.ts'
 import { SyntheticModel } from '../../js/bench/synthetic.ts'
 import { GGML_TYPES } from '../../js/gguf/ggml-types.ts'
 import { writeGguf } from '../../js/gguf/writer.ts'
-import { readImatrix } from '../../js/quantize/imatrix.ts'
+import { readImatrix } from '../../js/imatrix/reader.ts'
+import type { ImatrixOptions } from '../../js/imatrix/types.ts'
 import { RowQuantizer } from '../../js/quantize/row-quantizer.ts'
-import { Activations } from '../../js/scheduler/activations.ts'
-import type { Work } from '../../js/scheduler/scheduler.ts'
+import { ActivationsTask } from '../../js/scheduler/activations.ts'
+import type { Task } from '../../js/scheduler/scheduler.ts'
 import { bytesSource } from '../../js/source/memory.ts'
 import { fails, STORIES } from '../api-helpers.ts'
 import { openEngine, type TestEngine } from '../engine-harness.ts'
@@ -158,7 +159,7 @@ for (const [shape, maxSegmentBytes] of TOYS) {
     for (const build of ['scalar', 'simd', ...(hasRelaxedSimd() ? ['relaxed'] : [])]) {
       const engine = await openEngine(toy(shape), build, { batch: 16, context: 128, maxSegmentBytes })
       const before = await engine.allLogits(IDS.slice(0, 40))
-      const work = new Activations(IDS.slice(0, 50))
+      const work = new ActivationsTask(IDS.slice(0, 50))
       await engine.scheduler.run(work)
       sums.push([...work.sums.values()])
       engine.scheduler.reset()
@@ -175,15 +176,15 @@ for (const [shape, maxSegmentBytes] of TOYS) {
 }
 
 /** The sums of some tokens in an engine whose passes `run` interferes with; positions at which passes began. */
-async function disturbed(run: (engine: TestEngine, work: Activations) => Promise<unknown>) {
+async function disturbed(run: (engine: TestEngine, work: ActivationsTask) => Promise<unknown>) {
   const engine = await openEngine(toy('toy'), 'simd', { batch: 8, context: 128, kvTokens: 192 })
   const begun: number[] = []
   const { forward } = engine
   engine.forward = (runs) => {
-    for (const { activations, position } of runs) if (activations) begun.push(position)
+    for (const { observer, position } of runs) if (observer) begun.push(position)
     forward.call(engine, runs)
   }
-  const work = new Activations(IDS.slice(0, 120))
+  const work = new ActivationsTask(IDS.slice(0, 120))
   await run(engine, work)
   engine.close()
   return { sums: [...work.sums.values()], begun }
@@ -209,7 +210,7 @@ test('what is computed a second time counts once', async () => {
   // One that came before takes a page away, and what was in it is computed again.
   const steppedBack = await disturbed((engine, work) => {
     const ids = IDS.slice(100, 160)
-    const growing: Work = {
+    const growing: Task = {
       ids,
       priority: 0,
       output: 'hidden',

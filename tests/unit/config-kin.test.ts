@@ -9,7 +9,7 @@ import { readGguf } from '../../js/gguf/reader.ts'
 import type { Gguf } from '../../js/gguf/types.ts'
 import { type MetadataEntry, type TensorEntry, writeGguf } from '../../js/gguf/writer.ts'
 import { readConfig } from '../../js/models/index.ts'
-import type { Source } from '../../js/source/source.ts'
+import type { Source } from '../../js/source/types.ts'
 
 interface Kin {
   dim: number

@@ -3,7 +3,7 @@
  * position, and a hash of all tokens up to it. What a row sees through its page table decides what it gives.
  */
 import { PAGE } from '../../assembly/layout.ts'
-import type { Run } from '../../js/engine/batch.ts'
+import type { BatchSpan } from '../../js/engine/batch.ts'
 import type { Engine } from '../../js/engine/engine.ts'
 import { AbortError, ArgumentError, NumericError } from '../../js/errors.ts'
 
@@ -60,9 +60,9 @@ export class FakeEngine {
   readonly context: number
   readonly plan: { kvPages: number }
   /** Runs of all passes, the aborted ones too. */
-  readonly passes: Run[][] = []
+  readonly passes: BatchSpan[][] = []
   /** Called before each pass; true aborts it. */
-  onPass: (runs: readonly Run[]) => boolean = () => false
+  onPass: (spans: readonly BatchSpan[]) => boolean = () => false
   private readonly slots: Slot[][]
   private rows: Float32Array[] = []
 
@@ -82,58 +82,58 @@ export class FakeEngine {
     if (ids.length === 0 || ids.length > this.context) throw new ArgumentError('CONTEXT', 'Too long.', ids.length)
   }
 
-  forward(runs: readonly Run[]): void {
-    this.passes.push([...runs])
-    this.check(runs)
-    const aborted = this.onPass(runs)
+  forward(spans: readonly BatchSpan[]): void {
+    this.passes.push([...spans])
+    this.check(spans)
+    const aborted = this.onPass(spans)
     this.rows = []
-    for (const run of runs) {
-      for (const [i, id] of run.ids.entries()) {
-        if (aborted) Object.assign(this.slot(run, run.position + i), { token: -2, position: -2, chain: -2 })
-        else this.rows.push(this.row(run, run.position + i, id))
+    for (const span of spans) {
+      for (const [i, id] of span.ids.entries()) {
+        if (aborted) Object.assign(this.slot(span, span.position + i), { token: -2, position: -2, chain: -2 })
+        else this.rows.push(this.row(span, span.position + i, id))
       }
     }
     if (aborted) throw new AbortError('The computation')
-    if (runs.some(({ ids }) => ids.includes(POISON))) throw new NumericError('CACHE_OVERFLOW', 'Overflow.', POISON)
+    if (spans.some(({ ids }) => ids.includes(POISON))) throw new NumericError('CACHE_OVERFLOW', 'Overflow.', POISON)
   }
 
   /** What the real engine's buffers have room for, and that nobody writes to what another reads. */
-  private check(runs: readonly Run[]): void {
+  private check(spans: readonly BatchSpan[]): void {
     const { batch, parallel, context } = this.options
-    const rows = runs.reduce((sum, { ids }) => sum + ids.length, 0)
-    if (rows === 0 || rows > batch || runs.length > parallel) throw new Error(`${runs.length} runs of ${rows} rows`)
-    const written = new Map<number, Run>()
-    for (const run of runs) {
-      const { ids, position, pages } = run
+    const rows = spans.reduce((sum, { ids }) => sum + ids.length, 0)
+    if (rows === 0 || rows > batch || spans.length > parallel) throw new Error(`${spans.length} spans of ${rows} rows`)
+    const written = new Map<number, BatchSpan>()
+    for (const span of spans) {
+      const { ids, position, pages } = span
       if (ids.length === 0 || position + ids.length > context) throw new Error('rows beyond the context')
       if (pages.length > Math.ceil(context / PAGE)) throw new Error('more pages than a table holds')
       if (new Set(pages.map(({ index }) => index)).size < pages.length) throw new Error('a page twice')
-      for (const { index } of pages.slice(Math.floor(position / PAGE))) written.set(index, run)
+      for (const { index } of pages.slice(Math.floor(position / PAGE))) written.set(index, span)
     }
-    for (const run of runs) {
-      for (const { index } of run.pages) {
-        if (written.has(index) && written.get(index) !== run) throw new Error(`page ${index} is written by another`)
+    for (const span of spans) {
+      for (const { index } of span.pages) {
+        if (written.has(index) && written.get(index) !== span) throw new Error(`page ${index} is written by another`)
       }
     }
   }
 
-  private slot({ pages }: Run, position: number): Slot {
+  private slot({ pages }: BatchSpan, position: number): Slot {
     const page = pages[Math.floor(position / PAGE)]
     if (!page) throw new Error(`no page for position ${position}`)
     return this.slots[page.index]![position % PAGE]!
   }
 
-  private row(run: Run, position: number, token: number): Float32Array {
+  private row(span: BatchSpan, position: number, token: number): Float32Array {
     const seen = { chain: 0, chains: 0, tokens: 0 }
     for (let p = 0; p < position; p++) {
-      const slot = this.slot(run, p)
+      const slot = this.slot(span, p)
       if (slot.position !== p) throw new Error(`position ${slot.position} at ${p}`)
       seen.chain = slot.chain
       seen.chains = mix(seen.chains, slot.chain)
       seen.tokens = mix(seen.tokens, slot.token)
     }
     const chain = mix(seen.chain, token)
-    Object.assign(this.slot(run, position), { token, position, chain })
+    Object.assign(this.slot(span, position), { token, position, chain })
     return Float32Array.of(mix(seen.chains, chain), mix(seen.tokens, token))
   }
 

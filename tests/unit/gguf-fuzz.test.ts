@@ -7,7 +7,7 @@ import { readGguf } from '../../js/gguf/reader.ts'
 import type { Gguf } from '../../js/gguf/types.ts'
 import { writeGguf } from '../../js/gguf/writer.ts'
 import { bytesSource } from '../../js/source/memory.ts'
-import type { Source } from '../../js/source/source.ts'
+import type { Source } from '../../js/source/types.ts'
 import { concat, random, sharedGgufFiles } from '../gguf-helpers.ts'
 import { sharedTest } from '../shared.ts'
 

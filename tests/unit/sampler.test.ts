@@ -3,15 +3,10 @@ import { readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ArgumentError, NumericError } from '../../js/errors.ts'
-import {
-  applyChain,
-  type ChainStep,
-  Random,
-  randomSeed,
-  Sampler,
-  type SamplerOptions,
-} from '../../js/sampler/sampler.ts'
+import { Random, randomSeed, Sampler, type SamplerOptions } from '../../js/sampler/sampler.ts'
+import type { ChainStep } from '../../js/sampler/types.ts'
 import { shared, sharedTest } from '../shared.ts'
+import { applyChain } from './apply-chain.ts'
 
 sharedTest('every golden chain leaves the same ids with the same probabilities', () => {
   const lines = readFileSync(shared('goldens', 'samplers.jsonl'), 'utf8').split('\n').filter(Boolean)

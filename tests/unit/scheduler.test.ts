@@ -6,7 +6,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { PAGE } from '../../assembly/layout.ts'
 import type { MemoryError } from '../../js/errors.ts'
-import { Scheduler, type Work } from '../../js/scheduler/scheduler.ts'
+import { Scheduler, type Task } from '../../js/scheduler/scheduler.ts'
 import { Expected, FakeEngine, type FakeOptions, POISON, savedPages } from './fake-engine.ts'
 
 type Random = (n: number) => number
@@ -26,7 +26,7 @@ performance.now = () => clock
 /** Turns without a pass, after which nothing will come any more. */
 const SPINS = 20_000
 
-interface WorkOptions {
+interface TaskOptions {
   generate?: number
   priority?: number
   output?: 'logits' | 'hidden'
@@ -37,11 +37,11 @@ interface WorkOptions {
 }
 
 /** A text that grows, and compares what it is given with what it should be. */
-class Text implements Work {
+class Text implements Task {
   readonly ids: number[]
   readonly priority: number
   readonly output: 'logits' | 'hidden'
-  readonly shift?: Work['shift']
+  readonly shift?: Task['shift']
   wanted: number
   /** Tokens that were generated. */
   made = 0
@@ -51,7 +51,7 @@ class Text implements Work {
   constructor(
     prompt: readonly number[],
     private readonly context: number,
-    private readonly options: WorkOptions = {},
+    private readonly options: TaskOptions = {},
   ) {
     this.ids = [...prompt]
     this.priority = options.priority ?? 0
@@ -110,7 +110,7 @@ function open(options: FakeOptions, passMs?: number) {
     }
   }
   setPass(() => false)
-  const text = (prompt: readonly number[], more: WorkOptions = {}): Text => new Text(prompt, options.context, more)
+  const text = (prompt: readonly number[], more: TaskOptions = {}): Text => new Text(prompt, options.context, more)
   return { fake, scheduler, setPass, text, onTurn: (what: () => void) => (turn = what) }
 }
 
@@ -157,7 +157,7 @@ async function live(seed: number): Promise<void> {
   )
   const earlier: number[][] = []
   const alive = new Map<Text, Promise<string>>()
-  const cancelled = new Set<Work>()
+  const cancelled = new Set<Task>()
   const cancelOne = (): void => {
     const work = [...alive.keys()][random(alive.size)]
     if (!work) return

@@ -5,7 +5,8 @@ import * as assert from 'uvu/assert'
 import { openFile } from '../../js/platform/files-node.ts'
 import { hashed } from '../../js/source/hashed.ts'
 import { bytesSource } from '../../js/source/memory.ts'
-import { openSource, type Source } from '../../js/source/source.ts'
+import { openSource } from '../../js/source/source.ts'
+import type { Source } from '../../js/source/types.ts'
 import { STORIES } from '../api-helpers.ts'
 
 const DATA = Uint8Array.from({ length: 10_000 }, (_, i) => (i * 7919) >>> 3)

@@ -6,7 +6,8 @@ import { gzipSync } from 'node:zlib'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { AbortError, ArgumentError, type CriaError, SourceError } from '../../js/errors.ts'
-import { openSource, type Source, type SourceOptions } from '../../js/source/source.ts'
+import { openSource } from '../../js/source/source.ts'
+import type { Source, SourceOptions } from '../../js/source/types.ts'
 import { rejects } from '../gguf-helpers.ts'
 
 const DATA = Buffer.from(Uint8Array.from({ length: 4_000_000 }, (_, i) => (i * 31) ^ (i >>> 8)))

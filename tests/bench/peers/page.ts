@@ -2,8 +2,9 @@
  * In a page: llama-bench's tests on cria, through its public API, and on wllama 2.4 and 3. Each peer is loaded, measured and
  * closed for one number of threads. wllama's packages are served from node_modules/ beside this file.
  */
-import type { KvType } from '../../../js/api/types.ts'
+
 import { Bench, type Test, testContext } from '../../../js/bench/measure.ts'
+import type { KvType } from '../../../js/engine/kv.ts'
 import type { Tokenizer } from '../../../js/tokenizer/tokenizer.ts'
 
 export interface Request {

@@ -8,7 +8,7 @@
 import { FormatError } from '../errors.ts'
 import { readGguf } from '../gguf/reader.ts'
 import type { Gguf } from '../gguf/types.ts'
-import type { Source } from '../source/source.ts'
+import type { Source } from '../source/types.ts'
 
 export interface Imatrix {
   /** By the tensor's name: f32 [experts, columns]. */

@@ -1,0 +1,99 @@
+/** What a scheduler is asked for and what it gives, as far as callers see it. */
+
+/** What a generation is asked for beside the choice of tokens. */
+export interface GenerateSettings {
+  /** Most tokens to generate; default: until an end-of-generation token or the end of the context. */
+  maxTokens?: number
+  /** Texts that end generation; they are not part of the output. */
+  stop?: string | string[]
+  /** Parse special tokens in the prompt (`<|im_start|>` …); default true, and always so in a chat. */
+  special?: boolean
+  /** Put the beginning-of-sequence token first; default: as the model's metadata says. */
+  bos?: boolean
+  /** Go on past end-of-generation tokens; default false. */
+  ignoreEos?: boolean
+  /** Write special tokens (`<tool_call>` …) into the text, but for the one that ends generation; default false. */
+  showSpecial?: boolean
+  /** Tell how probable each token was: `logprobs` of the result and of `onToken`; default false. */
+  logprobs?: boolean
+  /** With `logprobs`: the most probable tokens to tell of at each place, 0 (default) to 20. */
+  topLogprobs?: number
+  /**
+   * When the context is full: go on without the older half of it, as llama.cpp does. What follows is not what a longer
+   * context, or computing anew, would give; nothing else in cria is so. Default false: the generation ends.
+   */
+  contextShift?: boolean
+  /** With `contextShift`: tokens of the prompt that stay, -1 for all of it; rounded up to 64. BOS stays. Default 0. */
+  keep?: number
+  /** Put the prompt's text before the generated one; default false, and always so in `createChat`. */
+  echo?: boolean
+  /** Those of higher priority get a place first, among equals those that came first; default 0. */
+  priority?: number
+}
+
+/**
+ * A token that could stand at a place. `logprob`: the natural logarithm of its probability as the model has it, before
+ * bias, penalties, cuts and temperature. `bytes`: what it adds to the text; they may end within a character.
+ */
+export interface TokenLogprob {
+  id: number
+  /** Special tokens are written out; bytes that are no whole character become U+FFFD. */
+  text: string
+  bytes: Uint8Array
+  logprob: number
+}
+
+/** The token that was chosen, and the most probable ones at its place, the best first. */
+export interface SampledLogprobs extends TokenLogprob {
+  top: TokenLogprob[]
+}
+
+/** `stop`: an end-of-generation token or a stop text. `length`: `maxTokens` or the end of the context. */
+export type FinishReason = 'stop' | 'length'
+
+export interface GenerateResult {
+  text: string
+  /** The ids generated, the end-of-generation token included. */
+  ids: number[]
+  /** One for each of `ids`, where `logprobs` asked for them. */
+  logprobs?: SampledLogprobs[]
+  finishReason: FinishReason
+  /** With `n` above 1: all answers, of which this one is the first. */
+  choices?: GenerateResult[]
+  /** The stop text that was met. */
+  stop?: string
+  promptTokens: number
+  /** Of the prompt's tokens, those whose keys and values were already cached. */
+  cachedTokens: number
+  completionTokens: number
+  /** The seed in use, given or drawn: with it and the same options the text comes again. */
+  seed: number
+  /** Milliseconds. */
+  timings: { prompt: number; generate: number; promptPerSecond: number; tokensPerSecond: number }
+}
+
+export type Pooling = 'mean' | 'last'
+
+/** For each text, f32[embeddingLength] and how many tokens it has. */
+export interface Embeddings {
+  embeddings: Float32Array[]
+  tokens: number[]
+}
+
+/** Counts of pages: `total` is the sum of the others. */
+export interface PageCounts {
+  total: number
+  free: number
+  /** Held by nobody, and findable. */
+  cached: number
+  used: number
+}
+
+/** What a model is at. Pages hold 64 tokens each. */
+export interface SchedulerStatus {
+  /** Sequences under way, and those that wait for a place. */
+  running: number
+  waiting: number
+  /** Pages of the KV cache: `used` by what is under way, `cached` to be found again, `free`. */
+  kvPages: PageCounts
+}
