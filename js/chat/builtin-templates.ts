@@ -54,7 +54,8 @@ const zephyr = `{% for message in messages %}
 {% endfor %}`
 
 /** Mistral Instruct as llama.cpp has its versions: a system message goes into the user's next, two line breaks after it. */
-const mistralVersion = (before: string, after: string, trim = '') => `{% for message in messages %}
+const mistralVersion = (before: string, after: string, trim = '') => `{{ bos_token }}
+{%- for message in messages %}
 {% if loop.first or messages[loop.index0 - 1]['role'] == 'assistant' %}
 {{ '${before}[INST]${after}' }}
 {%- endif %}

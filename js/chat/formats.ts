@@ -7,6 +7,8 @@
 type Turn = readonly [before: string, after: string, trim?: true]
 
 interface Format {
+  /** BOS comes first, whether or not the tokenizer puts it there. */
+  bos?: true
   start?: string
   /** By role; `any` is for the others, with `{role}` for their own. */
   turns: Readonly<Record<string, Turn>>
@@ -41,7 +43,7 @@ function mistral7(space: string): Format {
     user: [`[INST]${space}`, '[/INST]'],
     assistant: [space, '</s>'],
   }
-  return { turns }
+  return { bos: true, turns }
 }
 
 const commandTurn = (role: string): Turn => [`<|START_OF_TURN_TOKEN|><|${role}_TOKEN|>`, '<|END_OF_TURN_TOKEN|>', true]
@@ -134,14 +136,14 @@ const quote = (text: string) =>
     .map((part) => JSON.stringify(part))
     .join(" + message['role'] + ")
 
-function jinja(name: string, { start = '', turns, open = '' }: Format): string {
+function jinja(name: string, { bos, start = '', turns, open = '' }: Format): string {
   const write = ([before, after, trim]: Turn) =>
     `{{ ${quote(before)} + message['content']${trim ? ' | trim' : ''} + ${quote(after)} }}`
   const { any, ...roles } = turns
   const cases = Object.entries(roles).map(([role, turn]) => `if message['role'] == '${role}' %}${write(turn)}`)
   const other = any ? write(any) : `{{ raise_exception('${name} has no messages of the role ' + message['role']) }}`
   const choice = cases.length > 0 ? `{% ${cases.join('{% el')}{% else %}${other}{% endif %}` : other
-  return `{{ ${quote(start)} }}{% for message in messages %}${choice}{% endfor %}{% if add_generation_prompt %}{{ ${quote(open)} }}{% endif %}`
+  return `{{ ${bos ? 'bos_token' : quote(start)} }}{% for message in messages %}${choice}{% endfor %}{% if add_generation_prompt %}{{ ${quote(open)} }}{% endif %}`
 }
 
 /** Jinja by name. */
