@@ -138,12 +138,11 @@ function stepsOf(step: Json | undefined): string[] {
     case 'Digits':
       return [step.individual_digits === true ? 'digits' : 'Digits in runs']
     case 'Split': {
-      const { Regex: source, String: text } = asObject(step.pattern) ?? {}
+      const source = asObject(step.pattern)?.Regex
       const pieces = step.behavior === 'Isolated' && step.invert !== true
       // Inverted, the expression's matches are what is kept; those that end so match whatever a text has.
       const kept = step.behavior === 'Removed' && step.invert === true && String(source).endsWith('|\\s+')
-      if (typeof source === 'string' && (pieces || kept)) return [spell(source)]
-      return [pieces && typeof text === 'string' && /^[\r\n]$/.test(text) ? spell(text) : JSON.stringify(step)]
+      return [typeof source === 'string' && (pieces || kept) ? spell(source) : JSON.stringify(step)]
     }
     default:
       return [JSON.stringify(step)]

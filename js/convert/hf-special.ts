@@ -60,11 +60,15 @@ export function describeSpecialTokens(
   const isId = (id: unknown): id is number =>
     Number.isInteger(id) && (id as number) >= 0 && (id as number) < tokens.length
   const parts = new Map<Part, number>()
-  for (const part of [...PARTS.map(([name]) => name), 'eot'] as const) {
-    const named = ids.get(texts.get(part))
-    const id = [named, ...configs(files).map((config) => config[`${part}_token_id`])].find(isId)
-    if (id !== undefined && (part !== 'eot' || texts.has(part))) parts.set(part, id)
+  const wanted: Part[] = [...PARTS.map(([part]) => part), ...(texts.has('eot') ? (['eot'] as const) : [])]
+  const give = (idOf: (part: Part) => unknown) => {
+    for (const part of wanted) {
+      const id = idOf(part)
+      if (isId(id) && !parts.has(part)) parts.set(part, id)
+    }
   }
+  give((part) => ids.get(texts.get(part)))
+  for (const config of configs(files)) give((part) => config[`${part}_token_id`])
   setParts(parts, files, tokens, isId)
   const left = listedEnds(parts, files, tokens, isId)
   if (left.length > 0) {
