@@ -1,12 +1,5 @@
 /** Chat formats by name, for models whose file has no template. Each as its model's card describes it, in Jinja. */
-
-/** ChatML, OpenAI's: a turn between <|im_start|> and <|im_end|>. */
-const chatml = `{% for message in messages %}
-{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}
-{%- endfor %}
-{% if add_generation_prompt %}
-{{ '<|im_start|>assistant\\n' }}
-{%- endif %}`
+import { TURN_TEMPLATES } from './formats.ts'
 
 /** Llama 2 Chat: https://github.com/meta-llama/llama, example_chat_completion's format. */
 const llama2 = `{% set system = '' %}
@@ -52,17 +45,6 @@ const mistral = `{{ bos_token }}
 {%- endif %}
 {% endfor %}`
 
-/** Mistral's from version 7 on, with its tekken vocabulary: a mark before and after each message but the assistant's. */
-const mistralV7Tekken = `{{ bos_token }}
-{%- for message in messages %}
-{% if message['role'] == 'assistant' %}
-{{ message['content'] + eos_token }}
-{%- else %}
-{% set mark = 'SYSTEM_PROMPT]' if message['role'] == 'system' else 'INST]' %}
-{{ '[' + mark + message['content'] + '[/' + mark }}
-{%- endif %}
-{% endfor %}`
-
 /** Zephyr and TinyLlama Chat: a role line, then the text, ended by EOS. */
 const zephyr = `{% for message in messages %}
 {{ '<|' + message['role'] + '|>\\n' + message['content'] + eos_token + '\\n' }}
@@ -71,6 +53,48 @@ const zephyr = `{% for message in messages %}
 {%- endif %}
 {% endfor %}`
 
-export const NAMED_TEMPLATES: ReadonlyMap<string, string> = new Map(
-  Object.entries({ chatml, llama2, llama3, mistral, 'mistral-v7-tekken': mistralV7Tekken, zephyr }),
-)
+/** Mistral Instruct as llama.cpp has its versions: a system message goes into the user's next, two line breaks after it. */
+const mistralVersion = (before: string, after: string, trim = '') => `{{ bos_token }}
+{%- for message in messages %}
+{% if loop.first or messages[loop.index0 - 1]['role'] == 'assistant' %}
+{{ '${before}[INST]${after}' }}
+{%- endif %}
+{% if message['role'] == 'system' %}
+{{ message['content'] + '\\n\\n' }}
+{%- elif message['role'] == 'user' %}
+{{ message['content'] + '${before}[/INST]' }}
+{%- else %}
+{{ '${after}' + message['content']${trim} + '</s>' }}
+{%- endif %}
+{% endfor %}`
+
+/** Gemma's, which has no role for the system: its message goes before the next that is not the model's. */
+const gemma = `{% set ns = namespace(system='') %}
+{% for message in messages %}
+{% set text = message['content'] | trim %}
+{% if message['role'] == 'system' %}
+{% set ns.system = ns.system + text %}
+{% elif message['role'] == 'assistant' %}
+{{ '<start_of_turn>model\\n' + text + '<end_of_turn>\\n' }}
+{%- else %}
+{{ '<start_of_turn>' + message['role'] + '\\n' + (ns.system + '\\n\\n' if ns.system else '') + text + '<end_of_turn>\\n' }}
+{%- set ns.system = '' %}
+{% endif %}
+{% endfor %}
+{% if add_generation_prompt %}
+{{ '<start_of_turn>model\\n' }}
+{%- endif %}`
+
+export const NAMED_TEMPLATES: ReadonlyMap<string, string> = new Map([
+  ...TURN_TEMPLATES,
+  ...Object.entries({
+    gemma,
+    llama2,
+    llama3,
+    mistral,
+    'mistral-v1': mistralVersion(' ', ' '),
+    'mistral-v3': mistralVersion('', ' ', ' | trim'),
+    'mistral-v3-tekken': mistralVersion('', ''),
+    zephyr,
+  }),
+])

@@ -202,16 +202,31 @@ export function chooseTemplate(options: {
 
 /** The format whose marks the vocabulary has; SentencePiece without any is LLaMA 2's kin, which writes [INST] as text. */
 function fallbackFor(tokens: TemplateVocabulary | undefined): string {
-  const marked = MARKS.find(([mark]) => tokens?.has(mark))
+  const marked = MARKS.find(([marks]) => marks.split(' ').every((mark) => tokens?.has(mark)))
   return marked?.[1] ?? (tokens?.model === 'llama' ? 'llama2' : 'chatml')
 }
 
-/** Of formats by name, the first that fits counts. */
+/** Formats by the tokens that they need, parted by spaces; the first that fits counts. */
 const MARKS = [
+  ['<｜User｜> <｜Assistant｜>', 'deepseek3'],
+  ['<|im_start|> <|im_sep|>', 'phi4'],
+  ['<|im_start|> <end_of_utterance>', 'smolvlm'],
   ['<|im_start|>', 'chatml'],
   ['<|start_header_id|>', 'llama3'],
+  ['<|header_start|>', 'llama4'],
   ['[SYSTEM_PROMPT]', 'mistral-v7-tekken'],
   ['[INST]', 'mistral'],
+  ['<start_of_turn>', 'gemma'],
+  ['<|start_of_role|>', 'granite'],
+  ['[|assistant|] [|tool|]', 'exaone4'],
+  ['[|assistant|]', 'exaone3'],
+  ['<seed:bos>', 'seed_oss'],
+  ['<｜hy_User｜>', 'hunyuan-dense'],
+  ['[gMASK] <sop>', 'chatglm4'],
+  ['<|start|> <|channel|>', 'gpt-oss'],
+  ['<|START_OF_TURN_TOKEN|>', 'command-r'],
+  ['<|assistant|> <|end|>', 'phi3'],
+  ['<用户>', 'minicpm'],
 ] as const
 
 /** Whether a rendered text begins with BOS already: tokenize it without adding another. */

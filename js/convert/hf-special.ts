@@ -2,7 +2,9 @@
  * Which tokens of a Hugging Face folder have a part of their own, and its chat templates, as GGUF metadata. Source: llama.cpp's
  * gguf-py, SpecialVocab (what counts, where files contradict each other, and the order).
  */
+import type { CriaWarning } from '../api/types.ts'
 import type { MetadataEntry, ScalarType, ScalarValue } from '../gguf/writer.ts'
+import { END_OF_GENERATION } from '../tokenizer/special-tokens.ts'
 import { asObject, asObjects, type Folder, type Json } from './folder.ts'
 
 /** transformers' names and GGUF's, which spells one so. */
@@ -17,6 +19,19 @@ const PARTS = [
 /** Granite's small models and SmolLM say that BOS is put first, and do not. Source: llama.cpp. */
 const WITHOUT_BOS = 49152
 
+type Part = (typeof PARTS)[number][0] | 'eot' | 'eom'
+
+/**
+ * Parts that models give to tokens without saying so in their files; of those with a colon, in the place of what is said.
+ * Source: llama.cpp's converter.
+ */
+const BY_ARCHITECTURE: Record<string, string> = {
+  GlmForCausalLM: 'eos=<|endoftext|> eot=<|user|> unk=<|endoftext|>',
+  Glm4ForCausalLM: 'eos=<|endoftext|> eot=<|user|> unk=<|endoftext|> bos=<|endoftext|>',
+  InternLM2ForCausalLM: 'eos:<|im_end|>',
+  InternLM3ForCausalLM: 'eos:<|im_end|>',
+}
+
 export interface TokenizerFiles {
   /** tokenizer.json */
   tokenizer?: Json
@@ -24,29 +39,102 @@ export interface TokenizerFiles {
   settings: Json
   /** config.json */
   config: Json
+  /** generation_config.json */
+  generation?: Json
+}
+
+export function architectureOf(config: Json): string {
+  return Array.isArray(config.architectures) ? String(config.architectures[0]) : ''
 }
 
 const entry = (key: string, type: ScalarType, value: ScalarValue): MetadataEntry => ({ key, type, value })
 
-/** @param count tokens in the vocabulary: ids beyond name nothing */
-export function describeSpecialTokens(files: TokenizerFiles, count: number): MetadataEntry[] {
+/** @param tokens the vocabulary's texts: ids beyond name nothing */
+export function describeSpecialTokens(
+  files: TokenizerFiles,
+  tokens: readonly string[],
+  warn: (warning: CriaWarning) => void,
+): MetadataEntry[] {
   const { texts, adds } = readTexts(files)
   const ids = new Map(asObjects(files.tokenizer?.added_tokens).map((token) => [token.content, token.id]))
-  const out: MetadataEntry[] = []
-  const parts = texts.has('eot') ? [...PARTS, ['eot', 'eot'] as const] : PARTS
-  for (const [part, name] of parts) {
-    const id = [ids.get(texts.get(part)), files.config[`${part}_token_id`]].find(
-      (candidate) => Number.isInteger(candidate) && (candidate as number) >= 0 && (candidate as number) < count,
-    )
-    if (id !== undefined) out.push(entry(`tokenizer.ggml.${name}_token_id`, 'uint32', id as number))
+  const isId = (id: unknown): id is number =>
+    Number.isInteger(id) && (id as number) >= 0 && (id as number) < tokens.length
+  const parts = new Map<Part, number>()
+  const wanted: Part[] = [...PARTS.map(([part]) => part), ...(texts.has('eot') ? (['eot'] as const) : [])]
+  const give = (idOf: (part: Part) => unknown) => {
+    for (const part of wanted) {
+      const id = idOf(part)
+      if (isId(id) && !parts.has(part)) parts.set(part, id)
+    }
   }
-  if (count === WITHOUT_BOS) adds.set('bos', false)
+  give((part) => ids.get(texts.get(part)))
+  for (const config of configs(files)) give((part) => config[`${part}_token_id`])
+  setParts(parts, files, tokens, isId)
+  const left = listedEnds(parts, files, tokens, isId)
+  if (left.length > 0) {
+    const message = `The model ends its answers with more tokens than GGUF can name: it will not stop at ${left.join(', ')}.`
+    warn({ code: 'EOS_TOKENS', message })
+  }
+  const out = Array.from(parts, ([part, id]) => {
+    const name = PARTS.find(([known]) => known === part)?.[1] ?? part
+    return entry(`tokenizer.ggml.${name}_token_id`, 'uint32', id)
+  })
+  if (tokens.length === WITHOUT_BOS) adds.set('bos', false)
   for (const [part, value] of adds) out.push(entry(`tokenizer.ggml.add_${part}_token`, 'bool', value))
   return out
 }
 
+/** config.json, and its part that describes the text model of several. */
+function configs({ config }: TokenizerFiles): Json[] {
+  return [config, asObject(config.text_config) ?? {}]
+}
+
+/** Sets what architectures say beside the names. */
+function setParts(
+  parts: Map<Part, number>,
+  { config, generation }: TokenizerFiles,
+  tokens: readonly string[],
+  isId: (id: unknown) => id is number,
+): void {
+  const architecture = architectureOf(config)
+  for (const rule of (BY_ARCHITECTURE[architecture] ?? '').split(' ')) {
+    const [, part, sign, text = ''] = /^(\w+)([=:])(.*)$/.exec(rule) ?? []
+    const id = tokens.indexOf(text)
+    if (part !== undefined && id >= 0 && (sign === ':' || !parts.has(part as Part))) parts.set(part as Part, id)
+  }
+  if (architecture === 'HunYuanDenseV1ForCausalLM') {
+    const ends = generation?.eos_token_id
+    if (isId(config.eod_token_id)) parts.set('eos', config.eod_token_id)
+    if (Array.isArray(ends) && ends.length > 1 && isId(ends[0])) parts.set('eot', ends[0])
+  }
+  if (architecture === 'NemotronForCausalLM') parts.set('pad', 0).set('unk', 1)
+}
+
+/**
+ * Gives those of a list of ends a part that no reader knows by their text. llama.cpp's converter passes such lists over.
+ *
+ * @returns the texts of those for which there is no part left
+ */
+function listedEnds(
+  parts: Map<Part, number>,
+  files: TokenizerFiles,
+  tokens: readonly string[],
+  isId: (id: unknown) => id is number,
+): string[] {
+  const lists = [...configs(files), files.generation ?? {}].map((config) => config.eos_token_id).filter(Array.isArray)
+  const left: string[] = []
+  for (const id of new Set(lists.flat().filter(isId))) {
+    const known = Array.from(parts.values()).includes(id) || END_OF_GENERATION.includes(tokens[id]!)
+    if (known && parts.has('eos')) continue
+    const part = (['eos', 'eot', 'eom'] as const).find((name) => !parts.has(name))
+    if (part === undefined) left.push(tokens[id]!)
+    else parts.set(part, id)
+  }
+  return left
+}
+
 /** The special tokens' texts, and whether BOS and EOS are put around a text. */
-function readTexts({ tokenizer, settings }: TokenizerFiles): {
+export function readTexts({ tokenizer, settings }: TokenizerFiles): {
   texts: Map<string, string>
   adds: Map<'bos' | 'eos', boolean>
 } {

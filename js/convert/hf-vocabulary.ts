@@ -9,7 +9,13 @@ import type { MetadataEntry } from '../gguf/writer.ts'
 import type { CriaWarning } from '../util/warn.ts'
 import { asObject, asObjects, type Folder, type Json } from './folder.ts'
 import { findPreTokenizer } from './hf-pretokenizer.ts'
-import { describeChatTemplates, describeSpecialTokens } from './hf-special.ts'
+import {
+  architectureOf,
+  describeChatTemplates,
+  describeSpecialTokens,
+  readTexts,
+  type TokenizerFiles,
+} from './hf-special.ts'
 import { BYTE, CONTROL, NORMAL, readSentencePiece, UNUSED, USER_DEFINED } from './sentencepiece.ts'
 
 interface Tokens {
@@ -39,19 +45,44 @@ export async function describeVocabulary(
 ): Promise<MetadataEntry[]> {
   const tokenizer = await folder.jsonIfPresent('tokenizer.json')
   const settings = (await folder.jsonIfPresent('tokenizer_config.json')) ?? {}
-  const files = { ...(tokenizer && { tokenizer }), settings, config }
-  const { vocabulary } = options
-  const entries = await describeTokens(folder, files, options)
-  const special = describeSpecialTokens(files, vocabulary)
-  return [...entries, ...special, ...codeLlama(vocabulary), ...(await describeChatTemplates(folder, settings))]
+  const generation = await folder.jsonIfPresent('generation_config.json')
+  const files = { ...(tokenizer && { tokenizer }), settings, config, ...(generation && { generation }) }
+  const { entries, tokens, spacePrefix } = await describeTokens(folder, files, options)
+  const prefix: MetadataEntry[] =
+    spacePrefix === undefined ? [] : [{ key: 'tokenizer.ggml.add_space_prefix', type: 'bool', value: spacePrefix }]
+  const special = [
+    ...describeSpecialTokens(files, tokens, options.warn),
+    ...(await describeChatTemplates(folder, settings)),
+  ]
+  // llama.cpp's converter has the flag in different places; who compares files sees the same order.
+  const architecture = architectureOf(config)
+  const ordered = /^(Gemma|Ernie)/.test(architecture)
+    ? [...entries, ...special, ...prefix]
+    : architecture === 'InternLM2ForCausalLM'
+      ? [...entries, ...prefix, ...special]
+      : [...prefix, ...entries, ...special]
+  const infill = infillTokens(architecture, tokens.length).filter(
+    ({ key }) => !special.some((known) => known.key === key),
+  )
+  return [...ordered, ...infill]
 }
 
-async function describeTokens(
-  folder: Folder,
-  { tokenizer, settings }: { tokenizer?: Json; settings: Json },
-  options: VocabularyOptions,
-): Promise<MetadataEntry[]> {
-  if (folder.has('tokenizer.model')) return describeSentencePiece(folder, settings, options)
+interface Described {
+  entries: MetadataEntry[]
+  tokens: string[]
+  /** Whether a space is put before a text, where the file should say. */
+  spacePrefix: boolean | undefined
+}
+
+async function describeTokens(folder: Folder, files: TokenizerFiles, options: VocabularyOptions): Promise<Described> {
+  const { tokenizer, settings } = files
+  const architecture = architectureOf(files.config)
+  const stated = typeof settings.add_prefix_space === 'boolean' ? settings.add_prefix_space : undefined
+  if (folder.has('tokenizer.model')) {
+    const { tokens, addsPrefix } = await sentencePieceTokens(folder, files, options)
+    const prefix = architecture === 'InternLM2ForCausalLM' ? addsPrefix : (stated ?? (addsPrefix ? undefined : false))
+    return llamaTokens(tokens, architecture.startsWith('Gemma') ? false : prefix)
+  }
   if (!tokenizer) {
     const message = 'The folder has neither tokenizer.model nor tokenizer.json: download the whole model.'
     throw new FormatError('FILE_MISSING', message, 'tokenizer.json')
@@ -63,48 +94,68 @@ async function describeTokens(
   }
   const normalizers = normalizersOf(tokenizer, model.byte_fallback === true)
   if (normalizers.length > 0) options.warn(normalized('tokenizer.json', normalizers.join(', ')))
-  if (model.byte_fallback !== true) return describeByteLevel(tokenizer, model, settings, options)
-  const prefix = settings.add_prefix_space ?? (addsPrefix(tokenizer) ? undefined : false)
-  return [...spacePrefix(prefix), ...llamaTokens(mergedTokens(tokenizer, model, settings, options.vocabulary))]
+  if (model.byte_fallback !== true) {
+    const described = describeByteLevel(tokenizer, model, files, options)
+    return { ...described, spacePrefix: SAYS_PREFIX.test(architecture) ? stated : undefined }
+  }
+  const prefix = stated ?? (addsPrefix(tokenizer) ? undefined : false)
+  return llamaTokens(mergedTokens(tokenizer, model, settings, options), prefix)
 }
 
-function llamaTokens({ texts, scores, types }: Tokens): MetadataEntry[] {
-  return [
+/** Architectures whose byte-level files say whether a space is put before a text; no reader heeds it there. */
+const SAYS_PREFIX = /^(Llama|Mistral|Mixtral|Granite|GraniteMoe|GraniteMoeShared|SmolLM3|Arcee)ForCausalLM$/
+
+function llamaTokens({ texts, scores, types }: Tokens, spacePrefix: boolean | undefined): Described {
+  const entries: MetadataEntry[] = [
     { key: 'tokenizer.ggml.model', type: 'string', value: 'llama' },
     { key: 'tokenizer.ggml.pre', type: 'string', value: 'default' },
     { key: 'tokenizer.ggml.tokens', type: 'array', of: 'string', value: texts },
     { key: 'tokenizer.ggml.scores', type: 'array', of: 'float32', value: scores },
     { key: 'tokenizer.ggml.token_type', type: 'array', of: 'int32', value: types },
   ]
+  return { entries, tokens: texts, spacePrefix }
 }
 
-function spacePrefix(value: unknown): MetadataEntry[] {
-  return typeof value === 'boolean' ? [{ key: 'tokenizer.ggml.add_space_prefix', type: 'bool', value }] : []
-}
-
-async function describeSentencePiece(
+async function sentencePieceTokens(
   folder: Folder,
-  settings: Json,
+  { settings, config }: TokenizerFiles,
   { vocabulary, warn }: VocabularyOptions,
-): Promise<MetadataEntry[]> {
+): Promise<{ tokens: Tokens; addsPrefix: boolean }> {
   const model = readSentencePiece(await folder.bytes('tokenizer.model'), 'tokenizer.model')
   if (model.normalizer !== 'identity' && model.normalizer !== '') {
     warn(normalized('tokenizer.model', model.normalizer))
   }
   const tokens = emptyTokens(vocabulary, PADDING_SCORE)
   if (model.pieces.length > vocabulary) throw tooMany('tokenizer.model', model.pieces.length, vocabulary)
+  const internlm2 = architectureOf(config) === 'InternLM2ForCausalLM'
   for (const [id, { text, score, type }] of model.pieces.entries()) {
     // User-defined pieces are found by merging.
-    setToken(tokens, id, text, score, type === USER_DEFINED ? NORMAL : type)
+    const kind = type === USER_DEFINED ? NORMAL : type
+    // A NUL ends a text where llama.cpp reads it; the dragon stands in for it there, too.
+    if (internlm2 && text === '\0') setToken(tokens, id, '🐉', score, kind)
+    else setToken(tokens, id, text, score, internlm2 && text.startsWith('[UNUSED') ? UNUSED : kind)
   }
-  for (const [text, id] of Object.entries((await folder.jsonIfPresent('added_tokens.json')) ?? {})) {
-    if (isId(id, vocabulary)) setToken(tokens, id, text, ADDED_SCORE, USER_DEFINED)
+  const listed = Object.entries((await folder.jsonIfPresent('added_tokens.json')) ?? {})
+  const added = [...listed.map(([text, id]) => ({ id: Number(id), text, special: false })), ...addedTokens(settings)]
+  addTokens(tokens, added, ADDED_SCORE, warn)
+  return { tokens, addsPrefix: model.addDummyPrefix }
+}
+
+/** Tokens beside the model's own; those beyond its embedding are left out, as in llama.cpp. */
+function addTokens(
+  tokens: Tokens,
+  added: readonly AddedToken[],
+  score: number,
+  warn: (warning: CriaWarning) => void,
+): void {
+  const beyond = added.filter(({ id }) => !isId(id, tokens.texts.length))
+  for (const { id, text, special } of added) {
+    if (isId(id, tokens.texts.length)) setToken(tokens, id, text, score, special ? CONTROL : USER_DEFINED)
   }
-  for (const { id, text, special } of addedTokens(settings)) {
-    if (isId(id, vocabulary)) setToken(tokens, id, text, ADDED_SCORE, special ? CONTROL : USER_DEFINED)
-  }
-  const prefix = settings.add_prefix_space ?? (model.addDummyPrefix ? undefined : false)
-  return [...spacePrefix(prefix), ...llamaTokens(tokens)]
+  if (beyond.length === 0) return
+  const names = Array.from(new Set(beyond.map(({ text }) => text))).join(', ')
+  const message = `The model has ${tokens.texts.length} tokens, and none for the added ${names}: left out.`
+  warn({ code: 'ADDED_TOKENS', message })
 }
 
 function normalized(file: string, how: string): CriaWarning {
@@ -125,7 +176,7 @@ function normalizersOf(tokenizer: Json, marksSpaces: boolean): string[] {
  * SentencePiece's tokens from tokenizer.json, which has an order of merges in place of scores: a token's score falls with
  * the place of the first merge that makes it, so that merging by score goes the same way.
  */
-function mergedTokens(tokenizer: Json, model: Json, settings: Json, vocabulary: number): Tokens {
+function mergedTokens(tokenizer: Json, model: Json, settings: Json, { vocabulary, warn }: VocabularyOptions): Tokens {
   const tokens = emptyTokens(vocabulary, PADDING_SCORE)
   const ids = readIds(model, vocabulary)
   for (const [text, id] of ids) {
@@ -138,10 +189,7 @@ function mergedTokens(tokenizer: Json, model: Json, settings: Json, vocabulary: 
     const id = ids.get(merges[i]!.join(''))
     if (id !== undefined) tokens.scores[id] = -i
   }
-  for (const { id, text, special } of [...addedTokens(settings), ...addedTokens(tokenizer)]) {
-    if (!isId(id, vocabulary)) throw tooMany('tokenizer.json', id, vocabulary)
-    setToken(tokens, id, text, ADDED_SCORE, special ? CONTROL : USER_DEFINED)
-  }
+  addTokens(tokens, [...addedTokens(settings), ...addedTokens(tokenizer)], ADDED_SCORE, warn)
   return tokens
 }
 
@@ -155,24 +203,33 @@ function addsPrefix(tokenizer: Json): boolean {
   )
 }
 
-function describeByteLevel(tokenizer: Json, model: Json, settings: Json, options: VocabularyOptions): MetadataEntry[] {
-  const { vocabulary } = options
-  const pre = findPreTokenizer(tokenizer, options.pre)
+function describeByteLevel(
+  tokenizer: Json,
+  model: Json,
+  files: TokenizerFiles,
+  { vocabulary, pre: given }: VocabularyOptions,
+): Pick<Described, 'entries' | 'tokens'> {
+  const pre = findPreTokenizer(tokenizer, {
+    given,
+    architecture: architectureOf(files.config),
+    addsBos: readTexts(files).adds.get('bos') === true,
+  })
   const tokens = emptyTokens(vocabulary, 0)
   for (const [text, id] of readIds(model, vocabulary)) setToken(tokens, id, text, 0, NORMAL)
-  for (const { id, text, special } of [...addedTokens(settings), ...addedTokens(tokenizer)]) {
+  for (const { id, text, special } of [...addedTokens(files.settings), ...addedTokens(tokenizer)]) {
     if (!isId(id, vocabulary)) throw tooMany('tokenizer.json', id, vocabulary)
     setToken(tokens, id, text, 0, special ? CONTROL : USER_DEFINED)
   }
   // The two parts of a merge are parted by a space; one within them is written as bytes are.
   const merges = readMerges(model).map((pair) => pair.map((part) => part.replaceAll(' ', 'Ġ')).join(' '))
-  return [
+  const entries: MetadataEntry[] = [
     { key: 'tokenizer.ggml.model', type: 'string', value: 'gpt2' },
     { key: 'tokenizer.ggml.pre', type: 'string', value: pre },
     { key: 'tokenizer.ggml.tokens', type: 'array', of: 'string', value: tokens.texts },
     { key: 'tokenizer.ggml.token_type', type: 'array', of: 'int32', value: tokens.types },
     { key: 'tokenizer.ggml.merges', type: 'array', of: 'string', value: merges },
   ]
+  return { entries, tokens: tokens.texts }
 }
 
 /** As many tokens as the model has; those that no file names are unused. */
@@ -195,8 +252,14 @@ function isId(id: unknown, vocabulary: number): id is number {
   return typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < vocabulary
 }
 
+interface AddedToken {
+  id: number
+  text: string
+  special: boolean
+}
+
 /** Of tokenizer_config.json, by id, or of tokenizer.json, a list. */
-function addedTokens(json: Json): { id: number; text: string; special: boolean }[] {
+function addedTokens(json: Json): AddedToken[] {
   const byId = Object.entries(asObject(json.added_tokens_decoder) ?? {})
   const listed = [
     ...byId.map(([id, token]) => ({ ...asObject(token), id: Number(id) }) as Json),
@@ -240,12 +303,17 @@ function tooMany(file: string, id: unknown, vocabulary: number): FormatError {
   return new FormatError('HF_VOCABULARY', message, id)
 }
 
-/** The tokens of Code Llama's infilling. Source: llama.cpp. */
-function codeLlama(vocabulary: number): MetadataEntry[] {
-  if (vocabulary !== 32016) return []
-  return ['prefix', 'suffix', 'middle', 'eot'].map((part, i) => ({
+/** The tokens of Code Llama's and CodeGemma's infilling. Source: llama.cpp. */
+function infillTokens(architecture: string, vocabulary: number): MetadataEntry[] {
+  const parts =
+    architecture === 'GemmaForCausalLM'
+      ? { prefix: 67, suffix: 69, middle: 68, eot: 107 }
+      : vocabulary === 32016
+        ? { prefix: 32007, suffix: 32008, middle: 32009, eot: 32010 }
+        : {}
+  return Object.entries(parts).map(([part, value]) => ({
     key: `tokenizer.ggml.${part}_token_id`,
     type: 'uint32',
-    value: 32007 + i,
+    value,
   }))
 }

@@ -13,14 +13,19 @@ import {
   punctuatedWord,
   punctuationOr,
   type Rule,
+  run,
+  spaced,
   spacedLetters,
   spacedNotIn,
   spacedNumbers,
   spacedOther,
   spacedThenNewlines,
+  spacedWords,
   spaces,
   spacesBeforeLast,
+  spacesByPowers,
   threeDigits,
+  wordWithContraction,
 } from './rules.ts'
 import { LETTER, MARK, NUMBER, OTHER, type Points, PUNCTUATION, SPACE, SYMBOL } from './unicode.ts'
 
@@ -76,6 +81,20 @@ const threesFromTheEnd: Stage = (text, at, end, cut) => {
   cut(end)
 }
 
+/** Cuts after groups of three numbers, counted from the end of a run: the first group stays with what is before it. */
+const numbersFromTheEnd: Stage = (text, at, end, cut) => {
+  let last = at
+  while (at < end) {
+    const to = run(text, at, end, NUMBER)
+    for (let i = at + ((to - at) % 3 || 3); i <= to; i += 3) {
+      cut(i)
+      last = i
+    }
+    at = to + 1
+  }
+  if (last < end) cut(end)
+}
+
 const NEITHER = MARK | PUNCTUATION | SYMBOL | OTHER
 /** 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+ */
 const gpt2 = matches(firstOf(contraction, spacedLetters, spacedNumbers, spacedOther, spacesBeforeLast, spaces))
@@ -112,24 +131,36 @@ const CASED_LETTERS =
 /** [!-/:-~！-／：-～‘-‟　-。] */
 const MARKS_OF_DEEPSEEK = '21-2f 3a-7e 2018-201f 3000-3002 ff01-ff0f ff1a-ff5e'
 
+/** Scripts written without spaces, as AFMoE's expression lists them; one of its ranges ends far beyond CJK. */
+const SCRIPTS_OF_AFMOE = 'e40-eff 1000-109f 1100-11ff 1780-17ff 2f00-2fdf 3040-30ff 3400-4dbf 4e00-faff ff65-ff9f'
+/** [！…“”‘’—：；，、-〿︰-﹏] */
+const MARKS_OF_YOUTU = '2014 2018-2019 201c-201d 2026 3001-303f fe30-fe4f ff01 ff0c ff1a-ff1b'
+
 const starcoder: PreTokenizer = { stages: [matches(numbers(1)), gpt2] }
-const poro = matches(spacedNotIn('(|.,!?…。，、।۔،)'))
-const deepseekV3: PreTokenizer = {
-  stages: [
-    matches(numbers(3)),
-    matches(inSet(CJK)),
-    matches(
-      firstOf(
-        punctuatedWord,
-        prefixed(LETTER | PUNCTUATION | SYMBOL, LETTER | MARK),
-        spacedThenNewlines(PUNCTUATION | SYMBOL),
-        newlines,
-        spacesBeforeLast,
-        spaces,
-      ),
+/** …[\p{L}\p{M}]+… : as `casedWith`, where llama.cpp tells no case from another, ASCII neither. */
+const uncasedWith = (most: number) =>
+  matches(
+    firstOf(
+      wordWithContraction(LETTER | MARK),
+      numbers(most),
+      spacedThenNewlines(NEITHER, true),
+      newlines,
+      spacesBeforeLast,
+      spaces,
     ),
-  ],
-}
+  )
+const poro = matches(spacedNotIn('(|.,!?…。，、।۔،)'))
+/** [!-/:-@[-`{-~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+ */
+const deepseekV3 = matches(
+  firstOf(
+    punctuatedWord,
+    prefixed(LETTER | PUNCTUATION | SYMBOL, LETTER | MARK),
+    spacedThenNewlines(PUNCTUATION | SYMBOL),
+    newlines,
+    spacesBeforeLast,
+    spaces,
+  ),
+)
 
 /** Pre-tokenizers and the names they go by. Source: llama.cpp's src/llama-vocab.cpp. */
 const FAMILIES: [names: string, preTokenizer: PreTokenizer][] = [
@@ -204,7 +235,67 @@ const FAMILIES: [names: string, preTokenizer: PreTokenizer][] = [
       ],
     },
   ],
-  ['deepseek-v3 hunyuan-dense joyai-llm hy_v4', deepseekV3],
+  ['deepseek-v3 hunyuan-dense joyai-llm hy_v4', { stages: [matches(numbers(3)), matches(inSet(CJK)), deepseekV3] }],
+  [
+    'spark2_5',
+    {
+      stages: [
+        matches(numbers(3)),
+        matches(inSet(CJK)),
+        matches(
+          firstOf(
+            punctuatedWord,
+            prefixed(LETTER | PUNCTUATION | SYMBOL, LETTER | MARK),
+            spaced(PUNCTUATION | SYMBOL),
+            newline,
+            spacesBeforeLast,
+            spaces,
+          ),
+        ),
+        matches(numbers(1)),
+      ],
+    },
+  ],
+  ['afmoe', { stages: [numbersFromTheEnd, matches(inSet(SCRIPTS_OF_AFMOE)), deepseekV3] }],
+  ['tiny_aya cohere2moe', { stages: [numbersFromTheEnd, uncasedWith(3)] }],
+  [
+    'youtu',
+    {
+      stages: [
+        matches(firstOf(inSet('3131-318e ac00-d7a3'), inSet(MARKS_OF_YOUTU), inSet('3105-312f'), inSet(CJK))),
+        uncasedWith(1),
+      ],
+      ignoreMerges: true,
+    },
+  ],
+  [
+    'exaone-moe',
+    {
+      stages: [
+        matches(
+          firstOf(
+            contractionAnyCase,
+            spacedWords,
+            numbers(1),
+            spacedThenNewlines(NEITHER, true, 1),
+            newlines,
+            spacesBeforeLast,
+            spaces,
+          ),
+        ),
+      ],
+    },
+  ],
+  [
+    'jais-2',
+    {
+      stages: [
+        matches(
+          firstOf(contractionAnyCase, letters, numbers(3), spacedThenNewlines(NEITHER), newlines, spacesByPowers),
+        ),
+      ],
+    },
+  ],
   ['falcon', { stages: [matches(punctuationOr('$+<=>^~|`')), gpt2, matches(threeDigits)] }],
   ['poro-chat bloom gpt3-finnish', { stages: [poro] }],
   ['viking', { stages: [poro, matches(numbers(1))] }],

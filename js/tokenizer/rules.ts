@@ -90,12 +90,14 @@ export function numbers(most: number): Rule {
   return (text, at, end) => run(text, at, Math.min(end, at + most), NUMBER)
 }
 
-/** ` ?[classes]+[\r\n]*`, with `[\r\n/]*` at the end if `slash`. */
-export function spacedThenNewlines(mask: number, slash = false): Rule {
+/** ` ?[classes]+[\r\n]*`, with `[\r\n/]` at the end if `slash`; of these at most `most`. */
+export function spacedThenNewlines(mask: number, slash = false, most = Number.POSITIVE_INFINITY): Rule {
   const body = spaced(mask)
   return (text, at, end) => {
     let to = body(text, at, end)
-    if (to > at) while (to < end && (isNewline(text.codes[to]!) || (slash && text.codes[to] === SLASH))) to++
+    if (to === at) return at
+    const last = Math.min(end, to + most)
+    while (to < last && (isNewline(text.codes[to]!) || (slash && text.codes[to] === SLASH))) to++
     return to
   }
 }
@@ -236,4 +238,37 @@ export const lines: Rule = (text, at, end) => {
 export const threeDigits: Rule = (text, at, end) => {
   for (let i = at; i < at + 3; i++) if (i >= end || text.codes[i]! < 0x30 || text.codes[i]! > 0x39) return at
   return at + 3
+}
+
+/** [^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+ : letters with their marks, and single spaces between two of them. */
+export const spacedWords: Rule = (text, at, end) => {
+  const isLetter = (i: number) => i < end && !!(text.classes[i]! & LETTER)
+  const first = text.classes[at]! & (LETTER | NUMBER) || isNewline(text.codes[at]!) ? at : at + 1
+  if (!isLetter(first)) return at
+  let to = first
+  while (isLetter(to) || (to < end && text.codes[to] === SPACE_CODE && isLetter(to + 1))) {
+    to = run(text, to + 1, end, LETTER)
+    to = run(text, to, end, MARK)
+  }
+  return to
+}
+
+/** [classes]+(?i:'s|'t|'re|'ve|'m|'ll|'d)? after [^\r\n\p{L}\p{N}]? */
+export function wordWithContraction(mask: number): Rule {
+  const word = prefixed(LETTER | NUMBER, mask)
+  return (text, at, end) => {
+    const to = word(text, at, end)
+    return to > at ? contractionAnyCase(text, to, end) : at
+  }
+}
+
+/**
+ * \s{512}(?!\S)|\s{256}(?!\S)|…|\s{4}(?!\S)|\s{1,2}(?!\S)|\s : white space in pieces of a power of two; the last character
+ * before a word stands alone.
+ */
+export const spacesByPowers: Rule = (text, at, end) => {
+  let length = run(text, at, end, SPACE) - at
+  if (length > 1 && at + length < end) length--
+  for (let size = 512; size > 0; size >>= 1) if (length >= size) return at + size
+  return at
 }

@@ -27,7 +27,8 @@ const END_OF_TURN = [
   '<｜end▁of▁sentence｜>',
   '<end_of_utterance>',
 ]
-const END_OF_GENERATION = [
+/** Texts that end generation in any vocabulary. */
+export const END_OF_GENERATION = [
   ...END_OF_TURN,
   '<|eom_id|>',
   '<|return|>',
@@ -128,7 +129,7 @@ export function nameSpecialTokens(
     attributes[end] = USER_DEFINED
   }
   const stroke = ending('</s>')
-  if (stroke !== undefined && ending('<|tool_response>') !== undefined) {
+  if (stroke !== undefined && (ending('<|tool_response>') ?? ending('<|plamo:eos|>')) !== undefined) {
     ends.delete(stroke)
     attributes[stroke] = NORMAL
   }

@@ -181,7 +181,7 @@ test('no test is singled out', () => {
 })
 
 test('the lock files name no registry and every optional package', () => {
-  for (const folder of ['.', 'tests/runtimes', 'tests/runtimes/arm64', 'tests/bench/peers']) {
+  for (const folder of ['.', 'tests/runtimes', 'tests/runtimes/arm64', 'tests/vocabularies', 'tests/bench/peers']) {
     const path = `${folder}/package-lock.json`
     const { packages } = JSON.parse(readFileSync(path, 'utf8')) as {
       packages: Record<string, { version?: string; resolved?: string; optionalDependencies?: Record<string, string> }>

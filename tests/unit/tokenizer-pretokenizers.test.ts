@@ -17,6 +17,9 @@ const PREFIX = '[^\\r\\n\\p{L}\\p{N}]?'
 const PUNCTUATED = '[!"#$%&\'()*+,\\-.\\/:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+'
 const SLASHED = ' ?[^\\s\\p{L}\\p{N}]+[\\r\\n\\/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+'
 
+/** Groups of three digits from the end of a run; what is before the run goes with the first. */
+const DIGITS_FROM_THE_END = '\\P{N}*\\p{N}{1,3}(?=(?:\\p{N}{3})*(?!\\p{N}))'
+
 /** The expressions of each family, applied one after the other. Source: llama.cpp's src/llama-vocab.cpp. */
 const EXPRESSIONS: Record<string, string[]> = {
   'gpt-2': [GPT2],
@@ -62,6 +65,32 @@ const EXPRESSIONS: Record<string, string[]> = {
   'poro-chat': [' ?[^(\\s|.,!?…。，、।۔،)]+'],
   viking: [' ?[^(\\s|.,!?…。，、।۔،)]+', '\\p{N}'],
   superbpe: ['\\p{N}+', '(?=(?:\\d{3})+(?!\\d))'],
+  'exaone-moe': [
+    `${CONTRACTION}|${PREFIX}(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n\\/]?|` +
+      '\\s*[\\r\\n]|\\s+(?!\\S)|\\s+',
+  ],
+  'jais-2': [
+    `${CONTRACTION}|${WORD}|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|` +
+      `${[512, 256, 128, 64, 32, 16, 8, 4, '1,2'].map((n) => `\\s{${n}}(?!\\S)|`).join('')}\\s`,
+  ],
+  spark2_5: [
+    '\\p{N}{1,3}',
+    '[一-龥\\u3040-ゟ゠-ヿ]+',
+    `${PUNCTUATED}|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+|[\\r\\n]|\\s+(?!\\S)|\\s+`,
+    '\\p{N}',
+  ],
+  afmoe: [
+    DIGITS_FROM_THE_END,
+    '[\\u0e40-\\u0e7f\\u0e80-\\u0eff\\u1000-\\u109f\\u1100-\\u11ff\\u1780-\\u17ff\\u2f00-\\u2fdf\\u3040-\\u30ff\\u3400-\\u4dbf' +
+      '\\u4e00-\\ufaff\\uff65-\\uff9f]+',
+    `${PUNCTUATED}|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*|` +
+      '\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+',
+  ],
+  tiny_aya: [DIGITS_FROM_THE_END, `${PREFIX}[\\p{L}\\p{M}]+${CONTRACTION}?|\\p{N}{1,3}|${SLASHED}`],
+  youtu: [
+    '[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，\\u3001-\\u303f\\ufe30-\\ufe4f]+|[ㄅ-ㄯ]+|[一-龥\\u3040-ゟ゠-ヿ]+',
+    `${PREFIX}[\\p{L}\\p{M}]+${CONTRACTION}?|\\p{N}|${SLASHED}`,
+  ],
 }
 
 /** Every match is a piece, what lies between matches as well; the next expression cuts the pieces further. */
@@ -98,7 +127,7 @@ function split(name: string, text: string): string[] {
 // U+0085 and U+FEFF are left out: of the two only the engine's \s takes U+FEFF, and only Unicode's White_Space U+0085.
 const PARTS = (
   "'s 'S 'll 'LL 'Re 't ' 12 1234567 1 ٣٤ ½ ² Ⅷ the The THE HTTPServer getHTTP Straße ǅ ª ʰ Σ ς é ſ ᎠᎡ ﬀ Ａｂ नमस्ते ภาษาไทย " +
-  '你好 ひらがな カタカナ ー 한국어 ！ ， 。 、 … “ ‘ — ~ ~~ ~a !a != / // $ + <= ^ | ` ( ) .. , ? a_b #x -- {} \\ । ۔ ، 😀 𐐀 𝟘 𠀀 € ° µ'
+  '你好 ひらがな カタカナ ー 한국어 ㄅㄆ ㄱㆎ ｱｲ ເກ ကခ កខ ︰ ！ ， 。 、 … “ ‘ — ~ ~~ ~a !a != / // $ + <= ^ | ` ( ) .. , ? a_b #x -- {} \\ । ۔ ، 😀 𐐀 𝟘 𠀀 € ° µ'
 )
   .split(' ')
   .concat([
@@ -160,6 +189,31 @@ test('classes are those of Unicode 15.1, whatever the engine has', () => {
   assert.is(classOf(0x2ffc), SYMBOL)
   assert.is(classOf(0x0897), OTHER)
   assert.is(classOf(0x10ffff), OTHER)
+})
+
+/** What `tokenizer.ggml.pre` may say in llama.cpp's src/llama-vocab.cpp, but for vocabularies that are no byte-level BPE. */
+const NAMES =
+  'a.x-4.0 afmoe bailingmoe bailingmoe2 bloom chatglm-bpe codeshell cohere2moe command-r dbrx deepseek-coder deepseek-llm ' +
+  'deepseek-r1-qwen deepseek-v3 default exaone exaone-moe exaone4 f2llmv2 falcon falcon-h1 falcon3 gigachat glm4 glm5 gpt-2 ' +
+  'gpt-4o gpt3-finnish granite-docling granite-embed-multi-97m grok-2 hunyuan hunyuan-dense hy_v4 jais jais-2 jina-de jina-es ' +
+  'jina-v1-en jina-v2-code jina-v2-de jina-v2-es jina-v5-nano joyai-llm kanana2 kormo laguna lfm2 llada-moe llama-bpe llama-v3 ' +
+  'llama3 llama4 megrez mellum mellum2 midm-2.0 minerva-7b minicpm5 minimax-m2 modern-bert mpt olmo phi-2 pixtral poro-chat ' +
+  'qwen2 qwen35 refact roberta-bpe seed-coder smaug-bpe smollm solar-open spark2_5 stablelm2 starcoder superbpe talkie tekken ' +
+  'tiny_aya trillion ufakzeka viking youtu'
+
+test('every name of a byte-level vocabulary has a pre-tokenizer', () => {
+  for (const name of NAMES.split(' ')) assert.ok(preTokenizer(name), name)
+  const ignoring = NAMES.split(' ').filter((name) => preTokenizer(name)!.ignoreMerges)
+  assert.equal(
+    ignoring.join(' '),
+    'falcon-h1 falcon3 glm4 glm5 granite-embed-multi-97m jina-v5-nano lfm2 llama-bpe llama-v3 llama3 midm-2.0 minicpm5 pixtral ' +
+      'tekken youtu',
+  )
+  const adding = NAMES.split(' ').filter((name) => preTokenizer(name)!.addBos)
+  assert.equal(
+    adding.join(' '),
+    'falcon-h1 falcon3 jina-v5-nano lfm2 llama-bpe llama-v3 llama3 midm-2.0 pixtral tekken',
+  )
 })
 
 test('a name that is not known has no pre-tokenizer', () => {
