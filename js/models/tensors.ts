@@ -156,10 +156,13 @@ export class Finder {
     const name = (part: string): string => `blk.${i}.${part}`
     const fused = this.has(name('attn_qkv.weight'))
     const all = q + 2 * kv
-    const part = (part: string, from: number, count: number, halfSplit?: HalfSplit): Matrix =>
-      fused
-        ? this.rows(name('attn_qkv'), all, columns, from, count, halfSplit)
-        : this.rows(name(part), count, columns, 0, count, halfSplit)
+    const part = (part: string, from: number, count: number, halfSplit?: HalfSplit): Matrix => {
+      if (!fused) return this.rows(name(part), count, columns, 0, count, halfSplit)
+      const matrix = this.rows(name('attn_qkv'), all, columns, from, count, halfSplit)
+      // Biases may stay apart.
+      const own = matrix.bias ? undefined : this.optional(name(`${part}.bias`), count)
+      return own ? { ...matrix, bias: { ...own, halfSplit } } : matrix
+    }
     return {
       attnQ: part('attn_q', 0, q, this.halfSplit),
       attnK: part('attn_k', q, kv, this.halfSplit),
@@ -211,11 +214,12 @@ export class Finder {
       this.has(name(`${part}.0.weight`))
         ? Array.from({ length: expertCount }, (_, e) => this.lookup(name(`${part}.${e}`), rows, columns))
         : this.stack(name(`${part}_exps`), rows, columns)
+    const ffnGateInp = this.lookup(name('ffn_gate_inp'), expertCount, embeddingLength)
     const gates = matrices('ffn_gate', expertFeedForwardLength, embeddingLength)
     const ups = matrices('ffn_up', expertFeedForwardLength, embeddingLength)
     const downs = matrices('ffn_down', embeddingLength, expertFeedForwardLength)
     return {
-      ffnGateInp: this.lookup(name('ffn_gate_inp'), expertCount, embeddingLength),
+      ffnGateInp,
       experts: gates.map((ffnGate, e) => ({ ffnGate, ffnUp: ups[e]!, ffnDown: downs[e]! })),
     }
   }

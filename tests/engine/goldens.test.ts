@@ -10,9 +10,14 @@ interface Native {
   kl_mean: number
 }
 
+/** Goldens beside the shared ones, in the same form: what these lack. */
+const OWN = 'tests/fixtures/kin'
+
 function names(folder: string): string[] {
-  const path = shared('goldens', folder)
-  if (!existsSync(path)) return []
+  return existsSync(shared('goldens', folder)) ? namesIn(shared('goldens', folder)) : []
+}
+
+function namesIn(path: string): string[] {
   return readdirSync(path)
     .filter((name) => name.endsWith('.gguf'))
     .map((name) => name.slice(0, -'.gguf'.length))
@@ -34,11 +39,20 @@ function divergence(p: Float64Array, q: Float64Array): number {
   return kl
 }
 
-async function compare(folder: string, name: string): Promise<{ difference: number; kl: number; most: number }> {
-  const golden = readSafetensors(shared('goldens', folder, `${name}.safetensors`))
+interface Comparison {
+  difference: number
+  kl: number
+  most: number
+}
+
+const compare = (folder: string, name: string): Promise<Comparison> => compareFile(shared('goldens', folder, name))
+
+/** `path`: without its ending. `wanted`: a tensor of the golden file. */
+async function compareFile(path: string, wanted = 'logits', context = 1024): Promise<Comparison> {
+  const golden = readSafetensors(`${path}.safetensors`)
   const tokens = [...(golden.get('tokens')!.data as Int32Array)]
-  const want = golden.get('logits')!.data as Float32Array
-  const engine = await openEngine(shared('goldens', folder, `${name}.gguf`))
+  const want = golden.get(wanted)!.data as Float32Array
+  const engine = await openEngine(`${path}.gguf`, 'simd', { context })
   const got = await engine.allLogits(tokens)
   engine.close()
   assert.is(got.length, want.length)
@@ -69,9 +83,21 @@ for (const name of names('tiny')) {
   })
 }
 
-for (const name of names('kin')) {
+const OWN_NAMES = namesIn(OWN)
+const kin = [
+  ...names('kin').map((name) => ({ name, run: () => compare('kin', name) })),
+  ...OWN_NAMES.map((name) => ({ name, run: () => compareFile(`${OWN}/${name}`, 'logits', 64) })),
+  // LongRoPE's factors are those of the context that is asked for.
+  ...OWN_NAMES.filter((name) => readSafetensors(`${OWN}/${name}.safetensors`).has('logitsOfLongContext')).map(
+    (name) => ({
+      name: `${name}, in a long context`,
+      run: () => compareFile(`${OWN}/${name}`, 'logitsOfLongContext', 1024),
+    }),
+  ),
+]
+for (const { name, run } of kin) {
   test(`kin/${name}: KL ≤ 1e-6 and logits within 1e-3 of the reference`, async () => {
-    const { difference, most } = await compare('kin', name)
+    const { difference, most } = await run()
     assert.ok(most <= 1e-6, `KL ${most}`)
     assert.ok(difference <= 1e-3, `largest difference ${difference}`)
   })
