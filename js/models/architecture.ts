@@ -358,7 +358,9 @@ export function tensorsOf(architecture: Architecture, gguf: Gguf, config: ModelC
   const find = new Finder(gguf, config, architecture.rope === 'half' ? { headDim, dimensions } : undefined)
   const embedding = find.lookup('token_embd', vocabSize, embeddingLength)
   const outputNorm = find.norm('output_norm')
-  const output = find.has('output.weight') ? find.matrix('output', vocabSize, embeddingLength) : embedding
+  const output = find.has('output.weight')
+    ? find.matrix('output', vocabSize, embeddingLength)
+    : { ...embedding, bias: find.optional('output.bias', vocabSize) }
   const factors = find.optional('rope_freqs.weight', dimensions / 2)
   const ropeFactors = {
     long: factors ?? find.optional('rope_factors_long.weight', dimensions / 2),

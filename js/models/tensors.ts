@@ -100,7 +100,7 @@ export interface LayerTensors {
 export interface ModelTensors {
   embedding: Matrix
   outputNorm: Norm
-  /** The embedding where the model ties them. */
+  /** Where the model ties them the embedding, with biases of its own. */
   output: Matrix
   /** By which rotary frequencies are divided: Llama 3's, or LongRoPE's beyond the original context and within it. */
   ropeFactors: { long?: TensorPart | undefined; short?: TensorPart | undefined }
@@ -313,7 +313,8 @@ export type Placed = { matrix: Matrix; vector?: undefined } | { vector: TensorPa
 export function* sharedTensors({ embedding, output, outputNorm, ropeFactors }: ModelTensors): Generator<Placed> {
   yield { matrix: embedding }
   for (const vector of new Set([ropeFactors.long, ropeFactors.short])) if (vector) yield { vector }
-  if (output !== embedding) yield { matrix: output }
+  if (output.info.name !== embedding.info.name) yield { matrix: output }
+  else if (output.bias) yield { vector: output.bias }
   yield* normTensors(outputNorm)
 }
 
