@@ -20,6 +20,7 @@ import { type RopeTable, ropeTable } from '../models/rope.ts'
 import { findTensors, type ModelTensors, matrixTypes } from '../models/tensors.ts'
 import type { Source } from '../source/types.ts'
 import { attentionUnits, type BatchSpan, writeBatch } from './batch.ts'
+import { contextOf } from './context.ts'
 import { loadWeights, type OnBytes } from './load-weights.ts'
 import { forwardByLayer } from './observe.ts'
 import { cacheBytes, type MemoryPlan, type PlanOptions, planMemory } from './plan.ts'
@@ -28,6 +29,7 @@ import { writeRope, writeSegment } from './structs.ts'
 import { runForward, runOutput } from './thread.ts'
 import { openSegment, type Segment, type SegmentHandle } from './wasm.ts'
 
+/** `context`: as contextOf takes it. */
 export interface EngineOptions extends PlanOptions {
   /** Memory that other workers can hold too. */
   shared: boolean
@@ -42,18 +44,20 @@ export class Engine {
   readonly config: ModelConfig
   readonly tensors: ModelTensors
   readonly plan: MemoryPlan
+  private readonly options: EngineOptions
   segments: readonly Segment[] = []
   private print: Uint8Array | undefined
 
   /** Sizes everything; allocates nothing. */
   constructor(
     gguf: Gguf,
-    private readonly options: EngineOptions,
+    options: EngineOptions,
     private readonly breathe?: Breathe,
   ) {
     this.config = readConfig(gguf)
     this.tensors = findTensors(gguf, this.config)
-    this.plan = planMemory(this.config, this.tensors, options)
+    this.options = { ...options, context: contextOf(this.config.context, options.context) }
+    this.plan = planMemory(this.config, this.tensors, this.options)
   }
 
   /**
