@@ -11,7 +11,7 @@ import type { WorkerHandle } from '../js/platform/types.ts'
 import type { InputSums } from '../js/scheduler/activations.ts'
 import type { GenerateRequest, Prompt } from '../js/scheduler/generate.ts'
 import type { Embeddings, GenerateResult, SchedulerStatus } from '../js/scheduler/types.ts'
-import { untilAborted } from '../js/util/concurrency.ts'
+import { untilAborted } from '../js/util/abort.ts'
 import type { LeaderModel } from './leader-model.ts'
 import {
   type CallEvent,

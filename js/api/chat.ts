@@ -3,9 +3,9 @@
 import { AbortError, throwIfAborted } from '../errors.ts'
 import type { GenerateResult } from '../scheduler/types.ts'
 import { checkSignal } from '../source/check.ts'
-import { underAny } from '../util/abort.ts'
+import { underAny, untilAborted } from '../util/abort.ts'
 import { invalid } from '../util/check.ts'
-import { Queue, untilAborted } from '../util/concurrency.ts'
+import { Queue } from '../util/concurrency.ts'
 import { RunningGeneration } from './generation.ts'
 import type { Chat, ChatMessage, ChatOptions, GenerateOptions, Generation } from './types.ts'
 

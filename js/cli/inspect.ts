@@ -34,7 +34,7 @@ export const inspectCommand: Command<typeof flags> = {
   ],
   groups: [
     ['Model', SOURCE_FLAGS],
-    ['Shape', SHAPE],
+    ['ModelShape', SHAPE],
     ['Memory', MEMORY],
     ['Output', { ...OUTPUT, ...OTHER_FLAGS }],
   ],

@@ -12,7 +12,7 @@ import { findPreTokenizer } from './hf-pretokenizer.ts'
 import { describeChatTemplates, describeSpecialTokens } from './hf-special.ts'
 import { BYTE, CONTROL, NORMAL, readSentencePiece, UNUSED, USER_DEFINED } from './sentencepiece.ts'
 
-interface Tokens {
+interface TokenList {
   texts: string[]
   scores: Float32Array
   types: Int32Array
@@ -25,7 +25,7 @@ const ADDED_SCORE = -1000
 const MARK = '\u2581'
 
 export interface VocabularyOptions {
-  /** Tokens that the model has: rows of its embedding. */
+  /** TokenList that the model has: rows of its embedding. */
   vocabulary: number
   pre?: string
   warn: (warning: CriaWarning) => void
@@ -68,7 +68,7 @@ async function describeTokens(
   return [...spacePrefix(prefix), ...llamaTokens(mergedTokens(tokenizer, model, settings, options.vocabulary))]
 }
 
-function llamaTokens({ texts, scores, types }: Tokens): MetadataEntry[] {
+function llamaTokens({ texts, scores, types }: TokenList): MetadataEntry[] {
   return [
     { key: 'tokenizer.ggml.model', type: 'string', value: 'llama' },
     { key: 'tokenizer.ggml.pre', type: 'string', value: 'default' },
@@ -125,7 +125,7 @@ function normalizersOf(tokenizer: Json, marksSpaces: boolean): string[] {
  * SentencePiece's tokens from tokenizer.json, which has an order of merges in place of scores: a token's score falls with
  * the place of the first merge that makes it, so that merging by score goes the same way.
  */
-function mergedTokens(tokenizer: Json, model: Json, settings: Json, vocabulary: number): Tokens {
+function mergedTokens(tokenizer: Json, model: Json, settings: Json, vocabulary: number): TokenList {
   const tokens = emptyTokens(vocabulary, PADDING_SCORE)
   const ids = readIds(model, vocabulary)
   for (const [text, id] of ids) {
@@ -176,7 +176,7 @@ function describeByteLevel(tokenizer: Json, model: Json, settings: Json, options
 }
 
 /** As many tokens as the model has; those that no file names are unused. */
-function emptyTokens(count: number, score: number): Tokens {
+function emptyTokens(count: number, score: number): TokenList {
   return {
     texts: Array.from({ length: count }, (_, id) => `[PAD${id}]`),
     scores: new Float32Array(count).fill(score),
@@ -184,7 +184,7 @@ function emptyTokens(count: number, score: number): Tokens {
   }
 }
 
-function setToken(tokens: Tokens, id: number, text: string, score: number, type: number): void {
+function setToken(tokens: TokenList, id: number, text: string, score: number, type: number): void {
   // The texts of user-defined tokens have spaces as they are.
   tokens.texts[id] = type === USER_DEFINED ? text.replaceAll(MARK, ' ') : text
   tokens.scores[id] = score
