@@ -2,7 +2,8 @@
 
 export { type Capabilities, capabilities } from './api/capabilities.ts'
 export { loadTokenizer, readGguf } from './api/header.ts'
-export { inspect, load } from './api/load.ts'
+export { inspect } from './api/inspect.ts'
+export { load } from './api/load.ts'
 export type * from './api/types.ts'
 export { type ConvertOptions, convertLlama2c } from './convert/llama2c.ts'
 export {

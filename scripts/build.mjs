@@ -102,8 +102,8 @@ function offer(platform, module) {
 function offerWithEngine(platform) {
   return `${offer(platform, 'index')}
 import { provideLeader } from './workers/in-process.ts'
-import { Leader } from './workers/leader-model.ts'
-provideLeader(Leader)`
+import { LeaderModel } from './workers/leader-model.ts'
+provideLeader(LeaderModel)`
 }
 
 function run(platform, worker) {

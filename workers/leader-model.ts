@@ -1,114 +1,53 @@
 /**
- * The leader: thread 0, which owns the engine, reads the model's bytes itself and samples. Exposed by comlink from
- * workers/leader.ts, or used in process; streams events through `emit`. Calls have numbers, which their events bear.
+ * The leader: thread 0, which owns the engine, reads the model's bytes itself and samples. It answers calls through comlink
+ * (leader.ts) or in process, and streams events through `emit`.
  */
 import { type Remote, releaseProxy, transfer } from 'comlink'
 import * as platform from '#platform'
-import { type Build, type BuildOptions, chooseBuild } from '../js/engine/builds.ts'
-import { contextOf } from '../js/engine/context.ts'
+import { type Build, chooseBuild } from '../js/engine/builds.ts'
 import { Engine } from '../js/engine/engine.ts'
-import type { KvType } from '../js/engine/kv.ts'
-import { MAX_SEGMENT_BYTES } from '../js/engine/plan.ts'
 import type { SegmentHandle } from '../js/engine/wasm.ts'
 import { ArgumentError, throwIfAborted, UnsupportedError } from '../js/errors.ts'
 import { readModel } from '../js/gguf/shards.ts'
-import type { Gguf, Metadata } from '../js/gguf/types.ts'
-import { readConfig } from '../js/models/index.ts'
+import type { Gguf } from '../js/gguf/types.ts'
+import { countParameters } from '../js/models/tensors.ts'
 import { ActivationsTask, type InputSums } from '../js/scheduler/activations.ts'
-import {
-  type GenerateRequest,
-  GenerateTask,
-  type InternalResult,
-  type Prompt,
-  promptIds,
-} from '../js/scheduler/generate.ts'
+import { Conversations } from '../js/scheduler/conversations.ts'
+import { type GenerateRequest, GenerateTask, type Prompt, promptIds } from '../js/scheduler/generate.ts'
 import { Scheduler, type Task } from '../js/scheduler/scheduler.ts'
 import { readState, signState, writeState } from '../js/scheduler/state.ts'
 import { CacheTask, EmbedTask, LogitsTask } from '../js/scheduler/tasks.ts'
-import type { Embeddings, Pooling, SampledLogprobs, SchedulerStatus } from '../js/scheduler/types.ts'
+import type { Embeddings, GenerateResult, SampledLogprobs, SchedulerStatus } from '../js/scheduler/types.ts'
 import { openModel } from '../js/source/shards.ts'
-import type { Part, Source, SourceOptions } from '../js/source/types.ts'
+import type { Source } from '../js/source/types.ts'
 import { createTokenizer, type Tokenizer } from '../js/tokenizer/tokenizer.ts'
+import type {
+  EmbedRequest,
+  LeaderCalls,
+  LeaderEvent,
+  Opened,
+  OpenOptions,
+  RemoteReader,
+  SourceSpec,
+} from './protocol.ts'
 
-/** Whoever has the bytes where the leader cannot reach them. */
-export interface RemoteReader {
-  /** A copy of `length` bytes at `offset`. */
-  read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>
-  /** Compares the checksum, where one was promised. */
-  finish(): Promise<void>
-}
-
-/** Where the leader finds the bytes: places it can open itself and Blobs, one a shard, or somebody to ask. */
-export type SourceSpec =
-  | { places: readonly Place[]; options: SourceOptions }
-  | { name: string; size: number; parts?: readonly Part[] }
-
-export type Place = { location: string; url: boolean } | { blob: Blob }
-
-export interface OpenOptions extends BuildOptions {
-  /** 0: min(trained, 4096); TRAINED_CONTEXT: the trained one. */
-  context: number
-  kv: KvType
-  batch: number
-  kvTokens?: number
-  parallel: number
-  threads: number
-  maxSegmentBytes?: number
-  /** Whether to come up for air: where no flag in shared memory can tell of an abort. */
-  breathe: boolean
-}
-
-/** A pass should take no longer where no flag in shared memory can tell of an abort, in milliseconds. */
+/** Most milliseconds of a pass without shared memory, where no flag can abort it. */
 const PASS_MS = 50
 
-export interface EmbedRequest {
-  texts: readonly Prompt[]
-  pooling: Pooling
-  normalize: boolean
-}
-
-/** The build that runs. */
-type Chosen = Omit<Build, 'module'>
-
-/** The type that most weights are of, and how many they are. */
-interface Weights {
-  type: string
-  parameters: number
-}
-
-export interface Opened extends Chosen, Weights {
-  fileBytes: number
-  metadata: Metadata
-  /** Texts of BOS and EOS; '' where there is none. */
-  bosToken: string
-  eosToken: string
-  config: Engine['config']
-  context: number
-  memoryBytes: number
-  kvBytes: number
-}
-
-export type LeaderEvent = { event: 'header' | 'weights'; done: number; total: number } | ({ call: number } & CallEvent)
-
-/** What is told of a call under way. */
-export type CallEvent =
-  | { event: 'prompt'; done: number; total: number }
-  | { event: 'token'; id: number; text: string; logprobs?: SampledLogprobs }
-
-export class Leader {
+export class LeaderModel implements LeaderCalls {
   private source: Source | undefined
   private engine: Engine | undefined
   private tokenizer: Tokenizer | undefined
   private readonly loading = new AbortController()
   private scheduler: Scheduler | undefined
+  private readonly conversations = new Conversations()
   /** By the numbers of their calls. */
   private readonly tasks = new Map<number, Task[]>()
   /** Events since the last pass: they go out together. */
   private events: LeaderEvent[] = []
 
-  constructor(private readonly emit: (events: LeaderEvent[]) => void) {}
+  constructor(private readonly emit: (events: readonly LeaderEvent[]) => void) {}
 
-  /** Reads the header, sizes the model and creates its memories: `segments` are those of the other threads, if any. */
   async open(
     spec: SourceSpec,
     options: OpenOptions,
@@ -121,33 +60,24 @@ export class Leader {
       this.emit([{ event: 'header', done: 0, total: source.size }])
       const gguf = await readModel(source, signal)
       this.tokenizer = gguf.metadata.has('tokenizer.ggml.model') ? createTokenizer(gguf.metadata) : undefined
-      // What encodes texts is made by the first: by this one, not by the first prompt.
+      // Build the lazy encoder now, so that the first prompt does not pay for it.
       this.tokenizer?.tokenize('', { bos: false })
-      const { breathe, isa: _, isaReason: __, wasm, found, ...rest } = options
-      const weights = countWeights(gguf)
-      const { module, ...chosen } = await chooseBuild(weights.type, gguf.fileBytes, options, platform)
-      const context = contextOf(readConfig(gguf).contextLength, options.context)
-      const plan = {
-        ...rest,
-        context,
-        relaxed: chosen.isa === 'relaxed',
-        maxSegmentBytes: options.maxSegmentBytes ?? MAX_SEGMENT_BYTES,
-      }
-      this.engine = new Engine(gguf, plan, breathe ? platform.breathe : undefined)
+      const { batch, parallel, shared } = options
+      const type = mainType(gguf)
+      const { module, ...chosen } = await chooseBuild(type, gguf.fileBytes, options, platform)
+      const relaxed = chosen.isa === 'relaxed'
+      this.engine = new Engine(gguf, { ...options, relaxed }, shared ? undefined : platform.breathe)
       throwIfAborted(signal, 'Loading the model')
       const segments = this.engine.allocate(module)
-      const { batch, parallel } = options
-      const limits = { batch, parallel, ...(breathe && { passMs: PASS_MS }) }
+      const limits = { batch, parallel, ...(!shared && { passMs: PASS_MS }) }
       this.scheduler = new Scheduler(this.engine, limits, platform.breathe, () => this.flush())
-      const opened = { ...describe(gguf, this.engine, this.tokenizer), ...weights, ...chosen }
-      return { opened, segments: options.shared ? segments : [] }
+      return { opened: { ...this.describe(gguf, this.engine), type, ...chosen }, segments: shared ? segments : [] }
     } catch (error) {
       await source.close()
       throw error
     }
   }
 
-  /** Reads the weights. */
   async load(): Promise<void> {
     const { engine, source } = this.opened()
     try {
@@ -158,20 +88,26 @@ export class Leader {
     }
   }
 
-  async generate(call: number, request: GenerateRequest): Promise<InternalResult> {
+  async generate(call: number, request: GenerateRequest): Promise<GenerateResult> {
     const { engine } = this.opened()
-    const generation = new GenerateTask(engine, this.tokenizer, request, {
-      onPrompt: (done, total) => this.events.push({ call, event: 'prompt', done, total }),
-      onToken: (id, text, logprobs) =>
+    const { conversations } = this
+    const { conversation } = request
+    const last = conversations.last(conversation)
+    // A turn that fails is no part of its conversation.
+    conversations.remember(conversation, undefined)
+    const events = {
+      onPrompt: (done: number, total: number) => this.events.push({ call, event: 'prompt', done, total }),
+      onToken: (id: number, text: string, logprobs?: SampledLogprobs) =>
         this.events.push({ call, event: 'token', id, text, ...(logprobs && { logprobs }) }),
-    })
-    await this.run(call, [generation])
-    const result = generation.result()
+    }
+    const task = new GenerateTask(engine, this.tokenizer, request, events, last)
+    await this.run(call, [task])
+    const result = task.result()
+    conversations.remember(conversation, task.continuation())
     this.flush()
     return result
   }
 
-  /** Logits after each token from the one at `first` on, [n - first, vocabulary]. */
   async logits(call: number, ids: number[], first: number): Promise<Float32Array> {
     const { engine } = this.opened()
     engine.checkTokens(ids)
@@ -180,7 +116,6 @@ export class Leader {
     return transfer(task.logits, [task.logits.buffer])
   }
 
-  /** The embedding of each text. */
   async embed(call: number, { texts, pooling, normalize }: EmbedRequest): Promise<Embeddings> {
     const { engine } = this.opened()
     const tasks = texts.map(
@@ -193,7 +128,6 @@ export class Leader {
     }
   }
 
-  /** Sums of what the matrices read at these tokens. */
   async activations(call: number, ids: number[]): Promise<InputSums[]> {
     const { output, embedding } = this.opened().engine.tensors
     const task = new ActivationsTask(ids)
@@ -203,7 +137,6 @@ export class Leader {
     return [...task.sums.values()]
   }
 
-  /** The state of a text, which is computed where it is not cached: see js/scheduler/state.ts. */
   async saveState(call: number, prompt: Prompt): Promise<Uint8Array<ArrayBuffer>> {
     const { engine, scheduler } = this.opened()
     const ids = promptIds(this.tokenizer, { prompt })
@@ -216,7 +149,6 @@ export class Leader {
     return transfer(state, [state.buffer])
   }
 
-  /** Puts a state into the cache; returns how many tokens it has. */
   async loadState(call: number, bytes: Uint8Array): Promise<number> {
     const state = await readState(this.opened().engine, bytes, platform.breathe)
     const { engine, scheduler } = this.opened()
@@ -251,7 +183,6 @@ export class Leader {
     return this.opened().scheduler.status
   }
 
-  /** Gives a call up. */
   abort(call: number): void {
     for (const task of this.tasks.get(call) ?? []) this.scheduler?.cancel(task)
   }
@@ -266,6 +197,24 @@ export class Leader {
     this.tokenizer = undefined
   }
 
+  /** What the façade shows, what it renders chats with, and the metadata for its own tokenizer. */
+  private describe(gguf: Gguf, engine: Engine): Omit<Opened, keyof Omit<Build, 'module'> | 'type'> {
+    const { config, plan, tensors, context } = engine
+    const { tokenizer } = this
+    const text = (id: number | undefined): string => (id === undefined ? '' : tokenizer!.tokenText(id))
+    return {
+      fileBytes: gguf.fileBytes,
+      metadata: gguf.metadata,
+      bosToken: text(tokenizer?.bos),
+      eosToken: text(tokenizer?.eos),
+      config,
+      parameters: countParameters(tensors, config).total,
+      context,
+      memoryBytes: plan.totalBytes,
+      kvBytes: plan.kvBytes,
+    }
+  }
+
   private opened(): { engine: Engine; source: Source; scheduler: Scheduler } {
     const { engine, source, scheduler } = this
     if (!engine || !source || !scheduler) throw new UnsupportedError('NOT_OPEN', 'The leader has no model open.')
@@ -274,10 +223,10 @@ export class Leader {
 }
 
 async function openSpec(spec: SourceSpec, reader: RemoteReader | undefined, signal: AbortSignal): Promise<Source> {
-  if ('places' in spec) {
-    const inputs = spec.places.map((place) => {
-      if ('blob' in place) return place.blob
-      return place.url ? new URL(place.location) : place.location
+  if ('locations' in spec) {
+    const inputs = spec.locations.map((one) => {
+      if ('blob' in one) return one.blob
+      return one.url ? new URL(one.location) : one.location
     })
     return openModel(inputs.length === 1 ? inputs[0]! : inputs, platform.openFile, { ...spec.options, signal })
   }
@@ -299,32 +248,12 @@ async function openSpec(spec: SourceSpec, reader: RemoteReader | undefined, sign
   }
 }
 
-/** Of all tensors, and the type that most are of. */
-function countWeights(gguf: Gguf): Weights {
+/** The type that most weights are of. */
+function mainType(gguf: Gguf): string {
   const counts = new Map<string, number>()
   for (const { type, dimensions } of gguf.tensors.values()) {
     counts.set(type, (counts.get(type) ?? 0) + dimensions.reduce((a, b) => a * b, 1))
   }
   const [type] = [...counts].reduce((a, b) => (b[1] > a[1] ? b : a), ['', 0])
-  return { type, parameters: [...counts.values()].reduce((a, b) => a + b, 0) }
-}
-
-/** What the façade shows, what it renders chats with, and the metadata for its own tokenizer. */
-function describe(
-  gguf: Gguf,
-  engine: Engine,
-  tokenizer: Tokenizer | undefined,
-): Omit<Opened, keyof Chosen | keyof Weights> {
-  const { config, plan } = engine
-  const text = (id: number | undefined): string => (id === undefined ? '' : tokenizer!.tokenText(id))
-  return {
-    fileBytes: gguf.fileBytes,
-    metadata: gguf.metadata,
-    bosToken: text(tokenizer?.bos),
-    eosToken: text(tokenizer?.eos),
-    config,
-    context: engine.context,
-    memoryBytes: plan.totalBytes,
-    kvBytes: plan.kvBytes,
-  }
+  return type
 }

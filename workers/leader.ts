@@ -1,11 +1,11 @@
-/** Thread 0: the leader, exposed to the façade. */
+/** Thread 0: the leader's calls, exposed to the caller's thread. */
 import { expose } from 'comlink'
 import * as platform from '#platform'
-import { Leader } from './leader-model.ts'
-import { carryErrors, pack } from './protocol.ts'
+import { LeaderModel } from './leader-model.ts'
+import { carryErrors, type LeaderCalls, type PoolMessage, pack } from './protocol.ts'
 
-class WorkerLeader extends Leader {
-  override async open(...args: Parameters<Leader['open']>): ReturnType<Leader['open']> {
+class WorkerLeader extends LeaderModel {
+  override async open(...args: Parameters<LeaderCalls['open']>): ReturnType<LeaderCalls['open']> {
     const { opened, segments } = await super.open(...args)
     return { opened: { ...opened, metadata: pack(opened.metadata) }, segments }
   }
@@ -14,5 +14,6 @@ class WorkerLeader extends Leader {
 export function start(): void {
   carryErrors()
   const port = platform.parent()
-  expose(new WorkerLeader((events) => port.postMessage({ events })), port.endpoint)
+  const emit = (message: PoolMessage): void => port.postMessage(message)
+  expose(new WorkerLeader((events) => emit({ cria: 'events', events })), port.endpoint)
 }

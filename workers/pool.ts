@@ -1,6 +1,6 @@
 /**
  * The workers of one model, seen from the caller's thread: spawned here, so that the death of any is noticed here. Then a
- * flag in shared memory ends every wait, and what is pending rejects.
+ * flag in shared memory ends every wait, and pending calls reject.
  */
 import { proxy, type Remote, transfer, wrap } from 'comlink'
 import * as platform from '#platform'
@@ -9,59 +9,59 @@ import type { SegmentHandle } from '../js/engine/wasm.ts'
 import { AbortError, CriaError, throwIfAborted, WorkerError } from '../js/errors.ts'
 import type { WorkerHandle } from '../js/platform/types.ts'
 import type { InputSums } from '../js/scheduler/activations.ts'
-import type { GenerateRequest, InternalResult, Prompt } from '../js/scheduler/generate.ts'
-import type { Embeddings, SchedulerStatus } from '../js/scheduler/types.ts'
-import { untilAborted } from '../js/util/concurrency.ts'
-import type {
-  CallEvent,
-  EmbedRequest,
-  Leader,
-  LeaderEvent,
-  Opened,
-  OpenOptions,
-  RemoteReader,
-  SourceSpec,
-} from './leader-model.ts'
-import { carryErrors, Unpacked } from './protocol.ts'
+import type { GenerateRequest, Prompt } from '../js/scheduler/generate.ts'
+import type { Embeddings, GenerateResult, SchedulerStatus } from '../js/scheduler/types.ts'
+import { untilAborted } from '../js/util/abort.ts'
+import type { LeaderModel } from './leader-model.ts'
+import {
+  type CallEvent,
+  carryErrors,
+  type EmbedRequest,
+  type LeaderCalls,
+  type LeaderEvent,
+  type Opened,
+  type OpenOptions,
+  type PoolMessage,
+  type RemoteReader,
+  type SourceSpec,
+  Unpacked,
+} from './protocol.ts'
 
-/** The leader as the façade calls it: in a worker, or in process. */
-type LeaderCalls = Remote<Leader> | Leader
-
-export class Crew {
-  private readonly leader: LeaderCalls
+export class WorkerPool {
+  /** In a worker, or in process. */
+  private readonly leader: Remote<LeaderCalls> | LeaderModel
   private readonly workers: WorkerHandle[] = []
   private segments: SegmentHandle[] = []
   private listener: (event: LeaderEvent) => void = () => {}
-  /** Who hears the events of a call, by its number. */
+  /** Listeners to the events of a call, by its number. */
   private readonly listeners = new Map<number, (event: CallEvent) => void>()
   private calls = 0
   /** Whether the call after a death loads the model again: errors say so. */
   loadsAgain = false
-  /** Why nothing works any more: a death, or close(). */
+  /** Set for good by the death of a worker, or by close(). */
   private end: CriaError | undefined
-  /** Of each call under way, what rejects it. */
+  /** Of each pending call, the function that rejects it. */
   private readonly pending = new Set<(error: CriaError) => void>()
 
-  /** `LocalLeader`: to run in process, without workers. */
+  /** `InProcess`: to run in the calling thread, without workers. */
   constructor(
-    LocalLeader: typeof Leader | undefined,
+    InProcess: typeof LeaderModel | undefined,
     private readonly workerUrl?: string | URL,
   ) {
-    if (LocalLeader) {
-      this.leader = new LocalLeader((events) => this.hear(events))
+    if (InProcess) {
+      this.leader = new InProcess((events) => this.hear(events))
       return
     }
     carryErrors()
     const worker = this.spawn('leader')
-    worker.onMessage((message) => {
-      if (typeof message === 'object' && message !== null && 'events' in message) {
-        this.hear(message.events as LeaderEvent[])
-      }
+    worker.onMessage((data) => {
+      const message = data as PoolMessage | undefined
+      if (message?.cria === 'events') this.hear(message.events)
     })
-    this.leader = wrap<Leader>(worker.endpoint)
+    this.leader = wrap<LeaderCalls>(worker.endpoint)
   }
 
-  /** Who hears how loading goes on. */
+  /** Sets the listener to the events of loading. */
   listen(listener: (event: LeaderEvent) => void): void {
     this.listener = listener
   }
@@ -73,14 +73,15 @@ export class Crew {
     }
   }
 
-  /** `reader` is asked for the bytes where the leader has no way of its own to them. The memories stay in here. */
+  /** `reader`: gives the bytes that the leader cannot read itself. The memories stay in here. */
   async open(spec: SourceSpec, options: OpenOptions, reader?: RemoteReader): Promise<Opened> {
     const crossing = reader && this.workers.length > 0 ? crossingReader(reader) : reader
     const { opened, segments } = await this.call(async () => this.leader.open(spec, options, crossing))
     this.segments = segments
     if (this.workers.length > 0) opened.metadata = new Unpacked(opened.metadata)
     for (let thread = 1; thread < options.threads; thread++) {
-      const start = {
+      const start: PoolMessage = {
+        cria: 'start',
         wasm: options.wasm?.[opened.isa] ?? opened.isa,
         segments: this.segments,
         thread,
@@ -99,7 +100,7 @@ export class Crew {
     request: GenerateRequest,
     signal: AbortSignal | undefined,
     listener: (event: CallEvent) => void,
-  ): Promise<InternalResult> {
+  ): Promise<GenerateResult> {
     return this.abortable(
       'Generation',
       signal,
@@ -139,7 +140,7 @@ export class Crew {
     return this.call(async () => this.leader.status())
   }
 
-  /** A call that ends as soon as the signal fires; the leader gives it up then. */
+  /** A call that ends as soon as the signal fires; the leader cancels it then. */
   private async abortable<T>(
     what: string,
     signal: AbortSignal | undefined,
@@ -164,28 +165,28 @@ export class Crew {
     }
   }
 
-  /** Has the leader give a call up; a pass that is for it alone ends between two layers. */
+  /** Has the leader cancel a call; a pass that is for it alone ends between two layers. */
   private abort(number: number): void {
     if (this.end) return
     void Promise.resolve(this.leader.abort(number)).catch(() => {})
     if (this.pending.size === 1) this.flag(CONTROL_ABORT, 1)
   }
 
-  /** Whether a worker died or trapped: nothing works any more. */
+  /** Whether a worker died or trapped: every call rejects. */
   get dead(): boolean {
     return this.end instanceof WorkerError
   }
 
   private get advice(): string {
-    // While it loads there is none to close.
+    // While the model loads there is none to close.
     if (this.segments.length === 0) return ''
     return this.loadsAgain ? ' The next call loads the model again.' : ' Close the model and load it again.'
   }
 
-  /** Ends all workers; what is pending rejects with `reason`. */
+  /** Ends all workers; pending calls reject with `reason`. */
   async close(reason: CriaError): Promise<void> {
     this.finish(reason)
-    if (this.workers.length === 0) (this.leader as Leader).close()
+    if (this.workers.length === 0) (this.leader as LeaderModel).close()
     await Promise.all(this.workers.map((worker) => worker.terminate()))
     this.segments = []
   }
@@ -208,7 +209,7 @@ export class Crew {
     for (const worker of this.workers) void worker.terminate()
   }
 
-  /** Ends every wait in wasm and rejects what is pending. */
+  /** Ends every wait in wasm and rejects pending calls. */
   private finish(error: CriaError): void {
     if (this.end) return
     this.end = error
@@ -227,7 +228,7 @@ export class Crew {
     }
   }
 
-  /** Runs a call of the leader's; ends with it, or with the crew. Keeps the process alive meanwhile. */
+  /** Runs a call of the leader; ends with it, or with the pool. Keeps the process alive meanwhile. */
   private async call<T>(run: () => Promise<T>): Promise<T> {
     if (this.end) throw this.end
     let reject!: (error: CriaError) => void
@@ -247,7 +248,7 @@ export class Crew {
     }
   }
 
-  /** After a trap other threads may wait for a barrier that the leader will not come to: nothing can go on. */
+  /** After a trap the other threads may wait for a barrier that the leader never reaches: the pool is dead. */
   private trapped(cause: unknown): CriaError {
     const message = `The model's worker failed (${String(cause)}).${this.advice}`
     this.die(new WorkerError('WORKER_TRAPPED', message, 0, { cause }))

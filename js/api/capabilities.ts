@@ -29,8 +29,8 @@ export interface Capabilities {
   why: string
 }
 
-/** What the settling of options asks of a runtime. @internal */
-export interface Place {
+/** Of a runtime, what options are resolved by. @internal */
+export interface RuntimeSupport {
   cores: number
   canShare: boolean
   canSpawn: boolean
@@ -61,7 +61,7 @@ export function hasRelaxedSimd(): boolean {
 }
 
 /** @internal */
-export function place(): Place {
+export function runtimeSupport(): RuntimeSupport {
   return { cores: platform.cores(), canShare: platform.canShare(), canSpawn: platform.canSpawn() }
 }
 
@@ -71,7 +71,7 @@ export function autoThreads(cores: number, shared: boolean): number {
 }
 
 /** Why there can be no more than one thread, as half a sentence; undefined where there can. @internal */
-export function whyOneThread({ canShare, canSpawn }: Place): string | undefined {
+export function whyOneThread({ canShare, canSpawn }: RuntimeSupport): string | undefined {
   if (!canSpawn) return 'this runtime has no workers'
   if (canShare) return undefined
   return 'this page or runtime cannot share memory: a page needs the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp'
@@ -79,7 +79,7 @@ export function whyOneThread({ canShare, canSpawn }: Place): string | undefined 
 
 /** What this runtime offers, and what `load` would choose of it where no option says otherwise. Never throws. */
 export function capabilities(): Capabilities {
-  const here = attempt(place, { cores: 1, canShare: false, canSpawn: false })
+  const here = attempt(runtimeSupport, { cores: 1, canShare: false, canSpawn: false })
   const [simd, relaxed] = [hasSimd(), hasRelaxedSimd()]
   const sharedMemory = here.canShare && here.canSpawn
   const threads = autoThreads(here.cores, sharedMemory)
@@ -112,7 +112,7 @@ function whyIsa(isa: Capabilities['isa'], workers: boolean): string {
   return 'No build runs, as this engine has no WebAssembly SIMD or compiles none from bytes (then pass load a module: wasm)'
 }
 
-function whyThreads(threads: number, here: Place): string {
+function whyThreads(threads: number, here: RuntimeSupport): string {
   const why = whyOneThread(here)
   if (why !== undefined) return `one thread, as ${why}`
   if (here.cores > threads) return `${threads} threads, the most that are taken by themselves, on ${here.cores} cores`

@@ -1,31 +1,34 @@
 /** A conversation that keeps its turns; each answer costs only the tokens that are new. */
 
-import type { ChatMessage } from '../chat/types.ts'
 import { AbortError, throwIfAborted } from '../errors.ts'
-import type { InternalResult, Prompt } from '../scheduler/generate.ts'
+import type { GenerateResult } from '../scheduler/types.ts'
 import { checkSignal } from '../source/check.ts'
-import { underAny } from '../util/abort.ts'
+import { underAny, untilAborted } from '../util/abort.ts'
 import { invalid } from '../util/check.ts'
-import { Queue, untilAborted } from '../util/concurrency.ts'
+import { Queue } from '../util/concurrency.ts'
 import { RunningGeneration } from './generation.ts'
-import type { CriaModel } from './model.ts'
-import type { Chat, ChatOptions, GenerateResult, Generation } from './types.ts'
+import type { Chat, ChatMessage, ChatOptions, GenerateOptions, Generation } from './types.ts'
 
-/** What the last turn left in the cache: its text and the ids that stand for it. */
-interface Spoken {
-  text: string
-  ids: number[]
+/** The model, as far as a conversation needs it. */
+export interface ChatHost {
+  /** The text of messages, with or without what opens an answer. */
+  render(messages: readonly ChatMessage[], options: ChatOptions, addGenerationPrompt: boolean): string
+  /** Generates from a text that is made when its turn comes. `conversation`: see GenerateRequest. */
+  generation(prompt: () => string, options: GenerateOptions, conversation: number): RunningGeneration
 }
+
+/** Conversations so far. */
+let conversations = 0
 
 export class ModelChat implements Chat {
   private turns: ChatMessage[] = []
   private readonly opening: ChatMessage[]
-  private spoken: Spoken | undefined
+  private readonly number = conversations++
   /** A turn begins when the one before it is complete. */
   private readonly queue = new Queue()
 
   constructor(
-    private readonly model: CriaModel,
+    private readonly host: ChatHost,
     private readonly options: ChatOptions & { system?: string },
   ) {
     this.opening = options.system === undefined ? [] : [{ role: 'system', content: options.system }]
@@ -39,7 +42,6 @@ export class ModelChat implements Chat {
   reset(): void {
     // A new list: an answer under way belongs to the old one.
     this.turns = [...this.opening]
-    this.spoken = undefined
   }
 
   send(content: string, options: ChatOptions = {}): Generation {
@@ -60,7 +62,7 @@ export class ModelChat implements Chat {
           try {
             return await untilAborted(turn, signal, 'Generation')
           } catch (error) {
-            // Stopped while it ran: what was said so far joins the messages first.
+            // Stopped while it ran: the partial answer joins the messages first.
             if (begun) return turn
             throw error
           }
@@ -74,18 +76,8 @@ export class ModelChat implements Chat {
     throwIfAborted(options.signal, 'Generation')
     const { turns } = this
     turns.push({ role: 'user', content })
-    let rendered = ''
     let answer = ''
-    const generation = this.model.generation(
-      () => {
-        rendered = this.model.render(turns, options, true)
-        return this.prompt(rendered)
-      },
-      options,
-      (result) => {
-        if (turns === this.turns) this.spoken = spokenOf(rendered, result)
-      },
-    )
+    const generation = this.host.generation(() => this.host.render(turns, options, true), options, this.number)
     try {
       for await (const text of generation) {
         answer += text
@@ -94,22 +86,10 @@ export class ModelChat implements Chat {
       turns.push({ role: 'assistant', content: answer })
       return await generation.result()
     } catch (error) {
-      if (turns === this.turns) this.spoken = undefined
-      // Stopped early: what was said stays. Failed before a word: as if it had not been asked.
+      // Stopped early: the partial answer stays. Failed before a word: the question goes too.
       if (error instanceof AbortError && answer !== '') turns.push({ role: 'assistant', content: answer })
       else turns.pop()
       throw error
     }
   }
-
-  /** Ids of the last turn and the text that goes on from there, where the rendering allows it; else the whole text. */
-  private prompt(rendered: string): Prompt {
-    const { spoken } = this
-    if (!spoken || !rendered.startsWith(spoken.text)) return rendered
-    return { ids: spoken.ids, text: rendered.slice(spoken.text.length) }
-  }
-}
-
-function spokenOf(rendered: string, { text, said }: InternalResult): Spoken | undefined {
-  return said && { text: rendered + text, ids: said }
 }

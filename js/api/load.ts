@@ -1,25 +1,17 @@
-/** From a file to a model that is ready: `load`, and what can be asked of a file before. */
+/** From a file to a model that is ready. */
 import * as platform from '#platform'
-import { localLeader } from '../../workers/in-process.ts'
-import type { LeaderEvent, Opened, OpenOptions, Place, RemoteReader, SourceSpec } from '../../workers/leader-model.ts'
-import { Crew } from '../../workers/pool.ts'
-import { contextOf } from '../engine/context.ts'
-import { MAX_SEGMENT_BYTES, planMemory } from '../engine/plan.ts'
+import { inProcessLeader } from '../../workers/in-process.ts'
+import { WorkerPool } from '../../workers/pool.ts'
+import type { LeaderEvent, Location, Opened, OpenOptions, RemoteReader, SourceSpec } from '../../workers/protocol.ts'
 import { compileBuild, type Modules, measured } from '../engine/wasm-build.ts'
 import { AbortError, CriaError, SourceError, throwIfAborted } from '../errors.ts'
-import { findTensors, readConfig } from '../models/index.ts'
-import { countParameters } from '../models/tensors.ts'
-import { checkSourceOptions } from '../source/check.ts'
 import { openModel } from '../source/shards.ts'
 import type { ModelInput, Source, SourceOptions } from '../source/types.ts'
-import { readVocabulary } from '../tokenizer/vocabulary.ts'
-import type { CriaWarning } from '../util/warn.ts'
-import { warnBy } from '../util/warn.ts'
-import { place } from './capabilities.ts'
-import { readGguf } from './header.ts'
+import { type CriaWarning, warnBy } from '../util/warn.ts'
+import { runtimeSupport } from './capabilities.ts'
 import { CriaModel } from './model.ts'
-import { checkLoadOptions, type Settled, settle, settlePlan } from './options.ts'
-import type { Inspection, InspectOptions, LoadOptions, Model, ModelInfo, Progress } from './types.ts'
+import { checkLoadOptions, type ResolvedLoad, resolveLoad } from './options.ts'
+import type { LoadOptions, Model, ModelInfo, Progress } from './types.ts'
 
 /**
  * Loads a model: reads its header, creates exactly the memory it needs, and streams its weights in. Where a worker dies later
@@ -31,58 +23,57 @@ import type { Inspection, InspectOptions, LoadOptions, Model, ModelInfo, Progres
  */
 export async function load(input: ModelInput, options: LoadOptions = {}): Promise<Model> {
   checkLoadOptions(options)
-  const settled = settle(options, place())
+  const resolved = resolveLoad(options, runtimeSupport())
   throwIfAborted(options.signal, 'Loading the model')
   const onWarning = warnBy(options.onWarning)
   const warn = (opened: Opened): void => warnOfContext(opened, onWarning)
-  return start(input, options, settled, warn, (crew, opened) => {
-    const info = describe(opened, settled)
-    return new CriaModel(info, crew, opened, onWarning, reloader(input, options, settled, crew, opened))
+  return start(input, options, resolved, warn, (pool, opened) => {
+    const info = describe(opened, resolved.open)
+    return new CriaModel(info, pool, opened, onWarning, reloader(input, options, resolved, pool, opened))
   })
 }
 
-/** What loads a model again that has been loaded by `crew`, unless its bytes are gone. */
+/** Loads again a model that was loaded by `pool`; undefined where its bytes are not kept. */
 function reloader(
   input: ModelInput,
   { onProgress: _, signal: __, ...options }: LoadOptions,
-  settled: Settled,
-  crew: Crew,
+  { open, inProcess }: ResolvedLoad,
+  pool: WorkerPool,
   opened: Opened,
-): ((signal: AbortSignal) => Promise<Crew>) | undefined {
+): ((signal: AbortSignal) => Promise<WorkerPool>) | undefined {
   if (holdsBytes(input)) return undefined
   const { isa, isaReason } = opened
-  const first = toldOf(opened)
+  const first = identityOf(opened)
   const check = (now: Opened): void => {
-    if (toldOf(now) !== first) throw changed(now)
+    if (identityOf(now) !== first) throw changed(now)
   }
-  crew.loadsAgain = true
+  pool.loadsAgain = true
   return (signal) =>
-    start(input, { ...options, signal }, { ...settled, isa, isaReason }, check, (again) => {
+    start(input, { ...options, signal }, { open: { ...open, isa, isaReason }, inProcess }, check, (again) => {
       again.loadsAgain = true
       return again
     })
 }
 
 /**
- * Starts the workers and has them load the model: `onOpened` hears what its header says before its weights are read, and
- * what `done` makes of it all is given. The header itself is not: Firefox long holds what an async function gave, and with
- * it a vocabulary.
+ * Starts the workers and has them load the model. `onOpened` gets the header before the weights are read, `done` makes the
+ * result. The header itself is no result: Firefox long holds what an async function returned, and with it a vocabulary.
  */
 async function start<T>(
   input: ModelInput,
   options: LoadOptions,
-  settled: Settled,
+  { open, inProcess }: ResolvedLoad,
   onOpened: (opened: Opened) => void,
-  done: (crew: Crew, opened: Opened) => T,
+  done: (pool: WorkerPool, opened: Opened) => T,
 ): Promise<T> {
-  const LocalLeader = settled.inProcess ? await localLeader() : undefined
-  const wasm = settled.wasm ?? (await inlinedBuilds(settled))
+  const InProcess = inProcess ? await inProcessLeader() : undefined
+  const wasm = open.wasm ?? (await inlinedBuilds(open))
   const { spec, source } = await sourceSpec(input, options)
-  const crew = new Crew(LocalLeader, options.workerUrl)
-  const stop = (): void => void crew.close(new AbortError('Loading the model', options.signal?.reason))
+  const pool = new WorkerPool(InProcess, options.workerUrl)
+  const stop = (): void => void pool.close(new AbortError('Loading the model', options.signal?.reason))
   options.signal?.addEventListener('abort', stop, { once: true })
   let failure: { error: unknown } | undefined
-  crew.listen((event) => {
+  pool.listen((event) => {
     try {
       report(event, options.onProgress)
     } catch (error) {
@@ -92,20 +83,17 @@ async function start<T>(
   })
   try {
     throwIfAborted(options.signal, 'Loading the model')
-    const opened = await crew.open(
-      spec,
-      { ...openOptions(settled), ...(wasm && { wasm }) },
-      source && readerOf(source, options.signal),
-    )
+    const reader = source && readerOf(source, options.signal)
+    const opened = await pool.open(spec, { ...open, ...(wasm && { wasm }) }, reader)
     if (opened.isaReason === 'measured') measured[opened.type] = opened.isa
     onOpened(opened)
-    await crew.load()
+    await pool.load()
     if (failure) throw failure.error
     throwIfAborted(options.signal, 'Loading the model')
     options.onProgress?.({ phase: 'ready', done: opened.fileBytes, total: opened.fileBytes })
-    return done(crew, opened)
+    return done(pool, opened)
   } catch (error) {
-    await crew.close(error instanceof CriaError ? error : new CriaError('LOAD_FAILED', 'The model was not loaded.'))
+    await pool.close(error instanceof CriaError ? error : new CriaError('LOAD_FAILED', 'The model was not loaded.'))
     if (failure) throw failure.error
     throw error instanceof AbortError ? new AbortError('Loading the model', options.signal?.reason) : error
   } finally {
@@ -115,7 +103,7 @@ async function start<T>(
 }
 
 /** The builds that may run, where the code holds them within itself. */
-async function inlinedBuilds({ isa, isaReason, shared }: Settled): Promise<Modules | undefined> {
+async function inlinedBuilds({ isa, isaReason, shared }: OpenOptions): Promise<Modules | undefined> {
   const files = await platform.unpack(isaReason ? [isa] : ['relaxed', 'simd'])
   if (!files) return undefined
   const modules = Object.entries(files).map(async ([name, bytes]) => [name, await compileBuild(bytes, shared)] as const)
@@ -126,8 +114,8 @@ function holdsBytes(input: ModelInput): boolean {
   return [input].flat().some((part) => part instanceof ArrayBuffer || ArrayBuffer.isView(part))
 }
 
-/** What the façade has told of a model, which must hold when it is loaded again. */
-function toldOf({ fileBytes, config, type }: Opened): string {
+/** Of a model, what must be the same when it is loaded again. */
+function identityOf({ fileBytes, config, type }: Opened): string {
   return JSON.stringify([fileBytes, config, type])
 }
 
@@ -136,7 +124,7 @@ function changed({ config }: Opened): SourceError {
   return new SourceError('SOURCE_CHANGED', message, config.name)
 }
 
-/** Places and Blobs go to the leader as they are; bytes and a `fetch` of the caller's own stay here and are asked for. */
+/** Paths, URLs and Blobs go to the leader; bytes, and sources read by the caller's own `fetch`, stay behind a reader. */
 async function sourceSpec(input: ModelInput, options: LoadOptions): Promise<{ spec: SourceSpec; source?: Source }> {
   const kept: SourceOptions = {}
   for (const key of ['headers', 'token', 'sha256', 'retries', 'retryDelay'] as const) {
@@ -144,8 +132,8 @@ async function sourceSpec(input: ModelInput, options: LoadOptions): Promise<{ sp
   }
   // Headers lose all they hold on their way to a worker. Naming the class makes Node load its fetch.
   if (kept.headers && kept.headers instanceof Headers) kept.headers = Object.fromEntries(kept.headers)
-  const places = (Array.isArray(input) ? input : [input]).map((part) => placeOf(part, options))
-  if (places.length > 0 && places.every((place) => place !== undefined)) return { spec: { places, options: kept } }
+  const locations = (Array.isArray(input) ? input : [input]).map((part) => locationOf(part, options))
+  if (locations.length > 0 && locations.every((one) => one !== undefined)) return { spec: { locations, options: kept } }
   const { signal, fetch } = options
   const source = await openModel(input, platform.openFile, {
     ...kept,
@@ -157,7 +145,7 @@ async function sourceSpec(input: ModelInput, options: LoadOptions): Promise<{ sp
 }
 
 /** What the leader can open itself. */
-function placeOf(part: unknown, { fetch }: LoadOptions): Place | undefined {
+function locationOf(part: unknown, { fetch }: LoadOptions): Location | undefined {
   const url = part instanceof URL
   if ((url || typeof part === 'string') && !fetch) return { location: String(part), url }
   return typeof Blob === 'function' && part instanceof Blob ? { blob: part } : undefined
@@ -174,10 +162,6 @@ function readerOf(source: Source, signal: AbortSignal | undefined): RemoteReader
   }
 }
 
-function openOptions({ inProcess: _, ...settled }: Settled): OpenOptions {
-  return { ...settled, found: measured, breathe: !settled.shared }
-}
-
 function report(event: LeaderEvent, onProgress: ((progress: Progress) => void) | undefined): void {
   if (event.event !== 'header' && event.event !== 'weights') return
   onProgress?.({ phase: event.event, done: event.done, total: event.total })
@@ -191,7 +175,7 @@ function warnOfContext({ context, config }: Opened, onWarning: (warning: CriaWar
   })
 }
 
-function describe(opened: Opened, settled: Settled): ModelInfo {
+function describe(opened: Opened, { threads, parallel, shared, kv }: OpenOptions): ModelInfo {
   const { config, metadata } = opened
   const template = metadata.get('tokenizer.chat_template')
   return {
@@ -205,48 +189,14 @@ function describe(opened: Opened, settled: Settled): ModelInfo {
     layers: config.blockCount,
     embeddingLength: config.embeddingLength,
     vocabularySize: config.vocabSize,
-    threads: settled.threads,
-    parallel: settled.parallel,
+    threads,
+    parallel,
     isa: opened.isa,
     isaReason: opened.isaReason,
-    shared: settled.shared,
-    kv: settled.kv,
+    shared,
+    kv,
     memoryBytes: opened.memoryBytes,
     kvBytes: opened.kvBytes,
     chatTemplate: typeof template === 'string' ? template : undefined,
-  }
-}
-
-/**
- * What a file holds and what running it would take, from its header alone.
- * @throws ArgumentError, SourceError, FormatError (where the header is unsound), AbortError
- */
-export async function inspect(input: ModelInput, options: InspectOptions = {}): Promise<Inspection> {
-  checkSourceOptions(options)
-  const { context: asked, ...settled } = settlePlan(options, platform.cores())
-  const gguf = await readGguf(input, options)
-  const { version, fileBytes, metadata } = gguf
-  const base = { version, fileBytes, metadata, tensors: [...gguf.tensors.values()] }
-  try {
-    const config = readConfig(gguf)
-    const context = contextOf(config.contextLength, asked)
-    const tensors = findTensors(gguf, config)
-    if (metadata.has('tokenizer.ggml.model')) readVocabulary(metadata)
-    const parameters = countParameters(tensors, config)
-    const { maxSegmentBytes = MAX_SEGMENT_BYTES } = options
-    const plan = planMemory(config, tensors, { ...settled, context, maxSegmentBytes })
-    const memory = {
-      context,
-      kvType: settled.kv,
-      weights: plan.weightBytes,
-      kv: plan.kvBytes,
-      buffers: plan.bufferBytes,
-      total: plan.totalBytes,
-      segments: plan.segments.length,
-    }
-    return { ...base, config, parameters, memory }
-  } catch (problem) {
-    if (problem instanceof CriaError) return { ...base, problem }
-    throw problem
   }
 }

@@ -1,7 +1,7 @@
 /** The model as its caller sees it. */
 
-import type { CallEvent, Opened } from '../../workers/leader-model.ts'
-import type { Crew } from '../../workers/pool.ts'
+import type { WorkerPool } from '../../workers/pool.ts'
+import type { CallEvent, Opened } from '../../workers/protocol.ts'
 import { beginsWithBos, chooseTemplate, renderChat } from '../chat/template.ts'
 import type { ChatMessage } from '../chat/types.ts'
 import { AbortError, ArgumentError, ClosedError, throwIfAborted, UnsupportedError } from '../errors.ts'
@@ -10,17 +10,16 @@ import type { ImatrixOptions } from '../imatrix/types.ts'
 import { measurePerplexity } from '../perplexity/perplexity.ts'
 import type { PerplexityOptions, PerplexityResult } from '../perplexity/types.ts'
 import { seedOfAnswer } from '../sampler/random.ts'
-import type { GenerateRequest, InternalResult, Prompt } from '../scheduler/generate.ts'
+import type { GenerateRequest } from '../scheduler/generate.ts'
 import { checkSignal } from '../source/check.ts'
 import type { DetokenizeOptions, TokenizeOptions } from '../tokenizer/tokenizer.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
-import { underAny } from '../util/abort.ts'
+import { underAny, untilAborted } from '../util/abort.ts'
 import { checkObject, checkTypes, invalid } from '../util/check.ts'
-import { untilAborted } from '../util/concurrency.ts'
 import type { CriaWarning } from '../util/warn.ts'
-import { ModelChat } from './chat.ts'
+import { type ChatHost, ModelChat } from './chat.ts'
 import { RunningGeneration } from './generation.ts'
-import { type SettledGenerate, settleGenerate } from './options.ts'
+import { type ResolvedGenerate, resolveGenerate } from './options.ts'
 import type {
   Chat,
   ChatOptions,
@@ -34,21 +33,21 @@ import type {
   ModelStatus,
 } from './types.ts'
 
-export class CriaModel implements Model {
+export class CriaModel implements Model, ChatHost {
   /** Made when first needed, which for a large vocabulary takes a while: generation and chat tokenize in the leader. */
   private tokenizerMade: Tokenizer | undefined
   private readonly closing = new AbortController()
-  /** The crew to come, while the model is loaded again. */
-  private reloading: Promise<Crew> | undefined
+  /** The next pool, while the model is loaded again. */
+  private reloading: Promise<WorkerPool> | undefined
   private warned = false
 
-  /** `reload` gives another crew after the death of a worker, unless the model cannot be loaded again. */
+  /** `reload`: makes another pool after the death of a worker; absent where the model cannot be loaded again. */
   constructor(
     readonly info: ModelInfo,
-    private crew: Crew,
+    private pool: WorkerPool,
     private opened: Pick<Opened, 'metadata' | 'bosToken' | 'eosToken'>,
     private readonly onWarning: (warning: CriaWarning) => void,
-    private readonly reload?: (signal: AbortSignal) => Promise<Crew>,
+    private readonly reload?: (signal: AbortSignal) => Promise<WorkerPool>,
   ) {}
 
   generate(prompt: string | readonly number[], options: GenerateOptions = {}): Generation {
@@ -68,7 +67,6 @@ export class CriaModel implements Model {
     return this.render(messages, options, true)
   }
 
-  /** The text of messages, with or without what opens an answer. */
   render(messages: readonly ChatMessage[], options: ChatOptions, addGenerationPrompt: boolean): string {
     checkObject(options)
     if (options.special === false) throw invalid('special', 'true in a chat', false)
@@ -137,8 +135,8 @@ export class CriaModel implements Model {
     if (!Number.isInteger(from) || from < 0 || from > ids.length) {
       throw invalid('from', `a whole number from 0 to ${ids.length}`, from)
     }
-    const crew = await this.working('Computing logits', options.signal)
-    const data = await crew.logits(ids, from, options.signal)
+    const pool = await this.working('Computing logits', options.signal)
+    const data = await pool.logits(ids, from, options.signal)
     return { data, shape: [ids.length - from, this.info.vocabularySize] }
   }
 
@@ -153,8 +151,8 @@ export class CriaModel implements Model {
     if (pooling !== 'mean' && pooling !== 'last') throw invalid('pooling', 'mean or last', pooling)
     if (typeof texts !== 'string' && !Array.isArray(texts)) throw invalid('texts', 'a text or a list of texts', texts)
     const list = (typeof texts === 'string' ? [texts] : (texts as unknown[])).map(promptOf)
-    const crew = await this.working('The embedding', signal)
-    return crew.embed({ texts: list, pooling, normalize }, signal)
+    const pool = await this.working('The embedding', signal)
+    return pool.embed({ texts: list, pooling, normalize }, signal)
   }
 
   async perplexity(text: string | readonly number[], options: PerplexityOptions = {}): Promise<PerplexityResult> {
@@ -165,8 +163,8 @@ export class CriaModel implements Model {
   async imatrix(text: string | readonly number[], options: ImatrixOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
     checkObject(options)
     return measureImatrix(this, text, options, async (ids) => {
-      const crew = await this.working('The importance matrix', options.signal)
-      return crew.activations(ids, options.signal)
+      const pool = await this.working('The importance matrix', options.signal)
+      return pool.activations(ids, options.signal)
     })
   }
 
@@ -177,8 +175,8 @@ export class CriaModel implements Model {
     checkObject(options)
     checkSignal(options.signal)
     const text = promptOf(prompt)
-    const crew = await this.working('Saving the state', options.signal)
-    return crew.saveState(text, options.signal)
+    const pool = await this.working('Saving the state', options.signal)
+    return pool.saveState(text, options.signal)
   }
 
   async loadState(
@@ -189,23 +187,23 @@ export class CriaModel implements Model {
     checkSignal(options.signal)
     const bytes = state instanceof ArrayBuffer ? new Uint8Array(state) : state
     if (!(bytes instanceof Uint8Array)) throw invalid('state', 'the bytes that saveState gave', state)
-    const crew = await this.working('Loading the state', options.signal)
-    return { tokens: await crew.loadState(bytes, options.signal) }
+    const pool = await this.working('Loading the state', options.signal)
+    return { tokens: await pool.loadState(bytes, options.signal) }
   }
 
   async reset(): Promise<void> {
-    const crew = await this.working('The reset')
-    await crew.reset()
+    const pool = await this.working('The reset')
+    await pool.reset()
   }
 
   async status(): Promise<ModelStatus> {
-    const crew = await this.working('The status')
-    return crew.status()
+    const pool = await this.working('The status')
+    return pool.status()
   }
 
   async close(): Promise<void> {
     this.closing.abort()
-    await this.crew.close(closedError())
+    await this.pool.close(closedError())
     await this.reloading?.catch(() => {})
     // Whoever still holds the model should not hold its vocabulary.
     this.opened = { ...this.opened, metadata: new Map() }
@@ -220,27 +218,27 @@ export class CriaModel implements Model {
     if (this.closing.signal.aborted) throw closedError()
   }
 
-  /** The crew; where a worker of it died, the one that takes its place, which all calls wait for. */
-  private async working(what: string, signal?: AbortSignal): Promise<Crew> {
+  /** The pool; where a worker of it died, the one that takes its place, which all calls wait for. */
+  private async working(what: string, signal?: AbortSignal): Promise<WorkerPool> {
     this.checkOpen()
-    const { crew, reload } = this
-    if (!crew.dead || !reload) return crew
-    this.reloading ??= this.replace(crew, reload).finally(() => {
+    const { pool, reload } = this
+    if (!pool.dead || !reload) return pool
+    this.reloading ??= this.replace(pool, reload).finally(() => {
       this.reloading = undefined
     })
     return untilAborted(this.reloading, signal, what)
   }
 
-  private async replace(dead: Crew, reload: (signal: AbortSignal) => Promise<Crew>): Promise<Crew> {
+  private async replace(dead: WorkerPool, reload: (signal: AbortSignal) => Promise<WorkerPool>): Promise<WorkerPool> {
     // Its memory goes before there is another.
     await dead.close(closedError())
     try {
-      const crew = await reload(this.closing.signal)
+      const pool = await reload(this.closing.signal)
       if (!this.closing.signal.aborted) {
-        this.crew = crew
-        return crew
+        this.pool = pool
+        return pool
       }
-      await crew.close(closedError())
+      await pool.close(closedError())
     } catch (error) {
       this.checkOpen()
       throw error
@@ -248,18 +246,17 @@ export class CriaModel implements Model {
     throw closedError()
   }
 
-  /** A generation from a prompt, or from one that is made when its turn comes. `onResult` hears of what was said. */
   generation(
-    prompt: string | readonly number[] | (() => Prompt),
+    prompt: string | readonly number[] | (() => string),
     options: GenerateOptions,
-    onResult?: (result: InternalResult) => void,
+    conversation?: number,
   ): RunningGeneration {
     const stopped = new AbortController()
     return new RunningGeneration({
       run: async (onText) => {
-        const all = await this.runChoices(prompt, options, stopped.signal, onText)
-        onResult?.(all[0]!)
-        const [first, ...others] = all.map(({ said: _, ...result }): GenerateResult => result)
+        const resolved = resolveGenerate(options, this.info.vocabularySize)
+        const request = { ...resolved, ...(conversation !== undefined && { conversation }) }
+        const [first, ...others] = await this.runChoices(prompt, request, options, stopped.signal, onText)
         return others.length > 0 ? { ...first!, choices: [first!, ...others] } : first!
       },
       stop: () => stopped.abort(),
@@ -268,16 +265,14 @@ export class CriaModel implements Model {
 
   /** `options.n` generations, of which the first is heard. The first that fails ends the others. */
   private async runChoices(
-    prompt: string | readonly number[] | (() => Prompt),
-    given: GenerateOptions,
+    prompt: string | readonly number[] | (() => string),
+    request: ResolvedGenerate,
+    options: GenerateOptions,
     stopped: AbortSignal,
     onText: (text: string) => void,
-  ): Promise<InternalResult[]> {
-    settleGenerate(given, this.info.vocabularySize)
-    const { n = 1, ...options } = given
-    const { seed, onToken: _, onPrompt: __, ...silent } = options
+  ): Promise<GenerateResult[]> {
     // A signal for each: one for all would have more listeners than Node takes for no leak.
-    const choices = Array.from({ length: n }, () => new AbortController())
+    const choices = Array.from({ length: options.n ?? 1 }, () => new AbortController())
     const end = (reason?: unknown): void => {
       for (const choice of choices) choice.abort(reason)
     }
@@ -285,15 +280,17 @@ export class CriaModel implements Model {
       signal.addEventListener('abort', () => end(signal.reason))
       if (signal.aborted) end(signal.reason)
       const all = choices.map((choice, i) => {
-        if (i === 0) return this.runGeneration(prompt, options, choice, onText)
-        const own = seed === undefined ? silent : { ...silent, seed: seedOfAnswer(seed, i) }
-        return this.runGeneration(prompt, own, choice, () => {})
+        if (i === 0) return this.runGeneration(prompt, request, choice, { ...options, onText })
+        const { conversation: _, ...other } = request
+        const { seed } = request.sampler
+        const sampler = seed === undefined ? request.sampler : { ...request.sampler, seed: seedOfAnswer(seed, i) }
+        return this.runGeneration(prompt, { ...other, sampler }, choice)
       })
       try {
         return await Promise.all(all)
       } catch (error) {
         end()
-        // What one fails of is told, not that the others were aborted for it.
+        // The others reject with the abort that follows: the error is the one that failed first.
         const failed = (await Promise.allSettled(all)).filter((one) => one.status === 'rejected')
         throw failed.find(({ reason }) => !(reason instanceof AbortError))?.reason ?? error
       }
@@ -301,22 +298,21 @@ export class CriaModel implements Model {
   }
 
   private async runGeneration(
-    prompt: string | readonly number[] | (() => Prompt),
-    options: GenerateOptions,
+    prompt: string | readonly number[] | (() => string),
+    request: ResolvedGenerate,
     stopped: AbortController,
-    onText: (text: string) => void,
-  ): Promise<InternalResult> {
-    const settled = settleGenerate(options, this.info.vocabularySize)
-    // What a callback of the caller's throws ends the generation and is its error.
+    listener: Pick<GenerateOptions, 'onPrompt' | 'onToken'> & { onText?: (text: string) => void } = {},
+  ): Promise<GenerateResult> {
+    // An error of a caller's callback ends the generation and is its error.
     let failure: { error: unknown } | undefined
     const hear = (event: CallEvent): void => {
       if (failure || stopped.signal.aborted) return
       try {
-        if (event.event === 'prompt') options.onPrompt?.({ done: event.done, total: event.total })
+        if (event.event === 'prompt') listener.onPrompt?.({ done: event.done, total: event.total })
         if (event.event !== 'token') return
         const { id, text, logprobs } = event
-        if (id >= 0) options.onToken?.({ id, text, ...(logprobs && { logprobs }) })
-        onText(text)
+        if (id >= 0) listener.onToken?.({ id, text, ...(logprobs && { logprobs }) })
+        listener.onText?.(text)
       } catch (error) {
         failure = { error }
         stopped.abort()
@@ -325,8 +321,8 @@ export class CriaModel implements Model {
     try {
       const { signal } = stopped
       throwIfAborted(signal, 'Generation')
-      const crew = await this.working('Generation', signal)
-      const result = await crew.generate(this.request(prompt, settled), signal, hear)
+      const pool = await this.working('Generation', signal)
+      const result = await pool.generate(this.withPrompt(request, prompt), signal, hear)
       if (!failure) return result
     } catch (error) {
       if (!failure) throw error
@@ -334,12 +330,11 @@ export class CriaModel implements Model {
     throw failure.error
   }
 
-  private request(prompt: string | readonly number[] | (() => Prompt), settled: SettledGenerate): GenerateRequest {
-    if (typeof prompt !== 'function') return { ...settled, prompt: promptOf(prompt) }
+  private withPrompt(request: ResolvedGenerate, prompt: string | readonly number[] | (() => string)): GenerateRequest {
+    if (typeof prompt !== 'function') return { ...request, prompt: promptOf(prompt) }
     const rendered = prompt()
     // A rendered template that begins with BOS must not get a second one.
-    const begun = typeof rendered === 'string' && beginsWithBos(rendered, this.opened.bosToken)
-    return { ...(begun && { bos: false }), ...settled, prompt: rendered }
+    return { ...(beginsWithBos(rendered, this.opened.bosToken) && { bos: false }), ...request, prompt: rendered }
   }
 }
 

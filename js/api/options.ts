@@ -1,18 +1,18 @@
-/** Checks what users give to `load` and `generate`, and settles the defaults. */
+/** The options of `load`, `inspect` and `generate`: checked and resolved, once. */
 
+import type { OpenOptions } from '../../workers/protocol.ts'
 import { MOST_CONTEXT, TRAINED_CONTEXT } from '../engine/context.ts'
-import type { KvType } from '../engine/kv.ts'
 import { KV_TYPES } from '../engine/kv.ts'
-import { DEFAULT_PARALLEL } from '../engine/plan.ts'
-import type { IsaReason } from '../engine/wasm-build.ts'
-import { type Isa, isaOf, type Modules } from '../engine/wasm-build.ts'
+import { DEFAULT_PARALLEL, MAX_SEGMENT_BYTES, type PlanOptions } from '../engine/plan.ts'
+import { type Isa, isaOf, measured } from '../engine/wasm-build.ts'
 import { UnsupportedError } from '../errors.ts'
-import { settle as settleSampler } from '../sampler/options.ts'
+import { resolve as resolveSampler } from '../sampler/options.ts'
 import { StopMatcher } from '../sampler/stop.ts'
 import type { SamplerOptions } from '../sampler/types.ts'
+import type { GenerateRequest } from '../scheduler/generate.ts'
 import { checkSignal, checkSourceOptions } from '../source/check.ts'
 import { checkCamelCase, checkObject, checkTypes, invalid } from '../util/check.ts'
-import { autoThreads, hasRelaxedSimd, hasSimd, type Place, whyOneThread } from './capabilities.ts'
+import { autoThreads, hasRelaxedSimd, hasSimd, type RuntimeSupport, whyOneThread } from './capabilities.ts'
 import type { GenerateOptions, InspectOptions, LoadOptions } from './types.ts'
 
 const DEFAULT_BATCH = 64
@@ -40,7 +40,7 @@ function oneOf<T extends string>(name: string, value: unknown, words: readonly T
   throw invalid(name, words.join(' or '), value)
 }
 
-/** @throws ArgumentError INVALID_OPTION for what `settle` does not look at. */
+/** @throws ArgumentError INVALID_OPTION for options that `resolveLoad` does not look at. */
 export function checkLoadOptions(options: LoadOptions): void {
   checkSourceOptions(options)
   checkTypes(options, 'boolean', ['inProcess'])
@@ -71,7 +71,7 @@ const SAMPLER_OPTIONS: Record<keyof SamplerOptions, true> = {
 }
 
 const BOOLEANS = ['special', 'bos', 'ignoreEos', 'showSpecial', 'logprobs', 'contextShift', 'echo'] as const
-const LEADER_OPTIONS = [...BOOLEANS, 'maxTokens', 'stop', 'topLogprobs', 'priority', 'keep'] as const
+const SETTINGS = [...BOOLEANS, 'maxTokens', 'stop', 'topLogprobs', 'priority', 'keep'] as const
 
 /** Those of the options that are given. */
 function pick<T, K extends keyof T>(options: T, names: readonly K[]): Pick<T, K> {
@@ -79,13 +79,11 @@ function pick<T, K extends keyof T>(options: T, names: readonly K[]): Pick<T, K>
   return Object.fromEntries(given.map((name) => [name, options[name]])) as Pick<T, K>
 }
 
-/** The options of `generate` that the leader takes; nothing but these crosses to a worker. */
-export type SettledGenerate = Omit<GenerateOptions, keyof SamplerOptions | 'n' | 'onToken' | 'onPrompt' | 'signal'> & {
-  sampler: SamplerOptions
-}
+/** A generation but for its prompt. Nothing else crosses to a worker. */
+export type ResolvedGenerate = Omit<GenerateRequest, 'prompt'>
 
 /** @throws ArgumentError INVALID_OPTION with the value at fault */
-export function settleGenerate(options: GenerateOptions, vocabularySize: number): SettledGenerate {
+export function resolveGenerate(options: GenerateOptions, vocabularySize: number): ResolvedGenerate {
   checkObject(options)
   checkCamelCase(options)
   const { maxTokens, stop, topLogprobs, priority, keep, signal } = options
@@ -101,56 +99,38 @@ export function settleGenerate(options: GenerateOptions, vocabularySize: number)
   whole('topLogprobs', topLogprobs, 0, MOST_LOGPROBS, 0)
   if (priority !== undefined && !Number.isFinite(priority)) throw invalid('priority', 'a number', priority)
   const sampler = pick(options, Object.keys(SAMPLER_OPTIONS) as (keyof SamplerOptions)[])
-  settleSampler(sampler, vocabularySize)
-  return { sampler, ...pick(options, LEADER_OPTIONS) }
+  resolveSampler(sampler, vocabularySize)
+  return { sampler, ...pick(options, SETTINGS) }
 }
 
-export interface Settled {
-  threads: number
-  /** 0: min(trained, 4096); TRAINED_CONTEXT: the trained one. */
-  context: number
-  kvTokens?: number
-  parallel: number
-  kv: KvType
-  batch: number
-  isa: Isa
-  /** None where a trial at load may choose the other build. */
-  isaReason?: IsaReason
-  shared: boolean
+export interface ResolvedLoad {
+  /** What the leader opens the model with. */
+  open: OpenOptions
   inProcess: boolean
-  /** The build, where the caller gave it. */
-  wasm?: Modules
-  maxSegmentBytes?: number
 }
 
 /**
- * @throws ArgumentError for a malformed option; UnsupportedError where the engine lacks SIMD, or lacks what was asked for.
+ * @throws ArgumentError for a malformed option; UnsupportedError where the engine lacks SIMD, or what was asked for
  */
-export function settle(options: LoadOptions, place: Place): Settled {
+export function resolveLoad(options: LoadOptions, support: RuntimeSupport): ResolvedLoad {
   const isa = options.wasm === undefined ? undefined : isaOf(options.wasm)
-  const inProcess = options.inProcess === true || !place.canSpawn
-  const shared = place.canShare && !inProcess && isa === undefined
-  const why = options.inProcess ? 'the model runs in process (inProcess)' : whyOneThread(place)
-  const threads = settleThreads(options.threads, place.cores, shared, why ?? 'the module given as wasm has none')
-  const { maxSegmentBytes } = options
-  return {
-    ...settlePlan({ ...options, threads }, place.cores),
-    ...settleIsa(options.isa, isa, inProcess),
+  const inProcess = options.inProcess === true || !support.canSpawn
+  const shared = support.canShare && !inProcess && isa === undefined
+  const why = options.inProcess ? 'the model runs in process (inProcess)' : whyOneThread(support)
+  const threads = resolveThreads(options.threads, support.cores, shared, why ?? 'the module given as wasm has none')
+  const open = {
+    ...resolvePlan({ ...options, threads }, support.cores),
+    ...resolveIsa(options.isa, isa, inProcess),
     shared,
-    inProcess,
+    found: measured,
     ...(isa && { wasm: { [isa]: options.wasm } }),
-    ...(maxSegmentBytes !== undefined && {
-      maxSegmentBytes: whole('maxSegmentBytes', maxSegmentBytes, 65536, 4_294_967_296, 0),
-    }),
   }
+  return { open, inProcess }
 }
 
-/** What the size of a model's memory depends on, whether it is loaded or not. */
-export function settlePlan(
-  options: InspectOptions,
-  cores: number,
-): Pick<Settled, 'threads' | 'context' | 'kvTokens' | 'parallel' | 'kv' | 'batch'> {
-  const { context, threads, kvTokens } = options
+/** What the memory plan of a model depends on, whether it is loaded or not. `context`: as contextOf takes it. */
+export function resolvePlan(options: InspectOptions, cores: number): PlanOptions & { parallel: number } {
+  const { context, threads, kvTokens, maxSegmentBytes } = options
   return {
     threads: whole('threads', threads === 'auto' ? undefined : threads, 1, MOST_THREADS, autoThreads(cores, true)),
     parallel: whole('parallel', options.parallel, 1, MOST_PARALLEL, DEFAULT_PARALLEL),
@@ -158,11 +138,12 @@ export function settlePlan(
     context: context === 'trained' ? TRAINED_CONTEXT : whole('context', context, 1, MOST_CONTEXT, 0),
     kv: oneOf('kv', options.kv, KV_TYPES, 'f16'),
     batch: whole('batch', options.batch, 1, MOST_BATCH, DEFAULT_BATCH),
+    maxSegmentBytes: whole('maxSegmentBytes', maxSegmentBytes, 65536, MAX_SEGMENT_BYTES, MAX_SEGMENT_BYTES),
   }
 }
 
 /** `why`: why there can be no more than one, where memory is not shared. */
-function settleThreads(asked: unknown, cores: number, shared: boolean, why: string): number {
+function resolveThreads(asked: unknown, cores: number, shared: boolean, why: string): number {
   if (asked === undefined || asked === 'auto') return autoThreads(cores, shared)
   const threads = whole('threads', asked, 1, MOST_THREADS, 1)
   if (threads === 1 || shared) return threads
@@ -174,7 +155,11 @@ function settleThreads(asked: unknown, cores: number, shared: boolean, why: stri
 }
 
 /** `given`: of the module that the caller gave. */
-function settleIsa(asked: unknown, given: Isa | undefined, inProcess: boolean): Pick<Settled, 'isa' | 'isaReason'> {
+function resolveIsa(
+  asked: unknown,
+  given: Isa | undefined,
+  inProcess: boolean,
+): Pick<OpenOptions, 'isa' | 'isaReason'> {
   const isa = oneOf('isa', asked, ['auto', 'simd', 'relaxed'], 'auto')
   if (given) {
     if (isa === 'auto' || isa === given) return { isa: given, isaReason: 'asked' }

@@ -1,6 +1,6 @@
 /** The sizes of models that are measured with random weights: they cost the same to run as trained ones. */
 
-export interface Shape {
+export interface ModelShape {
   readonly dim: number
   readonly ffn: number
   readonly layers: number
@@ -19,7 +19,7 @@ const LLAMA_1 = { vocabulary: 32000, context: 2048, ropeBase: 10000, tied: false
 const LLAMA_2 = { vocabulary: 32000, context: 4096, ropeBase: 10000, tied: false }
 
 /** By name. The numbers are those of the models' published configurations; `toy` is for trying things out. */
-export const SHAPES: Readonly<Record<string, Shape>> = {
+export const SHAPES: Readonly<Record<string, ModelShape>> = {
   toy: {
     dim: 256,
     ffn: 768,

@@ -8,7 +8,7 @@ import { FILE_TYPES, type FileType } from '../quantize/file-types.ts'
 import { matters, SMALLER } from '../quantize/mixes.ts'
 import type { Source } from '../source/types.ts'
 import { checkRange } from '../util/check.ts'
-import { SHAPES, type Shape } from './shapes.ts'
+import { type ModelShape, SHAPES } from './shapes.ts'
 import { madeUpVocabulary } from './vocabulary.ts'
 import { Weights } from './weights.ts'
 
@@ -98,7 +98,7 @@ export class SyntheticModel {
     return source
   }
 
-  private addTensors({ dim, ffn, layers, heads, kvHeads, tied, experts }: Shape, options: SyntheticOptions): void {
+  private addTensors({ dim, ffn, layers, heads, kvHeads, tied, experts }: ModelShape, options: SyntheticOptions): void {
     const { type, more } = MIXES[options.type] ?? { type: options.type, more: options.type }
     const headType = options.headType ?? more
     const vocabulary = vocabularySize(this.metadata)
@@ -154,7 +154,7 @@ export class SyntheticModel {
   }
 }
 
-function shapeOf({ shape: name }: SyntheticOptions): Shape {
+function shapeOf({ shape: name }: SyntheticOptions): ModelShape {
   const shape = Object.hasOwn(SHAPES, name) ? SHAPES[name] : undefined
   if (shape) return shape
   throw new ArgumentError('SHAPE', `There is no shape ${name}; there are ${Object.keys(SHAPES).join(', ')}.`, name)
@@ -167,7 +167,7 @@ function fileTypeId(type: string): number {
   return (named(name) ?? named(`${name}_S`))!.id
 }
 
-function describeModel({ shape: name, type }: SyntheticOptions, shape: Shape): MetadataEntry[] {
+function describeModel({ shape: name, type }: SyntheticOptions, shape: ModelShape): MetadataEntry[] {
   const { dim, ffn, layers, heads, kvHeads, context, ropeBase, experts } = shape
   const uint32 = (key: string, value: number): MetadataEntry => ({ key, type: 'uint32', value })
   const float32 = (key: string, value: number): MetadataEntry => ({ key, type: 'float32', value })

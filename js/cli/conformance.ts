@@ -17,7 +17,7 @@ export const conformanceCommand: Command<typeof flags> = {
   summary: 'whether this machine gives the same bits as all others',
   usage: 'conformance [--json]',
   description: [
-    'Computes with the built-in model in every way that this engine has (builds, numbers of threads,',
+    'Computes with the built-in model in every configuration that this engine has (builds, numbers of threads,',
     "sizes of a prompt's pieces, types of the KV cache), tokenizes, samples and chats, and compares with",
     'the hashes that every runtime gives. Checks errors, aborts and closing too.',
     'The exit code is 1 where anything differs.',
@@ -41,8 +41,11 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
   return report.ok ? 0 : 1
 }
 
-function line({ name, ways, problem }: CaseResult): string {
-  const how = ways === undefined ? '' : `, ${ways} ${ways === 1 ? 'way' : 'ways'}`
+function line({ name, configurations, problem }: CaseResult): string {
+  const how =
+    configurations === undefined
+      ? ''
+      : `, ${configurations} ${configurations === 1 ? 'configuration' : 'configurations'}`
   return problem === undefined ? `✓ ${name}${how}` : `✘ ${name}${how}: ${printable(problem)}`
 }
 

@@ -1,6 +1,6 @@
 /** `cria inspect`: what a GGUF file holds and the memory it will need. */
 
-import { inspect } from '../api/load.ts'
+import { inspect } from '../api/inspect.ts'
 import type { Inspection } from '../api/types.ts'
 import { fetchFrom, SOURCE_URL } from '../bench/fetch-source.ts'
 import { SHAPES } from '../bench/shapes.ts'
@@ -34,7 +34,7 @@ export const inspectCommand: Command<typeof flags> = {
   ],
   groups: [
     ['Model', SOURCE_FLAGS],
-    ['Shape', SHAPE],
+    ['ModelShape', SHAPE],
     ['Memory', MEMORY],
     ['Output', { ...OUTPUT, ...OTHER_FLAGS }],
   ],

@@ -1,6 +1,6 @@
 /** `cria serve`: OpenAI's API over HTTP. */
 
-import { inspect } from '../api/load.ts'
+import { inspect } from '../api/inspect.ts'
 import type { LoadOptions } from '../api/types.ts'
 import { MOST_CONTEXT } from '../engine/context.ts'
 import type { RequestLog } from '../server/call.ts'

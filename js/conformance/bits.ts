@@ -5,7 +5,7 @@ import type { KvType } from '../engine/kv.ts'
 import type { ModelInput } from '../source/types.ts'
 import { hashOf } from './hash.ts'
 import { CONVERSATION, SAMPLING, TEXTS } from './material.ts'
-import type { CaseResult, Cria, TemplateCase, Way } from './types.ts'
+import type { CaseResult, Configuration, Cria, TemplateCase } from './types.ts'
 
 const TEMPLATES = ['chatml', 'llama2', 'llama3', 'mistral', 'zephyr']
 const quiet = { onWarning: () => {} }
@@ -14,24 +14,24 @@ interface LogitsCase {
   model: ModelInput
   tokens: number
   kv: KvType
-  ways: readonly Way[]
+  configurations: readonly Configuration[]
 }
 
-/** The logits after each of some tokens, [tokens, vocabulary] f32, computed in every way. */
+/** The logits after each of some tokens, [tokens, vocabulary] f32, in every configuration. */
 export async function logitsCase(
   cria: Cria,
   name: string,
-  { model, tokens, kv, ways }: LogitsCase,
+  { model, tokens, kv, configurations }: LogitsCase,
 ): Promise<CaseResult> {
-  const result: CaseResult = { name, ways: ways.length }
-  for (const way of ways) {
-    const loaded = await cria.load(model, { context: 256, kv, ...quiet, ...way })
+  const result: CaseResult = { name, configurations: configurations.length }
+  for (const configuration of configurations) {
+    const loaded = await cria.load(model, { context: 256, kv, ...quiet, ...configuration })
     try {
       const ids = Array.from({ length: tokens }, (_, i) => (i * 7919 + 1) % loaded.info.vocabularySize)
       const hash = hashOf((await loaded.logits(ids)).data)
       result.hash ??= hash
       if (hash !== result.hash) {
-        result.problem ??= `${JSON.stringify(way)} gives other bits than ${JSON.stringify(ways[0])}: ${hash}.`
+        result.problem ??= `${JSON.stringify(configuration)} gives other bits than ${JSON.stringify(configurations[0])}: ${hash}.`
       }
     } finally {
       await loaded.close()

@@ -13,13 +13,13 @@ import {
   togetherCase,
   tokenizerCase,
 } from './bits.ts'
-import { allWays, someWays, TOKENS } from './configurations.ts'
-import type { CaseResult, ConformanceOptions, Cria, Variants, Way } from './types.ts'
+import { allConfigurations, someConfigurations, TOKENS } from './configurations.ts'
+import type { CaseResult, Configuration, ConformanceOptions, Cria, Variants } from './types.ts'
 
 export interface Case {
   name: string
-  /** In how many ways logits are computed. */
-  ways?: number
+  /** In how many configurations logits are computed. */
+  configurations?: number
   run(cria: Cria): Promise<CaseResult>
 }
 
@@ -27,8 +27,14 @@ export interface Case {
 const MODEL_TOKENS = 48
 
 export function casesOf(options: ConformanceOptions, variants: Variants): Case[] {
-  const { stories, models = {}, vocabularies = {}, templates = {}, ways = allWays(variants) } = options
-  const some = someWays(variants)
+  const {
+    stories,
+    models = {},
+    vocabularies = {},
+    templates = {},
+    configurations = allConfigurations(variants),
+  } = options
+  const some = someConfigurations(variants)
   const onStories = (name: string, run: (model: Model, name: string) => CaseResult | Promise<CaseResult>): Case => ({
     name,
     run: (cria) => withModel(cria, stories, (model) => run(model, name)),
@@ -38,7 +44,7 @@ export function casesOf(options: ConformanceOptions, variants: Variants): Case[]
     run: (cria) => tokenizerCase(cria, `tokenizer ${name}`, input, texts),
   })
   return [
-    logits('stories260K f16', stories, TOKENS, 'f16', ways),
+    logits('stories260K f16', stories, TOKENS, 'f16', configurations),
     logits('stories260K f32', stories, TOKENS, 'f32', some),
     tokenizer('stories260K', stories),
     onStories('sampler', samplerCase),
@@ -57,8 +63,18 @@ export function casesOf(options: ConformanceOptions, variants: Variants): Case[]
   ]
 }
 
-function logits(name: string, model: ModelInput, tokens: number, kv: KvType, ways: readonly Way[]): Case {
-  return { name, ways: ways.length, run: (cria) => logitsCase(cria, name, { model, tokens, kv, ways }) }
+function logits(
+  name: string,
+  model: ModelInput,
+  tokens: number,
+  kv: KvType,
+  configurations: readonly Configuration[],
+): Case {
+  return {
+    name,
+    configurations: configurations.length,
+    run: (cria) => logitsCase(cria, name, { model, tokens, kv, configurations }),
+  }
 }
 
 async function withModel<T>(cria: Cria, input: ModelInput, run: (model: Model) => T | Promise<T>): Promise<T> {

@@ -1,6 +1,6 @@
-/** In which ways a runtime can compute the same. */
+/** The configurations in which a runtime computes the same. */
 import type { ModelInput } from '../source/types.ts'
-import type { Cria, Variants, Way } from './types.ts'
+import type { Configuration, Cria, Variants } from './types.ts'
 
 /** Of stories260K. */
 export const TOKENS = 200
@@ -10,9 +10,9 @@ const PIECES = [1, 7, 64, TOKENS]
 /** Tries what not every engine has. What it lacks is an UnsupportedError, whose code says what. */
 export async function findVariants(cria: Cria, model: ModelInput): Promise<Variants> {
   const missing: Record<string, string> = {}
-  const has = async (what: string, way: Way): Promise<boolean> => {
+  const has = async (what: string, configuration: Configuration): Promise<boolean> => {
     try {
-      await (await cria.load(model, { context: 8, ...way })).close()
+      await (await cria.load(model, { context: 8, ...configuration })).close()
       return true
     } catch (error) {
       const { name, code } = error as { name: string; code?: string }
@@ -29,7 +29,7 @@ export async function findVariants(cria: Cria, model: ModelInput): Promise<Varia
 }
 
 /** Every build with every number of threads and every size of a prompt's pieces, and in process. */
-export function allWays({ isas, threads }: Variants): Way[] {
+export function allConfigurations({ isas, threads }: Variants): Configuration[] {
   return isas.flatMap((isa) => [
     ...threads.flatMap((count) => PIECES.map((batch) => ({ isa, threads: count, batch }))),
     { isa, inProcess: true },
@@ -37,7 +37,7 @@ export function allWays({ isas, threads }: Variants): Way[] {
 }
 
 /** Each build twice: with few threads and small pieces, and with many of both. */
-export function someWays({ isas, threads }: Variants): Way[] {
+export function someConfigurations({ isas, threads }: Variants): Configuration[] {
   return isas.flatMap((isa) => [
     { isa, threads: threads.at(0)!, batch: 7 },
     { isa, threads: threads.at(-1)!, batch: 64 },

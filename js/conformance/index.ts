@@ -12,7 +12,7 @@ import { hashOfCases } from './hash.ts'
 import { HASHES } from './hashes.ts'
 import type { CaseResult, ConformanceOptions, Cria, Report } from './types.ts'
 
-export type { CaseResult, ConformanceOptions, Cria, Report, TemplateCase, Way } from './types.ts'
+export type { CaseResult, Configuration, ConformanceOptions, Cria, Report, TemplateCase } from './types.ts'
 
 const SPEED_ROUNDS = 3
 

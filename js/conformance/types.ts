@@ -8,7 +8,7 @@ import type { ModelInput } from '../source/types.ts'
 export type Cria = Pick<typeof facade, 'load' | 'loadTokenizer'>
 
 /** A way of computing the same. */
-export interface Way {
+export interface Configuration {
   isa?: 'simd' | 'relaxed'
   threads?: number
   /** Tokens of a prompt computed at once. */
@@ -26,13 +26,13 @@ export interface TemplateCase {
 export interface ConformanceOptions {
   /** models/stories260K.gguf of the package. */
   stories: ModelInput
-  /** Further models by name, small ones: a few ways of computing each. */
+  /** Further models by name, small ones: each in a few configurations. */
   models?: Record<string, { input: ModelInput; kv?: KvType }>
   /** Further vocabularies by name, and texts for them. */
   vocabularies?: Record<string, { input: ModelInput; texts: readonly string[] }>
   templates?: Record<string, TemplateCase>
-  /** The ways to compute stories260K in; default: all that the runtime has. */
-  ways?: readonly Way[]
+  /** The configurations to compute stories260K in; default: all that the runtime has. */
+  configurations?: readonly Configuration[]
   onCase?: (result: CaseResult) => void
   signal?: AbortSignal
 }
@@ -41,8 +41,8 @@ export interface CaseResult {
   name: string
   /** SHA-256 in hexadecimal, of a case that is the same everywhere to the bit. */
   hash?: string
-  /** In how many ways it was computed. */
-  ways?: number
+  /** In how many configurations it was computed. */
+  configurations?: number
   /** What is wrong, in a sentence. */
   problem?: string
 }

@@ -18,7 +18,7 @@ import {
 } from './hf-special.ts'
 import { BYTE, CONTROL, NORMAL, readSentencePiece, UNUSED, USER_DEFINED } from './sentencepiece.ts'
 
-interface Tokens {
+interface TokenList {
   texts: string[]
   scores: Float32Array
   types: Int32Array
@@ -31,7 +31,7 @@ const ADDED_SCORE = -1000
 const MARK = '\u2581'
 
 export interface VocabularyOptions {
-  /** Tokens that the model has: rows of its embedding. */
+  /** TokenList that the model has: rows of its embedding. */
   vocabulary: number
   pre?: string
   warn: (warning: CriaWarning) => void
@@ -105,7 +105,7 @@ async function describeTokens(folder: Folder, files: TokenizerFiles, options: Vo
 /** Architectures whose byte-level files say whether a space is put before a text; no reader heeds it there. */
 const SAYS_PREFIX = /^(Llama|Mistral|Mixtral|Granite|GraniteMoe|GraniteMoeShared|SmolLM3|Arcee)ForCausalLM$/
 
-function llamaTokens({ texts, scores, types }: Tokens, spacePrefix: boolean | undefined): Described {
+function llamaTokens({ texts, scores, types }: TokenList, spacePrefix: boolean | undefined): Described {
   const entries: MetadataEntry[] = [
     { key: 'tokenizer.ggml.model', type: 'string', value: 'llama' },
     { key: 'tokenizer.ggml.pre', type: 'string', value: 'default' },
@@ -120,7 +120,7 @@ async function sentencePieceTokens(
   folder: Folder,
   { settings, config }: TokenizerFiles,
   { vocabulary, warn }: VocabularyOptions,
-): Promise<{ tokens: Tokens; addsPrefix: boolean }> {
+): Promise<{ tokens: TokenList; addsPrefix: boolean }> {
   const model = readSentencePiece(await folder.bytes('tokenizer.model'), 'tokenizer.model')
   if (model.normalizer !== 'identity' && model.normalizer !== '') {
     warn(normalized('tokenizer.model', model.normalizer))
@@ -143,7 +143,7 @@ async function sentencePieceTokens(
 
 /** Tokens beside the model's own; those beyond its embedding are left out, as in llama.cpp. */
 function addTokens(
-  tokens: Tokens,
+  tokens: TokenList,
   added: readonly AddedToken[],
   score: number,
   warn: (warning: CriaWarning) => void,
@@ -176,7 +176,12 @@ function normalizersOf(tokenizer: Json, marksSpaces: boolean): string[] {
  * SentencePiece's tokens from tokenizer.json, which has an order of merges in place of scores: a token's score falls with
  * the place of the first merge that makes it, so that merging by score goes the same way.
  */
-function mergedTokens(tokenizer: Json, model: Json, settings: Json, { vocabulary, warn }: VocabularyOptions): Tokens {
+function mergedTokens(
+  tokenizer: Json,
+  model: Json,
+  settings: Json,
+  { vocabulary, warn }: VocabularyOptions,
+): TokenList {
   const tokens = emptyTokens(vocabulary, PADDING_SCORE)
   const ids = readIds(model, vocabulary)
   for (const [text, id] of ids) {
@@ -233,7 +238,7 @@ function describeByteLevel(
 }
 
 /** As many tokens as the model has; those that no file names are unused. */
-function emptyTokens(count: number, score: number): Tokens {
+function emptyTokens(count: number, score: number): TokenList {
   return {
     texts: Array.from({ length: count }, (_, id) => `[PAD${id}]`),
     scores: new Float32Array(count).fill(score),
@@ -241,7 +246,7 @@ function emptyTokens(count: number, score: number): Tokens {
   }
 }
 
-function setToken(tokens: Tokens, id: number, text: string, score: number, type: number): void {
+function setToken(tokens: TokenList, id: number, text: string, score: number, type: number): void {
   // The texts of user-defined tokens have spaces as they are.
   tokens.texts[id] = type === USER_DEFINED ? text.replaceAll(MARK, ' ') : text
   tokens.scores[id] = score

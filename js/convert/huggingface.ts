@@ -6,7 +6,7 @@ import { ArgumentError, FormatError, NumericError, throwIfAborted } from '../err
 import { GGML_TYPES } from '../gguf/ggml-types.ts'
 import type { MetadataEntry, TensorEntry } from '../gguf/writer.ts'
 import { findFileType } from '../quantize/file-types.ts'
-import { openPool, type Pool } from '../quantize/pool.ts'
+import { openPool, type RowPool } from '../quantize/pool.ts'
 import type { RowsResult } from '../quantize/row-quantizer.ts'
 import { writeConverted } from '../quantize/windows.ts'
 import { checkSignal } from '../source/check.ts'
@@ -66,7 +66,7 @@ export async function* convertHuggingFace(
   throwIfAborted(signal, WHAT)
   const warn = warnBy(options.onWarning)
   const folder = new Folder(files, signal)
-  let pool: Pool | undefined
+  let pool: RowPool | undefined
   try {
     const json = await folder.json('config.json')
     const config = readHfConfig(json, warn)
@@ -80,7 +80,7 @@ export async function* convertHuggingFace(
     })
     const metadata = [...describeModel(config, tensors, factors, { ...options, outtype }), ...vocabulary]
     pool = await openPool(autoThreads(platform.cores(), true))
-    yield* new Run(pool, tensors, factors, { ...options, outtype }).chunks(metadata)
+    yield* new FolderConversion(pool, tensors, factors, { ...options, outtype }).chunks(metadata)
   } finally {
     await pool?.close()
     await folder.close()
@@ -124,7 +124,7 @@ export function sizeLabel(parameters: number): string {
 }
 
 /** Rows of one part of a tensor. */
-interface Window {
+interface ConversionWindow {
   tensor: HfTensor
   from: SafetensorsTensor
   to: string
@@ -132,9 +132,9 @@ interface Window {
   rows: number
 }
 
-class Run {
+class FolderConversion {
   constructor(
-    private readonly pool: Pool,
+    private readonly pool: RowPool,
     private readonly tensors: readonly HfTensor[],
     private readonly factors: Float32Array | undefined,
     private readonly options: HuggingFaceOptions & { outtype: Outtype },
@@ -167,7 +167,7 @@ class Run {
     return tensor.columns % GGML_TYPES.get(type)!.blockColumns === 0 ? type : 'F16'
   }
 
-  private *windows(): Generator<Window> {
+  private *windows(): Generator<ConversionWindow> {
     for (const tensor of this.tensors) {
       const { rows, columns, headRows = 1 } = tensor
       const heads = Math.max(1, Math.floor(WINDOW / (columns * headRows)))
@@ -181,7 +181,7 @@ class Run {
     }
   }
 
-  private async convert(window: Window): Promise<Uint8Array> {
+  private async convert(window: ConversionWindow): Promise<Uint8Array> {
     const { tensor, from, to, firstRow, rows } = window
     const { headRows, columns } = tensor
     const { signal } = this.options
@@ -206,7 +206,7 @@ function floatBytes(values: Float32Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
 }
 
-function unfit(window: Window, { problem, row, column }: RowsResult): FormatError | NumericError {
+function unfit(window: ConversionWindow, { problem, row, column }: RowsResult): FormatError | NumericError {
   const { tensor, from, to, firstRow } = window
   const { headRows = 1 } = tensor
   const { name } = from

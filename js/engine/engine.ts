@@ -22,6 +22,7 @@ import { type RopeTable, ropeTable } from '../models/rope.ts'
 import { type ModelTensors, matrixTypes } from '../models/tensors.ts'
 import type { Source } from '../source/types.ts'
 import { attentionUnits, type BatchSpan, writeBatch } from './batch.ts'
+import { contextOf } from './context.ts'
 import { loadWeights, type OnBytes } from './load-weights.ts'
 import { forwardByLayer } from './observe.ts'
 import { cacheBytes, type MemoryPlan, type PlanOptions, planMemory } from './plan.ts'
@@ -30,6 +31,7 @@ import { writeRopes, writeSegment } from './structs.ts'
 import { runForward, runOutput } from './thread.ts'
 import { openSegment, type Segment, type SegmentHandle } from './wasm.ts'
 
+/** `context`: as contextOf takes it. */
 export interface EngineOptions extends PlanOptions {
   /** Memory that other workers can hold too. */
   shared: boolean
@@ -44,6 +46,7 @@ export class Engine {
   readonly config: ModelConfig
   readonly tensors: ModelTensors
   readonly plan: MemoryPlan
+  private readonly options: EngineOptions
   segments: readonly Segment[] = []
   private structs: ReadonlyMap<string, number>[] = []
   private print: Uint8Array | undefined
@@ -51,12 +54,13 @@ export class Engine {
   /** Sizes everything; allocates nothing. */
   constructor(
     gguf: Gguf,
-    private readonly options: EngineOptions,
+    options: EngineOptions,
     private readonly breathe?: Breathe,
   ) {
     this.config = readConfig(gguf)
     this.tensors = findTensors(gguf, this.config)
-    this.plan = planMemory(this.config, this.tensors, options)
+    this.options = { ...options, context: contextOf(this.config.contextLength, options.context) }
+    this.plan = planMemory(this.config, this.tensors, this.options)
   }
 
   /**

@@ -13,7 +13,7 @@ export interface RuntimeName {
 export interface WorkerHandle {
   readonly endpoint: Endpoint
   postMessage(message: unknown): void
-  /** Hears every message that is not comlink's. */
+  /** Hears every message; comlink's own among them. */
   onMessage(listener: (message: unknown) => void): void
   /** Whether the worker keeps the process alive (where the runtime has such a thing). */
   hold(alive: boolean): void

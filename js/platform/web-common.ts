@@ -24,7 +24,7 @@ export function canSpawn(): boolean {
 const NO_SCRIPT =
   "its script could not be loaded: serve the package's dist/ with the page and pass the URL of dist/web/ as workerUrl, or import cria/inline"
 
-/** A worker as the crew sees it; see Platform.spawn. */
+/** A worker as its pool sees it; see Platform.spawn. */
 export function handleOf(worker: Worker, onDeath: (reason: unknown) => void): WorkerHandle {
   let wanted = false
   const die = (reason: string): void => {

@@ -37,9 +37,9 @@ export interface Choice {
 }
 
 /** The part of a llama that a tensor is, as far as types differ. */
-type Part = 'output' | 'token_embd' | 'attn_v' | 'attn_k' | 'attn_output' | 'ffn_down' | 'other'
+type TensorRole = 'output' | 'token_embd' | 'attn_v' | 'attn_k' | 'attn_output' | 'ffn_down' | 'other'
 
-function partOf(name: string): Part {
+function partOf(name: string): TensorRole {
   if (name === 'output.weight') return 'output'
   if (name === 'token_embd.weight') return 'token_embd'
   for (const part of ['attn_v', 'attn_k', 'attn_output'] as const) if (name.includes(`${part}.weight`)) return part
@@ -100,7 +100,7 @@ class Mix {
     return fit(tensor, named ?? (options.pure ? file.type : this.mixed(tensor, part)))
   }
 
-  private mixed(tensor: TensorInfo, part: Part): string {
+  private mixed(tensor: TensorInfo, part: TensorRole): string {
     const { file } = this
     switch (part) {
       case 'output':

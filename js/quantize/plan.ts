@@ -25,7 +25,7 @@ const QUANTIZATION_VERSION = 2
 /** Columns of a row that is held as a whole. */
 const MOST_COLUMNS = 1 << 26
 
-export interface PlanOptions extends Omit<MixOptions, 'importance'> {
+export interface TensorPlanOptions extends Omit<MixOptions, 'importance'> {
   allowRequantize: boolean
   imatrix?: Imatrix
 }
@@ -35,7 +35,7 @@ export interface PlanOptions extends Omit<MixOptions, 'importance'> {
  * @throws FormatError for tensors that are missing; UnsupportedError for other architectures and types that cannot be
  *   read; ArgumentError for what the options forbid, or ask for in vain.
  */
-export function planTensors(gguf: Gguf, file: FileType, options: PlanOptions): PlannedTensor[] {
+export function planTensors(gguf: Gguf, file: FileType, options: TensorPlanOptions): PlannedTensor[] {
   const shape = shapeOf(gguf.metadata)
   checkComplete(gguf, shape)
   const { imatrix } = options
@@ -44,7 +44,7 @@ export function planTensors(gguf: Gguf, file: FileType, options: PlanOptions): P
   return tensors.map((tensor, i) => planTensor(tensor, choices[i]!, file, options))
 }
 
-function planTensor(tensor: TensorInfo, choice: Choice, file: FileType, options: PlanOptions): PlannedTensor {
+function planTensor(tensor: TensorInfo, choice: Choice, file: FileType, options: TensorPlanOptions): PlannedTensor {
   const { name, type, dimensions } = tensor
   const trimmed = [...dimensions]
   while (trimmed.length > 1 && trimmed.at(-1) === 1) trimmed.pop()

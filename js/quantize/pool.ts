@@ -6,7 +6,7 @@ import { CriaError, UnsupportedError, WorkerError } from '../errors.ts'
 import type { WorkerHandle } from '../platform/types.ts'
 import { RowQuantizer, type RowsJob, type RowsResult } from './row-quantizer.ts'
 
-export interface Pool {
+export interface RowPool {
   readonly size: number
   /** The job's bytes are handed over, and must not be used any more. */
   run(job: RowsJob): Promise<RowsResult>
@@ -25,9 +25,9 @@ interface Slot {
 }
 
 /** One thread is the calling one. */
-export async function openPool(threads: number): Promise<Pool> {
+export async function openPool(threads: number): Promise<RowPool> {
   const module = await compile()
-  if (threads > 1 && platform.canSpawn()) return WorkerPool.open(module, threads)
+  if (threads > 1 && platform.canSpawn()) return RowWorkerPool.open(module, threads)
   const quantizer = await RowQuantizer.open(module)
   return {
     size: 1,
@@ -50,7 +50,7 @@ async function compile(): Promise<WebAssembly.Module> {
   }
 }
 
-class WorkerPool implements Pool {
+class RowWorkerPool implements RowPool {
   private readonly handles: WorkerHandle[] = []
   private readonly idle: Slot[] = []
   private readonly waiting: ((slot: Slot) => void)[] = []
@@ -59,8 +59,8 @@ class WorkerPool implements Pool {
   /** A death. */
   private end: CriaError | undefined
 
-  static async open(module: WebAssembly.Module, threads: number): Promise<WorkerPool> {
-    const pool = new WorkerPool()
+  static async open(module: WebAssembly.Module, threads: number): Promise<RowWorkerPool> {
+    const pool = new RowWorkerPool()
     try {
       await Promise.all(Array.from({ length: threads }, () => pool.add(module)))
     } catch (error) {

@@ -16,7 +16,7 @@ import type { CriaWarning } from '../util/warn.ts'
 import { warnBy } from '../util/warn.ts'
 import { type FileType, findFileType, findTensorType, readTensorType } from './file-types.ts'
 import { type PlannedTensor, planMetadata, planTensors } from './plan.ts'
-import { openPool, type Pool } from './pool.ts'
+import { openPool, type RowPool } from './pool.ts'
 import { RowQuantizer, type RowsResult } from './row-quantizer.ts'
 import { writeConverted } from './windows.ts'
 
@@ -59,14 +59,14 @@ export async function* quantizeGguf(
   const { signal } = options
   throwIfAborted(signal, WHAT)
   const source = await openModel(input, platform.openFile, options)
-  let pool: Pool | undefined
+  let pool: RowPool | undefined
   try {
     const gguf = await readModel(source, signal)
     const imatrix = options.imatrix === undefined ? undefined : await openImatrix(options.imatrix, options)
     const tensors = plan(gguf, file, options, imatrix?.imatrix)
     const metadata = await planMetadata(source, gguf, file, imatrix, signal)
     pool = await openPool(threadsOf(options))
-    const run = new Run(source, pool, tensors, options)
+    const run = new Quantization(source, pool, tensors, options)
     yield* run.chunks(metadata)
     await source.finish?.(signal)
   } finally {
@@ -131,16 +131,16 @@ function plan(gguf: Gguf, file: FileType, options: QuantizeOptions, imatrix: Ima
 }
 
 /** Rows of one tensor, and of one of its experts. */
-interface Window {
+interface QuantizationWindow {
   tensor: PlannedTensor
   firstRow: number
   rows: number
 }
 
-class Run {
+class Quantization {
   constructor(
     private readonly source: Source,
-    private readonly pool: Pool,
+    private readonly pool: RowPool,
     private readonly tensors: readonly PlannedTensor[],
     private readonly options: QuantizeOptions,
   ) {}
@@ -158,7 +158,7 @@ class Run {
     })
   }
 
-  private *windows(): Generator<Window> {
+  private *windows(): Generator<QuantizationWindow> {
     for (const tensor of this.tensors) {
       const [columns, rowsOfExpert = 1, ...more] = tensor.dimensions
       const rows = more.reduce((product, size) => product * size, rowsOfExpert)
@@ -171,7 +171,7 @@ class Run {
     }
   }
 
-  private async convert(window: Window): Promise<Uint8Array> {
+  private async convert(window: QuantizationWindow): Promise<Uint8Array> {
     const { tensor, firstRow, rows } = window
     const { signal } = this.options
     throwIfAborted(signal, WHAT)
@@ -192,7 +192,10 @@ class Run {
   }
 }
 
-function unfit({ tensor, firstRow }: Window, { problem, row, column }: RowsResult): FormatError | NumericError {
+function unfit(
+  { tensor, firstRow }: QuantizationWindow,
+  { problem, row, column }: RowsResult,
+): FormatError | NumericError {
   const place = `row ${firstRow + row!}, column ${column}`
   if (problem === 'source') {
     const message = `The tensor ${tensor.name} holds a value that is NaN or infinite (${place}): the file is damaged, or the model was trained to no end. Download or convert it again.`

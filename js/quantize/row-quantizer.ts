@@ -2,7 +2,7 @@
 import { GGML_TYPES } from '../gguf/ggml-types.ts'
 
 /** The exports of assembly/quantize/index.ts. Pointers are byte addresses. */
-interface Exports {
+interface QuantizeExports {
   scratchBytes(): number
   dequantize(type: number, src: number, columns: number, x: number, scratch: number): number
   firstNotFinite(x: number, columns: number): number
@@ -37,14 +37,14 @@ export class RowQuantizer {
   static readonly types: readonly string[] = TYPES
 
   private constructor(
-    private readonly exports: Exports,
+    private readonly exports: QuantizeExports,
     private readonly memory: WebAssembly.Memory,
   ) {}
 
   static async open(module: WebAssembly.Module): Promise<RowQuantizer> {
     const memory = new WebAssembly.Memory({ initial: 1 })
     const { exports } = await WebAssembly.instantiate(module, { env: { memory } })
-    return new RowQuantizer(exports as unknown as Exports, memory)
+    return new RowQuantizer(exports as unknown as QuantizeExports, memory)
   }
 
   convert({ from, to, rows, columns, bytes, importance }: RowsJob): RowsResult {

@@ -28,7 +28,7 @@ function integer(name: string, value: unknown, fallback: number, low: number, hi
 }
 
 /** Token ids and what to add to their logits, checked; false becomes -Infinity. */
-export function settleBias(logitBias: unknown, vocabularySize: number): Map<number, number> {
+export function resolveBias(logitBias: unknown, vocabularySize: number): Map<number, number> {
   const out = new Map<number, number>()
   if (logitBias === undefined) return out
   if (typeof logitBias !== 'object' || logitBias === null || Array.isArray(logitBias)) {
@@ -46,7 +46,7 @@ export function settleBias(logitBias: unknown, vocabularySize: number): Map<numb
 }
 
 /** Checks options; ArgumentError names the option at fault and carries its value. */
-export function settle(options: SamplerOptions, vocabularySize: number): SamplerSettings {
+export function resolve(options: SamplerOptions, vocabularySize: number): SamplerSettings {
   if (typeof options !== 'object' || options === null) throw invalid('options', 'an object', options)
   const o = options
   const repeat = number('repeatPenalty', o.repeatPenalty, 1, 0)
@@ -55,7 +55,7 @@ export function settle(options: SamplerOptions, vocabularySize: number): Sampler
   const min_keep = integer('minKeep', o.minKeep, 0, 0)
   return {
     greedy: t <= 0,
-    bias: { type: 'logit_bias', bias: settleBias(o.logitBias, vocabularySize) },
+    bias: { type: 'logit_bias', bias: resolveBias(o.logitBias, vocabularySize) },
     penalties: {
       type: 'penalties',
       last_n: integer('repeatLastN', o.repeatLastN, 64, -1),

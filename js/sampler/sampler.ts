@@ -2,7 +2,7 @@
 import { ArgumentError } from '../errors.ts'
 import { bestOf, Candidates, checkVocabularySize } from './candidates.ts'
 import { runChain, weights } from './chain.ts'
-import { type SamplerSettings, settle } from './options.ts'
+import { resolve, type SamplerSettings } from './options.ts'
 import { Random, randomSeed } from './random.ts'
 import type { SamplerOptions } from './types.ts'
 
@@ -31,7 +31,7 @@ export class Sampler {
   /** Throws ArgumentError where an option is wrong. */
   constructor(options: SamplerOptions, vocabularySize: number) {
     checkVocabularySize(vocabularySize)
-    this.settings = settle(options, vocabularySize)
+    this.settings = resolve(options, vocabularySize)
     this.vocabularySize = vocabularySize
     this.seed = this.settings.seed ?? randomSeed()
     this.random = new Random(this.seed)

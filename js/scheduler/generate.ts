@@ -7,16 +7,19 @@ import { logprobsOf } from '../sampler/logprobs.ts'
 import { Sampler, type SamplerOptions } from '../sampler/sampler.ts'
 import { StopMatcher } from '../sampler/stop.ts'
 import type { StreamDecoder, Tokenizer } from '../tokenizer/tokenizer.ts'
+import type { Continuation } from './conversations.ts'
 import type { Task } from './scheduler.ts'
 import type { FinishReason, GenerateResult, GenerateSettings, SampledLogprobs, TokenLogprob } from './types.ts'
 
-/** A text, ids as they are, or ids that a text continues. */
-export type Prompt = string | readonly number[] | { ids: readonly number[]; text: string }
+/** A text, or ids as they are. */
+export type Prompt = string | readonly number[]
 
 /** A generation as the leader is asked for it: plain data. */
 export interface GenerateRequest extends GenerateSettings {
   prompt: Prompt
   sampler: SamplerOptions
+  /** The conversation whose turn this is, by number: its text goes on from the turn before. */
+  conversation?: number
 }
 
 export interface GenerateEvents {
@@ -24,22 +27,22 @@ export interface GenerateEvents {
   onToken(id: number, text: string, logprobs?: SampledLogprobs): void
 }
 
-/** `said`: the ids of prompt and answer, where another text may go on from them. */
-export type InternalResult = GenerateResult & { said: number[] | undefined }
-
-/** The ids of a prompt. @throws UnsupportedError where a text meets a model without a vocabulary. */
+/**
+ * The ids of a prompt, which takes over those of the turn that its text begins with.
+ * @throws UnsupportedError where a text meets a model without a vocabulary
+ */
 export function promptIds(
   tokenizer: Tokenizer | undefined,
   { prompt, special, bos }: Pick<GenerateRequest, 'prompt' | 'special' | 'bos'>,
+  last?: Continuation,
 ): number[] {
-  if (Array.isArray(prompt)) return [...prompt]
+  if (typeof prompt !== 'string') return [...prompt]
   if (!tokenizer) {
     throw new UnsupportedError('NO_TOKENIZER', 'The model’s file has no vocabulary; give token ids instead of a text.')
   }
   const options = { ...(special !== undefined && { special }), ...(bos !== undefined && { bos }) }
-  if (typeof prompt === 'string') return tokenizer.tokenize(prompt, options)
-  const { ids, text } = prompt as { ids: readonly number[]; text: string }
-  return [...ids, ...tokenizer.tokenize(text, { ...options, bos: false })]
+  if (!last || !prompt.startsWith(last.text)) return tokenizer.tokenize(prompt, options)
+  return [...last.ids, ...tokenizer.tokenize(prompt.slice(last.text.length), { ...options, bos: false })]
 }
 
 /** One generation: its prompt, what was sampled so far, and the text of that. */
@@ -54,19 +57,20 @@ export class GenerateTask implements Task {
   private readonly sampler: Sampler
   private readonly text: TextStream
   private readonly out: number[] = []
-  private readonly told: SampledLogprobs[] | undefined
+  private readonly logprobs: SampledLogprobs[] | undefined
   private finishReason: FinishReason = 'length'
   private start = 0
   private prompted = 0
 
-  /** @throws UnsupportedError: see promptIds; ArgumentError for sampler options out of range */
+  /** `last`: the turn before. @throws UnsupportedError: see promptIds; ArgumentError for sampler options out of range */
   constructor(
     private readonly engine: Engine,
     private readonly tokenizer: Tokenizer | undefined,
     private readonly request: GenerateRequest,
     private readonly events: GenerateEvents,
+    last?: Continuation,
   ) {
-    this.prompt = promptIds(tokenizer, request)
+    this.prompt = promptIds(tokenizer, request, last)
     this.ids = [...this.prompt]
     if (request.contextShift) this.shift = shiftOf(this.ids, engine.context, tokenizer?.bos, request.keep)
     this.priority = request.priority ?? 0
@@ -76,7 +80,7 @@ export class GenerateTask implements Task {
     const continued = !(this.ids.length === 1 && this.ids[0] === tokenizer?.bos)
     const { showSpecial = false } = request
     this.text = new TextStream(tokenizer?.stream({ continued, special: showSpecial }), request.stop)
-    this.told = request.logprobs ? [] : undefined
+    this.logprobs = request.logprobs ? [] : undefined
     for (const id of this.ids) if (id < this.vocabulary) this.sampler.accept(id)
   }
 
@@ -109,10 +113,10 @@ export class GenerateTask implements Task {
     const logits = row.subarray(0, this.vocabulary)
     const id = sampler.sample(logits)
     out.push(id)
-    this.told?.push(describe(tokenizer, logprobsOf(logits, id, request.topLogprobs ?? 0)))
+    this.logprobs?.push(describe(tokenizer, logprobsOf(logits, id, request.topLogprobs ?? 0)))
     sampler.accept(id)
     const ended = !request.ignoreEos && tokenizer?.isEndOfGeneration(id) === true
-    this.events.onToken(id, ended ? '' : this.text.push(id), this.told?.at(-1))
+    this.events.onToken(id, ended ? '' : this.text.push(id), this.logprobs?.at(-1))
     if (ended || this.text.stopped !== undefined) {
       this.finishReason = 'stop'
       return true
@@ -122,9 +126,9 @@ export class GenerateTask implements Task {
     return false
   }
 
-  /** What it came to, once nothing more is wanted of it. */
-  result(): InternalResult {
-    const { text, out, told, prompt, cachedTokens, start, prompted } = this
+  /** The result, once the task is over. */
+  result(): GenerateResult {
+    const { text, out, logprobs, prompt, cachedTokens, start, prompted } = this
     const promptTokens = prompt.length
     const rest = text.flush()
     if (rest) this.events.onToken(-1, rest)
@@ -133,7 +137,7 @@ export class GenerateTask implements Task {
     return {
       text: text.all,
       ids: out,
-      ...(told && { logprobs: told }),
+      ...(logprobs && { logprobs }),
       finishReason: this.finishReason,
       ...(text.stopped !== undefined && { stop: text.stopped }),
       promptTokens,
@@ -141,18 +145,20 @@ export class GenerateTask implements Task {
       completionTokens: out.length,
       seed: this.sampler.seed,
       timings: timingsOf(prompted - start, generated, promptTokens - cachedTokens, out.length),
-      said: this.said(),
     }
   }
 
-  private said(): number[] | undefined {
-    const { tokenizer, text, out } = this
+  /** What another turn may continue, once there is a result. */
+  continuation(): Continuation | undefined {
+    const { tokenizer, text, out, request } = this
+    if (typeof request.prompt !== 'string' || request.echo) return undefined
     // SentencePiece would put a space before a text that goes on.
     if (tokenizer?.kind !== 'bpe' || text.stopped !== undefined) return undefined
     const last = out.at(-1)
     const ids = last !== undefined && tokenizer.isEndOfGeneration(last) ? out.slice(0, -1) : out
     // Bytes that are no whole character would not come back the same.
-    return tokenizer.detokenize(ids, { special: true }) === text.all ? [...this.prompt, ...ids] : undefined
+    if (tokenizer.detokenize(ids, { special: true }) !== text.all) return undefined
+    return { text: request.prompt + text.all, ids: [...this.prompt, ...ids] }
   }
 }
 

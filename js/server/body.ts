@@ -1,13 +1,18 @@
 /** Bodies of requests: their bytes, within a limit, as JSON that fits an endpoint. */
 import { ApiError, badRequest } from './errors.ts'
-import { check, type Rule } from './rules.ts'
+import { check, type FieldRule } from './rules.ts'
 import { UNSUPPORTED } from './schemas.ts'
 
 /**
  * @throws ApiError 413 beyond `limit` bytes, 400 for what is no JSON or does not fit, with the field's name; the signal's
  * reason once it fires
  */
-export async function readBody<T>(request: Request, schema: Rule<T>, limit: number, signal: AbortSignal): Promise<T> {
+export async function readBody<T>(
+  request: Request,
+  schema: FieldRule<T>,
+  limit: number,
+  signal: AbortSignal,
+): Promise<T> {
   const bytes = await readBytes(request, limit, signal)
   let text: string
   try {

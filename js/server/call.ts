@@ -14,8 +14,8 @@ export interface RequestLog {
   completionTokens?: number
 }
 
-/** Tokens that an answer took. @internal */
-export interface Tokens {
+/** The tokens of an answer. @internal */
+export interface TokenUsage {
   promptTokens: number
   cachedTokens: number
   completionTokens: number
@@ -29,7 +29,7 @@ export class Call {
   model: string | undefined
   /** The field that holds the prompt. */
   prompt = 'body'
-  results: readonly Tokens[] = []
+  results: readonly TokenUsage[] = []
   /** Of a stream: resolves at its end. */
   streaming: Promise<ApiError | undefined> | undefined
   gone = false
@@ -59,7 +59,7 @@ export class Call {
   end(status: number): RequestLog {
     clearTimeout(this.timer)
     this.request.signal.removeEventListener('abort', this.leave)
-    const sum = (key: keyof Tokens): number => this.results.reduce((total, result) => total + result[key], 0)
+    const sum = (key: keyof TokenUsage): number => this.results.reduce((total, result) => total + result[key], 0)
     return {
       method: this.request.method,
       path: this.path,

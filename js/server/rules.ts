@@ -5,31 +5,31 @@
 import * as v from 'valibot'
 
 /** Any schema of a field. */
-export type Rule<T = unknown> = v.GenericSchema<unknown, T>
+export type FieldRule<T = unknown> = v.GenericSchema<unknown, T>
 
 /** Of schemas made of several, what they say together. */
 const WORDS = new WeakMap<object, string>()
 
 /** The rule in words: `a number from 0 to 2`. */
-export function wordsOf(rule: Rule): string {
+export function wordsOf(rule: FieldRule): string {
   const { message = '' } = rule as { message?: string }
   return WORDS.get(rule) ?? message.replace('must be ', '')
 }
 
-function worded<T>(words: string, rule: Rule<T>): Rule<T> {
+function worded<T>(words: string, rule: FieldRule<T>): FieldRule<T> {
   WORDS.set(rule, words)
   return rule
 }
 
-function rule<T>(words: string, holds: (value: unknown) => boolean): Rule<T> {
+function rule<T>(words: string, holds: (value: unknown) => boolean): FieldRule<T> {
   return v.custom<T>(holds, `must be ${words}`)
 }
 
-export function number(low: number, high: number): Rule<number> {
+export function number(low: number, high: number): FieldRule<number> {
   return rule(`a number from ${low} to ${high}`, (x) => typeof x === 'number' && x >= low && x <= high)
 }
 
-export function integer(low: number, high: number): Rule<number> {
+export function integer(low: number, high: number): FieldRule<number> {
   return rule(`a whole number from ${low} to ${high}`, (x) => Number.isInteger(x) && within(x as number, low, high))
 }
 
@@ -38,48 +38,56 @@ function within(x: number, low: number, high: number): boolean {
 }
 
 /** A text of at most `most` characters. */
-export function text(most?: number, least = 0): Rule<string> {
+export function text(most?: number, least = 0): FieldRule<string> {
   const from = least > 0 ? ` of at least ${least}` : ''
   const upTo = most === undefined ? '' : `${from ? ' and' : ' of'} at most ${most}`
   const words = `a text${from}${upTo}${from || upTo ? ' characters' : ''}`
   return rule(words, (x) => typeof x === 'string' && within(x.length, least, most ?? Infinity))
 }
 
-export const boolean: Rule<boolean> = rule('true or false', (x) => typeof x === 'boolean')
+export const boolean: FieldRule<boolean> = rule('true or false', (x) => typeof x === 'boolean')
 
-export const object: Rule<Record<string, unknown>> = rule('an object', isObject)
+export const object: FieldRule<Record<string, unknown>> = rule('an object', isObject)
 
 export function isObject(x: unknown): x is Record<string, unknown> {
   return typeof x === 'object' && x !== null && !Array.isArray(x)
 }
 
 /** One of a few values: what else there is in OpenAI's API would change the output. */
-export function only<T extends string | number | boolean>(...values: T[]): Rule<T> {
+export function only<T extends string | number | boolean>(...values: T[]): FieldRule<T> {
   return rule(values.map((value) => JSON.stringify(value)).join(' or '), (x) => values.includes(x as T))
 }
 
 /** A list; what is wrong with an item is told of the item. */
-export function list<T>(items: Rule<T>, least: number, most: number): Rule<T[]> {
+export function list<T>(items: FieldRule<T>, least: number, most: number): FieldRule<T[]> {
   const words = `a list of ${least} to ${most} items`
   const holds = (x: unknown): boolean => Array.isArray(x) && within(x.length, least, most)
   const checked = v.pipe(v.custom<unknown[]>(holds, `must be ${words}`), v.array(items))
-  return worded(`${words}, each ${wordsOf(items)}`, checked as Rule<T[]>)
+  return worded(`${words}, each ${wordsOf(items)}`, checked as FieldRule<T[]>)
 }
 
 /** A list with one rule for it as a whole, where items are many and their places tell nothing. */
-export function listOf<T>(words: string, most: number, holds: (item: unknown) => boolean): Rule<T[]> {
+export function listOf<T>(words: string, most: number, holds: (item: unknown) => boolean): FieldRule<T[]> {
   const fits = (x: unknown): boolean => Array.isArray(x) && x.length <= most && x.every(holds)
   return rule(`a list of at most ${most} ${words}`, fits)
 }
 
 /** The first rule that the value's kind asks for. `when`: whether it is of the first one's kind. */
-export function either<A, B>(when: (value: unknown) => boolean, first: Rule<A>, second: Rule<B>): Rule<A | B> {
-  const schema = v.lazy<Rule<A | B>>((value) => (when(value) ? first : second))
-  return worded(`${wordsOf(first)}, or ${wordsOf(second)}`, schema as Rule<A | B>)
+export function either<A, B>(
+  when: (value: unknown) => boolean,
+  first: FieldRule<A>,
+  second: FieldRule<B>,
+): FieldRule<A | B> {
+  const schema = v.lazy<FieldRule<A | B>>((value) => (when(value) ? first : second))
+  return worded(`${wordsOf(first)}, or ${wordsOf(second)}`, schema as FieldRule<A | B>)
 }
 
 /** An object with these fields and no others. A rule in `required` is that of a field that must be there. */
-export function fields<T>(words: string, entries: Record<string, Rule>, required: readonly string[] = []): Rule<T> {
+export function fields<T>(
+  words: string,
+  entries: Record<string, FieldRule>,
+  required: readonly string[] = [],
+): FieldRule<T> {
   const optional = Object.entries(entries).map(([name, entry]) => [
     name,
     required.includes(name) ? entry : v.optional(entry),
@@ -90,9 +98,9 @@ export function fields<T>(words: string, entries: Record<string, Rule>, required
   const schema = v.pipe(
     v.custom<Record<string, unknown>>(isObject, `must be ${words}`),
     v.transform(withoutNulls),
-    v.strictObject(Object.fromEntries(optional) as Record<string, Rule>),
+    v.strictObject(Object.fromEntries(optional) as Record<string, FieldRule>),
   )
-  return worded(words, schema as unknown as Rule<T>)
+  return worded(words, schema as unknown as FieldRule<T>)
 }
 
 export interface Problem {
@@ -105,7 +113,7 @@ export interface Problem {
 }
 
 /** The value that fits, or the first thing that is wrong with it. */
-export function check<T>(schema: Rule<T>, value: unknown): { value: T } | { problem: Problem } {
+export function check<T>(schema: FieldRule<T>, value: unknown): { value: T } | { problem: Problem } {
   const result = v.safeParse(schema, value, { abortEarly: true, abortPipeEarly: true })
   if (result.success) return { value: result.output }
   const [issue] = result.issues

@@ -1,9 +1,9 @@
 /** The generations behind one request: several choices of one or more prompts, side by side. */
 import type { GenerateOptions, GenerateResult, Generation, SampledLogprobs } from '../api/types.ts'
-import { atMost } from './at-most.ts'
+import { atMost } from '../util/concurrency.ts'
 
 /** What a model is asked for one choice. */
-export interface Choice {
+export interface ChoiceRequest {
   start(options: GenerateOptions): Generation
   options: GenerateOptions
 }
@@ -22,7 +22,7 @@ export interface Piece {
  * others are aborted. Resolves to the results, in order.
  */
 export async function runChoices(
-  choices: readonly Choice[],
+  choices: readonly ChoiceRequest[],
   most: number,
   signal: AbortSignal,
   onPiece: (piece: Piece) => Promise<void>,
@@ -50,7 +50,7 @@ export async function runChoices(
 }
 
 async function runChoice(
-  { start, options }: Choice,
+  { start, options }: ChoiceRequest,
   index: number,
   signal: AbortSignal,
   onPiece: (piece: Piece) => Promise<void>,

@@ -7,6 +7,7 @@ import type { TokenizeBody } from './native.ts'
 import {
   boolean,
   either,
+  type FieldRule,
   fields,
   integer,
   isObject,
@@ -15,7 +16,6 @@ import {
   number,
   object,
   only,
-  type Rule,
   text,
 } from './rules.ts'
 
@@ -25,14 +25,14 @@ export interface Endpoint<T = unknown> {
   method: 'GET' | 'POST'
   path: string
   /** What it takes in its body, and what it does with each. */
-  takes: Record<string, Rule>
+  takes: Record<string, FieldRule>
   required: readonly string[]
   /** Accepted, and without any effect here. */
-  idle: Record<string, Rule>
+  idle: Record<string, FieldRule>
   /** Not supported; only values that ask for nothing are let through. */
-  refused: Record<string, Rule>
+  refused: Record<string, FieldRule>
   /** All of these. */
-  body: Rule<T>
+  body: FieldRule<T>
 }
 
 function endpoint<T>(
@@ -47,7 +47,7 @@ function endpoint<T>(
 export const UNSUPPORTED = 'is not supported'
 
 /** A field of OpenAI's or llama-server's that is not supported, and the values of it that ask for nothing. */
-function unsupported(...nothing: (string | number | boolean)[]): Rule {
+function unsupported(...nothing: (string | number | boolean)[]): FieldRule {
   const words = nothing.map((value) => JSON.stringify(value)).join(' or ')
   const empty = (x: unknown): boolean =>
     nothing.includes(x as string) || (typeof x === 'object' && x !== null && Object.keys(x).length === 0)
@@ -58,7 +58,7 @@ const isTokenId = (id: unknown): boolean => Number.isInteger(id) && (id as numbe
 const tokenIds = listOf<number>('token ids', MOST, isTokenId)
 
 const bias = (x: unknown): boolean => typeof x === 'number' && x >= -100 && x <= 100
-const logitBias: Rule<Record<string, number>> = v.custom<Record<string, number>>(
+const logitBias: FieldRule<Record<string, number>> = v.custom<Record<string, number>>(
   (x) => isObject(x) && Object.entries(x).every(([id, value]) => /^(0|[1-9]\d{0,6})$/.test(id) && bias(value)),
   'must be an object of token ids and numbers from -100 to 100',
 )
@@ -208,7 +208,7 @@ function isPrompt(x: unknown): boolean {
   return typeof x === 'string' || (Array.isArray(x) && x.length > 0 && x.every(isTokenId))
 }
 
-function prompts(most: number): Rule<ApiPrompt> {
+function prompts(most: number): FieldRule<ApiPrompt> {
   return v.custom<ApiPrompt>(
     (x) => isPrompt(x) || (Array.isArray(x) && x.length > 0 && x.length <= most && x.every(isPrompt)),
     `must be a text, a list of token ids, or a list of 1 to ${most} of them`,

@@ -2,11 +2,11 @@
 import type { GenerateResult } from '../api/types.ts'
 import type { ApiError } from './errors.ts'
 import { type EventStream, eventStream } from './events.ts'
-import { type Choice, type Piece, runChoices } from './run.ts'
+import { type ChoiceRequest, type Piece, runChoices } from './run.ts'
 
 /** What to run for a request, and how its endpoint tells of it. */
 export interface Served {
-  choices: Choice[]
+  choices: ChoiceRequest[]
   /** Choices that run at once. */
   parallel: number
   /** What must be there before the first choice begins. */
@@ -28,7 +28,7 @@ export async function answerWhole(
   return { answer: served.whole(results), results }
 }
 
-export interface StreamOptions {
+export interface AnswerStreamOptions {
   signal: AbortSignal
   includeUsage: boolean
   /** Runs the work when its turn comes. */
@@ -38,7 +38,7 @@ export interface StreamOptions {
   told(error: unknown): ApiError
 }
 
-export function answerStream(served: Served, options: StreamOptions): Promise<EventStream> {
+export function answerStream(served: Served, options: AnswerStreamOptions): Promise<EventStream> {
   const { signal, includeUsage, enter, onResults, left, told } = options
   // Where usage comes at the end, all other chunks have it as null.
   const rest = includeUsage ? { usage: null } : {}

@@ -1,6 +1,6 @@
 /** HTTP requests with retries: which answers are final, which are tried again and when, and what the errors say. */
 import { ArgumentError, CriaError, SourceError, throwIfAborted } from '../errors.ts'
-import { sleep, untilAborted } from '../util/concurrency.ts'
+import { sleep, untilAborted } from '../util/abort.ts'
 import type { SourceOptions } from './types.ts'
 
 /** A failure that may pass. */

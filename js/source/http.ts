@@ -4,8 +4,9 @@
  */
 
 import { SourceError } from '../errors.ts'
+import { untilAborted } from '../util/abort.ts'
 import { checkRange } from '../util/check.ts'
-import { Queue, untilAborted } from '../util/concurrency.ts'
+import { Queue } from '../util/concurrency.ts'
 import { type Answer, Client } from './http-client.ts'
 import { blobSource } from './memory.ts'
 import type { Source, SourceOptions } from './types.ts'

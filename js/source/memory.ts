@@ -1,8 +1,8 @@
 /** Sources over what the caller already has: bytes, a Blob or a File. */
 
 import { SourceError, throwIfAborted } from '../errors.ts'
+import { untilAborted } from '../util/abort.ts'
 import { checkRange } from '../util/check.ts'
-import { untilAborted } from '../util/concurrency.ts'
 import type { Source } from './types.ts'
 
 /** Bytes are copied as they are read; the caller's buffer is neither detached nor copied whole. */

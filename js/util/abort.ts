@@ -1,3 +1,30 @@
+/** Waiting and working under a signal. */
+import { AbortError } from '../errors.ts'
+
+/** The promise, or an AbortError as soon as the signal fires. What the promise waits for goes on. */
+export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined, what: string): Promise<T> {
+  if (!signal) return promise
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(new AbortError(what, signal.reason))
+    const stop = () => signal.removeEventListener('abort', abort)
+    if (signal.aborted) abort()
+    else signal.addEventListener('abort', abort)
+    promise.then(resolve, reject).finally(stop)
+  })
+}
+
+export async function sleep(milliseconds: number, signal: AbortSignal | undefined, what: string): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const timeout = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, milliseconds)
+  })
+  try {
+    await untilAborted(timeout, signal, what)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
 /**
  * Runs work under a signal that fires with any of several, and stops listening to them when it is done: they may outlive
  * it. (AbortSignal.any is in Node since 20.3 only.)

@@ -1,29 +1,4 @@
-/** Waiting: for a signal, for a while, for one's turn. */
-import { AbortError } from '../errors.ts'
-
-/** The promise, or an AbortError as soon as the signal fires. The work behind the promise is not stopped by this. */
-export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined, what: string): Promise<T> {
-  if (!signal) return promise
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(new AbortError(what, signal.reason))
-    const settle = () => signal.removeEventListener('abort', abort)
-    if (signal.aborted) abort()
-    else signal.addEventListener('abort', abort)
-    promise.then(resolve, reject).finally(settle)
-  })
-}
-
-export async function sleep(milliseconds: number, signal: AbortSignal | undefined, what: string): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const timeout = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, milliseconds)
-  })
-  try {
-    await untilAborted(timeout, signal, what)
-  } finally {
-    clearTimeout(timer)
-  }
-}
+/** Work in turns: one at a time, or a few. */
 
 /** Runs tasks one at a time, in the order they come. */
 export class Queue {
@@ -34,4 +9,30 @@ export class Queue {
     this.#last = result.catch(() => {})
     return result
   }
+}
+
+/**
+ * Does work for each item, at most `most` at a time, so that one request leaves slots to others. Resolves to the results, in
+ * order; rejects with the first failure, after which no more work is begun.
+ */
+export async function atMost<T, R>(
+  most: number,
+  items: readonly T[],
+  work: (item: T, index: number) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = []
+  let next = 0
+  const go = async (): Promise<void> => {
+    while (next < items.length) {
+      const index = next++
+      try {
+        results[index] = await work(items[index]!, index)
+      } catch (error) {
+        next = items.length
+        throw error
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(most, items.length) }, go))
+  return results
 }

@@ -42,10 +42,10 @@ function told({ info }, text) {
   return { text, threads, shared, isa, kv, isolated: globalThis.crossOriginIsolated }
 }
 
-/** The SHA-256 of each way's logits, [tokens, vocabulary] f32. */
-export async function logits({ model, tokens, ways }) {
+/** The SHA-256 of each configuration's logits, [tokens, vocabulary] f32. */
+export async function logits({ model, tokens, configurations }) {
   const hashes = []
-  for (const options of ways) {
+  for (const options of configurations) {
     const loaded = await load(model, options)
     const ids = Array.from({ length: tokens }, (_, i) => (i * 7919 + 1) % loaded.info.vocabularySize)
     const { data } = await loaded.logits(ids)
@@ -71,11 +71,11 @@ export async function quantized({ file, imatrix, types }) {
   return hashes
 }
 
-/** The SHA-256 of a model's importance matrices, measured in several ways. */
-export async function imatrix({ model, ways, ids, options }) {
+/** The SHA-256 of a model's importance matrices, measured in several configurations. */
+export async function imatrix({ model, configurations, ids, options }) {
   const hashes = []
-  for (const way of ways) {
-    const loaded = await load(model, way)
+  for (const configuration of configurations) {
+    const loaded = await load(model, configuration)
     hashes.push(hex(await crypto.subtle.digest('SHA-256', await loaded.imatrix(ids, options))))
     await loaded.close()
   }

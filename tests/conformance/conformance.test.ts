@@ -14,7 +14,7 @@ import { STORIES } from '../api-helpers.ts'
 import { shared, sharedTest } from '../shared.ts'
 import { full } from './material.ts'
 
-const ways = [{ threads: 1 }, { threads: 2, batch: 7 }]
+const configurations = [{ threads: 1 }, { threads: 2, batch: 7 }]
 
 /** llama.cpp's ids of a vocabulary's texts, in the order of the material. */
 function vectors(name: string): number[][] {
@@ -40,7 +40,7 @@ sharedTest('the hashes of tokenizers are those of llama.cpp’s ids and of the t
 
 test('a page or program gets a report: everything as everywhere', async () => {
   const heard: string[] = []
-  const report = await conformance(cria, { stories: STORIES, ways, onCase: ({ name }) => heard.push(name) })
+  const report = await conformance(cria, { stories: STORIES, configurations, onCase: ({ name }) => heard.push(name) })
   assert.equal(
     report.cases.filter(({ problem }) => problem),
     [],
@@ -52,7 +52,7 @@ test('a page or program gets a report: everything as everywhere', async () => {
   )
   assert.equal(
     heard,
-    casesOf({ stories: STORIES, ways }, report).map(({ name }) => name),
+    casesOf({ stories: STORIES, configurations }, report).map(({ name }) => name),
   )
 })
 
@@ -68,7 +68,7 @@ test('one bit in one way of computing is found, and named', async () => {
     }
     return model
   }
-  const { ok, cases } = await conformance({ ...cria, load: flipped }, { stories: STORIES, ways })
+  const { ok, cases } = await conformance({ ...cria, load: flipped }, { stories: STORIES, configurations })
   assert.not(ok)
   const { problem } = cases.find(({ name }) => name === 'stories260K f16')!
   assert.match(problem!, '{"threads":2,"batch":7} gives other bits than {"threads":1}')
@@ -83,7 +83,7 @@ test('another hash, an unknown case, a wrong error: each is a problem', async ()
   }
   const load: typeof cria.load = (input, options) => cria.load(options?.threads === 0 ? 'none' : input, { ...options })
   const models = { unknown: { input: STORIES } }
-  const { ok, cases } = await conformance({ loadTokenizer: other, load }, { stories: STORIES, ways, models })
+  const { ok, cases } = await conformance({ loadTokenizer: other, load }, { stories: STORIES, configurations, models })
   assert.not(ok)
   const problems = new Map(cases.map(({ name, problem }) => [name, problem]))
   assert.match(problems.get('tokenizer stories260K')!, /^The hash should be [0-9a-f]{16}\.$/)

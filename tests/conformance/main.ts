@@ -23,7 +23,7 @@ const { values, positionals } = parseArgs({ options, allowPositionals: true })
 if (values.update) await update()
 else await compare(new RegExp(positionals[0] ?? ''))
 
-/** Only a Node that has both builds, with all threads, computes in every way. */
+/** Only a Node that has both builds, with all threads, computes in every configuration. */
 async function update(): Promise<void> {
   if (!hasShared) throw new Error('The folder of references is absent: set CRIA_SHARED.')
   const driver = nodes.findLast((driver) => driver.missing() === undefined)!

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import { inspect } from 'cria'
-import type { ConformanceOptions, TemplateCase, Way } from '../../js/conformance/types.ts'
+import type { Configuration, ConformanceOptions, TemplateCase } from '../../js/conformance/types.ts'
 import { STORIES } from '../api-helpers.ts'
 import { sharedGgufFiles } from '../gguf-helpers.ts'
 import { hasShared, shared } from '../shared.ts'
@@ -28,12 +28,12 @@ export function placeOf(path: string, server: string | undefined): string {
 }
 
 /** stories260K alone. */
-export function brief(server: string | undefined, ways?: readonly Way[]): Material {
-  return { stories: placeOf(STORIES, server), ...(ways && { ways }) }
+export function brief(server: string | undefined, configurations?: readonly Configuration[]): Material {
+  return { stories: placeOf(STORIES, server), ...(configurations && { configurations }) }
 }
 
-/** Each build with each kind of worker and of a prompt's pieces once: all ways take an emulated engine minutes. */
-export const FEW_WAYS: readonly Way[] = (['simd', 'relaxed'] as const).flatMap((isa) => [
+/** Each build with each kind of worker and of a prompt's pieces once: all configurations take an emulated engine minutes. */
+export const FEW_CONFIGURATIONS: readonly Configuration[] = (['simd', 'relaxed'] as const).flatMap((isa) => [
   { isa, threads: 1, batch: 200 },
   { isa, threads: 2, batch: 7 },
   { isa, threads: 4, batch: 64 },

@@ -1,7 +1,7 @@
 /** Runs the cases in a runtime, and what its worker's death does to a model. */
 import type { Report } from '../../js/conformance/types.ts'
 import { type Driver, startServer } from '../runtimes/driver.ts'
-import { brief, FEW_WAYS, full, servedFiles } from './material.ts'
+import { brief, FEW_CONFIGURATIONS, full, servedFiles } from './material.ts'
 
 /** Milliseconds for all cases in one runtime: emulated ones take a minute or two. */
 const TIMEOUT = 480_000
@@ -28,7 +28,7 @@ export async function conform(driver: Driver): Promise<Outcome> {
     const base = driver.files ? undefined : server.url
     const runtime = await driver.start({ url: server.url, timeout: TIMEOUT })
     try {
-      const material = driver.brief ? brief(base, driver.emulated ? FEW_WAYS : undefined) : await full(base)
+      const material = driver.brief ? brief(base, driver.emulated ? FEW_CONFIGURATIONS : undefined) : await full(base)
       const report = await runtime.run<Outcome>('conform', material)
       const threads = report.threads.at(-1)! > 1 ? 2 : 1
       const options = { context: 4096, threads }

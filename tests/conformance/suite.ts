@@ -39,7 +39,7 @@ export function conformanceTests(drivers: readonly Driver[]): void {
   test.run()
 }
 
-/** `Node 24.1.0: 34 ways, 31 cases, 1234 tokens/s, 0123456789abcdef; relaxed: no relaxed simd` */
+/** `Node 24.1.0: 34 configurations, 31 cases, 1234 tokens/s, 0123456789abcdef; relaxed: no relaxed simd` */
 export function line({ name, version, isas, threads, missing, cases, tokensPerSecond, hash }: Outcome): string {
   const lacks = Object.entries(missing).map(([what, why]) => `no ${what} (${why})`)
   const has = [...isas, `${threads.at(-1)} ${threads.length > 1 ? 'threads' : 'thread'}`, ...lacks].join(', ')

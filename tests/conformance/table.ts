@@ -4,7 +4,7 @@ import type { Outcome } from './run-all.ts'
 
 type Absent = readonly (readonly [name: string, why: string])[]
 
-const HEAD = ['runtime', 'version', 'builds', 'threads', 'cases', 'ways', 'hash', 'same', 'tokens/s']
+const HEAD = ['runtime', 'version', 'builds', 'threads', 'cases', 'configurations', 'hash', 'same', 'tokens/s']
 
 /** One row a runtime. `hash` is the one over all cases; runs of stories260K alone have another. */
 export function table(outcomes: readonly Outcome[], absent: Absent = []): string {
@@ -14,7 +14,7 @@ export function table(outcomes: readonly Outcome[], absent: Absent = []): string
 }
 
 function row({ name, version, isas, threads, missing, cases, hash, ok, tokensPerSecond }: Outcome): string[] {
-  const ways = cases.reduce((sum, { ways = 0 }) => sum + ways, 0)
+  const configurations = cases.reduce((sum, { configurations = 0 }) => sum + configurations, 0)
   const why = (what: string): string => (missing[what] === undefined ? '' : ` (${missing[what]})`)
   return [
     name,
@@ -22,7 +22,7 @@ function row({ name, version, isas, threads, missing, cases, hash, ok, tokensPer
     isas.join(', ') + why('relaxed'),
     (threads.length > 1 ? `1–${threads.at(-1)}` : '1') + why('threads'),
     String(cases.length),
-    String(ways),
+    String(configurations),
     `\`${hash.slice(0, 16)}\``,
     ok ? 'yes' : 'NO',
     tokensPerSecond.toFixed(0),
@@ -37,7 +37,7 @@ export function page(outcomes: readonly Outcome[], absent: Absent): string {
 Written by \`npm run conformance -- --write\`. Each row is one run of the cases in \`js/conformance\`, from the built package:
 logits of stories260K in every build × 1, 2, 3, 4 threads × pieces of 1, 7, 64 and all tokens of a prompt, and in process;
 logits of small models of every supported type and of variants of the architecture; tokenizers, samplers, chat and
-templates; and errors, aborts, closing and dying workers, which have no hash. \`ways\`: how many times logits were
+templates; and errors, aborts, closing and dying workers, which have no hash. \`configurations\`: how many times logits were
 computed. \`hash\`: the first 64 bits of the SHA-256 over all cases' hashes, which must be those of \`js/conformance/hashes.ts\`.
 ${short.length > 0 ? 'Emulated and restrained CPUs run stories260K alone, which has a hash of its own.\n' : ''}\`tokens/s\`: stories260K with the runtime's defaults, to tell what runs rather than how fast; a brief story measures little.
 

@@ -52,7 +52,7 @@ const jobs = [
 const wanted: string[][] = await Promise.all(jobs.map(here.quantized))
 
 const measured = {
-  ways: [{}, { batch: 7 }, { isa: 'simd' }].map((way) => ({ ...way, context: 64 })),
+  configurations: [{}, { batch: 7 }, { isa: 'simd' }].map((configuration) => ({ ...configuration, context: 64 })),
   ids: Array.from({ length: 100 }, (_, i) => (i * 7919 + 1) % 512),
   options: { context: 33, chunks: 3 },
 }

@@ -86,13 +86,20 @@ function run(driver: Driver): void {
   })
 
   test('logits have the bits they have in Node', async () => {
-    const ways = [1, 2, 3].flatMap((threads) => ['simd', 'relaxed'].map((isa) => ({ threads, isa, batch: 61 })))
+    const configurations = [1, 2, 3].flatMap((threads) =>
+      ['simd', 'relaxed'].map((isa) => ({ threads, isa, batch: 61 })),
+    )
     const argument = { model: isolating.url + STORIES, tokens: 200 }
     const own = [{ isa: 'relaxed' }, { isa: 'simd', inProcess: true }]
     const node = await nodeDriver(process.execPath).start(isolating)
-    const [reference] = await node.run<string[]>('logits', { ...argument, ways: [{ isa: 'simd', threads: 1 }] })
-    for (const hash of await isolated.run<string[]>('logits', { ...argument, ways })) assert.is(hash, reference)
-    for (const hash of await bare.run<string[]>('logits', { ...argument, ways: own })) assert.is(hash, reference)
+    const [reference] = await node.run<string[]>('logits', {
+      ...argument,
+      configurations: [{ isa: 'simd', threads: 1 }],
+    })
+    for (const hash of await isolated.run<string[]>('logits', { ...argument, configurations }))
+      assert.is(hash, reference)
+    for (const hash of await bare.run<string[]>('logits', { ...argument, configurations: own }))
+      assert.is(hash, reference)
   })
 
   test('a File, a Blob and bytes are read', async () => {

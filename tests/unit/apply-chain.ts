@@ -2,7 +2,7 @@
 import { ArgumentError } from '../../js/errors.ts'
 import { Candidates } from '../../js/sampler/candidates.ts'
 import { runChain, weights } from '../../js/sampler/chain.ts'
-import { settleBias } from '../../js/sampler/options.ts'
+import { resolveBias } from '../../js/sampler/options.ts'
 import type { ChainStep } from '../../js/sampler/types.ts'
 
 /**
@@ -21,7 +21,7 @@ export function applyChain(
   candidates.load(Float32Array.from(logits))
   for (const step of steps) checkParameters(step)
   const settled = steps.map((step) =>
-    step.type === 'logit_bias' ? { ...step, bias: settleBias(step.bias, logits.length) } : step,
+    step.type === 'logit_bias' ? { ...step, bias: resolveBias(step.bias, logits.length) } : step,
   )
   runChain(candidates, settled, (n) => {
     const counts = new Map<number, number>()

@@ -1,7 +1,7 @@
 /** LLaMA's kin by their published configurations, as headers of GGUF files without the weights: what inspect makes of them. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { inspect } from '../../js/api/load.ts'
+import { inspect } from '../../js/api/inspect.ts'
 import { fetchFrom, SOURCE_URL } from '../../js/bench/fetch-source.ts'
 import { madeUpVocabulary } from '../../js/bench/vocabulary.ts'
 import { GGML_TYPES, tensorBytes } from '../../js/gguf/ggml-types.ts'

@@ -12,7 +12,8 @@ import { hashed } from '../../js/source/hashed.ts'
 import { blobSource, bytesSource } from '../../js/source/memory.ts'
 import { huggingFaceUrl, openSource } from '../../js/source/source.ts'
 import type { Source } from '../../js/source/types.ts'
-import { Queue, sleep, untilAborted } from '../../js/util/concurrency.ts'
+import { sleep, untilAborted } from '../../js/util/abort.ts'
+import { Queue } from '../../js/util/concurrency.ts'
 import { rejects } from '../gguf-helpers.ts'
 
 const DATA = Uint8Array.from({ length: 5_000_000 }, (_, i) => (i * 31) ^ (i >>> 8))

@@ -1,0 +1,46 @@
+/** What a file's header says of running it. */
+import * as platform from '#platform'
+import { contextOf } from '../engine/context.ts'
+import { planMemory } from '../engine/plan.ts'
+import { CriaError } from '../errors.ts'
+import { findTensors, readConfig } from '../models/index.ts'
+import { countParameters } from '../models/tensors.ts'
+import { checkSourceOptions } from '../source/check.ts'
+import type { ModelInput } from '../source/types.ts'
+import { readVocabulary } from '../tokenizer/vocabulary.ts'
+import { readGguf } from './header.ts'
+import { resolvePlan } from './options.ts'
+import type { Inspection, InspectOptions } from './types.ts'
+
+/**
+ * What a file holds and what running it would take, from its header alone.
+ * @throws ArgumentError, SourceError, FormatError (where the header is unsound), AbortError
+ */
+export async function inspect(input: ModelInput, options: InspectOptions = {}): Promise<Inspection> {
+  checkSourceOptions(options)
+  const planOptions = resolvePlan(options, platform.cores())
+  const gguf = await readGguf(input, options)
+  const { version, fileBytes, metadata } = gguf
+  const base = { version, fileBytes, metadata, tensors: [...gguf.tensors.values()] }
+  try {
+    const config = readConfig(gguf)
+    const context = contextOf(config.contextLength, planOptions.context)
+    const tensors = findTensors(gguf, config)
+    if (metadata.has('tokenizer.ggml.model')) readVocabulary(metadata)
+    const parameters = countParameters(tensors, config)
+    const plan = planMemory(config, tensors, { ...planOptions, context })
+    const memory = {
+      context,
+      kvType: planOptions.kv,
+      weights: plan.weightBytes,
+      kv: plan.kvBytes,
+      buffers: plan.bufferBytes,
+      total: plan.totalBytes,
+      segments: plan.segments.length,
+    }
+    return { ...base, config, parameters, memory }
+  } catch (problem) {
+    if (problem instanceof CriaError) return { ...base, problem }
+    throw problem
+  }
+}
