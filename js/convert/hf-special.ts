@@ -19,7 +19,7 @@ const PARTS = [
 /** Granite's small models and SmolLM say that BOS is put first, and do not. Source: llama.cpp. */
 const WITHOUT_BOS = 49152
 
-type Part = (typeof PARTS)[number][0] | 'eot' | 'eom'
+type SpecialRole = (typeof PARTS)[number][0] | 'eot' | 'eom'
 
 /**
  * Parts that models give to tokens without saying so in their files; of those with a colon, in the place of what is said.
@@ -59,9 +59,9 @@ export function describeSpecialTokens(
   const ids = new Map(asObjects(files.tokenizer?.added_tokens).map((token) => [token.content, token.id]))
   const isId = (id: unknown): id is number =>
     Number.isInteger(id) && (id as number) >= 0 && (id as number) < tokens.length
-  const parts = new Map<Part, number>()
-  const wanted: Part[] = [...PARTS.map(([part]) => part), ...(texts.has('eot') ? (['eot'] as const) : [])]
-  const give = (idOf: (part: Part) => unknown) => {
+  const parts = new Map<SpecialRole, number>()
+  const wanted: SpecialRole[] = [...PARTS.map(([part]) => part), ...(texts.has('eot') ? (['eot'] as const) : [])]
+  const give = (idOf: (part: SpecialRole) => unknown) => {
     for (const part of wanted) {
       const id = idOf(part)
       if (isId(id) && !parts.has(part)) parts.set(part, id)
@@ -91,7 +91,7 @@ function configs({ config }: TokenizerFiles): Json[] {
 
 /** Sets what architectures say beside the names. */
 function setParts(
-  parts: Map<Part, number>,
+  parts: Map<SpecialRole, number>,
   { config, generation }: TokenizerFiles,
   tokens: readonly string[],
   isId: (id: unknown) => id is number,
@@ -100,7 +100,8 @@ function setParts(
   for (const rule of (BY_ARCHITECTURE[architecture] ?? '').split(' ')) {
     const [, part, sign, text = ''] = /^(\w+)([=:])(.*)$/.exec(rule) ?? []
     const id = tokens.indexOf(text)
-    if (part !== undefined && id >= 0 && (sign === ':' || !parts.has(part as Part))) parts.set(part as Part, id)
+    if (part !== undefined && id >= 0 && (sign === ':' || !parts.has(part as SpecialRole)))
+      parts.set(part as SpecialRole, id)
   }
   if (architecture === 'HunYuanDenseV1ForCausalLM') {
     const ends = generation?.eos_token_id
@@ -116,7 +117,7 @@ function setParts(
  * @returns the texts of those for which there is no part left
  */
 function listedEnds(
-  parts: Map<Part, number>,
+  parts: Map<SpecialRole, number>,
   files: TokenizerFiles,
   tokens: readonly string[],
   isId: (id: unknown) => id is number,
