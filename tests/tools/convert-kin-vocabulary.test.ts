@@ -285,7 +285,7 @@ for (const [what, config, added, files, expected] of PARTS) {
   })
 }
 
-test('more ends than GGUF can name are told', async () => {
+test('a warning names the ends for which GGUF has no key', async () => {
   const added = text('<a> <b> <c> <d> <e>').map((token): Added => [token])
   const files = {
     'tokenizer.json': tokenizerJson(added),
@@ -305,7 +305,7 @@ test('chat_template.jinja counts where the settings have none', async () => {
   assert.is(metadata.get('tokenizer.chat_template'), '{{ a }}')
 })
 
-test('whether a space comes first is said where llama.cpp says it', async () => {
+test('add_space_prefix stands where llama.cpp writes it', async () => {
   const files = { 'tokenizer.json': tokenizerJson([]), 'tokenizer_config.json': { add_prefix_space: false } }
   for (const [architecture, expected] of [
     ['GraniteForCausalLM', ['add_space_prefix', false]],
@@ -479,7 +479,7 @@ test('ERNIE: the settings say whether a space comes first', async () => {
   assert.equal(parts.at(-1), ['add_space_prefix', false])
 })
 
-test('a token beyond the embedding is left out of a SentencePiece vocabulary, and told', async () => {
+test('a token beyond the embedding is left out of a SentencePiece vocabulary, with a warning', async () => {
   const settings = { added_tokens_decoder: { ...GEMMA_ADDED, 999: { content: '<image_soft_token>', special: true } } }
   const files = { 'tokenizer.model': sentencePiece(GEMMA, true), 'tokenizer_config.json': settings }
   assert.equal((await describe(files, of('Gemma3ForCausalLM'))).warnings, ['ADDED_TOKENS'])

@@ -4,7 +4,7 @@
  *
  * - a text such as `</s>` that llama.cpp takes for a special token in any vocabulary (qwen3);
  * - `▁`, which is a space in SentencePiece's vocabularies (gemma3);
- * - letters beyond ASCII, whose case the expression gpt-4o does not tell there, and marks, which it takes for no letters (gptoss).
+ * - letters beyond ASCII, whose case llama.cpp's gpt-4o does not distinguish, and marks, which are no letters to it (gptoss).
  *
  * Nor does llama.cpp normalize texts: the ids are those without qwen3's NFC.
  */
