@@ -92,8 +92,8 @@ export interface LoadOptions extends SourceOptions {
 
 export interface GenerateOptions extends SamplerOptions, GenerateSettings {
   /**
-   * Generate so many answers side by side, the prompt computed once; `choices` of the result has all, and what is iterated
-   * over or told to callbacks is the first. With `seed`, each has the next one. Default 1.
+   * Answers to generate side by side, with one prefill. `choices` of the result has all; iteration and callbacks give the first.
+   * With `seed`, each has the next one. Default 1.
    */
   n?: number
   /** Called for each token as it is sampled, before its text is out. */
@@ -156,7 +156,7 @@ export interface ModelInfo {
   chatTemplate: string | undefined
 }
 
-/** What `inspect` tells of a file before any of it is loaded. */
+/** What `inspect` reads from a file's header. */
 export interface Inspection {
   /** Version of the GGUF format. */
   version: number
@@ -220,7 +220,7 @@ export interface Model extends AsyncDisposable {
     tokens: readonly number[],
     options?: { from?: number; signal?: AbortSignal },
   ): Promise<{ data: Float32Array; shape: [number, number] }>
-  /** How well the model foretells a text, by llama-perplexity's protocol: the mean over the later half of each chunk. */
+  /** The perplexity of a text, by llama-perplexity's protocol: the mean over the later half of each chunk. */
   perplexity(text: string | readonly number[], options?: PerplexityOptions): Promise<PerplexityResult>
   /**
    * An importance matrix for `quantize`, by llama-imatrix's protocol: the bytes of a file, the same ones everywhere.
