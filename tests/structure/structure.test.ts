@@ -318,6 +318,16 @@ test('engine and scheduler know no platform', () => {
   )
 })
 
+test('one file makes instances of wasm, by the loader', () => {
+  const found = [...SOURCES].filter(([, code]) =>
+    /WebAssembly\.(?:Instance|instantiate)|@assemblyscript\/loader/.test(code),
+  )
+  assert.equal(
+    found.map(([path]) => path),
+    ['js/engine/wasm.ts'],
+  )
+})
+
 test('only js/models asks for the architecture and reads its keys', () => {
   for (const code of [
     "getString(gguf.metadata, 'general.architecture')",
