@@ -172,7 +172,8 @@ function commonConfig(architecture: Architecture, keys: Keys, gguf: Gguf): Model
   const norm = architecture.norm ?? 'rms'
   keys.only('attention.causal', [true], 'cria has causal attention only')
   const embeddingLength = keys.size('embedding_length')
-  const blockCount = keys.size('block_count') - keys.number('nextn_predict_layers', 0)
+  const nextnPredictLayers = keys.number('nextn_predict_layers', 0)
+  const blockCount = keys.size('block_count') - nextnPredictLayers
   const headCount = keys.layerSize('attention.head_count')
   const headCountKv = keys.layerSize('attention.head_count_kv', headCount)
   const headDim = keys.size('attention.key_length', Math.floor(embeddingLength / headCount))
@@ -193,6 +194,7 @@ function commonConfig(architecture: Architecture, keys: Keys, gguf: Gguf): Model
     expertFeedForwardLength: feedForwardLength,
     expertSharedFeedForwardLength: 0,
     blockCount: whole(keys.of('block_count'), blockCount, LARGEST),
+    nextnPredictLayers,
     headCount,
     headCountKv,
     headDim,
@@ -353,7 +355,7 @@ export function llamaLayer(
  * @throws FormatError TENSOR_MISSING, TENSOR_SHAPE; UnsupportedError TENSOR_TYPE, TENSOR_UNKNOWN
  */
 export function tensorsOf(architecture: Architecture, gguf: Gguf, config: ModelConfig): ModelTensors {
-  const { embeddingLength, vocabSize, headDim, ropes, blockCount } = config
+  const { embeddingLength, vocabSize, headDim, ropes, blockCount, nextnPredictLayers } = config
   const { dimensions } = ropes[0]!
   const find = new Finder(gguf, config, architecture.rope === 'half' ? { headDim, dimensions } : undefined)
   const embedding = find.lookup('token_embd', vocabSize, embeddingLength)
@@ -368,7 +370,6 @@ export function tensorsOf(architecture: Architecture, gguf: Gguf, config: ModelC
   }
   const layer = architecture.layer ?? llamaLayer
   const layers = Array.from({ length: blockCount }, (_, i) => layer(find, config, i))
-  const nextn = gguf.metadata.get(`${architecture.name}.nextn_predict_layers`)
-  find.refuseOthers(nextn ? blockCount : Number.POSITIVE_INFINITY)
+  find.refuseOthers(nextnPredictLayers > 0 ? blockCount : Number.POSITIVE_INFINITY)
   return { embedding, outputNorm, output, ropeFactors, layers }
 }
