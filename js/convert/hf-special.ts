@@ -49,12 +49,15 @@ export function architectureOf(config: Json): string {
 
 const entry = (key: string, type: ScalarType, value: ScalarValue): MetadataEntry => ({ key, type, value })
 
-/** @param tokens the vocabulary's texts: ids beyond name nothing */
+/**
+ * @param tokens the vocabulary's texts: ids beyond name nothing
+ * @returns the entries, and those that llama.cpp's converter writes after the chat template
+ */
 export function describeSpecialTokens(
   files: TokenizerFiles,
   tokens: readonly string[],
   warn: (warning: CriaWarning) => void,
-): MetadataEntry[] {
+): { special: MetadataEntry[]; late: MetadataEntry[] } {
   const { texts, adds } = readTexts(files)
   const ids = new Map(asObjects(files.tokenizer?.added_tokens).map((token) => [token.content, token.id]))
   const isId = (id: unknown): id is number =>
@@ -70,18 +73,27 @@ export function describeSpecialTokens(
   give((part) => ids.get(texts.get(part)))
   for (const config of configs(files)) give((part) => config[`${part}_token_id`])
   setParts(parts, files, tokens, isId)
-  const left = listedEnds(parts, files, tokens, isId)
+  const late = lateParts(files, tokens.length)
+  for (const [part, id] of late) {
+    if (!isId(id)) late.delete(part)
+    else if (parts.has(part as Part)) {
+      parts.set(part as Part, id)
+      late.delete(part)
+    }
+  }
+  const left = listedEnds(parts, late, files, tokens, isId)
   if (left.length > 0) {
     const message = `The model ends its answers with more tokens than GGUF can name: it will not stop at ${left.join(', ')}.`
     warn({ code: 'EOS_TOKENS', message })
   }
-  const out = Array.from(parts, ([part, id]) => {
+  const describe = ([part, id]: [string, number]) => {
     const name = PARTS.find(([known]) => known === part)?.[1] ?? part
     return entry(`tokenizer.ggml.${name}_token_id`, 'uint32', id)
-  })
+  }
+  const special = Array.from(parts, describe)
   if (tokens.length === WITHOUT_BOS) adds.set('bos', false)
-  for (const [part, value] of adds) out.push(entry(`tokenizer.ggml.add_${part}_token`, 'bool', value))
-  return out
+  for (const [part, value] of adds) special.push(entry(`tokenizer.ggml.add_${part}_token`, 'bool', value))
+  return { special, late: Array.from(late, describe) }
 }
 
 /** config.json, and its part that describes the text model of several. */
@@ -92,7 +104,7 @@ function configs({ config }: TokenizerFiles): Json[] {
 /** Sets what architectures say beside the names. */
 function setParts(
   parts: Map<Part, number>,
-  { config, generation }: TokenizerFiles,
+  { config }: TokenizerFiles,
   tokens: readonly string[],
   isId: (id: unknown) => id is number,
 ): void {
@@ -102,12 +114,26 @@ function setParts(
     const id = tokens.indexOf(text)
     if (part !== undefined && id >= 0 && (sign === ':' || !parts.has(part as Part))) parts.set(part as Part, id)
   }
-  if (architecture === 'HunYuanDenseV1ForCausalLM') {
-    const ends = generation?.eos_token_id
-    if (isId(config.eod_token_id)) parts.set('eos', config.eod_token_id)
-    if (Array.isArray(ends) && ends.length > 1 && isId(ends[0])) parts.set('eot', ends[0])
+  const end = config.eod_token_id
+  if (architecture === 'HunYuanDenseV1ForCausalLM' && isId(end)) parts.set('eos', end)
+}
+
+/** Ids by the part of their key that architectures have in any case; Code Llama is known by its size. Source: llama.cpp. */
+function lateParts({ config, generation }: TokenizerFiles, count: number): Map<string, number> {
+  const ends: unknown = generation?.eos_token_id
+  const parts = new Map<string, number>()
+  switch (architectureOf(config)) {
+    case 'GemmaForCausalLM':
+      return parts.set('eot', 107)
+    case 'NemotronForCausalLM':
+      return parts.set('pad', 0).set('unk', 1)
+    case 'HunYuanDenseV1ForCausalLM':
+      return Array.isArray(ends) && ends.length > 1 ? parts.set('eot', Number(ends[0])) : parts
+    default:
+      return count === 32016
+        ? parts.set('prefix', 32007).set('suffix', 32008).set('middle', 32009).set('eot', 32010)
+        : parts
   }
-  if (architecture === 'NemotronForCausalLM') parts.set('pad', 0).set('unk', 1)
 }
 
 /**
@@ -117,6 +143,7 @@ function setParts(
  */
 function listedEnds(
   parts: Map<Part, number>,
+  late: ReadonlyMap<string, number>,
   files: TokenizerFiles,
   tokens: readonly string[],
   isId: (id: unknown) => id is number,
@@ -124,9 +151,9 @@ function listedEnds(
   const lists = [...configs(files), files.generation ?? {}].map((config) => config.eos_token_id).filter(Array.isArray)
   const left: string[] = []
   for (const id of new Set(lists.flat().filter(isId))) {
-    const known = Array.from(parts.values()).includes(id) || END_OF_GENERATION.includes(tokens[id]!)
+    const known = [...parts.values(), ...late.values()].includes(id) || END_OF_GENERATION.includes(tokens[id]!)
     if (known && parts.has('eos')) continue
-    const part = (['eos', 'eot', 'eom'] as const).find((name) => !parts.has(name))
+    const part = (['eos', 'eot', 'eom'] as const).find((name) => !parts.has(name) && !late.has(name))
     if (part === undefined) left.push(tokens[id]!)
     else parts.set(part, id)
   }

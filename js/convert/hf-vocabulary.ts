@@ -50,21 +50,12 @@ export async function describeVocabulary(
   const { entries, tokens, spacePrefix } = await describeTokens(folder, files, options)
   const prefix: MetadataEntry[] =
     spacePrefix === undefined ? [] : [{ key: 'tokenizer.ggml.add_space_prefix', type: 'bool', value: spacePrefix }]
-  const special = [
-    ...describeSpecialTokens(files, tokens, options.warn),
-    ...(await describeChatTemplates(folder, settings)),
-  ]
+  const { special, late } = describeSpecialTokens(files, tokens, options.warn)
+  const rest = [...special, ...(await describeChatTemplates(folder, settings)), ...late]
   // llama.cpp's converter has the flag in different places; who compares files sees the same order.
   const architecture = architectureOf(config)
-  const ordered = /^(Gemma|Ernie)/.test(architecture)
-    ? [...entries, ...special, ...prefix]
-    : architecture === 'InternLM2ForCausalLM'
-      ? [...entries, ...prefix, ...special]
-      : [...prefix, ...entries, ...special]
-  const infill = infillTokens(architecture, tokens.length).filter(
-    ({ key }) => !special.some((known) => known.key === key),
-  )
-  return [...ordered, ...infill]
+  if (/^(Gemma|Ernie)/.test(architecture)) return [...entries, ...rest, ...prefix]
+  return architecture === 'InternLM2ForCausalLM' ? [...entries, ...prefix, ...rest] : [...prefix, ...entries, ...rest]
 }
 
 interface Described {
@@ -306,19 +297,4 @@ function readMerges(model: Json): [string, string][] {
 function tooMany(file: string, id: unknown, vocabulary: number): FormatError {
   const message = `${file} has the token id ${String(id)}, but config.json a vocab_size of ${vocabulary}: they do not belong together.`
   return new FormatError('HF_VOCABULARY', message, id)
-}
-
-/** The tokens of Code Llama's and CodeGemma's infilling. Source: llama.cpp. */
-function infillTokens(architecture: string, vocabulary: number): MetadataEntry[] {
-  const parts =
-    architecture === 'GemmaForCausalLM'
-      ? { prefix: 67, suffix: 69, middle: 68, eot: 107 }
-      : vocabulary === 32016
-        ? { prefix: 32007, suffix: 32008, middle: 32009, eot: 32010 }
-        : {}
-  return Object.entries(parts).map(([part, value]) => ({
-    key: `tokenizer.ggml.${part}_token_id`,
-    type: 'uint32',
-    value,
-  }))
 }

@@ -138,6 +138,8 @@ export class Keys {
     for (const [key, value] of this.metadata) {
       const name = key.slice(prefix.length)
       if (!key.startsWith(prefix) || this.read.has(name) || NEUTRAL.test(name) || !TELLING.test(name)) continue
+      // Nothing of something is as without it.
+      if (value === 0 || value === false) continue
       const message = `The file has the key ${key}, which cria does not know of a ${this.architecture} model: leaving it out could give wrong results.`
       throw new UnsupportedError('KEY_UNKNOWN', message, value)
     }
