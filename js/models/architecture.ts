@@ -357,9 +357,19 @@ export function llamaLayer(
  * @throws FormatError TENSOR_MISSING, TENSOR_SHAPE; UnsupportedError TENSOR_TYPE, TENSOR_UNKNOWN
  */
 export function tensorsOf(architecture: Architecture, gguf: Gguf, config: ModelConfig): ModelTensors {
-  const { embeddingLength, vocabSize, headDim, ropes, blockCount, nextnPredictLayers } = config
+  const { headDim, ropes, blockCount, nextnPredictLayers } = config
   const { dimensions } = ropes[0]!
-  const find = new Finder(gguf, config, architecture.rope === 'half' ? { headDim, dimensions } : undefined)
+  const halfSplit = architecture.rope === 'half' ? { headDim, dimensions } : undefined
+  const find = new Finder(gguf.tensors, config, halfSplit)
+  const tensors = takeTensors(architecture, find, config)
+  find.refuseOthers(nextnPredictLayers > 0 ? blockCount : Number.POSITIVE_INFINITY)
+  return tensors
+}
+
+/** Asks for every tensor of the model. */
+export function takeTensors(architecture: Architecture, find: Finder, config: ModelConfig): ModelTensors {
+  const { embeddingLength, vocabSize, ropes, blockCount } = config
+  const { dimensions } = ropes[0]!
   const embedding = find.lookup('token_embd', vocabSize, embeddingLength)
   const outputNorm = find.norm('output_norm')
   const output = find.has('output.weight')
@@ -372,6 +382,5 @@ export function tensorsOf(architecture: Architecture, gguf: Gguf, config: ModelC
   }
   const layer = architecture.layer ?? llamaLayer
   const layers = Array.from({ length: blockCount }, (_, i) => layer(find, config, i))
-  find.refuseOthers(nextnPredictLayers > 0 ? blockCount : Number.POSITIVE_INFINITY)
   return { embedding, outputNorm, output, ropeFactors, layers }
 }

@@ -110,7 +110,7 @@ class Mix {
     if (part === 'output' && options.outputTensorType) return given(tensor, options.outputTensorType)
     if (GGML_TYPES.get(file.type)!.blockColumns === 1) return { type: file.type }
     const [, named] = options.tensorTypes?.find(([name]) => name.test(tensor.name)) ?? []
-    return fit(tensor, named ?? (options.pure ? file.type : this.mixed(tensor, part)))
+    return fitting(tensor, named ?? (options.pure ? file.type : this.mixed(tensor, part)))
   }
 
   private mixed(tensor: TensorInfo, part: TensorRole): string {
@@ -229,7 +229,7 @@ class Mix {
 const EIGHT_EXPERTS_OUTPUT = ['Q2_K', 'Q3_K_S', 'Q3_K_M', 'IQ4_NL', 'IQ4_XS', 'Q4_K_S', 'Q4_K_M']
 
 /** Whether a layer is among those that get more bits: the first and last eighths, and every third between. */
-export function matters(layer: number, layers: number): boolean {
+function matters(layer: number, layers: number): boolean {
   const eighth = Math.floor(layers / 8)
   return layer < eighth || layer >= Math.floor((7 * layers) / 8) || (layer - eighth) % 3 === 2
 }
@@ -248,7 +248,7 @@ function given(tensor: TensorInfo, type: string): Choice {
 }
 
 /** What takes the place of a type of 256-column blocks where the columns are only a multiple of 32. */
-export const SMALLER: Readonly<Record<string, string>> = {
+const SMALLER: Readonly<Record<string, string>> = {
   Q2_K: 'Q4_0',
   Q3_K: 'Q4_0',
   Q4_K: 'Q5_0',
@@ -257,7 +257,8 @@ export const SMALLER: Readonly<Record<string, string>> = {
   IQ4_XS: 'IQ4_NL',
 }
 
-function fit(tensor: TensorInfo, type: string): Choice {
+/** The type, or what takes its place where the tensor's columns do not fit it. */
+export function fitting(tensor: TensorInfo, type: string): Choice {
   if (fits(tensor, type)) return { type }
   const smaller = SMALLER[type]
   return { type: smaller !== undefined && fits(tensor, smaller) ? smaller : 'F16', instead: type }
