@@ -19,7 +19,7 @@ const PARTS = [
 /** Granite's small models and SmolLM say that BOS is put first, and do not. Source: llama.cpp. */
 const WITHOUT_BOS = 49152
 
-type Part = (typeof PARTS)[number][0] | 'eot' | 'eom'
+type SpecialRole = (typeof PARTS)[number][0] | 'eot' | 'eom'
 
 /**
  * Parts that models give to tokens without saying so in their files; of those with a colon, in the place of what is said.
@@ -62,9 +62,9 @@ export function describeSpecialTokens(
   const ids = new Map(asObjects(files.tokenizer?.added_tokens).map((token) => [token.content, token.id]))
   const isId = (id: unknown): id is number =>
     Number.isInteger(id) && (id as number) >= 0 && (id as number) < tokens.length
-  const parts = new Map<Part, number>()
-  const wanted: Part[] = [...PARTS.map(([part]) => part), ...(texts.has('eot') ? (['eot'] as const) : [])]
-  const give = (idOf: (part: Part) => unknown) => {
+  const parts = new Map<SpecialRole, number>()
+  const wanted: SpecialRole[] = [...PARTS.map(([part]) => part), ...(texts.has('eot') ? (['eot'] as const) : [])]
+  const give = (idOf: (part: SpecialRole) => unknown) => {
     for (const part of wanted) {
       const id = idOf(part)
       if (isId(id) && !parts.has(part)) parts.set(part, id)
@@ -76,8 +76,8 @@ export function describeSpecialTokens(
   const late = lateParts(files, tokens.length)
   for (const [part, id] of late) {
     if (!isId(id)) late.delete(part)
-    else if (parts.has(part as Part)) {
-      parts.set(part as Part, id)
+    else if (parts.has(part as SpecialRole)) {
+      parts.set(part as SpecialRole, id)
       late.delete(part)
     }
   }
@@ -103,7 +103,7 @@ function configs({ config }: TokenizerFiles): Json[] {
 
 /** Sets what architectures say beside the names. */
 function setParts(
-  parts: Map<Part, number>,
+  parts: Map<SpecialRole, number>,
   { config }: TokenizerFiles,
   tokens: readonly string[],
   isId: (id: unknown) => id is number,
@@ -112,7 +112,8 @@ function setParts(
   for (const rule of (BY_ARCHITECTURE[architecture] ?? '').split(' ')) {
     const [, part, sign, text = ''] = /^(\w+)([=:])(.*)$/.exec(rule) ?? []
     const id = tokens.indexOf(text)
-    if (part !== undefined && id >= 0 && (sign === ':' || !parts.has(part as Part))) parts.set(part as Part, id)
+    if (part !== undefined && id >= 0 && (sign === ':' || !parts.has(part as SpecialRole)))
+      parts.set(part as SpecialRole, id)
   }
   const end = config.eod_token_id
   if (architecture === 'HunYuanDenseV1ForCausalLM' && isId(end)) parts.set('eos', end)
@@ -142,7 +143,7 @@ function lateParts({ config, generation }: TokenizerFiles, count: number): Map<s
  * @returns the texts of those for which there is no part left
  */
 function listedEnds(
-  parts: Map<Part, number>,
+  parts: Map<SpecialRole, number>,
   late: ReadonlyMap<string, number>,
   files: TokenizerFiles,
   tokens: readonly string[],
