@@ -13,7 +13,8 @@ export function table(outcomes: readonly Outcome[], absent: Absent = []): string
   return [HEAD, HEAD.map(() => '---'), ...rows, ...missing].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }
 
-function row({ name, version, isas, threads, missing, cases, hash, ok, tokensPerSecond }: Outcome): string[] {
+/** The cells of a row. */
+export function row({ name, version, isas, threads, missing, cases, hash, ok, tokensPerSecond }: Outcome): string[] {
   const configurations = cases.reduce((sum, { configurations = 0 }) => sum + configurations, 0)
   const why = (what: string): string => (missing[what] === undefined ? '' : ` (${missing[what]})`)
   return [
@@ -27,6 +28,23 @@ function row({ name, version, isas, threads, missing, cases, hash, ok, tokensPer
     ok ? 'yes' : 'NO',
     tokensPerSecond.toFixed(0),
   ]
+}
+
+/** README's table: the first cells of each row, and whether its bits are the same. */
+function summary(rows: readonly (readonly string[])[]): string {
+  const cells = [HEAD, HEAD.map(() => '---'), ...rows].map((row) => [...row.slice(0, 4), row[7]])
+  return cells.map((row) => `| ${row.join(' | ')} |`).join('\n')
+}
+
+const [BEGIN, END] = [
+  '<!-- Rows of docs/CONFORMANCE.md, by npm run conformance -- --write -->',
+  '<!-- End of the rows -->',
+]
+
+/** README with these rows of docs/CONFORMANCE.md. */
+export function readmeWith(readme: string, rows: readonly (readonly string[])[]): string {
+  const [before, after] = [readme.indexOf(BEGIN) + BEGIN.length, readme.indexOf(END)]
+  return `${readme.slice(0, before)}\n\n${summary(rows)}\n\n${readme.slice(after)}`
 }
 
 /** docs/CONFORMANCE.md. */
