@@ -121,7 +121,10 @@ test('README’s first example runs', () => {
   const script = code!
     .replace("'cria'", `'${pathToFileURL('dist/index.js').href}'`)
     .replace("'model.gguf'", JSON.stringify(STORIES))
-  const text = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
+  const text = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
+    encoding: 'utf8',
+    stdio: 'pipe',
+  })
   assert.ok(text.length > 50, text)
 })
 
