@@ -31,7 +31,7 @@ const LONGEST = 1_073_741_824
 
 /** Keys that change nothing unless an architecture reads them; YaRN's as llama.cpp has it. */
 const NEUTRAL =
-  /^rope\.scaling\.(finetuned|yarn_ext_factor|yarn_attn_factor|alpha)$|^attention\.layer_norm(_rms)?_epsilon$/
+  /^rope\.scaling\.(finetuned|yarn_(ext_factor|attn_factor|log_multiplier)|alpha)$|^attention\.layer_norm(_rms)?_epsilon$/
 /** Keys that do say something of the results, in some architecture at least. */
 const TELLING =
   /softcap|sliding_window|swa|scale|scaling|expert|clamp|^rope\.|^attention\.|sections|mapping|alpha|parallel|norm|gate|gating|altup|laurel|shared|ssm|conv|residual|activation/
