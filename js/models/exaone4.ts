@@ -29,7 +29,6 @@ export const exaone4: Architecture = {
 export function postNormLayer(find: Finder, config: ModelConfig, i: number): LayerTensors {
   return {
     ...llamaLayer(find, config, i, { attnNorm: undefined, ffnNorm: undefined }),
-    attnPostNorm: find.vector(`blk.${i}.post_attention_norm.weight`, config.embeddingLength),
-    ffnPostNorm: find.vector(`blk.${i}.post_ffw_norm.weight`, config.embeddingLength),
+    ...find.postNorms(i),
   }
 }

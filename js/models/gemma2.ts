@@ -40,7 +40,6 @@ export function largeScale(
 export function gemma2Layer(find: Finder, config: ModelConfig, i: number): LayerTensors {
   return {
     ...llamaLayer(find, config, i),
-    attnPostNorm: find.vector(`blk.${i}.post_attention_norm.weight`, config.embeddingLength),
-    ffnPostNorm: find.vector(`blk.${i}.post_ffw_norm.weight`, config.embeddingLength),
+    ...find.postNorms(i),
   }
 }

@@ -10,7 +10,6 @@ export const glm4: Architecture = {
   },
   layer: (find, config, i) => ({
     ...llamaLayer(find, config, i),
-    attnPostNorm: find.vector(`blk.${i}.post_attention_norm.weight`, config.embeddingLength),
-    ffnPostNorm: find.vector(`blk.${i}.post_ffw_norm.weight`, config.embeddingLength),
+    ...find.postNorms(i),
   }),
 }
