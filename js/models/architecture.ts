@@ -114,6 +114,12 @@ export class Keys {
     throw new UnsupportedError('UNSUPPORTED_KEY', `${this.of(name)} is ${String(value)}: ${what}.`, value)
   }
 
+  /** `attention.sliding_window`: positions that a query of a windowed layer sees; 0: there are no such layers. */
+  window(fallback = 0): number {
+    const name = 'attention.sliding_window'
+    return this.number(name, fallback) === 0 ? 0 : this.tokens(name, fallback)
+  }
+
   /**
    * Which layers are windowed, by `attention.sliding_window_pattern`: an array of booleans, or a number n of which every nth layer
    * is not; without it, `pattern`.
@@ -349,6 +355,14 @@ export function llamaLayer(
     ...find.qkv(i),
     attnOutput: find.matrix(name('attn_output'), embeddingLength, headCount * headDim),
     ...(expertCount > 0 ? find.experts(i) : { experts: [find.feedForward(i, feedForwardLength)] }),
+  }
+}
+
+/** A llama's layer with norms after its blocks instead of before. */
+export function postNormLayer(find: Finder, config: ModelConfig, i: number): LayerTensors {
+  return {
+    ...llamaLayer(find, config, i, { attnNorm: undefined, ffnNorm: undefined }),
+    ...find.postNorms(i),
   }
 }
 

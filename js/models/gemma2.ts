@@ -16,7 +16,7 @@ export const gemma2: Architecture = {
       ropes: [rope],
     } = config
     const windowed = keys.windowed(blockCount, 2)
-    const window = keys.tokens('attention.sliding_window', 4096)
+    const window = keys.window(4096)
     return {
       ...gemma.config!(keys, config, gguf),
       attentionScale: largeScale(config, LARGE),
