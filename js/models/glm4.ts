@@ -5,7 +5,7 @@ export const glm4: Architecture = {
   name: 'glm4',
   rope: 'interleaved',
   config(keys) {
-    keys.only('rope.dimension_sections', [0], 'cria turns heads by one position only')
+    keys.only('rope.dimension_sections', [0], 'UNSUPPORTED_ROPE', 'cria turns heads by one position only')
     return {}
   },
   layer: (find, config, i) => ({
