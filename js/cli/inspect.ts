@@ -10,6 +10,7 @@ import { choice, toggle, UsageError, type Values } from './flags.ts'
 import { abbreviate, kindOf, plain } from './metadata.ts'
 import { LOAD_FLAGS, locate, OTHER_FLAGS, SOURCE_FLAGS, sourceOptions } from './options.ts'
 import { bytes, printable, table, write } from './terminal.ts'
+import { modelRows } from './traits.ts'
 
 const { isa: _, ...MEMORY } = LOAD_FLAGS
 const OUTPUT = {
@@ -29,12 +30,12 @@ export const inspectCommand: Command<typeof flags> = {
   summary: 'what a GGUF file holds, and the memory it will need',
   usage: 'inspect [FILE] [options]',
   description: [
-    'Prints metadata, tensors, sizes by type, and the memory that the model will need at a context.',
+    'Prints metadata, tensors, sizes by type, what kind of model it is, and the memory that it will need at a context.',
     'Only the header is read, also over HTTP. Without FILE it is the built-in model.',
   ],
   groups: [
     ['Model', SOURCE_FLAGS],
-    ['ModelShape', SHAPE],
+    ['Shape', SHAPE],
     ['Memory', MEMORY],
     ['Output', { ...OUTPUT, ...OTHER_FLAGS }],
   ],
@@ -110,7 +111,7 @@ function asJson(inspection: Inspection, file: string, full: boolean): unknown {
 }
 
 function asText(inspection: Inspection, file: string, full: boolean): string {
-  const { version, fileBytes, metadata, tensors, problem, memory, parameters } = inspection
+  const { version, fileBytes, metadata, tensors, problem, config, memory, parameters } = inspection
   const sections = [
     `${printable(file)}: GGUF version ${version}, ${sized(fileBytes)}`,
     section(
@@ -134,6 +135,7 @@ function asText(inspection: Inspection, file: string, full: boolean): string {
         ]),
         'lrlr',
       ),
+    config && section('Model', modelRows(config, tensors), 'll'),
     parameters && section('Parameters', parameterRows(inspection), 'lr'),
     memory &&
       section(
@@ -153,16 +155,7 @@ function asText(inspection: Inspection, file: string, full: boolean): string {
 
 function parameterRows({ parameters, config }: Inspection): string[][] {
   const { total, active } = parameters!
-  const { expertCount, expertUsedCount } = config!
-  return [
-    ['in all', named(total)],
-    ...(expertCount > 0
-      ? [
-          ['experts of a layer', `${expertCount}, ${expertUsedCount} used`],
-          ['active for a token', named(active)],
-        ]
-      : []),
-  ]
+  return [['in all', named(total)], ...(config!.expertCount > 0 ? [['active for a token', named(active)]] : [])]
 }
 
 /** As models are called: `1100048384 (1.1 B)`. */
