@@ -1,4 +1,4 @@
-/** `cria perplexity`: how well a model foretells a text, and how far its probabilities are from another's. */
+/** `cria perplexity`: how well a model predicts a text, and how far its probabilities are from another's. */
 import type { Model } from '../api/types.ts'
 import { MOST_CONTEXT } from '../engine/context.ts'
 import { readBaseHeader } from '../perplexity/base-file.ts'
@@ -34,7 +34,7 @@ export const DEFAULT_CONTEXT = 512
 
 export const perplexityCommand: Command<typeof flags> = {
   name: 'perplexity',
-  summary: 'how well a model foretells a text',
+  summary: 'how well a model predicts a text',
   usage: 'perplexity -m FILE -f TEXT [options]',
   description: [
     "llama-perplexity's protocol: chunks of the text, each by itself with BOS first; of each the",
