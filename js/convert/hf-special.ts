@@ -5,7 +5,9 @@
 import type { CriaWarning } from '../api/types.ts'
 import type { MetadataEntry, ScalarType, ScalarValue } from '../gguf/writer.ts'
 import { END_OF_GENERATION } from '../tokenizer/special-tokens.ts'
-import { asObject, asObjects, type Folder, type Json } from './folder.ts'
+import { asObject, asObjects, type Json } from '../util/json.ts'
+import { architectureOf, familyOf } from './families/index.ts'
+import type { Folder } from './folder.ts'
 
 /** transformers' names and GGUF's, which spells one so. */
 const PARTS = [
@@ -21,17 +23,6 @@ const WITHOUT_BOS = 49152
 
 type Part = (typeof PARTS)[number][0] | 'eot' | 'eom'
 
-/**
- * Parts that models give to tokens without saying so in their files; of those with a colon, in the place of what is said.
- * Source: llama.cpp's converter.
- */
-const BY_ARCHITECTURE: Record<string, string> = {
-  GlmForCausalLM: 'eos=<|endoftext|> eot=<|user|> unk=<|endoftext|>',
-  Glm4ForCausalLM: 'eos=<|endoftext|> eot=<|user|> unk=<|endoftext|> bos=<|endoftext|>',
-  InternLM2ForCausalLM: 'eos:<|im_end|>',
-  InternLM3ForCausalLM: 'eos:<|im_end|>',
-}
-
 export interface TokenizerFiles {
   /** tokenizer.json */
   tokenizer?: Json
@@ -43,45 +34,58 @@ export interface TokenizerFiles {
   generation?: Json
 }
 
-export function architectureOf(config: Json): string {
-  return Array.isArray(config.architectures) ? String(config.architectures[0]) : ''
-}
-
 const entry = (key: string, type: ScalarType, value: ScalarValue): MetadataEntry => ({ key, type, value })
+
+export interface SpecialTokens {
+  entries: MetadataEntry[]
+  /** Of parts that only the family names: they come last. */
+  last: MetadataEntry[]
+}
 
 /** @param tokens the vocabulary's texts: ids beyond name nothing */
 export function describeSpecialTokens(
   files: TokenizerFiles,
   tokens: readonly string[],
   warn: (warning: CriaWarning) => void,
-): MetadataEntry[] {
+): SpecialTokens {
   const { texts, adds } = readTexts(files)
-  const ids = new Map(asObjects(files.tokenizer?.added_tokens).map((token) => [token.content, token.id]))
-  const isId = (id: unknown): id is number =>
-    Number.isInteger(id) && (id as number) >= 0 && (id as number) < tokens.length
-  const parts = new Map<Part, number>()
-  const wanted: Part[] = [...PARTS.map(([part]) => part), ...(texts.has('eot') ? (['eot'] as const) : [])]
-  const give = (idOf: (part: Part) => unknown) => {
-    for (const part of wanted) {
-      const id = idOf(part)
-      if (isId(id) && !parts.has(part)) parts.set(part, id)
-    }
-  }
-  give((part) => ids.get(texts.get(part)))
-  for (const config of configs(files)) give((part) => config[`${part}_token_id`])
-  setParts(parts, files, tokens, isId)
-  const left = listedEnds(parts, files, tokens, isId)
+  const parts = findParts(files, tokens, texts)
+  const last = familyParts(parts, files, tokens)
+  const left = listedEnds(parts, last, files, tokens)
   if (left.length > 0) {
     const message = `The model ends its answers with more tokens than GGUF can name: it will not stop at ${left.join(', ')}.`
     warn({ code: 'EOS_TOKENS', message })
   }
-  const out = Array.from(parts, ([part, id]) => {
-    const name = PARTS.find(([known]) => known === part)?.[1] ?? part
-    return entry(`tokenizer.ggml.${name}_token_id`, 'uint32', id)
-  })
+  const describe = (ids: Parts) =>
+    Array.from(ids, ([part, id]) => {
+      const name = PARTS.find(([known]) => known === part)?.[1] ?? part
+      return entry(`tokenizer.ggml.${name}_token_id`, 'uint32', id)
+    })
   if (tokens.length === WITHOUT_BOS) adds.set('bos', false)
-  for (const [part, value] of adds) out.push(entry(`tokenizer.ggml.add_${part}_token`, 'bool', value))
-  return out
+  const added = Array.from(adds, ([part, value]) => entry(`tokenizer.ggml.add_${part}_token`, 'bool', value))
+  return { entries: [...describe(parts), ...added], last: describe(last) }
+}
+
+type Parts = Map<Part, number>
+
+function isId(id: unknown, tokens: readonly string[]): id is number {
+  return Number.isInteger(id) && (id as number) >= 0 && (id as number) < tokens.length
+}
+
+/** Parts that the files name: by the texts of their tokens, or by ids. */
+function findParts(files: TokenizerFiles, tokens: readonly string[], texts: ReadonlyMap<string, string>): Parts {
+  const ids = new Map(asObjects(files.tokenizer?.added_tokens).map((token) => [token.content, token.id]))
+  const parts: Parts = new Map()
+  const wanted: Part[] = [...PARTS.map(([part]) => part), ...(texts.has('eot') ? (['eot'] as const) : [])]
+  const give = (idOf: (part: Part) => unknown) => {
+    for (const part of wanted) {
+      const id = idOf(part)
+      if (isId(id, tokens) && !parts.has(part)) parts.set(part, id)
+    }
+  }
+  give((part) => ids.get(texts.get(part)!))
+  for (const config of configs(files)) give((part) => config[`${part}_token_id`])
+  return parts
 }
 
 /** config.json, and its part that describes the text model of several. */
@@ -89,25 +93,19 @@ function configs({ config }: TokenizerFiles): Json[] {
   return [config, asObject(config.text_config) ?? {}]
 }
 
-/** Sets what architectures say beside the names. */
-function setParts(
-  parts: Map<Part, number>,
-  { config, generation }: TokenizerFiles,
-  tokens: readonly string[],
-  isId: (id: unknown) => id is number,
-): void {
-  const architecture = architectureOf(config)
-  for (const rule of (BY_ARCHITECTURE[architecture] ?? '').split(' ')) {
+/** Sets what the family says beside the files. @returns what of it has no place among the parts */
+function familyParts(parts: Parts, { config, generation = {} }: TokenizerFiles, tokens: readonly string[]): Parts {
+  const traits = familyOf(architectureOf(config))?.vocabulary ?? {}
+  for (const rule of (traits.parts ?? '').split(' ')) {
     const [, part, sign, text = ''] = /^(\w+)([=:])(.*)$/.exec(rule) ?? []
     const id = tokens.indexOf(text)
     if (part !== undefined && id >= 0 && (sign === ':' || !parts.has(part as Part))) parts.set(part as Part, id)
   }
-  if (architecture === 'HunYuanDenseV1ForCausalLM') {
-    const ends = generation?.eos_token_id
-    if (isId(config.eod_token_id)) parts.set('eos', config.eod_token_id)
-    if (Array.isArray(ends) && ends.length > 1 && isId(ends[0])) parts.set('eot', ends[0])
+  const last: Parts = new Map()
+  for (const [part, id] of Object.entries(traits.ids?.(config, generation) ?? {})) {
+    if (isId(id, tokens)) (parts.has(part as Part) ? parts : last).set(part as Part, id)
   }
-  if (architecture === 'NemotronForCausalLM') parts.set('pad', 0).set('unk', 1)
+  return last
 }
 
 /**
@@ -116,17 +114,18 @@ function setParts(
  * @returns the texts of those for which there is no part left
  */
 function listedEnds(
-  parts: Map<Part, number>,
+  parts: Parts,
+  last: ReadonlyMap<Part, number>,
   files: TokenizerFiles,
   tokens: readonly string[],
-  isId: (id: unknown) => id is number,
 ): string[] {
   const lists = [...configs(files), files.generation ?? {}].map((config) => config.eos_token_id).filter(Array.isArray)
+  const has = (part: Part) => parts.has(part) || last.has(part)
   const left: string[] = []
-  for (const id of new Set(lists.flat().filter(isId))) {
-    const known = Array.from(parts.values()).includes(id) || END_OF_GENERATION.includes(tokens[id]!)
-    if (known && parts.has('eos')) continue
-    const part = (['eos', 'eot', 'eom'] as const).find((name) => !parts.has(name))
+  for (const id of new Set(lists.flat().filter((id) => isId(id, tokens)))) {
+    const known = [...parts.values(), ...last.values()].includes(id) || END_OF_GENERATION.includes(tokens[id]!)
+    if (known && has('eos')) continue
+    const part = (['eos', 'eot', 'eom'] as const).find((name) => !has(name))
     if (part === undefined) left.push(tokens[id]!)
     else parts.set(part, id)
   }

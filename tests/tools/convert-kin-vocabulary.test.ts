@@ -1,11 +1,12 @@
 /** What `cria convert` makes of the vocabularies of LLaMA's kin: names, types and parts of tokens, as llama.cpp's converter. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Folder, type Json } from '../../js/convert/folder.ts'
+import { Folder } from '../../js/convert/folder.ts'
 import { findPreTokenizer } from '../../js/convert/hf-pretokenizer.ts'
 import { describeVocabulary } from '../../js/convert/hf-vocabulary.ts'
 import { preTokenizer } from '../../js/tokenizer/pretokenizers.ts'
 import { createTokenizer } from '../../js/tokenizer/tokenizer.ts'
+import type { Json } from '../../js/util/json.ts'
 
 type Added = [text: string, special?: boolean]
 
@@ -358,16 +359,8 @@ const GEMMA_ADDED = Object.fromEntries(
   GEMMA.slice(0, 11).map(([content], id) => [id, { content, special: id < 4 || id === 5 || id === 6 }]),
 )
 
-for (const [architecture, tail] of [
-  [
-    'GemmaForCausalLM',
-    [
-      ['prefix_token_id', 67],
-      ['suffix_token_id', 69],
-      ['middle_token_id', 68],
-      ['eot_token_id', 107],
-    ],
-  ],
+for (const [architecture, last] of [
+  ['GemmaForCausalLM', [['eot_token_id', 107]]],
   ['Gemma2ForCausalLM', []],
   ['Gemma3ForCausalLM', []],
 ] as const) {
@@ -386,8 +379,8 @@ for (const [architecture, tail] of [
       ['bos_token_id', 2],
       ['eos_token_id', 1],
       ['add_bos_token', true],
+      ...last,
       ['add_space_prefix', false],
-      ...tail,
     ])
     assert.equal(
       Array.from((metadata.get('tokenizer.ggml.token_type') as Int32Array).slice(0, 15)),
