@@ -66,3 +66,62 @@ export function tensorsOf({ tensors }: KinModel, outtype: Outtype): Map<string, 
   const all = Object.entries({ ...tensors.f32, ...tensors[outtype] })
   return new Map(all.sort(([a], [b]) => (a < b ? -1 : 1)))
 }
+
+/** A tensor of a safetensors file. */
+export interface FolderTensor {
+  dtype: string
+  /** Slowest first. */
+  shape: number[]
+  data: Uint8Array
+}
+
+const WEIGHTS = 'model.safetensors'
+
+export function jsonIn(files: ReadonlyMap<string, Uint8Array>, name: string): Record<string, unknown> {
+  return JSON.parse(Buffer.from(files.get(name)!).toString('utf8'))
+}
+
+export function setJson(files: Map<string, Uint8Array>, name: string, json: unknown): void {
+  files.set(name, Buffer.from(JSON.stringify(json)))
+}
+
+/** The tensors of model.safetensors. */
+export function tensorsIn(files: ReadonlyMap<string, Uint8Array>): Map<string, FolderTensor> {
+  const bytes = Buffer.from(files.get(WEIGHTS)!)
+  const start = 8 + Number(bytes.readBigUInt64LE(0))
+  const header: Record<string, FolderTensor & { data_offsets: [number, number] }> = JSON.parse(
+    bytes.toString('utf8', 8, start),
+  )
+  const tensors = Object.entries(header).filter(([name]) => name !== '__metadata__')
+  return new Map(
+    tensors.map(
+      ([
+        name,
+        {
+          dtype,
+          shape,
+          data_offsets: [from, to],
+        },
+      ]) => {
+        return [name, { dtype, shape, data: new Uint8Array(bytes.subarray(start + from, start + to)) }]
+      },
+    ),
+  )
+}
+
+/** A safetensors file. */
+export function safetensors(tensors: ReadonlyMap<string, FolderTensor>): Uint8Array {
+  let end = 0
+  const infos = Array.from(tensors, ([name, { dtype, shape, data }]) => {
+    end += data.length
+    return [name, { dtype, shape, data_offsets: [end - data.length, end] }] as const
+  })
+  const header = Buffer.from(JSON.stringify(Object.fromEntries(infos)))
+  const length = Buffer.alloc(8)
+  length.writeBigUInt64LE(BigInt(header.length))
+  return Buffer.concat([length, header, ...Array.from(tensors.values(), ({ data }) => data)])
+}
+
+export function setTensors(files: Map<string, Uint8Array>, tensors: ReadonlyMap<string, FolderTensor>): void {
+  files.set(WEIGHTS, safetensors(tensors))
+}

@@ -42,7 +42,7 @@ export function readHfConfig(given: Json, warn: (warning: CriaWarning) => void):
   const headCountKv = optionalCount(json, 'num_key_value_heads') ?? headCount
   if (headCount % headCountKv !== 0) throw wrong('num_key_value_heads', 'a divisor of num_attention_heads', headCountKv)
   const contextLength = count(json, 'max_position_embeddings', Number.MAX_SAFE_INTEGER)
-  const hasExperts = 'num_local_experts' in family.classes[architecture]!
+  const hasExperts = 'num_local_experts' in family.classes[architecture]! && json.num_local_experts !== 0
   const config: HfConfig = {
     family,
     architecture,

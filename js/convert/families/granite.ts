@@ -14,7 +14,7 @@ const GRANITE = {
 }
 const MOE = { ...GRANITE, num_local_experts: 8, num_experts_per_tok: 2 }
 
-function scales(config: HfConfig): Key[] {
+export function scales(config: HfConfig): Key[] {
   const { json } = config
   const scale = (name: string, key: string): Key[] => (json[key] ? [float32(name, positive(json, key))] : [])
   return [

@@ -9,6 +9,7 @@ import { gemma2 } from './gemma2.ts'
 import { gemma3 } from './gemma3.ts'
 import { glm4 } from './glm4.ts'
 import { granite, granitemoe } from './granite.ts'
+import { granitehybrid } from './granite-hybrid.ts'
 import { hunyuanDense } from './hunyuan-dense.ts'
 import { internlm2 } from './internlm2.ts'
 import { llama, mistral, mixtral } from './llama.ts'
@@ -26,8 +27,8 @@ import { stablelm } from './stablelm.ts'
 
 // biome-ignore format: a list
 const FAMILIES: readonly Family[] = [
-  llama, mistral, mixtral, qwen2, qwen2moe, qwen3, qwen3moe, olmoe, olmo2, olmo3, granite, granitemoe, minicpm, ernie4_5,
-  internlm2, seed_oss, hunyuanDense, smollm3, exaone4, glm4, arcee, phi3, gemma, gemma2, gemma3, stablelm, nemotron,
+  llama, mistral, mixtral, qwen2, qwen2moe, qwen3, qwen3moe, olmoe, olmo2, olmo3, granite, granitemoe, granitehybrid, minicpm,
+  ernie4_5, internlm2, seed_oss, hunyuanDense, smollm3, exaone4, glm4, arcee, phi3, gemma, gemma2, gemma3, stablelm, nemotron,
 ]
 
 const BY_CLASS = new Map(FAMILIES.flatMap((family) => Object.keys(family.classes).map((name) => [name, family])))
