@@ -11,7 +11,7 @@ import {
   unpack,
 } from './kernels/dispatch'
 import { arrange as arrangeTile } from './model/linear'
-import { expSum_simd, exp_scalar } from './model/math'
+import { activate_scalar, activate_simd, expSum_simd, exp_scalar } from './model/math'
 
 export { attnNorm, embed, forward, output, outputNorm } from './model/forward'
 export { barrier, command, park } from './model/barrier'
@@ -20,6 +20,7 @@ export { shift } from './model/shift'
 
 // For tests and benchmarks: single kernels.
 
+export { softcap } from './model/math'
 export { layernorm, rmsnorm } from './model/norm'
 
 /** Arranges n tokens (x f32 [n, columns]) for `type`: tiles of 1 when n is 1, else of TILE. */
@@ -59,5 +60,18 @@ export function expf(x: usize, n: i32, y: usize): void {
     expSum_simd(y, 0, n, f32x4.splat(0), f32x4.splat(1))
   } else {
     for (let i: usize = 0; i < (<usize>n) << 2; i += 4) store<f32>(y + i, exp_scalar(load<f32>(x + i)))
+  }
+}
+
+/** An ACTIVATION_ of n gates and results of the up projection, n a multiple of 8, in place of the gates. */
+export function activation(kind: i32, gates: usize, ups: usize, n: i32): void {
+  if (ASC_FEATURE_SIMD) {
+    for (let i: usize = 0; i < (<usize>n) << 2; i += 32) {
+      activate_simd(kind, gates + i, v128.load(ups + i), v128.load(ups + i, 16))
+    }
+  } else {
+    for (let i: usize = 0; i < (<usize>n) << 2; i += 4) {
+      store<f32>(gates + i, activate_scalar(kind, load<f32>(gates + i), load<f32>(ups + i)))
+    }
   }
 }

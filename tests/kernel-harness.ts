@@ -24,6 +24,8 @@ export interface Kernels {
   rmsnorm(x: number, w: number, n: number, eps: number, y: number): void
   layernorm(x: number, w: number, b: number, n: number, eps: number, y: number): void
   expf(x: number, n: number, y: number): void
+  activation(kind: number, gates: number, ups: number, n: number): void
+  softcap(x: number, n: number, cap: number): void
 }
 
 const PAGES = 256

@@ -1,4 +1,4 @@
-/** Small llama models as files, and what quantizing makes of them. */
+/** Small llama models as files, what quantizing makes of them, and types of tensors as the references say them. */
 import { readGguf } from '../js/gguf/reader.ts'
 import type { Gguf } from '../js/gguf/types.ts'
 import { type MetadataEntry, type TensorEntry, writeGguf } from '../js/gguf/writer.ts'
@@ -28,10 +28,15 @@ export async function makeModel(spec: ModelSpec = {}): Promise<Uint8Array> {
     { key: 'general.architecture', type: 'string', value: 'llama' },
     uint32('general.alignment', alignment),
     uint32('general.file_type', 0),
+    uint32('llama.context_length', 512),
+    uint32('llama.vocab_size', vocabulary),
+    uint32('llama.embedding_length', dim),
     uint32('llama.block_count', layers),
+    uint32('llama.feed_forward_length', ffn),
     uint32('llama.attention.head_count', 4),
     uint32('llama.attention.head_count_kv', 2),
-    ...(experts ? [uint32('llama.expert_count', experts)] : []),
+    { key: 'llama.attention.layer_norm_rms_epsilon', type: 'float32', value: 1e-5 },
+    ...(experts ? [uint32('llama.expert_count', experts), uint32('llama.expert_used_count', 2)] : []),
     { key: 'test.i8', type: 'int8', value: -2 },
     { key: 'test.f64', type: 'float64', value: 3 },
     { key: 'test.u64', type: 'uint64', value: 7 },
@@ -163,4 +168,33 @@ export function makeLegacyImatrix(importance: Importance, calls = 4): Uint8Array
 
 export function bytesOf(floats: Float32Array): Uint8Array {
   return new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength)
+}
+
+/** Layers in order as runs: `0-3 6`. */
+function runs(layers: readonly number[]): string {
+  const parts: string[] = []
+  for (let i = 0; i < layers.length; ) {
+    let j = i
+    while (layers[j + 1] === layers[j]! + 1) j++
+    parts.push(i === j ? `${layers[i]}` : `${layers[i]}-${layers[j]}`)
+    i = j + 1
+  }
+  return parts.join(' ')
+}
+
+/** The tensors whose type is neither `own` nor F32, by type, part and layers, as tests/tools/quantize-mixes.json says it. */
+export function otherTypes(tensors: Iterable<{ name: string; type: string }>, own: string): Record<string, string> {
+  const found: Record<string, Record<string, number[]>> = {}
+  for (const { name, type } of tensors) {
+    if (type === own || type === 'F32') continue
+    const [, layer, part] = /^(?:blk\.(\d+)\.)?(.*)\.weight$/.exec(name)!
+    found[type] ??= {}
+    found[type][part!] ??= []
+    if (layer !== undefined) found[type][part!]!.push(Number(layer))
+  }
+  const lines = Object.entries(found).map(([type, parts]) => {
+    const texts = Object.entries(parts).map(([part, layers]) => `${part} ${runs(layers)}`.trim())
+    return [type, texts.join(', ')]
+  })
+  return Object.fromEntries(lines)
 }

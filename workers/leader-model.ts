@@ -133,7 +133,7 @@ export class LeaderModel implements LeaderCalls {
     const task = new ActivationsTask(ids)
     await this.run(call, [task])
     // A head that is the embedding too goes by its name, which llama.cpp does not measure.
-    if (output === embedding) task.sums.delete('output')
+    if (output.info.tensor === embedding.info.tensor) task.sums.delete('output')
     return [...task.sums.values()]
   }
 

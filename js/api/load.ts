@@ -180,7 +180,7 @@ function describe(opened: Opened, { threads, parallel, shared, kv }: OpenOptions
   const template = metadata.get('tokenizer.chat_template')
   return {
     name: config.name,
-    architecture: metadata.get('general.architecture') as string,
+    architecture: config.architecture,
     type: opened.type,
     parameters: opened.parameters,
     fileBytes: opened.fileBytes,

@@ -56,20 +56,20 @@ export interface LoadOptions extends SourceOptions {
   /** Element type of the KV cache; default `'f16'`. */
   kv?: KvType
   /**
-   * Tokens of the KV cache, which conversations under way share, and in which what was computed stays to be found; default,
-   * and at least: the context.
+   * Tokens of the KV cache, which running generations share and which keeps finished ones for later hits; default, and at
+   * least: the context.
    */
   kvTokens?: number
-  /** Most generations that run at once; more wait for their turn. Default 16. */
+  /** Most generations at once; more wait. Default 16. */
   parallel?: number
-  /** Tokens computed at once while a prompt is read; default 64. Never changes a bit of the result. */
+  /** Tokens of a prefill pass; default 64. Never changes a bit of the result. */
   batch?: number
   /**
    * Most bytes of one wasm memory; a larger model is spread over several. The first is larger where the embedding and the
    * output head, which it holds, are. Default 4 GiB, the most there can be.
    */
   maxSegmentBytes?: number
-  /** Which wasm build to use; default `'auto'`: see {@link IsaReason}. Never changes a bit of the result. */
+  /** The wasm build; default `'auto'`: see {@link IsaReason}. Never changes a bit of the result. */
   isa?: 'auto' | Isa
   /**
    * One of cria's wasm files as a module that is compiled already, where none can be read or compiled: edge functions import
@@ -92,13 +92,13 @@ export interface LoadOptions extends SourceOptions {
 
 export interface GenerateOptions extends SamplerOptions, GenerateSettings {
   /**
-   * Generate so many answers side by side, the prompt computed once; `choices` of the result has all, and what is iterated
-   * over or told to callbacks is the first. With `seed`, each has the next one. Default 1.
+   * Number of answers to generate side by side, after one prefill. `choices` of the result has all of them; iteration and
+   * callbacks see the first. With `seed`, each answer has the next one. Default 1.
    */
   n?: number
   /** Called for each token as it is sampled, before its text is out. */
   onToken?: (token: { id: number; text: string; logprobs?: SampledLogprobs }) => void
-  /** Called as the prompt is read: tokens done (with those found in the cache) and in all. */
+  /** Called during prefill: tokens done (cache hits among them) and in all. */
   onPrompt?: (progress: { done: number; total: number }) => void
   signal?: AbortSignal
 }
@@ -156,14 +156,14 @@ export interface ModelInfo {
   chatTemplate: string | undefined
 }
 
-/** What `inspect` tells of a file before any of it is loaded. */
+/** The result of `inspect`: a file by its header alone. */
 export interface Inspection {
   /** Version of the GGUF format. */
   version: number
   fileBytes: number
   metadata: Metadata
   tensors: readonly TensorInfo[]
-  /** What is wrong with running it, where cria cannot: then `config` and `memory` are absent. */
+  /** Why cria cannot run it: then `config` and `memory` are absent. */
   problem?: CriaError
   config?: ModelConfig
   /** Weights, and those that take part in one token: fewer where there are experts. */
@@ -220,7 +220,7 @@ export interface Model extends AsyncDisposable {
     tokens: readonly number[],
     options?: { from?: number; signal?: AbortSignal },
   ): Promise<{ data: Float32Array; shape: [number, number] }>
-  /** How well the model foretells a text, by llama-perplexity's protocol: the mean over the later half of each chunk. */
+  /** The perplexity of a text, by llama-perplexity's protocol: over the later half of each chunk. */
   perplexity(text: string | readonly number[], options?: PerplexityOptions): Promise<PerplexityResult>
   /**
    * An importance matrix for `quantize`, by llama-imatrix's protocol: the bytes of a file, the same ones everywhere.

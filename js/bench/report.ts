@@ -49,7 +49,7 @@ export function benchResult(setting: Setting, test: Test, began: Date, nanosecon
     cpu_info: setting.cpu,
     backends: `wasm ${info.isa}`,
     model_filename: setting.filename,
-    model_type: `llama ${rounded(info.parameters)} ${info.type}`,
+    model_type: `${info.architecture} ${rounded(info.parameters)} ${info.type}`,
     model_size: setting.tensorBytes,
     model_n_params: info.parameters,
     n_batch: setting.batch,

@@ -2,28 +2,24 @@
 
 import { ArgumentError, throwIfAborted } from '../errors.ts'
 import { GGML_TYPES, tensorBytes } from '../gguf/ggml-types.ts'
+import type { MetadataValue, TensorInfo } from '../gguf/types.ts'
 import { type MetadataEntry, type TensorEntry, writeGguf } from '../gguf/writer.ts'
+import { outline, readConfig } from '../models/index.ts'
 import { WEIGHT_TYPES } from '../models/weight-types.ts'
 import { FILE_TYPES, type FileType } from '../quantize/file-types.ts'
-import { matters, SMALLER } from '../quantize/mixes.ts'
+import { chooseTypes, fitting, inFileOrder } from '../quantize/mixes.ts'
 import type { Source } from '../source/types.ts'
 import { checkRange } from '../util/check.ts'
 import { type ModelShape, SHAPES } from './shapes.ts'
 import { madeUpVocabulary } from './vocabulary.ts'
 import { Weights } from './weights.ts'
 
-/**
- * llama.cpp's mixes: the output head has `more` bits, and so have attn_v and ffn_down of about half the layers.
- * Source: llama-quant.cpp.
- */
-const MIXES: Readonly<Record<string, { type: string; more: string }>> = {
-  q4_k_m: { type: 'q4_k', more: 'q6_k' },
-  q5_k_m: { type: 'q5_k', more: 'q6_k' },
-}
-
-/** The types that have kernels; and with llama.cpp's mixes, what a model can be of. */
+/** The types that have kernels, of which all matrices can be; and with llama.cpp's mixes, what a model can be of. */
 export const TENSOR_TYPE_NAMES: readonly string[] = [...WEIGHT_TYPES.keys()].map((name) => name.toLowerCase())
-export const TYPE_NAMES: readonly string[] = [...TENSOR_TYPE_NAMES, ...Object.keys(MIXES)]
+export const TYPE_NAMES: readonly string[] = [
+  ...TENSOR_TYPE_NAMES,
+  ...FILE_TYPES.filter(({ name }) => !WEIGHT_TYPES.has(name)).map(({ name }) => name.toLowerCase()),
+]
 
 export interface SyntheticOptions {
   /** A name of SHAPES. */
@@ -43,14 +39,14 @@ const PIECE = 1024 * 1024
 /** A tensor whose bytes can be had anywhere. */
 interface Tensor {
   name: string
-  dimensions: number[]
+  dimensions: readonly number[]
   type: string
   bytes: number
   read(target: Uint8Array, offset: number): void
 }
 
-/** Tensors of f32 ones: norms. */
-const ONES = new Uint8Array(Float32Array.from({ length: 1024 }, () => 1).buffer)
+/** The gate of a feed-forward network, which some architectures' files hold in ffn_up. */
+const GATE = /ffn_gate(_shexp)?\.weight$/
 
 export class SyntheticModel {
   readonly metadata: readonly MetadataEntry[]
@@ -60,9 +56,9 @@ export class SyntheticModel {
   /** @throws ArgumentError for an unknown shape, or a vocabulary without tokens. */
   constructor(readonly options: SyntheticOptions) {
     const shape = shapeOf(options)
-    const vocabulary = options.vocabulary ?? madeUpVocabulary(shape.vocabulary)
-    this.metadata = [...describeModel(options, shape), ...vocabulary]
-    this.addTensors(shape, options)
+    const vocabulary = options.vocabulary ?? madeUpVocabulary(shape.vocabSize)
+    this.metadata = [...describeModel(options, shape, vocabularySize(vocabulary)), ...vocabulary]
+    for (const tensor of chooseTensors(options, shape, this.metadata)) this.add(tensor)
   }
 
   get tensorBytes(): number {
@@ -98,60 +94,55 @@ export class SyntheticModel {
     return source
   }
 
-  private addTensors({ dim, ffn, layers, heads, kvHeads, tied, experts }: ModelShape, options: SyntheticOptions): void {
-    const { type, more } = MIXES[options.type] ?? { type: options.type, more: options.type }
-    const headType = options.headType ?? more
-    const vocabulary = vocabularySize(this.metadata)
-    const kvDim = (dim / heads) * kvHeads
-    this.matrix('token_embd', vocabulary, dim, tied ? headType : type)
-    for (let layer = 0; layer < layers; layer++) {
-      const name = (part: string): string => `blk.${layer}.${part}`
-      const sensitive = matters(layer, layers) ? more : type
-      this.norm(name('attn_norm'), dim)
-      this.matrix(name('attn_q'), dim, dim, type)
-      this.matrix(name('attn_k'), kvDim, dim, type)
-      this.matrix(name('attn_v'), kvDim, dim, sensitive)
-      this.matrix(name('attn_output'), dim, dim, type)
-      this.norm(name('ffn_norm'), dim)
-      if (experts) this.matrix(name('ffn_gate_inp'), experts.count, dim, 'f32')
-      const exps = experts ? '_exps' : ''
-      this.matrix(name(`ffn_gate${exps}`), ffn, dim, type, experts?.count)
-      this.matrix(name(`ffn_up${exps}`), ffn, dim, type, experts?.count)
-      this.matrix(name(`ffn_down${exps}`), dim, ffn, sensitive, experts?.count)
-    }
-    this.norm('output_norm', dim)
-    if (!tied) this.matrix('output', vocabulary, dim, headType)
+  private add({ name, dimensions, type }: Pick<TensorInfo, 'name' | 'dimensions' | 'type'>): void {
+    const bytes = tensorBytes(GGML_TYPES.get(type)!, dimensions, name)
+    this.tensors.push({ name, dimensions, type, bytes, read: this.reader(name, dimensions, type) })
   }
 
-  private norm(name: string, length: number): void {
-    const read = (target: Uint8Array, offset: number): void => {
-      for (let done = 0; done < target.length; ) {
-        const from = (offset + done) % ONES.length
-        const count = Math.min(target.length - done, ONES.length - from)
-        target.set(ONES.subarray(from, from + count), done)
-        done += count
-      }
-    }
-    this.tensors.push({ name: `${name}.weight`, dimensions: [length], type: 'F32', bytes: 4 * length, read })
-  }
-
-  /** A matrix, or a stack of them. */
-  private matrix(name: string, rows: number, columns: number, asked: string, count?: number): void {
-    const wanted = GGML_TYPES.get(asked.toUpperCase())!
-    const type = columns % wanted.blockColumns === 0 ? wanted.name : SMALLER[wanted.name]!
+  /** Norms are ones and biases zeros, as are the factors of rotary frequencies ones. */
+  private reader(name: string, [columns, ...rows]: readonly number[], type: string): Tensor['read'] {
+    if (rows.length === 0) return name.endsWith('.bias') ? (target) => void target.fill(0) : readOnes
     const key = `${type} ${columns}`
-    const weights = this.weights.get(key) ?? new Weights(type, columns)
+    const weights = this.weights.get(key) ?? new Weights(type, columns!)
     this.weights.set(key, weights)
     const number = this.tensors.length
-    const dimensions = count === undefined ? [columns, rows] : [columns, rows, count]
-    this.tensors.push({
-      name: `${name}.weight`,
-      dimensions,
-      type,
-      bytes: tensorBytes(GGML_TYPES.get(type)!, dimensions, name),
-      read: (target, offset) => weights.read(target, offset, number),
-    })
+    return (target, offset) => weights.read(target, offset, number)
   }
+}
+
+const ONES = new Uint8Array(Float32Array.from({ length: 1024 }, () => 1).buffer)
+
+function readOnes(target: Uint8Array, offset: number): void {
+  for (let done = 0; done < target.length; ) {
+    const from = (offset + done) % ONES.length
+    const count = Math.min(target.length - done, ONES.length - from)
+    target.set(ONES.subarray(from, from + count), done)
+    done += count
+  }
+}
+
+/** The architecture's tensors, in the order and of the types of a quantized file. */
+function chooseTensors(
+  { type, headType }: SyntheticOptions,
+  shape: ModelShape,
+  metadata: readonly MetadataEntry[],
+): TensorInfo[] {
+  const values = new Map(metadata.map(({ key, value }) => [key, value as MetadataValue]))
+  const none = { version: 3, tensors: new Map(), entries: new Map(), dataOffset: 0, fileBytes: 0 }
+  const config = readConfig({ ...none, metadata: values })
+  const { tied, tensors: wanted = GATE } = shape
+  const sizes = outline(config, (name) => wanted.test(name) || (name === 'output.weight' && !tied))
+  const tensors = inFileOrder(
+    Array.from(sizes, ([name, dimensions]): TensorInfo => ({ name, dimensions, type: 'F32', offset: 0, bytes: 0 })),
+  )
+  const pure = TENSOR_TYPE_NAMES.includes(type)
+  const options = { pure, leaveOutputTensor: false, importance: false }
+  const choices = chooseTypes(tensors, config, fileTypeOf(type), options)
+  const head = tied ? 'token_embd.weight' : 'output.weight'
+  return tensors.map((tensor, i) => {
+    const chosen = tensor.name === head && headType ? fitting(tensor, headType.toUpperCase()) : choices[i]!
+    return { ...tensor, type: chosen.type }
+  })
 }
 
 function shapeOf({ shape: name }: SyntheticOptions): ModelShape {
@@ -160,37 +151,49 @@ function shapeOf({ shape: name }: SyntheticOptions): ModelShape {
   throw new ArgumentError('SHAPE', `There is no shape ${name}; there are ${Object.keys(SHAPES).join(', ')}.`, name)
 }
 
-/** llama.cpp's general.file_type. A plain K-quant has none of its own, but the mix with the least of other types. */
-function fileTypeId(type: string): number {
+/** A plain K-quant is no file type of llama.cpp's, but one has the least of other types beside it. */
+function fileTypeOf(type: string): FileType {
   const name = type.toUpperCase()
   const named = (wanted: string): FileType | undefined => FILE_TYPES.find((file) => file.name === wanted)
-  return (named(name) ?? named(`${name}_S`))!.id
+  return (named(name) ?? named(`${name}_S`))!
 }
 
-function describeModel({ shape: name, type }: SyntheticOptions, shape: ModelShape): MetadataEntry[] {
-  const { dim, ffn, layers, heads, kvHeads, context, ropeBase, experts } = shape
+function describeModel({ shape: name, type }: SyntheticOptions, shape: ModelShape, vocabSize: number): MetadataEntry[] {
+  const { architecture = 'llama', expertCount, expertUsedCount, expertFeedForwardLength, keyLength } = shape
   const uint32 = (key: string, value: number): MetadataEntry => ({ key, type: 'uint32', value })
   const float32 = (key: string, value: number): MetadataEntry => ({ key, type: 'float32', value })
+  const given = (key: string, value: number | undefined): MetadataEntry[] =>
+    value === undefined ? [] : [uint32(key, value)]
+  const headDim = keyLength ?? shape.embeddingLength / shape.headCount
+  const own = [
+    uint32('vocab_size', vocabSize),
+    uint32('context_length', shape.contextLength),
+    uint32('embedding_length', shape.embeddingLength),
+    uint32('block_count', shape.blockCount),
+    uint32('feed_forward_length', shape.feedForwardLength),
+    ...given('expert_count', expertCount),
+    ...given('expert_used_count', expertUsedCount),
+    ...given('expert_feed_forward_length', expertFeedForwardLength),
+    uint32('attention.head_count', shape.headCount),
+    uint32('attention.head_count_kv', shape.headCountKv),
+    ...given('attention.key_length', keyLength),
+    ...given('attention.value_length', keyLength),
+    float32('attention.layer_norm_rms_epsilon', shape.epsilon ?? 1e-5),
+    uint32('rope.dimension_count', shape.ropeDimensionCount ?? headDim),
+    float32('rope.freq_base', shape.ropeFreqBase),
+    ...(shape.keys ?? []),
+  ]
   return [
-    { key: 'general.architecture', type: 'string', value: 'llama' },
+    { key: 'general.architecture', type: 'string', value: architecture },
     { key: 'general.name', type: 'string', value: `${name}, random weights` },
     uint32('general.alignment', ALIGNMENT),
-    uint32('general.file_type', fileTypeId(type)),
-    uint32('llama.context_length', context),
-    uint32('llama.embedding_length', dim),
-    uint32('llama.block_count', layers),
-    uint32('llama.feed_forward_length', ffn),
-    ...(experts ? [uint32('llama.expert_count', experts.count), uint32('llama.expert_used_count', experts.used)] : []),
-    uint32('llama.rope.dimension_count', dim / heads),
-    uint32('llama.attention.head_count', heads),
-    uint32('llama.attention.head_count_kv', kvHeads),
-    float32('llama.attention.layer_norm_rms_epsilon', 1e-5),
-    float32('llama.rope.freq_base', ropeBase),
+    uint32('general.file_type', fileTypeOf(type).id),
+    ...own.map((entry) => ({ ...entry, key: `${architecture}.${entry.key}` })),
   ]
 }
 
-function vocabularySize(metadata: readonly MetadataEntry[]): number {
-  const tokens = metadata.find(({ key }) => key === 'tokenizer.ggml.tokens')
+function vocabularySize(vocabulary: readonly MetadataEntry[]): number {
+  const tokens = vocabulary.find(({ key }) => key === 'tokenizer.ggml.tokens')
   if (tokens?.type === 'array' && tokens.value.length > 0) return tokens.value.length
   throw new ArgumentError('VOCABULARY', 'The vocabulary has no tokens; take that of another file.', tokens?.value)
 }

@@ -24,37 +24,37 @@ const SOURCE_KEYS = Object.keys(SOURCE_FLAGS) as (keyof typeof SOURCE_FLAGS)[]
 const BATCH = 64
 
 const TESTS = {
-  prompt: wholes('-p --n-prompt', 'tokens of a prompt to read; 0: none; default: 512', 0),
-  generate: wholes('-n --n-gen', 'tokens to generate one by one; 0: none; default: 128', 0),
-  both: list('-pg --pg', 'N,N', 'a prompt, then tokens one by one; may be repeated', readPair),
-  depth: wholes('-d --depth --n-depth', 'tokens that are in the cache before; default: 0', 0),
-  repetitions: integer('-r --repetitions', 'runs that count, after one that does not; default: 5', 1),
+  prompt: wholes('-p --n-prompt', 'tokens of a prompt; 0: no prefill test; default: 512', 0),
+  generate: wholes('-n --n-gen', 'tokens to generate; 0: no generation test; default: 128', 0),
+  both: list('-pg --pg', 'N,N', 'prefill and generation in one test; repeatable', readPair),
+  depth: wholes('-d --depth --n-depth', 'tokens in the KV cache beforehand; default: 0', 0),
+  repetitions: integer('-r --repetitions', 'runs of each test after a warm-up; default: 5', 1),
 }
 const ENGINE = {
-  threads: wholes('-t --threads', 'worker threads; default: one a core', 1),
+  threads: wholes('-t --threads', 'threads; default: one for each core', 1),
   kv,
   batchSize,
   isa,
 }
 const SYNTHETIC = {
-  shape: choice('--shape', Object.keys(SHAPES), 'measure random weights of this shape, made in memory'),
-  type: choice('--type', TYPE_NAMES, "the matrices' type; default: q4_0"),
-  headType: choice('--head-type', TENSOR_TYPE_NAMES, "the output head's type; default: that of --type"),
-  vocab: text('--vocab', 'FILE', 'take the vocabulary of this GGUF file; default: one that means nothing'),
-  out: text('--out', 'FILE', 'write the model to this file instead of measuring it'),
+  shape: choice('--shape', Object.keys(SHAPES), 'random weights of this shape, made in memory'),
+  type: choice('--type', TYPE_NAMES, 'type of the matrices; default: q4_0'),
+  headType: choice('--head-type', TENSOR_TYPE_NAMES, 'type of the output head; default: that of --type'),
+  vocab: text('--vocab', 'FILE', 'GGUF file with the vocabulary; default: a made-up one'),
+  out: text('--out', 'FILE', 'write the model to this file and measure nothing'),
   force: toggle('--force', 'replace the file where it exists'),
 }
-const OUTPUT = { json: toggle('--json', "llama-bench's JSON instead of its table") }
+const OUTPUT = { json: toggle('--json', "llama-bench's JSON in place of its table") }
 
 const flags = { ...TESTS, ...SOURCE_FLAGS, ...SYNTHETIC, ...ENGINE, ...OUTPUT, ...OTHER_FLAGS }
 
 export const benchCommand: Command<typeof flags> = {
   name: 'bench',
-  summary: 'tokens per second, as llama-bench measures them',
+  summary: "tokens per second, by llama-bench's tests",
   usage: 'bench -m FILE [options]',
   description: [
-    "Runs llama-bench's tests: ppN reads a prompt of N random tokens, tgN generates N tokens one by one.",
-    'Picking the most probable token is part of the time. N[,N] runs a test for each value.',
+    "Runs llama-bench's tests: ppN is prefill of N random tokens, tgN generation of N tokens.",
+    'The time includes picking the most probable token. N[,N] runs a test for each value.',
   ],
   groups: [
     ['Tests', TESTS],

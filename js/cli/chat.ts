@@ -31,13 +31,13 @@ const flags = {
 
 export const chatCommand: Command<typeof flags> = {
   name: 'chat',
-  summary: 'talk with a chat model',
+  summary: 'conversation with a chat model',
   usage: 'chat -m FILE [options]',
   description: [
-    'Talks with a chat model. A backslash at the end of a line continues the message on the next one;',
-    'arrow keys recall earlier messages. Ctrl-C stops an answer and keeps what was said; Ctrl-D, /exit or',
-    'Ctrl-C twice leave; /reset forgets all turns.',
-    'Where stdin is no terminal each line is a message, and only the answers go to stdout.',
+    'Holds a conversation. A backslash at the end of a line continues the message on the next one;',
+    'arrow keys recall earlier messages. Ctrl-C stops an answer and keeps its text; Ctrl-D, /exit or',
+    'Ctrl-C twice leave; /reset drops all turns.',
+    'From a pipe each line is a message; the answers alone go to stdout.',
   ],
   groups: [
     ['Chat', CHAT],

@@ -7,20 +7,20 @@ import { toggle, UsageError, type Values } from './flags.ts'
 import { BUILT_IN } from './options.ts'
 import { printable, say, write } from './terminal.ts'
 
-const OUTPUT = { json: toggle('--json', 'the report as one JSON object') }
+const OUTPUT = { json: toggle('--json', 'print the report as one JSON object') }
 const OTHER = { help: toggle('-h --help', 'this help') }
 
 const flags = { ...OUTPUT, ...OTHER }
 
 export const conformanceCommand: Command<typeof flags> = {
   name: 'conformance',
-  summary: 'whether this machine gives the same bits as all others',
+  summary: 'compare the bits of this machine with all others',
   usage: 'conformance [--json]',
   description: [
-    'Computes with the built-in model in every configuration that this engine has (builds, numbers of threads,',
-    "sizes of a prompt's pieces, types of the KV cache), tokenizes, samples and chats, and compares with",
-    'the hashes that every runtime gives. Checks errors, aborts and closing too.',
-    'The exit code is 1 where anything differs.',
+    'Runs the built-in model in every configuration of this engine (builds, numbers of threads, sizes',
+    "of a prompt's pieces, types of the KV cache), tokenizes, samples and chats, and compares with",
+    'the hashes of every runtime. Checks errors, aborts and closing too.',
+    'The exit code is 1 if anything differs.',
   ],
   groups: [['Output', flags]],
   examples: ['cria conformance', 'cria conformance --json > report.json'],

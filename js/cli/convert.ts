@@ -13,11 +13,11 @@ import { bytes, progressBar, say, sayWarning } from './terminal.ts'
 
 const OUTPUT = {
   outtype: choice('--outtype', OUTTYPES, 'type of the matrices; default: f16 from a folder, f32 from a checkpoint'),
-  force: toggle('--force', 'replace the file where it exists'),
+  force: toggle('--force', 'replace an existing file'),
   name: text('--name', 'TEXT', "general.name; default: from the folder's or the checkpoint's name"),
   license: text('--license', 'TEXT', 'general.license: an SPDX name in lower case'),
-  sourceUrl: text('--source-url', 'URL', 'general.source.url: where the model came from'),
-  pre: text('--pre', 'NAME', 'tokenizer.ggml.pre, where cria cannot tell it from tokenizer.json'),
+  sourceUrl: text('--source-url', 'URL', 'general.source.url: origin of the model'),
+  pre: text('--pre', 'NAME', 'tokenizer.ggml.pre, for a tokenizer.json with an unknown expression'),
 }
 
 const flags = { ...OUTPUT, ...OTHER_FLAGS }
@@ -31,7 +31,7 @@ export const convertCommand: Command<typeof flags> = {
     'Gemma 1 to 3, Phi-3 and 4, Granite, SmolLM3, OLMo, EXAONE 4, GLM-4 … (docs/TOOLS.md has the list). It has',
     'config.json, safetensors, tokenizer.model or tokenizer.json, tokenizer_config.json.',
     'Or a llama2.c checkpoint (version 0, 1 or 2) and its vocabulary.',
-    'The file appears under its name only when it is complete.',
+    'OUT appears once it is complete.',
   ],
   groups: [
     ['Output', OUTPUT],

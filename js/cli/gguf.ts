@@ -27,19 +27,19 @@ import { bytes, printable, say, table, write } from './terminal.ts'
 
 const SPLIT = {
   maxTensors: integer('--split-max-tensors', 'most tensors of a shard; default: 128', 1),
-  maxSize: text('--split-max-size', 'N(M|G)', "most bytes of a shard's tensors, in millions or thousands of millions"),
-  noTensorFirst: toggle('--no-tensor-first-split', 'the first shard has the metadata alone'),
-  dryRun: toggle('--dry-run', 'say what the shards would be, and write nothing'),
+  maxSize: text('--split-max-size', 'N(M|G)', "most bytes of a shard's tensors; M: 10^6, G: 10^9"),
+  noTensorFirst: toggle('--no-tensor-first-split', 'put the metadata alone into the first shard'),
+  dryRun: toggle('--dry-run', 'print the shards and write nothing'),
 }
 const SET = {
   type: choice('--type', [...(Object.keys(NUMERIC_TYPES) as ScalarType[]), 'string'], 'add a key of this type'),
 }
 const DUMP = {
   json: toggle('--json', 'one JSON object'),
-  full: toggle('--full', 'long arrays and texts in full'),
+  full: toggle('--full', 'print long arrays and texts in full'),
   noTensors: toggle('--no-tensors', 'leave the tensors out'),
 }
-const OUTPUT = { force: toggle('--force', 'replace files that exist') }
+const OUTPUT = { force: toggle('--force', 'replace existing files') }
 
 const flags = { ...SPLIT, ...SET, ...DUMP, ...OUTPUT, ...OTHER_FLAGS }
 type Given = Values<typeof flags>
@@ -54,14 +54,14 @@ const ACTIONS = {
 
 export const ggufCommand: Command<typeof flags> = {
   name: 'gguf',
-  summary: 'GGUF files split, merged, changed and shown',
+  summary: 'split, merge, change and show GGUF files',
   usage: 'gguf split | merge | set | dump … [options]',
   description: [
     ...Object.entries(ACTIONS).map(([name, { takes }]) => `  cria gguf ${[name, ...takes].join(' ')}`),
     'split writes PREFIX-00001-of-0000N.gguf and so on, as llama-gguf-split does; merge makes one',
     'file of them. set changes one metadata value, which keeps its type, in OUT or (with --force)',
-    'in FILE itself. dump shows what a file holds, with the types as they stand there.',
-    'Files appear under their names only when they are complete.',
+    'in FILE itself. dump prints metadata and tensors with the types of the file.',
+    'Files appear once they are complete.',
   ],
   groups: [
     ['split', SPLIT],

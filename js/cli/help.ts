@@ -18,14 +18,14 @@ export function commandHelp(command: Command): string {
 
 /** What cria is and the commands it has. */
 export function overview(commands: readonly Command[], version: string): string {
-  return `cria ${version}: LLaMA-family models in WebAssembly
+  return `cria ${version}: language models from GGUF files, in WebAssembly
 
 Usage: cria [command] [options]
 
 Commands:
 ${commands.map(({ name, summary }) => row(name, summary, 13)).join('\n')}
 
-Without a command cria is \`cria run\`; without a model it tells a story with the built-in one.
+The default command is \`cria run\`; the default model is the built-in stories260K.
 Text goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 
   cria COMMAND --help     the options of a command

@@ -1,4 +1,4 @@
-/** `cria imatrix`: how much each column of a model's matrices weighs, measured on a text. */
+/** `cria imatrix`: the importance of each column of a model's matrices, measured on a text. */
 import type { Model } from '../api/types.ts'
 import { shardLocations } from '../source/shards.ts'
 import type { Command, Context } from './command.ts'
@@ -10,10 +10,10 @@ import { CHUNK_FLAGS, CHUNK_LOAD_FLAGS, DEFAULT_CONTEXT, readChunks } from './pe
 import { bytes, progressBar, say } from './terminal.ts'
 
 const OUTPUT = {
-  out: text('-o --output --output-file', 'FILE', 'the importance matrix; default: imatrix.gguf'),
-  format: choice('--output-format', ['gguf', 'dat'], 'its format; dat: the one before GGUF; default: gguf'),
+  out: text('-o --output --output-file', 'FILE', 'file to write; default: imatrix.gguf'),
+  format: choice('--output-format', ['gguf', 'dat'], 'format of the file; dat: the one before GGUF; default: gguf'),
   processOutput: toggle('--process-output', 'measure output.weight too'),
-  force: toggle('--force', 'replace the file where it exists'),
+  force: toggle('--force', 'replace an existing file'),
 }
 
 const flags = { ...CHUNK_FLAGS, ...OUTPUT, ...SOURCE_FLAGS, ...CHUNK_LOAD_FLAGS, ...OTHER_FLAGS }
@@ -21,11 +21,11 @@ type Given = Values<typeof flags>
 
 export const imatrixCommand: Command<typeof flags> = {
   name: 'imatrix',
-  summary: 'how much each column of a model weighs, for quantize',
+  summary: 'importance matrix of a model, for quantize',
   usage: 'imatrix -m FILE -f TEXT [-o FILE] [options]',
   description: [
-    "llama-imatrix's protocol: chunks of the text, each by itself with BOS first; of what each matrix",
-    'reads the squares are added up, column by column. cria quantize --imatrix takes the file.',
+    "Follows llama-imatrix's protocol: chunks of the text, each computed alone with BOS first. The",
+    'squares of the activations that a matrix reads add up column by column, for quantize --imatrix.',
   ],
   groups: [
     ['Text', CHUNK_FLAGS],

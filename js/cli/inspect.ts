@@ -13,28 +13,32 @@ import { bytes, printable, table, write } from './terminal.ts'
 
 const { isa: _, ...MEMORY } = LOAD_FLAGS
 const OUTPUT = {
-  json: toggle('--json', 'one JSON object instead of tables'),
-  full: toggle('--full', 'long arrays and texts of the metadata in full'),
+  json: toggle('--json', 'one JSON object in place of tables'),
+  full: toggle('--full', 'print long arrays and texts of the metadata in full'),
 }
 
 const SHAPE = {
-  shape: choice('--shape', Object.keys(SHAPES), 'a model of this shape, of which there need be no file'),
-  type: choice('--type', TYPE_NAMES, "its matrices' type; default: q4_0"),
+  shape: choice(
+    '--shape',
+    Object.keys(SHAPES),
+    'the model of this shape that cria bench would make; no file is needed',
+  ),
+  type: choice('--type', TYPE_NAMES, 'type of its matrices; default: q4_0'),
 }
 
 const flags = { ...SOURCE_FLAGS, ...SHAPE, ...MEMORY, ...OUTPUT, ...OTHER_FLAGS }
 
 export const inspectCommand: Command<typeof flags> = {
   name: 'inspect',
-  summary: 'what a GGUF file holds, and the memory it will need',
+  summary: 'metadata, tensors and memory needs of a GGUF file',
   usage: 'inspect [FILE] [options]',
   description: [
-    'Prints metadata, tensors, sizes by type, and the memory that the model will need at a context.',
-    'Only the header is read, also over HTTP. Without FILE it is the built-in model.',
+    'Prints metadata, tensors, sizes by type, and the memory that the model needs at a context.',
+    'Reads the header alone, over HTTP too. The default FILE is the built-in model.',
   ],
   groups: [
     ['Model', SOURCE_FLAGS],
-    ['ModelShape', SHAPE],
+    ['Shape', SHAPE],
     ['Memory', MEMORY],
     ['Output', { ...OUTPUT, ...OTHER_FLAGS }],
   ],

@@ -24,60 +24,63 @@ export const SOURCE_FLAGS = {
   hfRepo: text('-hf -hfr --hf-repo', 'OWNER/REPO[:FILE]', 'a GGUF file on the Hugging Face hub'),
   hfFile: text('-hff --hf-file', 'FILE', 'the file of --hf-repo'),
   hfToken: text('-hft --hf-token', 'TOKEN', 'access token for the hub; default: the variable HF_TOKEN'),
-  header: list('--header', "'NAME: VALUE'", 'HTTP header to send along; may be repeated', readHeader),
-  sha256: text('--sha256', 'HEX[,HEX…]', 'refuse the file unless it has this SHA-256; of shards, one each'),
+  header: list('--header', "'NAME: VALUE'", 'HTTP header of each request; repeatable', readHeader),
+  sha256: text('--sha256', 'HEX[,HEX…]', 'SHA-256 that the file must have; of shards, one each'),
 }
 
 const CONTEXT_FLAGS = {
-  ctxSize: integer(
-    '-c --ctx-size',
-    'context in tokens; 0: the trained one; default: min(trained, 4096)',
-    0,
-    MOST_CONTEXT,
-  ),
+  ctxSize: integer('-c --ctx-size', 'context in tokens; 0: as trained; default: min(trained, 4096)', 0, MOST_CONTEXT),
   kv: choice('--kv -ctk --cache-type-k', ['f32', 'f16', 'q8_0'], 'type of the KV cache; default: f16'),
 }
 
 export const LOAD_FLAGS = {
   ...CONTEXT_FLAGS,
-  threads: integerOrAuto('-t --threads', 'worker threads; default: auto, one a core, at most 16', 1, 64),
-  batchSize: integer('-b --batch-size', 'prompt tokens computed at once; default: 64; never changes the text', 1, 512),
+  threads: integerOrAuto('-t --threads', 'threads; default: auto, one for each core, at most 16', 1, 64),
+  batchSize: integer('-b --batch-size', 'tokens of a prefill pass; default: 64; never changes the text', 1, 512),
   isa: choice('--isa', ['auto', 'simd', 'relaxed'], 'wasm build; default: auto; never changes the text'),
 }
 
 export const GENERATE_FLAGS = {
-  predict: integer('-n --predict --n-predict', 'most tokens to generate; default: -1, until the end', -2),
-  reversePrompt: texts('-r --reverse-prompt', 'TEXT', 'stop before this text; may be repeated'),
-  ignoreEos: toggle('--ignore-eos', 'go on past end-of-generation tokens'),
-  contextShift: toggle('--context-shift', 'when the context is full, go on without the older half of it'),
-  keep: integer('--keep', 'with it: tokens of the prompt that stay, by 64; -1: all; default: 0, BOS', -1, MOST_CONTEXT),
-  special: toggle('-sp --special', 'write special tokens into the text, but for the one that ends it'),
+  predict: integer('-n --predict --n-predict', 'most tokens to generate; default: -1, no limit', -2),
+  reversePrompt: texts('-r --reverse-prompt', 'TEXT', 'stop before this text; repeatable'),
+  ignoreEos: toggle('--ignore-eos', 'continue past end-of-generation tokens'),
+  contextShift: toggle('--context-shift', 'drop the older half of a full context and continue'),
+  keep: integer(
+    '--keep',
+    'prompt tokens that a context shift keeps, by 64; -1: all; default: 0, BOS',
+    -1,
+    MOST_CONTEXT,
+  ),
+  special: toggle('-sp --special', 'write special tokens too, except the one that ends the text'),
 }
 
 export const SAMPLING_FLAGS = {
-  seed: integer('-s --seed', 'fixes every choice; default: -1, random', -1, 4294967295),
-  temp: number('--temp --temperature', 'temperature; 0: always the most probable token; default: 0.8'),
-  topK: integer('--top-k', 'only the k most probable tokens; 0: all; default: 40', -1),
-  topP: number('--top-p', 'only the tokens that hold this probability; 1: all; default: 0.95', 0, 1),
-  minP: number('--min-p', "only tokens with this share of the best's probability; default: 0.05", 0, 1),
+  seed: integer('-s --seed', 'seed of the sampler; default: -1, random', -1, 4294967295),
+  temp: number('--temp --temperature', 'temperature; 0: greedy; default: 0.8'),
+  topK: integer('--top-k', 'keep the k most probable tokens; 0: all; default: 40', -1),
+  topP: number('--top-p', 'keep the most probable tokens up to this sum; 1: all; default: 0.95', 0, 1),
+  minP: number('--min-p', "keep tokens with this share of the best's probability; default: 0.05", 0, 1),
   typical: number('--typical --typical-p', 'locally typical sampling; 1: off; default: 1', 0, 1),
-  topNSigma: number('--top-nsigma --top-n-sigma', 'only within n standard deviations of the best; default: -1, off'),
-  repeatPenalty: number('--repeat-penalty', "divides recent tokens' logits; 1: off; default: 1", 1e-45),
+  topNSigma: number(
+    '--top-nsigma --top-n-sigma',
+    'keep logits within n standard deviations of the best; default: -1, off',
+  ),
+  repeatPenalty: number('--repeat-penalty', "divisor of recent tokens' logits; 1: off; default: 1", 1e-45),
   repeatLastN: integer('--repeat-last-n', 'tokens that count as recent; 0: none, -1: all; default: 64', -1),
-  frequencyPenalty: number('--frequency-penalty', 'taken off for each recent occurrence; default: 0', -1000, 1000),
-  presencePenalty: number('--presence-penalty', 'taken off for any recent occurrence; default: 0', -1000, 1000),
-  dynatempRange: number('--dynatemp-range', 'the temperature moves this far with the entropy; default: 0', 0),
-  dynatempExp: number('--dynatemp-exp', 'exponent of that movement; default: 1', 0),
+  frequencyPenalty: number('--frequency-penalty', 'penalty for each recent occurrence; default: 0', -1000, 1000),
+  presencePenalty: number('--presence-penalty', 'penalty for any recent occurrence; default: 0', -1000, 1000),
+  dynatempRange: number('--dynatemp-range', 'range of the temperature, which follows the entropy; default: 0', 0),
+  dynatempExp: number('--dynatemp-exp', 'exponent of the entropy; default: 1', 0),
   logitBias: list('-l --logit-bias', 'ID(+/-)BIAS', '15043+1 favours a token, 15043-inf bans it', readBias),
 }
 
 export const CHAT_FLAGS = {
   systemPrompt: text('-sys --system-prompt', 'TEXT', 'system message'),
-  chatTemplate: text('--chat-template', 'NAME|JINJA', "chatml, llama2 … or Jinja; default: the model's own"),
+  chatTemplate: text('--chat-template', 'NAME|JINJA', "built-in format or Jinja; default: the model's template"),
 }
 
 export const OTHER_FLAGS = {
-  verbose: toggle('-v --verbose', 'say on stderr what was loaded, the seed and the speed; show stacks of errors'),
+  verbose: toggle('-v --verbose', 'print model, seed and speed to stderr, and stacks of errors'),
   help: toggle('-h --help', 'this help'),
 }
 

@@ -1,4 +1,4 @@
-/** `cria perplexity`: how well a model foretells a text, and how far its probabilities are from another's. */
+/** `cria perplexity`: the perplexity of a text, and the divergence of a model's probabilities from another's. */
 import type { Model } from '../api/types.ts'
 import { MOST_CONTEXT } from '../engine/context.ts'
 import { readBaseHeader } from '../perplexity/base-file.ts'
@@ -14,7 +14,7 @@ import { checkOutput, writeWhole } from './output.ts'
 import { bytes, readText, say, write } from './terminal.ts'
 
 export const CHUNK_FLAGS = {
-  file: text('-f --file', 'FILE', 'the text; - is stdin; a newline at its end is left out'),
+  file: text('-f --file', 'FILE', 'file with the text, whose last newline is dropped; -: stdin'),
   chunks: integer('--chunks', 'most chunks; default: all', 1),
 }
 export const CHUNK_LOAD_FLAGS = {
@@ -22,9 +22,9 @@ export const CHUNK_LOAD_FLAGS = {
   ctxSize: integer('-c --ctx-size', 'tokens of a chunk; default: 512', 4, MOST_CONTEXT),
 }
 const COMPARE = {
-  base: text('--kl-divergence-base', 'FILE', "log-probabilities of a base model: written, as llama-perplexity's"),
-  compare: toggle('--kl-divergence', 'compare with --kl-divergence-base, over the text in it'),
-  force: toggle('--force', 'replace --kl-divergence-base where it exists'),
+  base: text('--kl-divergence-base', 'FILE', "file of a base model's log-probabilities, in llama-perplexity's format"),
+  compare: toggle('--kl-divergence', 'compare with --kl-divergence-base, over its text'),
+  force: toggle('--force', 'replace an existing file'),
 }
 
 const flags = { ...CHUNK_FLAGS, ...SOURCE_FLAGS, ...CHUNK_LOAD_FLAGS, ...COMPARE, ...OTHER_FLAGS }
@@ -34,13 +34,13 @@ export const DEFAULT_CONTEXT = 512
 
 export const perplexityCommand: Command<typeof flags> = {
   name: 'perplexity',
-  summary: 'how well a model foretells a text',
+  summary: 'perplexity of a text, and KL divergence from another model',
   usage: 'perplexity -m FILE -f TEXT [options]',
   description: [
-    "llama-perplexity's protocol: chunks of the text, each by itself with BOS first; of each the",
-    'later half counts. With --kl-divergence-base the log-probabilities are written to a file;',
-    'another model is then compared with it (--kl-divergence). The estimates, the tables and the',
-    'file are those of llama-perplexity.',
+    "Follows llama-perplexity's protocol: chunks of the text, each computed alone with BOS first; the",
+    'later half of each counts. --kl-divergence-base writes the log-probabilities to a file;',
+    '--kl-divergence compares another model with it. Estimates, tables and file are',
+    'those of llama-perplexity.',
   ],
   groups: [
     ['Text', CHUNK_FLAGS],

@@ -3,10 +3,10 @@ import { text, toggle, UsageError, type Values } from './flags.ts'
 import { readStdin, readText, say } from './terminal.ts'
 
 export const PROMPT_FLAGS = {
-  prompt: text('-p --prompt', 'TEXT', 'the prompt; default: what is piped in'),
-  file: text('-f --file', 'FILE', 'read the prompt from a file, or from stdin (-)'),
-  escape: toggle('-e --escape', String.raw`turn \n, \t, \\, \', \", \xHH in the prompt into characters`),
-  noEscape: toggle('--no-escape', 'leave backslashes alone, which is the default'),
+  prompt: text('-p --prompt', 'TEXT', 'the prompt; default: stdin, if it is a pipe'),
+  file: text('-f --file', 'FILE', 'file with the prompt; -: stdin'),
+  escape: toggle('-e --escape', String.raw`read \n, \t, \\, \', \", \xHH in the prompt as characters`),
+  noEscape: toggle('--no-escape', 'keep backslashes literal; the default'),
 }
 
 /** Milliseconds that a bare `cria` waits for a pipe to give something. */
@@ -35,7 +35,7 @@ async function readPiped(signal: AbortSignal, patient: boolean): Promise<string 
   if (patient) return readStdin(signal)
   const piped = await readStdin(signal, PATIENCE)
   if (piped === undefined) {
-    say(`cria: stdin gave nothing for ${PATIENCE / 1000} s: going on without a prompt. \`cria run\` would wait.`)
+    say(`cria: stdin gave nothing for ${PATIENCE / 1000} s; continuing without a prompt. \`cria run\` would wait.`)
   }
   return piped
 }

@@ -10,21 +10,22 @@ import { checkOutput, writeWhole } from './output.ts'
 import { bytes, progressBar, say, sayWarning } from './terminal.ts'
 
 const TYPES = {
-  pure: toggle('--pure', 'all matrices the same type, not the mix that TYPE stands for'),
+  pure: toggle('--pure', 'all matrices of one type, without the mix of TYPE'),
   outputTensorType: text('--output-tensor-type', 'TYPE', 'type of output.weight'),
   tokenEmbeddingType: text('--token-embedding-type', 'TYPE', 'type of token_embd.weight'),
-  tensorTypes: texts(
-    '--tensor-type',
-    'NAME=TYPE',
-    'type of tensors in whose names the expression NAME is found; repeatable',
-  ),
+  tensorTypes: texts('--tensor-type', 'NAME=TYPE', 'type of tensors whose names match the expression NAME; repeatable'),
   leaveOutputTensor: toggle('--leave-output-tensor', 'keep output.weight as it is'),
   imatrix: text('--imatrix', 'FILE', 'importance matrix of cria imatrix or llama-imatrix'),
-  allowRequantize: toggle('--allow-requantize', 'quantize again what is quantized already: adds to its error'),
+  allowRequantize: toggle('--allow-requantize', 'take quantized input too; its error adds to the new one'),
 }
 const OUTPUT = {
-  force: toggle('--force', 'replace the file where it exists'),
-  threads: integerOrAuto('-t --threads', 'workers; default: auto, one a core, at most 16; never changes a bit', 1, 64),
+  force: toggle('--force', 'replace an existing file'),
+  threads: integerOrAuto(
+    '-t --threads',
+    'workers; default: auto, one for each core, at most 16; never changes a bit',
+    1,
+    64,
+  ),
 }
 const { header, sha256, hfToken } = SOURCE_FLAGS
 const SOURCE = { header, sha256, hfToken }
@@ -41,7 +42,7 @@ export const quantizeCommand: Command<typeof flags> = {
     'Writes a GGUF model with its weights in another type, byte for byte as llama-quantize does.',
     `TYPE: ${NAMES.slice(0, 13).join(', ')},`,
     `${NAMES.slice(13).join(', ')}.`,
-    'The file appears under its name only when it is complete. IN may be a URL.',
+    'OUT appears once it is complete. IN may be a URL.',
   ],
   groups: [
     ['Types', TYPES],

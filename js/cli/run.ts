@@ -18,15 +18,15 @@ import {
 import { PROMPT_FLAGS, readPrompt } from './prompt.ts'
 import { say, write } from './terminal.ts'
 
-const CHAT = { chat: toggle('--chat', "the prompt is a user's message: use the chat template"), ...CHAT_FLAGS }
+const CHAT = { chat: toggle('--chat', "take the prompt as a user's message, through the chat template"), ...CHAT_FLAGS }
 const GENERATION = {
   ...GENERATE_FLAGS,
-  noParseSpecial: toggle('--no-parse-special', 'special tokens in the prompt are plain text'),
+  noParseSpecial: toggle('--no-parse-special', 'read special tokens in the prompt as plain text'),
 }
 const OUTPUT = {
-  displayPrompt: toggle('--display-prompt', 'write the prompt to stdout too, before the text'),
-  noDisplayPrompt: toggle('--no-display-prompt', 'write generated text only, which is the default'),
-  json: toggle('--json', 'one JSON object at the end instead of text: text, ids, finishReason, counts, timings, seed'),
+  displayPrompt: toggle('--display-prompt', 'write the prompt to stdout before the text'),
+  noDisplayPrompt: toggle('--no-display-prompt', 'write the generated text alone; the default'),
+  json: toggle('--json', 'one JSON object in place of text: text, ids, finishReason, counts, timings, seed'),
 }
 
 const flags = {
@@ -44,11 +44,11 @@ const flags = {
 export function runCommand(bare: boolean): Command<typeof flags> {
   return {
     name: 'run',
-    summary: 'go on from a prompt (also without the word: cria -p …)',
+    summary: 'continue a prompt; the default command',
     usage: '[run] [options]',
     description: [
-      'Goes on from a prompt until the model ends, or -n tokens, or the end of the context.',
-      'Generated text goes to stdout as it comes, and a line end after it; the prompt is not repeated.',
+      'Continues a prompt (-p, -f or stdin) until the model ends, or -n tokens, or the end of the context.',
+      'Generated text goes to stdout as it comes, without the prompt; a line end follows.',
     ],
     groups: [
       ['Prompt', PROMPT_FLAGS],
@@ -97,7 +97,7 @@ async function run(
 
 function check(values: Values<typeof flags>, positionals: readonly string[]): void {
   if (positionals.length > 0) {
-    throw new UsageError(`The argument ${JSON.stringify(positionals[0])} is one too many: a prompt goes after -p.`)
+    throw new UsageError(`The argument ${JSON.stringify(positionals[0])} is one too many; a prompt goes after -p.`)
   }
   if (values.displayPrompt && values.noDisplayPrompt) {
     throw new UsageError('Give --display-prompt or --no-display-prompt, not both.')

@@ -14,20 +14,16 @@ import { CHAT_FLAGS, LOAD_FLAGS, locate, OTHER_FLAGS, SOURCE_FLAGS, sourceOption
 import { printable, readText, say, write } from './terminal.ts'
 
 const SERVER = {
-  alias: text('-a --alias', 'NAME', "the model's name for clients; default: the one in the file"),
-  host: text('--host', 'ADDRESS', 'address to listen on; default: 127.0.0.1, this machine alone'),
+  alias: text('-a --alias', 'NAME', "the model's name for clients; default: the file's"),
+  host: text('--host', 'ADDRESS', 'address to listen on; default: 127.0.0.1, loopback alone'),
   port: integer('--port', 'port to listen on; 0: any free one; default: 8080', 0, 65535),
-  apiKey: texts('--api-key', 'KEY,…', 'keys of which clients must send one; may be repeated; default: none'),
-  apiKeyFile: text('--api-key-file', 'FILE', 'the same, one a line, # before comments'),
-  cors: texts(
-    '--cors-origin',
-    'ORIGIN',
-    "pages of this origin may use it, '*': of any; may be repeated; default: none",
-  ),
-  parallel: integer('-np --parallel', 'answers that are generated at once; more wait; default: 16', 1, 256),
-  queue: integer('--queue', 'requests that may wait for their turn; more get 429; default: 64', 0),
-  timeout: integer('-to --timeout', 'seconds that a request may take; default: 600', 1, 2147483),
-  predict: integer('-n --predict --n-predict', 'most tokens of an answer, unless a request says; default: -1', -1),
+  apiKey: texts('--api-key', 'KEY,…', 'keys, one of which clients must send; repeatable; default: none'),
+  apiKeyFile: text('--api-key-file', 'FILE', 'file of keys, one on each line, # before comments'),
+  cors: texts('--cors-origin', 'ORIGIN', "origin whose pages may call the server, '*': any; repeatable; default: none"),
+  parallel: integer('-np --parallel', 'generations at once; more wait; default: 16', 1, 256),
+  queue: integer('--queue', 'waiting requests at most; more get 429; default: 64', 0),
+  timeout: integer('-to --timeout', 'timeout of a request in seconds; default: 600', 1, 2147483),
+  predict: integer('-n --predict --n-predict', 'most tokens of an answer where the request sets none; default: -1', -1),
   chatTemplate: CHAT_FLAGS.chatTemplate,
 }
 
@@ -37,7 +33,7 @@ const ENGINE = {
   ...LOAD_FLAGS,
   ctxSize: integer(
     '-c --ctx-size',
-    'tokens of the KV cache, shared by all answers; each may have up to the trained context; default: min(trained, 4096)',
+    'tokens of the KV cache, which all answers share; an answer may have up to the trained context; default: min(trained, 4096)',
     0,
     MOST_CONTEXT,
   ),
@@ -47,13 +43,13 @@ const flags = { ...SERVER, ...SOURCE_FLAGS, ...ENGINE, ...OTHER_FLAGS }
 
 export const serveCommand: Command<typeof flags> = {
   name: 'serve',
-  summary: "serve a model by OpenAI's API",
+  summary: "OpenAI's API over HTTP",
   usage: 'serve -m FILE [options]',
   description: [
-    "Answers OpenAI's API over HTTP: /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models; and llama-server's",
-    '/health, /props, /tokenize, /detokenize, /apply-template, /metrics. The address goes to stdout when it is ready, a',
-    'line for each request to stderr. Ctrl-C (or SIGTERM) ends it when the answers under way are done, a second time at',
-    'once.',
+    "Serves OpenAI's API over HTTP: /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models; and",
+    "llama-server's /health, /props, /tokenize, /detokenize, /apply-template, /metrics. The address goes to",
+    'stdout once it listens, a line for each request to stderr. Ctrl-C (or SIGTERM) ends it after the',
+    'answers under way, a second one at once.',
   ],
   groups: [
     ['Server', SERVER],

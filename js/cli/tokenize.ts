@@ -9,16 +9,16 @@ import { readStdin, readText, say, write } from './terminal.ts'
 
 const TEXT = {
   prompt: text('-p --prompt', 'TEXT', 'the text'),
-  file: text('-f --file', 'FILE', 'read the text from a file'),
-  stdin: toggle('--stdin', 'read the text from stdin, which is the default where something is piped in'),
-  escape: toggle('-e --escape', String.raw`turn \n, \t, \\, \', \", \xHH in the text into characters`),
-  noEscape: toggle('--no-escape', 'leave backslashes alone, which is the default'),
+  file: text('-f --file', 'FILE', 'file with the text'),
+  stdin: toggle('--stdin', 'read the text from stdin; the default if stdin is a pipe'),
+  escape: toggle('-e --escape', String.raw`read \n, \t, \\, \', \", \xHH in the text as characters`),
+  noEscape: toggle('--no-escape', 'keep backslashes literal; the default'),
   noBos: toggle('--no-bos', 'add neither BOS nor EOS'),
-  noParseSpecial: toggle('--no-parse-special', 'special tokens in the text are plain text'),
+  noParseSpecial: toggle('--no-parse-special', 'read special tokens in the text as plain text'),
 }
 const OUTPUT = {
-  ids: toggle('--ids', 'only the ids, as [1, 2, 3]'),
-  showCount: toggle('--show-count', 'the number of tokens too'),
+  ids: toggle('--ids', 'print the ids alone, as [1, 2, 3]'),
+  showCount: toggle('--show-count', 'print the number of tokens too'),
   json: toggle('--json', 'one JSON object: ids and pieces'),
 }
 
@@ -26,9 +26,9 @@ const flags = { ...TEXT, ...SOURCE_FLAGS, ...OUTPUT, ...OTHER_FLAGS }
 
 export const tokenizeCommand: Command<typeof flags> = {
   name: 'tokenize',
-  summary: "a text's tokens, as llama-tokenize prints them",
+  summary: 'tokens of a text, as llama-tokenize prints them',
   usage: 'tokenize -m FILE [options]',
-  description: ['Prints the tokens of a text, taken byte for byte, one a line: id and piece.'],
+  description: ['Prints the tokens of a text, byte for byte, one on each line: id and piece.'],
   groups: [
     ['Text', TEXT],
     ['Model', SOURCE_FLAGS],

@@ -21,7 +21,7 @@ const PARTS = [
 /** Granite's small models and SmolLM say that BOS is put first, and do not. Source: llama.cpp. */
 const WITHOUT_BOS = 49152
 
-type Part = (typeof PARTS)[number][0] | 'eot' | 'eom'
+type SpecialRole = (typeof PARTS)[number][0] | 'eot' | 'eom'
 
 export interface TokenizerFiles {
   /** tokenizer.json */
@@ -36,9 +36,9 @@ export interface TokenizerFiles {
 
 const entry = (key: string, type: ScalarType, value: ScalarValue): MetadataEntry => ({ key, type, value })
 
-export interface SpecialTokens {
+export interface SpecialEntries {
   entries: MetadataEntry[]
-  /** Of parts that only the family names: they come last. */
+  /** Of what only the family says: they come after the chat templates. */
   last: MetadataEntry[]
 }
 
@@ -47,7 +47,7 @@ export function describeSpecialTokens(
   files: TokenizerFiles,
   tokens: readonly string[],
   warn: (warning: CriaWarning) => void,
-): SpecialTokens {
+): SpecialEntries {
   const { texts, adds } = readTexts(files)
   const parts = findParts(files, tokens, texts)
   const last = familyParts(parts, files, tokens)
@@ -56,7 +56,7 @@ export function describeSpecialTokens(
     const message = `The model ends its answers with more tokens than GGUF can name: it will not stop at ${left.join(', ')}.`
     warn({ code: 'EOS_TOKENS', message })
   }
-  const describe = (ids: Parts) =>
+  const describe = (ids: ReadonlyMap<string, number>) =>
     Array.from(ids, ([part, id]) => {
       const name = PARTS.find(([known]) => known === part)?.[1] ?? part
       return entry(`tokenizer.ggml.${name}_token_id`, 'uint32', id)
@@ -66,18 +66,18 @@ export function describeSpecialTokens(
   return { entries: [...describe(parts), ...added], last: describe(last) }
 }
 
-type Parts = Map<Part, number>
+type Roles = Map<SpecialRole, number>
 
 function isId(id: unknown, tokens: readonly string[]): id is number {
   return Number.isInteger(id) && (id as number) >= 0 && (id as number) < tokens.length
 }
 
 /** Parts that the files name: by the texts of their tokens, or by ids. */
-function findParts(files: TokenizerFiles, tokens: readonly string[], texts: ReadonlyMap<string, string>): Parts {
+function findParts(files: TokenizerFiles, tokens: readonly string[], texts: ReadonlyMap<string, string>): Roles {
   const ids = new Map(asObjects(files.tokenizer?.added_tokens).map((token) => [token.content, token.id]))
-  const parts: Parts = new Map()
-  const wanted: Part[] = [...PARTS.map(([part]) => part), ...(texts.has('eot') ? (['eot'] as const) : [])]
-  const give = (idOf: (part: Part) => unknown) => {
+  const parts: Roles = new Map()
+  const wanted: SpecialRole[] = [...PARTS.map(([part]) => part), ...(texts.has('eot') ? (['eot'] as const) : [])]
+  const give = (idOf: (part: SpecialRole) => unknown) => {
     for (const part of wanted) {
       const id = idOf(part)
       if (isId(id, tokens) && !parts.has(part)) parts.set(part, id)
@@ -94,16 +94,23 @@ function configs({ config }: TokenizerFiles): Json[] {
 }
 
 /** Sets what the family says beside the files. @returns what of it has no place among the parts */
-function familyParts(parts: Parts, { config, generation = {} }: TokenizerFiles, tokens: readonly string[]): Parts {
+function familyParts(
+  parts: Roles,
+  { config, generation = {} }: TokenizerFiles,
+  tokens: readonly string[],
+): Map<string, number> {
   const traits = familyOf(architectureOf(config))?.vocabulary ?? {}
   for (const rule of (traits.parts ?? '').split(' ')) {
     const [, part, sign, text = ''] = /^(\w+)([=:])(.*)$/.exec(rule) ?? []
     const id = tokens.indexOf(text)
-    if (part !== undefined && id >= 0 && (sign === ':' || !parts.has(part as Part))) parts.set(part as Part, id)
+    if (part !== undefined && id >= 0 && (sign === ':' || !parts.has(part as SpecialRole)))
+      parts.set(part as SpecialRole, id)
   }
-  const last: Parts = new Map()
+  const last = new Map<string, number>()
   for (const [part, id] of Object.entries(traits.ids?.(config, generation) ?? {})) {
-    if (isId(id, tokens)) (parts.has(part as Part) ? parts : last).set(part as Part, id)
+    if (!isId(id, tokens)) continue
+    if (parts.has(part as SpecialRole)) parts.set(part as SpecialRole, id)
+    else last.set(part, id)
   }
   return last
 }
@@ -114,13 +121,13 @@ function familyParts(parts: Parts, { config, generation = {} }: TokenizerFiles, 
  * @returns the texts of those for which there is no part left
  */
 function listedEnds(
-  parts: Parts,
-  last: ReadonlyMap<Part, number>,
+  parts: Roles,
+  last: ReadonlyMap<string, number>,
   files: TokenizerFiles,
   tokens: readonly string[],
 ): string[] {
   const lists = [...configs(files), files.generation ?? {}].map((config) => config.eos_token_id).filter(Array.isArray)
-  const has = (part: Part) => parts.has(part) || last.has(part)
+  const has = (part: SpecialRole) => parts.has(part) || last.has(part)
   const left: string[] = []
   for (const id of new Set(lists.flat().filter((id) => isId(id, tokens)))) {
     const known = [...parts.values(), ...last.values()].includes(id) || END_OF_GENERATION.includes(tokens[id]!)

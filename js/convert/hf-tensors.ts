@@ -75,13 +75,13 @@ function weightMap(index: Json | undefined): Json {
   throw new FormatError('FILE_JSON', `${INDEX} has no weight_map: it is damaged; download it again.`, INDEX)
 }
 
-type Parts = ReadonlyMap<string, SafetensorsTensor>
+type Tensors = ReadonlyMap<string, SafetensorsTensor>
 
 /**
  * The tensors in GGUF's customary order: the embedding, layer by layer, the end.
  * @throws FormatError TENSOR_MISSING, TENSOR_SHAPE; UnsupportedError TENSOR_UNKNOWN, TENSOR_TYPE
  */
-export function planHfTensors(parts: Parts, config: HfConfig, warn: (warning: CriaWarning) => void): HfTensor[] {
+export function planHfTensors(parts: Tensors, config: HfConfig, warn: (warning: CriaWarning) => void): HfTensor[] {
   const named = withUsualNames(parts, config, warn)
   const used = new Set<string>()
   const planned = [...rulesOf(config)].flatMap((rule) => plan(rule, config, named, used))
@@ -94,7 +94,7 @@ export function planHfTensors(parts: Parts, config: HfConfig, warn: (warning: Cr
 
 /** By the names that a model for causal language modelling has; without those of other models in the folder. */
 function withUsualNames(
-  parts: Parts,
+  parts: Tensors,
   { architecture, family }: HfConfig,
   warn: (warning: CriaWarning) => void,
 ): Map<string, SafetensorsTensor> {
@@ -141,7 +141,7 @@ function inLayer(rule: TensorRule, i: number): TensorRule {
 }
 
 /** @param used takes the names of what it is made of */
-function plan(rule: TensorRule, config: HfConfig, parts: Parts, used: Set<string>): HfTensor[] {
+function plan(rule: TensorRule, config: HfConfig, parts: Tensors, used: Set<string>): HfTensor[] {
   const { name, dimensions, forms, headRows, optional = false } = rule
   const form = forms.find((one) => parts.has(sourcesOf(one)[0]!)) ?? forms[0]!
   const found = sourcesOf(form).flatMap((source) => {

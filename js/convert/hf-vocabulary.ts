@@ -98,7 +98,7 @@ async function describeTokens(folder: Folder, files: TokenizerFiles, options: Vo
     return { ...described, spacePrefix: spacePrefix === 'first' ? stated : undefined }
   }
   const prefix = stated ?? (addsPrefix(tokenizer) ? undefined : false)
-  return llamaTokens(mergedTokens(tokenizer, model, settings, options), prefix)
+  return llamaTokens(mergedTokens(tokenizer, model, settings, options), spacePrefix === 'never' ? false : prefix)
 }
 
 function llamaTokens({ texts, scores, types }: TokenList, spacePrefix: boolean | undefined): Described {

@@ -19,7 +19,7 @@ import type { ModelConfig } from '../models/config.ts'
 import { identityOf } from '../models/identity.ts'
 import { findTensors, readConfig } from '../models/index.ts'
 import { type RopeTable, ropeTable } from '../models/rope.ts'
-import { type ModelTensors, matrixTypes } from '../models/tensors.ts'
+import { type ModelTensors, matrixTypes, type TensorPart } from '../models/tensors.ts'
 import type { Source } from '../source/types.ts'
 import { attentionUnits, type BatchSpan, writeBatch } from './batch.ts'
 import { contextOf } from './context.ts'
@@ -115,9 +115,13 @@ export class Engine {
   }
 
   /** LongRoPE has other factors for contexts beyond the original one. As in llama.cpp, the context that is asked for decides. */
-  private ropeFactors(): Float32Array | undefined {
+  private ropeFactorsPart(): TensorPart | undefined {
     const { long, short } = this.tensors.ropeFactors
-    const info = this.context > this.config.ropes[0]!.originalContext ? long : short
+    return this.context > this.config.ropes[0]!.originalContext ? long : short
+  }
+
+  private ropeFactors(): Float32Array | undefined {
+    const info = this.ropeFactorsPart()
     if (!info) return undefined
     const at = this.plan.segments[0]!.addresses.get(info.name)!
     const factors = new Float32Array(this.segments[0]!.memory.buffer, at, info.bytes / 4).slice()
@@ -258,6 +262,8 @@ export class Engine {
     if (this.print) return this.print
     const hash = sha256.create()
     hash.update(new TextEncoder().encode(JSON.stringify([identityOf(this.config), this.options.kv])))
+    const { long, short } = this.tensors.ropeFactors
+    if (long !== short) hash.update(new TextEncoder().encode(this.ropeFactorsPart()?.name))
     for (const [s, { memory }] of this.segments.entries()) {
       for (const [name, at] of this.plan.segments[s]!.addresses) {
         hash.update(new TextEncoder().encode(name))

@@ -1,4 +1,5 @@
 /** The wasm side of a segment: its module's functions on its memory. */
+import { instantiateSync } from '@assemblyscript/loader'
 
 /** The exports of assembly/index.ts that the engine calls. Pointers are byte addresses. */
 export interface Exports {
@@ -45,7 +46,10 @@ export function openKernels(module: WebAssembly.Module, memory: WebAssembly.Memo
   return instantiate(module, memory)
 }
 
-/** A build's exports on a memory, which is all that it imports. */
-function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Exports & ProbeExports {
-  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Exports & ProbeExports
+/**
+ * A module's exports on a memory, the only import of each. The instance's own functions: the loader's `exports` wrap each in
+ * another that spreads its arguments, which a call a token would feel.
+ */
+export function instantiate<T>(module: WebAssembly.Module, memory: WebAssembly.Memory): T {
+  return instantiateSync(module, { env: { memory } }).instance.exports as T
 }

@@ -2,17 +2,6 @@
 import { FormatError } from '../errors.ts'
 import type { Metadata, MetadataValue } from './types.ts'
 
-/** The architectures that cria runs: llama, and mistral3, which is it but for the scale of YaRN and of late queries. */
-export const ARCHITECTURES: readonly string[] = ['llama', 'mistral3']
-
-/** The metadata with the keys of its architecture under `llama.`. */
-export function underLlama(metadata: Metadata, architecture: string): Metadata {
-  if (architecture === 'llama') return metadata
-  const prefix = `${architecture}.`
-  const rename = (key: string): string => (key.startsWith(prefix) ? `llama.${key.slice(prefix.length)}` : key)
-  return new Map(Array.from(metadata, ([key, value]) => [rename(key), value]))
-}
-
 /** A number: any integer or float type. Integers that are no safe integers are refused. */
 export function getNumber(metadata: Metadata, key: string, fallback?: number): number {
   return get(metadata, key, fallback, 'a number', (value) => (typeof value === 'number' ? value : undefined))

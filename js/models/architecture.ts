@@ -31,7 +31,7 @@ const LONGEST = 1_073_741_824
 
 /** Keys that change nothing unless an architecture reads them; YaRN's as llama.cpp has it. */
 const NEUTRAL =
-  /^rope\.scaling\.(finetuned|yarn_ext_factor|yarn_attn_factor|alpha)$|^attention\.layer_norm(_rms)?_epsilon$/
+  /^rope\.scaling\.(finetuned|yarn_(ext_factor|attn_factor|log_multiplier)|alpha)$|^attention\.layer_norm(_rms)?_epsilon$/
 /** Keys that do say something of the results, in some architecture at least. */
 const TELLING =
   /softcap|sliding_window|swa|scale|scaling|expert|clamp|^rope\.|^attention\.|sections|mapping|alpha|parallel|norm|gate|gating|altup|laurel|shared|ssm|conv|residual|activation/
@@ -138,6 +138,8 @@ export class Keys {
     for (const [key, value] of this.metadata) {
       const name = key.slice(prefix.length)
       if (!key.startsWith(prefix) || this.read.has(name) || NEUTRAL.test(name) || !TELLING.test(name)) continue
+      // Nothing of something is as without it.
+      if (value === 0 || value === false) continue
       const message = `The file has the key ${key}, which cria does not know of a ${this.architecture} model: leaving it out could give wrong results.`
       throw new UnsupportedError('KEY_UNKNOWN', message, value)
     }
@@ -172,7 +174,8 @@ function commonConfig(architecture: Architecture, keys: Keys, gguf: Gguf): Model
   const norm = architecture.norm ?? 'rms'
   keys.only('attention.causal', [true], 'cria has causal attention only')
   const embeddingLength = keys.size('embedding_length')
-  const blockCount = keys.size('block_count') - keys.number('nextn_predict_layers', 0)
+  const nextnPredictLayers = keys.number('nextn_predict_layers', 0)
+  const blockCount = keys.size('block_count') - nextnPredictLayers
   const headCount = keys.layerSize('attention.head_count')
   const headCountKv = keys.layerSize('attention.head_count_kv', headCount)
   const headDim = keys.size('attention.key_length', Math.floor(embeddingLength / headCount))
@@ -193,6 +196,7 @@ function commonConfig(architecture: Architecture, keys: Keys, gguf: Gguf): Model
     expertFeedForwardLength: feedForwardLength,
     expertSharedFeedForwardLength: 0,
     blockCount: whole(keys.of('block_count'), blockCount, LARGEST),
+    nextnPredictLayers,
     headCount,
     headCountKv,
     headDim,
@@ -353,9 +357,19 @@ export function llamaLayer(
  * @throws FormatError TENSOR_MISSING, TENSOR_SHAPE; UnsupportedError TENSOR_TYPE, TENSOR_UNKNOWN
  */
 export function tensorsOf(architecture: Architecture, gguf: Gguf, config: ModelConfig): ModelTensors {
-  const { embeddingLength, vocabSize, headDim, ropes, blockCount } = config
+  const { headDim, ropes, blockCount, nextnPredictLayers } = config
   const { dimensions } = ropes[0]!
-  const find = new Finder(gguf, config, architecture.rope === 'half' ? { headDim, dimensions } : undefined)
+  const halfSplit = architecture.rope === 'half' ? { headDim, dimensions } : undefined
+  const find = new Finder(gguf.tensors, config, halfSplit)
+  const tensors = takeTensors(architecture, find, config)
+  find.refuseOthers(nextnPredictLayers > 0 ? blockCount : Number.POSITIVE_INFINITY)
+  return tensors
+}
+
+/** Asks for every tensor of the model. */
+export function takeTensors(architecture: Architecture, find: Finder, config: ModelConfig): ModelTensors {
+  const { embeddingLength, vocabSize, ropes, blockCount } = config
+  const { dimensions } = ropes[0]!
   const embedding = find.lookup('token_embd', vocabSize, embeddingLength)
   const outputNorm = find.norm('output_norm')
   const output = find.has('output.weight')
@@ -368,7 +382,5 @@ export function tensorsOf(architecture: Architecture, gguf: Gguf, config: ModelC
   }
   const layer = architecture.layer ?? llamaLayer
   const layers = Array.from({ length: blockCount }, (_, i) => layer(find, config, i))
-  const nextn = gguf.metadata.get(`${architecture.name}.nextn_predict_layers`)
-  find.refuseOthers(nextn ? blockCount : Number.POSITIVE_INFINITY)
   return { embedding, outputNorm, output, ropeFactors, layers }
 }

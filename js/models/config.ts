@@ -33,6 +33,8 @@ export interface ModelConfig {
   expertFeedForwardLength: number
   expertSharedFeedForwardLength: number
   blockCount: number
+  /** Layers of the file beyond those, which predict further tokens and are not run. */
+  nextnPredictLayers: number
   headCount: number
   headCountKv: number
   /** Dimensions of a head. */

@@ -13,12 +13,14 @@ const TRAITS: Partial<ModelConfig> = {
   embeddingScale: 1,
   residualScale: 1,
   attentionCap: 0,
-  temperatureScale: 0,
 }
 
+/** Whose saved states have no name of an architecture. */
+const OLDEST = ['llama', 'mistral3']
+
 /**
- * The sizes and traits as JSON; of a LLaMA in the form in which saved states have always named them, of its kin with what differs
- * from it.
+ * The sizes and traits as JSON; of the oldest in the form in which saved states have always named them, of others with what
+ * differs from LLaMA.
  */
 export function identityOf(config: ModelConfig): object {
   const { architecture, ropes, layers } = config
@@ -41,8 +43,9 @@ export function identityOf(config: ModelConfig): object {
     context: config.contextLength,
     epsilon: config.epsilon,
     attentionScale: config.attentionScale,
+    ...(architecture === 'mistral3' && { temperatureScale: config.temperatureScale }),
     rope,
-    ...(architecture !== 'llama' && { architecture }),
+    ...(!OLDEST.includes(architecture) && { architecture }),
     ...Object.fromEntries(traits),
     ...(!plain && { ropes: others, perLayer: layers }),
   }

@@ -3,7 +3,7 @@ import { UnsupportedError } from '../errors.ts'
 import { getString } from '../gguf/metadata.ts'
 import type { Gguf, Metadata } from '../gguf/types.ts'
 import { arcee } from './arcee.ts'
-import { type Architecture, configOf, tensorsOf } from './architecture.ts'
+import { type Architecture, configOf, takeTensors, tensorsOf } from './architecture.ts'
 import type { ModelConfig } from './config.ts'
 import { ernie4_5 } from './ernie4_5.ts'
 import { exaone4 } from './exaone4.ts'
@@ -20,6 +20,7 @@ import { mistral3 } from './mistral3.ts'
 import { nemotron } from './nemotron.ts'
 import { olmo2 } from './olmo2.ts'
 import { olmoe } from './olmoe.ts'
+import { Outline } from './outline.ts'
 import { phi3 } from './phi3.ts'
 import { qwen2 } from './qwen2.ts'
 import { qwen2moe } from './qwen2moe.ts'
@@ -37,7 +38,10 @@ export const ARCHITECTURES: readonly Architecture[] = [
 
 /** @throws UnsupportedError for one that cria does not run */
 export function architectureOf(metadata: Metadata): Architecture {
-  const name = getString(metadata, 'general.architecture')
+  return architectureNamed(getString(metadata, 'general.architecture'))
+}
+
+function architectureNamed(name: string): Architecture {
   const found = ARCHITECTURES.find((one) => one.name === name)
   if (found) return found
   const names = ARCHITECTURES.map((one) => one.name).join(', ')
@@ -59,4 +63,14 @@ export function readConfig(gguf: Gguf): ModelConfig {
  */
 export function findTensors(gguf: Gguf, config: ModelConfig): ModelTensors {
   return tensorsOf(architectureOf(gguf.metadata), gguf, config)
+}
+
+/**
+ * The dimensions of every tensor that a model of these sizes and traits has, by name, where there is no file yet.
+ * @param has which of the tensors that a file may have or lack are wanted, by name
+ */
+export function outline(config: ModelConfig, has: (name: string) => boolean): ReadonlyMap<string, readonly number[]> {
+  const tensors = new Outline(config, has)
+  takeTensors(architectureNamed(config.architecture), tensors, config)
+  return tensors.dimensions
 }

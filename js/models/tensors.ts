@@ -115,13 +115,13 @@ export class Finder {
   private readonly used = new Set<string>()
 
   constructor(
-    private readonly gguf: Gguf,
+    private readonly tensors: Gguf['tensors'],
     private readonly config: ModelConfig,
-    private readonly halfSplit: HalfSplit | undefined,
+    private readonly halfSplit?: HalfSplit,
   ) {}
 
   has(name: string): boolean {
-    return this.gguf.tensors.has(name)
+    return this.tensors.has(name)
   }
 
   /** NAME.weight [rows, columns] and, where there is one, NAME.bias [rows]. */
@@ -196,14 +196,17 @@ export class Finder {
     const name = (part: string): string => `blk.${i}.${part}${suffix}`
     const ffnDown = this.matrix(name('ffn_down'), columns, width)
     if (activation === 'relu2') return { ffnUp: this.matrix(name('ffn_up'), width, columns), ffnDown }
-    if (this.has(`${name('ffn_gate')}.weight`)) {
+    if (this.has(`${name('ffn_gate')}.weight`) || !this.holdsGate(`${name('ffn_up')}.weight`, width)) {
       const ffnGate = this.matrix(name('ffn_gate'), width, columns)
       return { ffnGate, ffnUp: this.matrix(name('ffn_up'), width, columns), ffnDown }
     }
-    const fused = this.gguf.tensors.get(`${name('ffn_up')}.weight`)?.dimensions[1] === 2 * width
-    if (!fused) this.matrix(name('ffn_gate'), width, columns)
     const half = (from: number): Matrix => this.rows(name('ffn_up'), 2 * width, columns, from, width)
     return { ffnGate: half(0), ffnUp: half(width), ffnDown }
+  }
+
+  /** Whether ffn_up has the gate's rows too. */
+  protected holdsGate(name: string, width: number): boolean {
+    return this.tensors.get(name)?.dimensions[1] === 2 * width
   }
 
   /** All experts of a layer, stacked in three tensors; or three tensors each, as in files from before April 2024. */
@@ -257,8 +260,8 @@ export class Finder {
     return info
   }
 
-  private take(name: string, dimensions: number[]): TensorPart {
-    const info = this.gguf.tensors.get(name)
+  protected take(name: string, dimensions: number[]): TensorPart {
+    const info = this.tensors.get(name)
     if (!info) {
       const message = `The file has no tensor ${name}: it is incomplete, or not a whole ${this.config.architecture} model.`
       throw new FormatError('TENSOR_MISSING', message, name)
@@ -278,7 +281,7 @@ export class Finder {
 
   /** A tensor that would go unused would mean a model computed wrongly. Layers beyond `ignoredFrom` are for other uses. */
   refuseOthers(ignoredFrom: number): void {
-    for (const name of this.gguf.tensors.keys()) {
+    for (const name of this.tensors.keys()) {
       if (this.used.has(name) || IGNORED.test(name) || Number(/^blk\.(\d+)\./.exec(name)?.[1]) >= ignoredFrom) continue
       throw new UnsupportedError(
         'TENSOR_UNKNOWN',

@@ -1,20 +1,18 @@
 /**
- * Which type each tensor of a llama gets. Source: llama.cpp's llama-quant.cpp, as it chooses for the architecture `llama`;
- * the thresholds are its measurements of where bits matter most.
+ * Which type each tensor gets. Source: llama.cpp's llama-quant.cpp, whose thresholds are its measurements of where bits matter
+ * most. It goes by the names of tensors; the architecture counts in one rule only.
  */
 import { ArgumentError, FormatError } from '../errors.ts'
 import { GGML_TYPES } from '../gguf/ggml-types.ts'
 import type { TensorInfo } from '../gguf/types.ts'
+import type { ModelConfig } from '../models/config.ts'
 import type { FileType } from './file-types.ts'
 
-/** Sizes of the model that the choice looks at. */
-export interface Shape {
-  layers: number
-  heads: number
-  kvHeads: number
-  /** 0 in a dense model. */
-  experts: number
-}
+/** Of a model's sizes, those that the choice looks at. */
+export type MixConfig = Pick<
+  ModelConfig,
+  'architecture' | 'blockCount' | 'nextnPredictLayers' | 'headCount' | 'headCountKv' | 'expertCount'
+>
 
 export interface MixOptions {
   /** All matrices the same type. */
@@ -36,12 +34,14 @@ export interface Choice {
   instead?: string
 }
 
-/** The part of a llama that a tensor is, as far as types differ. */
+/** The part of a model that a tensor is, as far as types differ. */
 type TensorRole = 'output' | 'token_embd' | 'attn_v' | 'attn_k' | 'attn_output' | 'ffn_down' | 'other'
 
-function partOf(name: string): TensorRole {
+function roleOf(name: string): TensorRole {
   if (name === 'output.weight') return 'output'
   if (name === 'token_embd.weight') return 'token_embd'
+  // Queries, keys and values in one matrix: the values count.
+  if (name.includes('attn_qkv.weight')) return 'attn_v'
   for (const part of ['attn_v', 'attn_k', 'attn_output'] as const) if (name.includes(`${part}.weight`)) return part
   return name.includes('ffn_down') ? 'ffn_down' : 'other'
 }
@@ -57,23 +57,35 @@ function staysAsIs({ name, dimensions }: TensorInfo, leaveOutputTensor: boolean)
   )
 }
 
+/** Layer by layer after what belongs to none, by name within: the order of llama.cpp's map of weights. */
+export function inFileOrder<T extends { readonly name: string }>(tensors: readonly T[]): T[] {
+  return [...tensors].sort((a, b) => layerOf(a.name) - layerOf(b.name) || (a.name < b.name ? -1 : 1))
+}
+
+/** −1: of none. */
+function layerOf(name: string): number {
+  return Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? -1)
+}
+
 /**
- * The type of each tensor, in the order given, which must be the file's to be.
+ * The type of each tensor, in the order given, which must be the file's to be ({@link inFileOrder}).
  * @throws ArgumentError TENSOR_ROWS where a tensor's columns do not fit a type that was asked for by name.
  */
 export function chooseTypes(
   tensors: readonly TensorInfo[],
-  shape: Shape,
+  config: MixConfig,
   file: FileType,
   options: MixOptions,
 ): Choice[] {
-  const mix = new Mix(tensors, shape, file, options)
+  const mix = new Mix(tensors, config, file, options)
   return tensors.map((tensor) => mix.choose(tensor))
 }
 
 class Mix {
   /** An output head of its own. */
   private readonly untied: boolean
+  /** Of the file: some predict further tokens. */
+  private readonly layers: number
   /** How many tensors attn_v there are, and how many of these and of ffn_down have had their turn. */
   private readonly attnVs: number
   private attnV = 0
@@ -81,23 +93,24 @@ class Mix {
 
   constructor(
     tensors: readonly TensorInfo[],
-    private readonly shape: Shape,
+    private readonly config: MixConfig,
     private readonly file: FileType,
     private readonly options: MixOptions,
   ) {
-    this.untied = tensors.some(({ name }) => partOf(name) === 'output')
-    this.attnVs = tensors.filter(({ name }) => partOf(name) === 'attn_v').length
+    this.untied = tensors.some(({ name }) => roleOf(name) === 'output')
+    this.layers = config.blockCount + config.nextnPredictLayers
+    this.attnVs = tensors.filter(({ name }) => roleOf(name) === 'attn_v').length
   }
 
   choose(tensor: TensorInfo): Choice {
     const { file, options } = this
     if (staysAsIs(tensor, options.leaveOutputTensor)) return { type: tensor.type }
-    const part = partOf(tensor.name)
+    const part = roleOf(tensor.name)
     if (part === 'token_embd' && options.tokenEmbeddingType) return given(tensor, options.tokenEmbeddingType)
     if (part === 'output' && options.outputTensorType) return given(tensor, options.outputTensorType)
     if (GGML_TYPES.get(file.type)!.blockColumns === 1) return { type: file.type }
     const [, named] = options.tensorTypes?.find(([name]) => name.test(tensor.name)) ?? []
-    return fit(tensor, named ?? (options.pure ? file.type : this.mixed(tensor, part)))
+    return fitting(tensor, named ?? (options.pure ? file.type : this.mixed(tensor, part)))
   }
 
   private mixed(tensor: TensorInfo, part: TensorRole): string {
@@ -110,11 +123,11 @@ class Mix {
       case 'attn_v':
         return this.valueType(this.attnV++)
       case 'attn_k':
-        return this.shape.experts === 8 ? 'Q8_0' : file.type
+        return this.config.expertCount === 8 ? 'Q8_0' : file.type
       case 'attn_output':
         return this.attnOutput()
       case 'ffn_down':
-        return this.down(this.layerOf(tensor.name, this.ffnDown++))
+        return this.down(this.downLayer(tensor.name, this.ffnDown++))
       default:
         return file.type
     }
@@ -129,12 +142,16 @@ class Mix {
 
   /** attn_v, the i-th of them: the smaller it is beside attn_q, the cheaper its bits. */
   private valueType(i: number): string {
-    const { layers, heads, kvHeads, experts } = this.shape
-    if (experts === 8) return 'Q8_0'
-    const type = this.valueMix(i, kvHeads > 0 && Math.floor(heads / kvHeads) >= 4)
-    // Llama 2 and 3 of 70B.
-    const largest = layers === 80 && heads !== kvHeads
-    return largest && (type === 'Q3_K' || type === 'Q4_K') ? 'Q5_K' : type
+    const { headCount, headCountKv, expertCount } = this.config
+    if (expertCount === 8) return 'Q8_0'
+    const type = this.valueMix(i, Math.floor(headCount / headCountKv) >= 4)
+    return this.isOf70B() && (type === 'Q3_K' || type === 'Q4_K') ? 'Q5_K' : type
+  }
+
+  /** Llama 2 and 3 of 70B, Qwen 2 and 2.5 of 72B: attn_v is an eighth of attn_q there, so that bits of it cost little. */
+  private isOf70B(): boolean {
+    const { architecture, headCount, headCountKv } = this.config
+    return this.layers === 80 && (architecture === 'qwen2' || (architecture === 'llama' && headCount !== headCountKv))
   }
 
   private valueMix(i: number, grouped: boolean): string {
@@ -163,7 +180,7 @@ class Mix {
 
   private attnOutput(): string {
     const { name, type } = this.file
-    if (this.shape.experts === 8) return EIGHT_EXPERTS_OUTPUT.includes(name) ? 'Q5_K' : type
+    if (this.config.expertCount === 8) return EIGHT_EXPERTS_OUTPUT.includes(name) ? 'Q5_K' : type
     if (name === 'Q2_K') return 'Q3_K'
     if (name === 'Q3_K_M') return 'Q4_K'
     return name === 'Q3_K_L' ? 'Q5_K' : type
@@ -171,7 +188,7 @@ class Mix {
 
   private down(layer: number): string {
     const { name, type } = this.file
-    const { layers } = this.shape
+    const { layers } = this
     const early = layer < Math.floor(layers / 8)
     switch (name) {
       case 'Q2_K':
@@ -200,12 +217,11 @@ class Mix {
   }
 
   /** Experts come in no order, so that there the name counts. */
-  private layerOf(name: string, turn: number): number {
-    const { experts, layers } = this.shape
-    if (experts < 2) return turn
-    const layer = Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? Number.NaN)
-    if (layer < layers) return layer
-    throw new FormatError('TENSOR_NAME', `The tensor ${name} belongs to none of the ${layers} layers.`, name)
+  private downLayer(name: string, turn: number): number {
+    if (this.config.expertCount < 2) return turn
+    const layer = layerOf(name)
+    if (layer >= 0 && layer < this.layers) return layer
+    throw new FormatError('TENSOR_NAME', `The tensor ${name} belongs to none of the ${this.layers} layers.`, name)
   }
 }
 
@@ -213,7 +229,7 @@ class Mix {
 const EIGHT_EXPERTS_OUTPUT = ['Q2_K', 'Q3_K_S', 'Q3_K_M', 'IQ4_NL', 'IQ4_XS', 'Q4_K_S', 'Q4_K_M']
 
 /** Whether a layer is among those that get more bits: the first and last eighths, and every third between. */
-export function matters(layer: number, layers: number): boolean {
+function matters(layer: number, layers: number): boolean {
   const eighth = Math.floor(layers / 8)
   return layer < eighth || layer >= Math.floor((7 * layers) / 8) || (layer - eighth) % 3 === 2
 }
@@ -232,7 +248,7 @@ function given(tensor: TensorInfo, type: string): Choice {
 }
 
 /** What takes the place of a type of 256-column blocks where the columns are only a multiple of 32. */
-export const SMALLER: Readonly<Record<string, string>> = {
+const SMALLER: Readonly<Record<string, string>> = {
   Q2_K: 'Q4_0',
   Q3_K: 'Q4_0',
   Q4_K: 'Q5_0',
@@ -241,7 +257,8 @@ export const SMALLER: Readonly<Record<string, string>> = {
   IQ4_XS: 'IQ4_NL',
 }
 
-function fit(tensor: TensorInfo, type: string): Choice {
+/** The type, or what takes its place where the tensor's columns do not fit it. */
+export function fitting(tensor: TensorInfo, type: string): Choice {
   if (fits(tensor, type)) return { type }
   const smaller = SMALLER[type]
   return { type: smaller !== undefined && fits(tensor, smaller) ? smaller : 'F16', instead: type }

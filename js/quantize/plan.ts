@@ -1,14 +1,14 @@
 /** What a quantized file will hold: its metadata and, tensor by tensor, from which type to which. */
-import { ArgumentError, FormatError, UnsupportedError } from '../errors.ts'
+import { ArgumentError, UnsupportedError } from '../errors.ts'
 import { GGML_TYPES } from '../gguf/ggml-types.ts'
-import { ARCHITECTURES, getNumber, getNumbers, getString, underLlama } from '../gguf/metadata.ts'
 import { readEntries, SPLIT_KEYS, writable } from '../gguf/rewrite.ts'
-import type { Gguf, Metadata, TensorInfo } from '../gguf/types.ts'
+import type { Gguf, TensorInfo } from '../gguf/types.ts'
 import type { MetadataEntry, RawEntry } from '../gguf/writer.ts'
 import type { Imatrix } from '../imatrix/reader.ts'
+import { findTensors, readConfig } from '../models/index.ts'
 import type { Source } from '../source/types.ts'
 import type { FileType } from './file-types.ts'
-import { type Choice, chooseTypes, type MixOptions, type Shape } from './mixes.ts'
+import { type Choice, chooseTypes, inFileOrder, type MixOptions } from './mixes.ts'
 import { RowQuantizer } from './row-quantizer.ts'
 
 export interface PlannedTensor extends TensorInfo {
@@ -32,15 +32,15 @@ export interface TensorPlanOptions extends Omit<MixOptions, 'importance'> {
 
 /**
  * The tensors in llama.cpp's order, with the types that they become.
- * @throws FormatError for tensors that are missing; UnsupportedError for other architectures and types that cannot be
- *   read; ArgumentError for what the options forbid, or ask for in vain.
+ * @throws FormatError for tensors that are missing or of another shape; UnsupportedError for models that cria does not know
+ *   and types that cannot be read; ArgumentError for what the options forbid, or ask for in vain.
  */
 export function planTensors(gguf: Gguf, file: FileType, options: TensorPlanOptions): PlannedTensor[] {
-  const shape = shapeOf(gguf.metadata)
-  checkComplete(gguf, shape)
+  const config = readConfig(gguf)
+  findTensors(withoutTypes(gguf), config)
   const { imatrix } = options
-  const tensors = [...gguf.tensors.values()].sort(compare)
-  const choices = chooseTypes(tensors, shape, file, { ...options, importance: imatrix !== undefined })
+  const tensors = inFileOrder([...gguf.tensors.values()])
+  const choices = chooseTypes(tensors, config, file, { ...options, importance: imatrix !== undefined })
   return tensors.map((tensor, i) => planTensor(tensor, choices[i]!, file, options))
 }
 
@@ -82,68 +82,9 @@ function importanceOf({ name, dimensions }: TensorInfo, imatrix: Imatrix | undef
   throw new ArgumentError('IMATRIX_SIZE', message, name)
 }
 
-/** Layer by layer after what belongs to none, by name within: the order of llama.cpp's map of weights. */
-function compare(a: TensorInfo, b: TensorInfo): number {
-  return layerOf(a) - layerOf(b) || (a.name < b.name ? -1 : 1)
-}
-
-function layerOf({ name }: TensorInfo): number {
-  return Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? -1)
-}
-
-function shapeOf(file: Metadata): Shape {
-  const architecture = getString(file, 'general.architecture')
-  if (!ARCHITECTURES.includes(architecture)) {
-    const message = `The architecture is ${architecture}; cria quantizes ${ARCHITECTURES.join(', ')}.`
-    throw new UnsupportedError('UNSUPPORTED_ARCHITECTURE', message, architecture)
-  }
-  const metadata = underLlama(file, architecture)
-  const heads = firstOf(metadata, 'llama.attention.head_count')
-  return {
-    layers: getNumber(metadata, 'llama.block_count'),
-    heads,
-    kvHeads: firstOf(metadata, 'llama.attention.head_count_kv', heads),
-    experts: getNumber(metadata, 'llama.expert_count', 0),
-  }
-}
-
-/** A number, or the first layer's of a list. */
-function firstOf(metadata: Metadata, key: string, fallback?: number): number {
-  const value = metadata.get(key)
-  const isList = typeof value === 'object'
-  return isList ? (getNumbers(metadata, key)[0] ?? 0) : getNumber(metadata, key, fallback)
-}
-
-/** Tensors of each layer, beside those of its feed-forward network. */
-const LAYER = ['attn_norm', 'attn_q', 'attn_k', 'attn_v', 'attn_output', 'ffn_norm']
-const FEED_FORWARD = ['ffn_gate', 'ffn_up', 'ffn_down']
-
-function checkComplete(gguf: Gguf, { layers, experts }: Shape): void {
-  const parts = gguf.metadata.get('split.count')
-  if (typeof parts === 'number' && parts > 1 && gguf.shards === undefined) {
-    const message = `The file is one of ${parts} shards of a model; pass the first under its name (-00001-of-…), or all in a list.`
-    throw new UnsupportedError('GGUF_SPLIT', message, parts)
-  }
-  for (const name of ['token_embd', 'output_norm']) requireTensor(gguf, `${name}.weight`)
-  // A count of layers that lies ends at the first that is not there.
-  for (let i = 0; i < layers; i++) {
-    for (const part of LAYER) requireTensor(gguf, `blk.${i}.${part}.weight`)
-    if (experts > 0) requireTensor(gguf, `blk.${i}.ffn_gate_inp.weight`)
-    for (const part of FEED_FORWARD) requireFeedForward(gguf, `blk.${i}.${part}`, experts)
-  }
-}
-
-/** One matrix, or one of each expert: stacked, or in older files each by itself. */
-function requireFeedForward(gguf: Gguf, name: string, experts: number): void {
-  if (experts === 0) requireTensor(gguf, `${name}.weight`)
-  else if (!gguf.tensors.has(`${name}.0.weight`)) requireTensor(gguf, `${name}_exps.weight`)
-  else for (let e = 0; e < experts; e++) requireTensor(gguf, `${name}.${e}.weight`)
-}
-
-function requireTensor(gguf: Gguf, name: string): void {
-  if (gguf.tensors.has(name)) return
-  const message = `The file has no tensor ${name}: it is incomplete, or not a whole llama model.`
-  throw new FormatError('TENSOR_MISSING', message, name)
+/** The file as if all its tensors were F32: a tensor that is copied, or read here, need have no kernel. */
+function withoutTypes(gguf: Gguf): Gguf {
+  return { ...gguf, tensors: new Map(Array.from(gguf.tensors, ([name, info]) => [name, { ...info, type: 'F32' }])) }
 }
 
 const text = (key: string, value: string): MetadataEntry => ({ key, type: 'string', value: cut(value) })

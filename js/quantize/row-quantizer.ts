@@ -1,4 +1,5 @@
 /** The quantize wasm on a memory of its own: rows of one type become rows of another. */
+import { instantiate } from '../engine/wasm.ts'
 import { GGML_TYPES } from '../gguf/ggml-types.ts'
 
 /** The exports of assembly/quantize/index.ts. Pointers are byte addresses. */
@@ -43,8 +44,7 @@ export class RowQuantizer {
 
   static async open(module: WebAssembly.Module): Promise<RowQuantizer> {
     const memory = new WebAssembly.Memory({ initial: 1 })
-    const { exports } = await WebAssembly.instantiate(module, { env: { memory } })
-    return new RowQuantizer(exports as unknown as QuantizeExports, memory)
+    return new RowQuantizer(instantiate(module, memory), memory)
   }
 
   convert({ from, to, rows, columns, bytes, importance }: RowsJob): RowsResult {

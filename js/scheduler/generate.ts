@@ -3,6 +3,7 @@
 import { PAGE } from '../../assembly/layout.ts'
 import type { Engine } from '../engine/engine.ts'
 import { ContextError, UnsupportedError } from '../errors.ts'
+import type { ModelConfig } from '../models/config.ts'
 import { logprobsOf } from '../sampler/logprobs.ts'
 import { Sampler, type SamplerOptions } from '../sampler/sampler.ts'
 import { StopMatcher } from '../sampler/stop.ts'
@@ -72,7 +73,10 @@ export class GenerateTask implements Task {
   ) {
     this.prompt = promptIds(tokenizer, request, last)
     this.ids = [...this.prompt]
-    if (request.contextShift) this.shift = shiftOf(this.ids, engine.context, tokenizer?.bos, request.keep)
+    if (request.contextShift) {
+      checkShift(engine.config)
+      this.shift = shiftOf(this.ids, engine.context, tokenizer?.bos, request.keep)
+    }
     this.priority = request.priority ?? 0
     this.vocabulary = Math.min(engine.config.vocabSize, tokenizer?.vocabularySize ?? engine.config.vocabSize)
     this.sampler = new Sampler(request.sampler, this.vocabulary)
@@ -163,6 +167,13 @@ export class GenerateTask implements Task {
 }
 
 /** How a full context goes on. @throws ContextError where nothing would be left to give up. */
+/** Keys move by being turned back, which undoes no norm that comes after. */
+function checkShift({ architecture, headNorm }: ModelConfig): void {
+  if (headNorm !== 'after') return
+  const message = `The context of a ${architecture} model cannot be shifted: its keys are normed after they are turned. Leave contextShift out, or load the model with a larger context.`
+  throw new UnsupportedError('UNSUPPORTED_SHIFT', message, architecture)
+}
+
 function shiftOf(ids: number[], context: number, bos: number | undefined, keep = 0): NonNullable<Task['shift']> {
   const kept = Math.max(keep < 0 ? ids.length : Math.min(keep, ids.length), ids[0] === bos ? 1 : 0)
   const least = (Math.ceil(kept / PAGE) + 2) * PAGE

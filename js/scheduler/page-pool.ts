@@ -3,8 +3,8 @@
  * computed, PAGE tokens a step, and sequences that begin alike share the pages of what they have in common. A page that
  * nobody holds stays until its place is needed, the one used longest ago first.
  *
- * By the first contract a token's keys and values are the same bits whoever computed them, so that finding them is as
- * good as computing them. Texts are compared token by token: no two can be taken for each other.
+ * By the first contract (docs/ARCHITECTURE.md) a token's keys and values are the same bits whoever computed them, so that
+ * finding them is as good as computing them. Texts are compared token by token: no two can be taken for each other.
  */
 
 import { PAGE } from '../../assembly/layout.ts'

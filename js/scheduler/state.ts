@@ -1,6 +1,6 @@
 /**
  * A sequence as bytes: its tokens, and the keys and values of its full pages. The tokens of a last page that is not full
- * are computed again where they are loaded; by the first contract that gives the same bits.
+ * are computed again where they are loaded; by the first contract (docs/ARCHITECTURE.md) that gives the same bits.
  *
  *     magic 8 │ version u32 │ tokens u32 │ pages u32 │ bytes of a page u32 │ model 32 │ tokens i32[] │ pages │ SHA-256 32
  *

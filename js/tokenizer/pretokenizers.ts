@@ -137,7 +137,7 @@ const SCRIPTS_OF_AFMOE = 'e40-eff 1000-109f 1100-11ff 1780-17ff 2f00-2fdf 3040-3
 const MARKS_OF_YOUTU = '2014 2018-2019 201c-201d 2026 3001-303f fe30-fe4f ff01 ff0c ff1a-ff1b'
 
 const starcoder: PreTokenizer = { stages: [matches(numbers(1)), gpt2] }
-/** …[\p{L}\p{M}]+… : as `casedWith`, where llama.cpp tells no case from another, ASCII neither. */
+/** …[\p{L}\p{M}]+… : as `casedWith`, but llama.cpp does not distinguish case here, not even in ASCII. */
 const uncasedWith = (most: number) =>
   matches(
     firstOf(

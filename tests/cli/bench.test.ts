@@ -7,9 +7,11 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { loadTokenizer } from '../../js/api/header.ts'
 import { inspect } from '../../js/api/inspect.ts'
+import { load } from '../../js/api/load.ts'
 import type { GenerateOptions, Model } from '../../js/api/types.ts'
+import { fetchFrom, SOURCE_URL } from '../../js/bench/fetch-source.ts'
 import { Bench, mean, standardDeviation, testContext, testName } from '../../js/bench/measure.ts'
-import { SHAPES } from '../../js/bench/shapes.ts'
+import { type ModelShape, SHAPES } from '../../js/bench/shapes.ts'
 import { SyntheticModel } from '../../js/bench/synthetic.ts'
 import { Weights } from '../../js/bench/weights.ts'
 import { CriaError } from '../../js/errors.ts'
@@ -308,11 +310,86 @@ test('unknown shapes and types have typed errors', () => {
   refused(() => new Weights('IQ1_S', 256), 'WEIGHT_TYPE')
 })
 
-test('shapes fit together', () => {
-  for (const [name, { dim, ffn, heads, kvHeads }] of Object.entries(SHAPES)) {
-    assert.is(dim % (2 * heads), 0, name)
-    assert.is(heads % kvHeads, 0, name)
-    assert.is(ffn % 32, 0, name)
+/** Weights of published models, as their files' headers add up. */
+const PUBLISHED: Record<string, number> = {
+  'smollm-135m': 134_515_008,
+  'tinyllama-1.1b': 1_100_048_384,
+  'llama-3.2-1b': 1_235_814_400,
+  'llama-2-7b': 6_738_415_616,
+  'llama-2-13b': 13_015_864_320,
+  'llama-3-8b': 8_030_261_248,
+  'mixtral-8x7b': 46_702_792_704,
+  'qwen2.5-0.5b': 494_032_768,
+  'qwen3-0.6b': 596_049_920,
+  'qwen3-4b': 4_022_468_096,
+  'qwen3-30b-a3b': 30_532_122_624,
+  'gemma-2-2b': 2_614_341_888,
+  'gemma-3-1b': 999_885_952,
+  'smollm3-3b': 3_075_098_624,
+  'phi-4-mini': 3_836_021_760,
+  'olmo-2-1b': 1_484_916_736,
+}
+
+test('every shape is a model that cria runs, of as many parameters as the published one', async () => {
+  for (const name of Object.keys(SHAPES)) {
+    const { problem, config, parameters } = await inspectShape(name)
+    assert.is(problem, undefined, name)
+    assert.is(config!.architecture, SHAPES[name]!.architecture ?? 'llama')
+    if (name in PUBLISHED) assert.is(parameters!.total, PUBLISHED[name], name)
+  }
+  for (const name of Object.keys(PUBLISHED)) assert.ok(name in SHAPES, name)
+})
+
+async function inspectShape(shape: string, type = 'q4_0') {
+  return inspect(SOURCE_URL, { fetch: fetchFrom(await new SyntheticModel({ shape, type }).source()), context: 512 })
+}
+
+test('files have the tensors and keys of the published ones', async () => {
+  const names = async (shape: string) => (await inspectShape(shape)).tensors.map(({ name }) => name)
+  const layer = (all: string[]) => all.flatMap((name) => /^blk\.1\.(.*)/.exec(name)?.[1] ?? [])
+  const phi = await names('phi-4-mini')
+  assert.equal(
+    phi.filter((name) => !name.startsWith('blk.')),
+    ['output_norm.weight', 'rope_factors_long.weight', 'rope_factors_short.weight', 'token_embd.weight'],
+  )
+  const fused = ['attn_norm', 'attn_output', 'attn_qkv', 'ffn_down', 'ffn_norm', 'ffn_up']
+  assert.equal(
+    layer(phi),
+    fused.map((part) => `${part}.weight`),
+  )
+  const biases = layer(await names('qwen2.5-0.5b')).filter((name) => name.endsWith('.bias'))
+  assert.equal(biases, ['attn_k.bias', 'attn_q.bias', 'attn_v.bias'])
+  const experts = layer(await names('qwen3-30b-a3b')).filter((name) => name.startsWith('ffn'))
+  assert.equal(
+    experts,
+    ['down_exps', 'gate_exps', 'gate_inp', 'norm', 'up_exps'].map((part) => `ffn_${part}.weight`),
+  )
+  const { config } = await inspectShape('gemma-3-1b')
+  assert.equal(
+    config!.layers.flatMap(({ window }, i) => (window === 0 ? [i] : [])),
+    [5, 11, 17, 23],
+  )
+  const { config: granite } = await inspectShape('granite-4-1b')
+  const { embeddingScale, attentionScale, logitScale } = granite!
+  assert.equal([embeddingScale, attentionScale, logitScale], [12, 0.0078125, 0.125])
+})
+
+test('a shape of each architecture computes, in small', async () => {
+  const shapes: Record<string, ModelShape> = SHAPES
+  const kin = Object.entries(SHAPES).filter(([, { architecture }]) => architecture)
+  assert.ok(new Set(kin.map(([, { architecture }]) => architecture)).size >= 7)
+  for (const [name, shape] of kin) {
+    const { embeddingLength, headCount, keyLength, headCountKv, expertCount } = shape
+    const small = keyLength ? 128 : (2 * embeddingLength) / headCount
+    const sizes = { embeddingLength: small, feedForwardLength: 128, blockCount: 7, headCount: 2, headCountKv: 1 }
+    const experts = expertCount ? { expertCount: 9, expertUsedCount: 2, expertFeedForwardLength: 64 } : {}
+    shapes.small = { ...shape, ...sizes, ...experts, headCountKv: headCountKv === headCount ? 2 : 1, vocabSize: 300 }
+    const source = await new SyntheticModel({ shape: 'small', type: 'q4_k_m' }).source()
+    delete shapes.small
+    const model = await load(SOURCE_URL, { fetch: fetchFrom(source), threads: 1, context: 64 })
+    const { data } = await model.logits([1, 5, 9, 200, 7])
+    await model.close()
+    assert.ok(new Set(data).size > 300, name)
   }
 })
 

@@ -92,7 +92,7 @@ test('help names it', async () => {
   for (const flag of ['--process-output', '--output-format', '-o, --output', '--chunks', '-f, --file']) {
     assert.ok(stdout.includes(flag), flag)
   }
-  assert.match((await cria(['--help'])).stdout, /imatrix +how much/)
+  assert.match((await cria(['--help'])).stdout, /imatrix +importance matrix/)
 })
 
 test.run()

@@ -3,18 +3,18 @@
  *
  *     npm run conformance                  every runtime that is there
  *     npm run conformance -- Node          those whose name matches
- *     npm run conformance -- --write       writes docs/CONFORMANCE.md too
+ *     npm run conformance -- --write       writes docs/CONFORMANCE.md and README's table too
  *     npm run conformance -- --update      takes this Node's hashes as those of all: js/conformance/hashes.ts
  */
 import { execFileSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { all } from '../runtimes/all.ts'
 import { nodes } from '../runtimes/node.ts'
 import { hasShared } from '../shared.ts'
 import { conform } from './run-all.ts'
 import { line } from './suite.ts'
-import { page, table } from './table.ts'
+import { page, readmeWith, row, table } from './table.ts'
 
 const HASHES = 'js/conformance/hashes.ts'
 const options = { write: { type: 'boolean', default: false }, update: { type: 'boolean', default: false } } as const
@@ -57,6 +57,9 @@ async function compare(pattern: RegExp): Promise<void> {
     for (const { name, problem } of outcome.cases) if (problem !== undefined) console.error(`  ✘ ${name}: ${problem}`)
   }
   console.log(table(outcomes, absent))
-  if (values.write) writeFileSync('docs/CONFORMANCE.md', page(outcomes, absent))
+  if (values.write) {
+    writeFileSync('docs/CONFORMANCE.md', page(outcomes, absent))
+    writeFileSync('README.md', readmeWith(readFileSync('README.md', 'utf8'), outcomes.map(row)))
+  }
   process.exitCode = outcomes.every(({ ok }) => ok) ? 0 : 1
 }

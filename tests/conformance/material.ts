@@ -5,6 +5,7 @@ import { inspect } from 'cria'
 import type { Configuration, ConformanceOptions, TemplateCase } from '../../js/conformance/types.ts'
 import { STORIES } from '../api-helpers.ts'
 import { sharedGgufFiles } from '../gguf-helpers.ts'
+import { kinFiles } from '../kin-files.ts'
 import { hasShared, shared } from '../shared.ts'
 
 /** Can be posted: models are named by their places. */
@@ -40,7 +41,7 @@ export const FEW_CONFIGURATIONS: readonly Configuration[] = (['simd', 'relaxed']
   { isa, inProcess: true },
 ])
 
-/** Two small models of the architecture's variants, one of each type, every vocabulary and chat template. */
+/** Two small models of LLaMA's variants, all of its kin, one of each type, every vocabulary and chat template. */
 export async function full(server: string | undefined): Promise<Material> {
   if (!hasShared) return brief(server)
   const tiny = sharedGgufFiles('goldens/tiny')
@@ -49,6 +50,7 @@ export async function full(server: string | undefined): Promise<Material> {
   for (const path of [tiny.at(0)!, tiny.at(-1)!, ...types]) {
     models[nameOf(path, 'goldens')] = { input: placeOf(path, server) }
   }
+  for (const { name, gguf } of kinFiles()) models[`kin/${name}`] = { input: placeOf(gguf, server) }
   const last = types.at(-1)!
   models[`${nameOf(last, 'goldens')} q8_0`] = { input: placeOf(last, server), kv: 'q8_0' }
   return { ...brief(server), models, vocabularies: await vocabularies(server), templates: templates() }

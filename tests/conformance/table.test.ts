@@ -1,6 +1,6 @@
 /**
- * docs/CONFORMANCE.md is what `npm run conformance -- --write` would write again, but for what only runs tell: versions,
- * which builds and threads a runtime has, tokens a second.
+ * docs/CONFORMANCE.md and README's table are what `npm run conformance -- --write` would write again, but for what only runs
+ * give: versions, which builds and threads a runtime has, tokens a second.
  */
 import { readFileSync } from 'node:fs'
 import { test } from 'uvu'
@@ -13,9 +13,10 @@ import { all } from '../runtimes/all.ts'
 import { sharedTest } from '../shared.ts'
 import { brief, full } from './material.ts'
 import type { Outcome } from './run-all.ts'
-import { page } from './table.ts'
+import { page, readmeWith } from './table.ts'
 
 const DOCUMENT = readFileSync('docs/CONFORMANCE.md', 'utf8')
+const README = readFileSync('README.md', 'utf8')
 /** The cells of each row below the head. */
 const rows = DOCUMENT.split('\n')
   .filter((line) => line.startsWith('| '))
@@ -55,6 +56,10 @@ sharedTest(
     assert.is(page(outcomes as unknown as Outcome[], []), DOCUMENT, 'npm run conformance -- --write')
   },
 )
+
+test('README has the same rows', () => {
+  assert.is(readmeWith(README, rows), README, 'npm run conformance -- --write')
+})
 
 sharedTest('every committed hash is of a case', async () => {
   const variants: Variants = { isas: ['simd'], threads: [1], missing: {} }

@@ -9,6 +9,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { SMOLLM, STORIES } from '../api-helpers.ts'
 import { sharedGgufFiles } from '../gguf-helpers.ts'
+import { kinFiles } from '../kin-files.ts'
 import { hasShared, sharedTest } from '../shared.ts'
 
 interface Case {
@@ -61,7 +62,11 @@ function casesOf(path: string, tokens: number, ways: readonly LoadOptions[], isa
 }
 
 /** One of each variant of the architecture. */
-const small = [...sharedGgufFiles('goldens/tiny'), ...sharedGgufFiles('goldens/experts')]
+const small = [
+  ...sharedGgufFiles('goldens/tiny'),
+  ...sharedGgufFiles('goldens/experts'),
+  ...kinFiles().map(({ gguf }) => gguf),
+]
 /** The diagonal with one KV type, and a way or two with the other. */
 const someCases = (path: string, tokens: number, isa: 'simd' | 'relaxed'): Case[] => [
   ...casesOf(path, tokens, DIAGONAL, isa).filter(({ options }) => options.kv === 'f16'),

@@ -4,20 +4,16 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { WEIGHT_TYPES } from '../../js/models/weight-types.ts'
 import { openEngine } from '../engine-harness.ts'
+import { kinFiles } from '../kin-files.ts'
 import { hasShared, readSafetensors, shared, sharedTest } from '../shared.ts'
 
 interface Native {
   kl_mean: number
 }
 
-/** Goldens beside the shared ones, in the same form: what these lack. */
-const OWN = 'tests/fixtures/kin'
-
 function names(folder: string): string[] {
-  return existsSync(shared('goldens', folder)) ? namesIn(shared('goldens', folder)) : []
-}
-
-function namesIn(path: string): string[] {
+  const path = shared('goldens', folder)
+  if (!existsSync(path)) return []
   return readdirSync(path)
     .filter((name) => name.endsWith('.gguf'))
     .map((name) => name.slice(0, -'.gguf'.length))
@@ -45,14 +41,15 @@ interface Comparison {
   most: number
 }
 
-const compare = (folder: string, name: string): Promise<Comparison> => compareFile(shared('goldens', folder, name))
+const compare = (folder: string, name: string): Promise<Comparison> =>
+  compareFiles(shared('goldens', folder, `${name}.gguf`), shared('goldens', folder, `${name}.safetensors`))
 
-/** `path`: without its ending. `wanted`: a tensor of the golden file. */
-async function compareFile(path: string, wanted = 'logits', context = 1024): Promise<Comparison> {
-  const golden = readSafetensors(`${path}.safetensors`)
+/** `wanted`: a tensor of the golden. */
+async function compareFiles(gguf: string, safetensors: string, wanted = 'logits', context = 1024): Promise<Comparison> {
+  const golden = readSafetensors(safetensors)
   const tokens = [...(golden.get('tokens')!.data as Int32Array)]
   const want = golden.get(wanted)!.data as Float32Array
-  const engine = await openEngine(`${path}.gguf`, 'simd', { context })
+  const engine = await openEngine(gguf, 'simd', { context })
   const got = await engine.allLogits(tokens)
   engine.close()
   assert.is(got.length, want.length)
@@ -83,24 +80,16 @@ for (const name of names('tiny')) {
   })
 }
 
-const OWN_NAMES = namesIn(OWN)
-const kin = [
-  ...names('kin').map((name) => ({ name, run: () => compare('kin', name) })),
-  ...OWN_NAMES.map((name) => ({ name, run: () => compareFile(`${OWN}/${name}`, 'logits', 64) })),
-  // LongRoPE's factors are those of the context that is asked for.
-  ...OWN_NAMES.filter((name) => readSafetensors(`${OWN}/${name}.safetensors`).has('logitsOfLongContext')).map(
-    (name) => ({
-      name: `${name}, in a long context`,
-      run: () => compareFile(`${OWN}/${name}`, 'logitsOfLongContext', 1024),
-    }),
-  ),
-]
-for (const { name, run } of kin) {
-  test(`kin/${name}: KL ≤ 1e-6 and logits within 1e-3 of the reference`, async () => {
-    const { difference, most } = await run()
+for (const { name, gguf, safetensors } of kinFiles()) {
+  const check = async (wanted: string, context: number): Promise<void> => {
+    const { difference, most } = await compareFiles(gguf, safetensors, wanted, context)
     assert.ok(most <= 1e-6, `KL ${most}`)
     assert.ok(difference <= 1e-3, `largest difference ${difference}`)
-  })
+  }
+  test(`kin/${name}: KL ≤ 1e-6 and logits within 1e-3 of the reference`, () => check('logits', 128))
+  // LongRoPE's factors are those of the context that is asked for.
+  if (!readSafetensors(safetensors).has('logitsOfLongContext')) continue
+  test(`kin/${name}, in a long context`, () => check('logitsOfLongContext', 1024))
 }
 
 for (const name of names('types')) {

@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { ALTERNATE } from '../../assembly/layout.ts'
+import { ACTIVATION_GEGLU, ACTIVATION_RELU2, ACTIVATION_SWIGLU, ALTERNATE } from '../../assembly/layout.ts'
 import {
   Build,
   FORMATS,
@@ -182,11 +182,56 @@ for (const build of builds.filter(({ name }) => name === 'relaxed')) {
   }
 }
 
+/** Floats of all sizes, extreme ones among them. */
+function awkwardFloats(): Float32Array {
+  const next = random(5)
+  const x = Float32Array.from({ length: 4096 }, (_, i) => (i < 2048 ? (next() - 0.5) * 250 : -next() * 1e-4))
+  x.set([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, -0, 88, -87, 89, -88, 1e-45])
+  return x
+}
+
+const ACTIVATIONS = { SwiGLU: ACTIVATION_SWIGLU, GeGLU: ACTIVATION_GEGLU, 'ReLU²': ACTIVATION_RELU2 }
+
+function activated(build: Build, kind: number, gates: Float32Array, ups: Float32Array): Float32Array {
+  build.reset()
+  const at = build.put(gates)
+  build.kernels.activation(kind, at, build.put(ups), gates.length)
+  return build.floats(at, gates.length)
+}
+
+function capped(build: Build, x: Float32Array, cap: number): Float32Array {
+  build.reset()
+  const at = build.put(x)
+  build.kernels.softcap(at, x.length, cap)
+  return build.floats(at, x.length)
+}
+
 for (const build of builds) {
+  test(`${build.name}: activations, soft caps and LayerNorm equal the scalar twin bit for bit`, () => {
+    const x = awkwardFloats()
+    const ups = x.toReversed()
+    for (const [name, kind] of Object.entries(ACTIVATIONS)) {
+      assert.equal(bits(activated(build, kind, x, ups)), bits(activated(scalar, kind, x, ups)), name)
+    }
+    for (const n of [1, 3, 4, 7, 4096]) {
+      assert.equal(bits(capped(build, x.slice(0, n), 30)), bits(capped(scalar, x.slice(0, n), 30)), `cap of ${n}`)
+    }
+    for (const n of [1, 3, 7, 8, 9, 16, 20, 64, 129, 576]) {
+      for (const biased of [true, false]) {
+        const norm = (b: Build): Uint32Array => {
+          b.reset()
+          const y = b.alloc(n * 4)
+          const bias = biased ? b.put(x.slice(1500, 1500 + n)) : 0
+          b.kernels.layernorm(b.put(x.slice(20, 20 + n)), b.put(x.slice(900, 900 + n)), bias, n, 1e-5, y)
+          return bits(b.floats(y, n))
+        }
+        assert.equal(norm(build), norm(scalar), `n = ${n}`)
+      }
+    }
+  })
+
   test(`${build.name}: exp and RMSNorm equal the scalar twin bit for bit`, () => {
-    const next = random(5)
-    const x = Float32Array.from({ length: 4096 }, (_, i) => (i < 2048 ? (next() - 0.5) * 250 : -next() * 1e-4))
-    x.set([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, -0, 88, -87, 89, -88, 1e-45])
+    const x = awkwardFloats()
     const run = (b: Build): Uint32Array => {
       b.reset()
       const y = b.alloc(x.byteLength)
@@ -205,6 +250,23 @@ for (const build of builds) {
     }
   })
 }
+
+/** The largest error in parts of the largest of a value and 1. */
+function worstOf(got: Float32Array, want: (i: number) => number): number {
+  return got.reduce((worst, value, i) => Math.max(worst, Math.abs(value - want(i)) / Math.max(1, Math.abs(want(i)))), 0)
+}
+
+test('activations and soft caps are what their formulas say', () => {
+  const next = random(7)
+  const g = Float32Array.from({ length: 4096 }, () => (next() - 0.5) * 30)
+  const u = Float32Array.from(g, () => (next() - 0.5) * 4)
+  const silu = (x: number): number => x / (1 + Math.exp(-x))
+  const gelu = (x: number): number => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)))
+  assert.ok(worstOf(activated(scalar, ACTIVATION_SWIGLU, g, u), (i) => silu(g[i]!) * u[i]!) < 1e-6)
+  assert.ok(worstOf(activated(scalar, ACTIVATION_GEGLU, g, u), (i) => gelu(g[i]!) * u[i]!) < 1e-6)
+  assert.ok(worstOf(activated(scalar, ACTIVATION_RELU2, g, u), (i) => Math.max(u[i]!, 0) ** 2) < 1e-6)
+  assert.ok(worstOf(capped(scalar, g, 5), (i) => 5 * Math.tanh(g[i]! / 5)) < 1e-6)
+})
 
 test('exp is within 2 ulp of the exact value', () => {
   const next = random(6)

@@ -24,7 +24,7 @@ const folder = mkdtempSync(join(tmpdir(), 'cria-panels-'))
 test.after(() => rmSync(folder, { recursive: true }))
 
 const shapes: Record<string, (typeof SHAPES)[string]> = SHAPES
-shapes.wide = { ...shapes.toy!, ffn: FFN, layers: 1 }
+shapes.wide = { ...shapes.toy!, feedForwardLength: FFN, blockCount: 1 }
 
 async function logits(path: string, build: string, batch: number): Promise<Buffer> {
   const engine = await openEngine(path, build, { batch, context: TOKENS.length })

@@ -23,6 +23,36 @@ const ASSEMBLY: [importer: string, may: string[]][] = [
   ['assembly/quantize/', ['assembly/layout.ts', 'assembly/quant/']],
   ['assembly/index.ts', ['assembly/']],
 ]
+/** The rooms of js/ and workers/: each imports only from those before it in this list, types too. */
+const ROOMS = [
+  ['errors'],
+  ['util'],
+  ['source', 'sampler', 'chat'],
+  ['gguf', 'platform'],
+  ['tokenizer', 'models'],
+  ['engine', 'perplexity'],
+  ['scheduler'],
+  ['imatrix', 'workers'],
+  ['api'],
+  ['quantize', 'server'],
+  ['convert'],
+  ['entries'],
+  ['bench', 'conformance'],
+  ['cli'],
+]
+/** Entries of workers: they start what they import, and nothing imports them. */
+const WORKER_ENTRIES = ['workers/leader.ts', 'workers/thread.ts', 'workers/quantize.ts']
+/** Rooms that are told by their callers what the runtime gives. */
+const WITHOUT_PLATFORM = ['js/engine/', 'js/scheduler/']
+const MODELS = 'js/models/'
+/** Where the architecture is asked for, and keys under its name are read; others write them. */
+const ARCHITECTURE_READERS = [MODELS, 'js/quantize/plan.ts']
+const READS_ARCHITECTURE =
+  /\b(?:get\w*|has|firstOf)\((?:[\w.!]+,\s*)?['"`](?:general\.architecture['"`]|llama\.|\$\{[\w.]*architecture\}\.)/
+/** Lines of a file of js/models but for those that hold what architectures have in common. */
+const MODEL_LINES = 80
+const COMMON_MODEL_FILES = ['architecture.ts', 'tensors.ts']
+
 /** Parts that reach, by any chain of imports, neither wasm nor the platform. */
 const PURE = ['js/gguf/', 'js/tokenizer/', 'js/sampler/', 'js/chat/', 'js/util/math.ts']
 const IMPURE = ['js/platform/', 'js/cli/', 'workers/', '#platform', 'comlink', '@assemblyscript/']
@@ -86,6 +116,119 @@ function impureChains(start: string, graph: ReadonlyMap<string, readonly string[
   return chains
 }
 
+/** The room of a path, or none: scripts and tests stand above all. */
+function roomOf(path: string): string | undefined {
+  if (path === '#platform') return 'platform'
+  if (path === 'js/errors.ts') return 'errors'
+  if (path.startsWith('workers/')) return WORKER_ENTRIES.includes(path) ? undefined : 'workers'
+  // A folder in a room is part of it.
+  const [, room] = /^js\/(?:(\w+)\/)?(?:\w+\/)*[\w.-]+$/.exec(path) ?? [undefined, undefined]
+  return path.startsWith('js/') ? (room ?? 'entries') : undefined
+}
+
+/** Every import that does not go up ROOMS, as `importer → imported`; `?` where a room is not in the list. */
+function wrongRooms(files: Files): string[] {
+  const levels = new Map(ROOMS.flatMap((rooms, level) => rooms.map((room) => [room, level] as const)))
+  const wrong: string[] = []
+  for (const [path, code] of files) {
+    const from = roomOf(path)
+    if (from === undefined) continue
+    if (!levels.has(from)) wrong.push(`${path} → ?`)
+    for (const name of importsOf(path, code)) {
+      const to = roomOf(name)
+      if (WORKER_ENTRIES.includes(name)) wrong.push(`${path} → ${name}`)
+      if (to === undefined || to === from) continue
+      if (!(levels.get(to)! < levels.get(from)!)) wrong.push(`${path} → ${name}`)
+    }
+  }
+  return wrong
+}
+
+/** Circles in a graph, each as its members in order. */
+function circles(graph: ReadonlyMap<string, readonly string[]>): string[][] {
+  const reached = new Map<string, Set<string>>()
+  const reach = (start: string): Set<string> => {
+    const seen = new Set<string>()
+    const open = [...(graph.get(start) ?? [])]
+    for (let name = open.pop(); name !== undefined; name = open.pop()) {
+      if (seen.has(name)) continue
+      seen.add(name)
+      open.push(...(graph.get(name) ?? []))
+    }
+    return seen
+  }
+  for (const name of graph.keys()) reached.set(name, reach(name))
+  const found = new Set<string>()
+  for (const [name, seen] of reached) {
+    if (seen.has(name))
+      found.add(
+        [...seen]
+          .filter((other) => reached.get(other)?.has(name))
+          .sort()
+          .join(' '),
+      )
+  }
+  return Array.from(found, (members) => members.split(' '))
+}
+
+/** Who imports whom, file by file and folder by folder. The files directly in js/ and assembly/ are folders of their own. */
+function graphs(files: Files): { files: Map<string, string[]>; folders: Map<string, string[]> } {
+  const folderOf = (path: string): string => path.split('/').slice(0, 2).join('/')
+  const byFile = new Map<string, string[]>()
+  const byFolder = new Map<string, string[]>()
+  for (const [path, code] of files) {
+    const imports = importsOf(path, code).filter((name) => files.has(name))
+    byFile.set(path, imports)
+    if (WORKER_ENTRIES.includes(path)) continue
+    const folder = folderOf(path)
+    const others = imports.map(folderOf).filter((other) => other !== folder)
+    byFolder.set(folder, [...(byFolder.get(folder) ?? []), ...others])
+  }
+  return { files: byFile, folders: byFolder }
+}
+
+/** Names of types that are declared in several folders. */
+function namesakes(files: Files): string[] {
+  const folders = new Map<string, Set<string>>()
+  for (const [path, code] of files) {
+    for (const [, name] of code.matchAll(
+      /^(?:export )?(?:declare )?(?:abstract )?(?:interface|type|class|enum) (\w+)/gm,
+    )) {
+      folders.set(name!, (folders.get(name!) ?? new Set()).add(posix.dirname(path)))
+    }
+  }
+  return Array.from(folders)
+    .filter(([, where]) => where.size > 1)
+    .map(([name, where]) => `${name}: ${[...where].join(', ')}`)
+}
+
+/**
+ * Fields of layout.ts's structs that are not written as the one before plus a size: so they ascend and do not overlap. A
+ * struct goes from a field at 0 to the NAME_BYTES of its name.
+ */
+function misplacedFields(code: string): string[] {
+  const fields = Array.from(code.matchAll(/^export const (\w+) = (.*?)(?: \/\/.*)?$/gm), ([, name, value]) => ({
+    name: name!,
+    value: value!,
+  }))
+  const names = new Set(fields.map(({ name }) => name))
+  const wrong: string[] = []
+  let [struct, previous] = ['', '']
+  for (const { name, value } of fields) {
+    const prefix = name.slice(0, name.indexOf('_') + 1)
+    if (struct === '') {
+      if (value === '0' && names.has(`${prefix}BYTES`) && name !== `${prefix}BYTES`) [struct, previous] = [prefix, name]
+      continue
+    }
+    if (prefix !== struct || !/^\w+ \+ (?!0$)[A-Z0-9_ *]+$/.test(value) || !value.startsWith(`${previous} + `)) {
+      wrong.push(`${name} = ${value}`)
+    }
+    previous = name
+    if (name === `${struct}BYTES`) struct = ''
+  }
+  return wrong
+}
+
 function generated(paths: readonly string[]): string[] {
   return paths.filter((path) => /^(dist|build)\/|(^|\/)node_modules\/|\.(wasm|wat|tgz|tsbuildinfo)$/.test(path))
 }
@@ -110,6 +253,137 @@ test('imports go one way', () => {
   const files = new Map(['assembly', 'js', 'workers', 'scripts', 'tests'].flatMap(read))
   assert.ok(files.size > 10)
   assert.equal(wrongImports(files), [])
+})
+
+const SOURCES: Files = new Map(['assembly', 'js', 'workers'].flatMap(read))
+
+test('rooms import from those before them only', () => {
+  assert.equal(wrongRooms(SOURCES), [])
+  const wrong: [path: string, code: string][] = [
+    ['js/source/a.ts', "import type { A } from '../gguf/a.ts'"],
+    ['js/source/a.ts', "import { A } from '../sampler/a.ts'"],
+    ['js/engine/a.ts', "export type { A } from '../scheduler/a.ts'"],
+    ['js/util/a.ts', "import { a } from '#platform'"],
+    ['workers/pool.ts', "import type { A } from '../js/api/types.ts'"],
+    ['js/api/a.ts', "import { a } from '../index.ts'"],
+    ['js/cli/a.ts', "import { start } from '../../workers/leader.ts'"],
+    ['js/errors.ts', "import { a } from './util/a.ts'"],
+    ['js/new/a.ts', ''],
+  ]
+  for (const [path, code] of wrong) assert.is(wrongRooms(new Map([[path, code]])).length, 1, `${path}: ${code}`)
+  const right: [path: string, code: string][] = [
+    ['js/engine/a.ts', "import { A } from '../models/a.ts'\nimport { B } from './b.ts'"],
+    ['js/index.ts', "export { a } from './convert/a.ts'"],
+    ['js/conformance/a.ts', "import type * as cria from '../index.ts'"],
+    ['workers/quantize.ts', "import { A } from '../js/quantize/a.ts'"],
+  ]
+  assert.equal(wrongRooms(new Map(right)), [])
+})
+
+test('no circle of imports, between files or folders', () => {
+  const { files, folders } = graphs(SOURCES)
+  assert.equal(circles(files), [])
+  assert.equal(circles(folders), [])
+  const between = new Map([
+    ['js/a/x.ts', "import { y } from '../b/y.ts'"],
+    ['js/b/y.ts', "import type { z } from '../c/z.ts'"],
+    ['js/b/w.ts', ''],
+    ['js/c/z.ts', "import { w } from '../b/w.ts'"],
+  ])
+  assert.equal(circles(graphs(between).files), [])
+  assert.equal(circles(graphs(between).folders), [['js/b', 'js/c']])
+  const within = new Map([
+    ['js/a/x.ts', "import { y } from './y.ts'"],
+    ['js/a/y.ts', "import type { x } from './x.ts'"],
+  ])
+  assert.equal(circles(graphs(within).files), [['js/a/x.ts', 'js/a/y.ts']])
+})
+
+test('no name of a type stands for two things', () => {
+  assert.equal(namesakes(new Map([...SOURCES].filter(([path]) => !path.startsWith('assembly/')))), [])
+  const twice = new Map([
+    ['js/a/x.ts', 'interface Place {}\nexport type Other = 1'],
+    ['js/a/y.ts', 'class Other {}'],
+    ['js/b/z.ts', 'export class Place {}'],
+  ])
+  assert.equal(namesakes(twice), ['Place: js/a, js/b'])
+})
+
+test('engine and scheduler know no platform', () => {
+  const found = [...SOURCES].filter(
+    ([path, code]) => startsWithAny(path, WITHOUT_PLATFORM) && importsOf(path, code).includes('#platform'),
+  )
+  assert.equal(
+    found.map(([path]) => path),
+    [],
+  )
+})
+
+test('one file makes instances of wasm, by the loader', () => {
+  const found = [...SOURCES].filter(([, code]) =>
+    /WebAssembly\.(?:Instance|instantiate)|@assemblyscript\/loader/.test(code),
+  )
+  assert.equal(
+    found.map(([path]) => path),
+    ['js/engine/wasm.ts'],
+  )
+})
+
+test('only js/models asks for the architecture and reads its keys', () => {
+  for (const code of [
+    "getString(gguf.metadata, 'general.architecture')",
+    "metadata.get('llama.block_count')",
+    `getNumber(file, \`\${architecture}.block_count\`)`,
+  ]) {
+    assert.match(code, READS_ARCHITECTURE)
+  }
+  for (const code of ["entry('llama.block_count', 1)", "{ key: 'general.architecture', value: 'llama' }"]) {
+    assert.not.match(code, READS_ARCHITECTURE)
+  }
+  const found = [...SOURCES].filter(
+    ([path, code]) => !startsWithAny(path, ARCHITECTURE_READERS) && READS_ARCHITECTURE.test(code),
+  )
+  assert.equal(
+    found.map(([path]) => path),
+    [],
+  )
+})
+
+test('an architecture is one small file', () => {
+  const large = [...SOURCES].filter(
+    ([path, code]) =>
+      path.startsWith(MODELS) &&
+      !COMMON_MODEL_FILES.includes(posix.basename(path)) &&
+      code.trimEnd().split('\n').length > MODEL_LINES,
+  )
+  assert.equal(
+    large.map(([path]) => path),
+    [],
+  )
+})
+
+test('fields of shared structs ascend and do not overlap', () => {
+  assert.equal(misplacedFields(SOURCES.get('assembly/layout.ts')!), [])
+  const struct = (...fields: string[]): string => fields.map((field) => `export const ${field}`).join('\n')
+  assert.equal(misplacedFields(struct('A_X = 0', 'A_Y = A_X + 4 // f32', 'A_BYTES = A_Y + 2 * B_BYTES')), [])
+  assert.equal(misplacedFields(struct('KIND_X = 0', 'KIND_Y = 1', 'LIMIT = 2')), [])
+  assert.equal(misplacedFields(struct('A_X = 0', 'A_Y = A_X + 4', 'A_Z = A_X + 4', 'A_BYTES = A_Z + 4')), [
+    'A_Z = A_X + 4',
+  ])
+  assert.equal(misplacedFields(struct('A_X = 0', 'A_Y = 4', 'A_BYTES = A_Y + 4')), ['A_Y = 4'])
+  assert.equal(misplacedFields(struct('A_X = 0', 'A_Y = A_X + 0', 'A_BYTES = A_Y + 4')), ['A_Y = A_X + 0'])
+})
+
+test('every folder stands on the map, and so does the order of rooms', () => {
+  const [, map = ''] = /\n## The map\n(.*?)\n## /s.exec(readFileSync('CONTRIBUTING.md', 'utf8')) ?? []
+  const tracked = existsSync('.git')
+    ? execFileSync('git', ['ls-files'], { encoding: 'utf8' }).split('\n')
+    : [...SOURCES.keys()]
+  const folders = new Set(tracked.flatMap((path) => /^(?:js|tests)\/[\w-]+\/|^[\w-]+\//.exec(path) ?? []))
+  assert.ok(folders.size > 10)
+  for (const folder of folders) assert.ok(map.includes(`\`${folder}\``), `CONTRIBUTING.md's map lacks ${folder}`)
+  const order = ROOMS.map((rooms) => rooms.join(', ')).join(' ← ')
+  assert.ok(map.replaceAll(/\s+/g, ' ').includes(order), `CONTRIBUTING.md's map lacks the order ${order}`)
 })
 
 test('an import that goes the wrong way is found', () => {

@@ -1,4 +1,5 @@
 /** What `cria convert` makes of the vocabularies of LLaMA's kin: names, types and parts of tokens, as llama.cpp's converter. */
+import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Folder } from '../../js/convert/folder.ts'
@@ -7,6 +8,56 @@ import { describeVocabulary } from '../../js/convert/hf-vocabulary.ts'
 import { preTokenizer } from '../../js/tokenizer/pretokenizers.ts'
 import { createTokenizer } from '../../js/tokenizer/tokenizer.ts'
 import type { Json } from '../../js/util/json.ts'
+
+const KIN = new URL('../fixtures/huggingface-kin/', import.meta.url)
+type Plain = string | number | boolean | string[] | number[]
+interface Kin {
+  models: Record<string, { vocabulary: string; metadata: Record<string, Plain | { array: string }> }>
+  arrays: Record<string, Plain>
+}
+const kin: Kin = JSON.parse(readFileSync(new URL('expected.json', KIN), 'utf8'))
+
+/** What llama.cpp writes and no model of these architectures makes use of. */
+const LEFT_OUT = ['tokenizer.ggml.add_sep_token']
+
+for (const [name, { vocabulary, metadata }] of Object.entries(kin.models)) {
+  test(`${name}: the vocabulary's metadata are llama.cpp's, in its order`, async () => {
+    const want = Object.entries(metadata)
+      .filter(([key]) => key.startsWith('tokenizer.') && !LEFT_OUT.includes(key))
+      .map(
+        ([key, value]) =>
+          [key, value instanceof Object && 'array' in value ? kin.arrays[value.array]! : value] as const,
+      )
+    const tokens = want.find(([key]) => key === 'tokenizer.ggml.tokens')![1] as string[]
+    const own = new URL(`${name}/`, KIN)
+    const files: Record<string, Uint8Array> = {}
+    for (const folder of [new URL(`vocabularies/${vocabulary}/`, KIN), own]) {
+      for (const file of readdirSync(folder)) files[file] = readFileSync(new URL(file, folder))
+    }
+    for (const file of readdirSync(own).filter((each) => each.startsWith('config'))) {
+      const config = JSON.parse(readFileSync(new URL(file, own), 'utf8')) as Json
+      const got = await describe(files, config, tokens.length)
+      assert.equal(
+        [...got.metadata.keys()],
+        want.map(([key]) => key),
+        file,
+      )
+      for (const [key, value] of want) {
+        const mine = got.metadata.get(key)
+        // The fixture's converter is told the name of the expression, and not whose it is.
+        if (key === 'tokenizer.ggml.pre' && vocabulary === 'bpe') {
+          assert.is(preTokenizer(String(mine)), preTokenizer(String(value)), `${file}: ${key}`)
+        } else assert.equal(ArrayBuffer.isView(mine) ? floats(mine) : mine, floats(value), `${file}: ${key}`)
+      }
+    }
+  })
+}
+
+/** Numbers as f32 has them, anything else as it is. */
+function floats(value: unknown): unknown {
+  const list = Array.isArray(value) || ArrayBuffer.isView(value) ? Array.from(value as ArrayLike<unknown>) : undefined
+  return list && typeof list[0] === 'number' ? list.map((item) => Math.fround(Number(item))) : value
+}
 
 type Added = [text: string, special?: boolean]
 
@@ -286,7 +337,7 @@ for (const [what, config, added, files, expected] of PARTS) {
   })
 }
 
-test('more ends than GGUF can name are told', async () => {
+test('a warning names the ends for which GGUF has no key', async () => {
   const added = text('<a> <b> <c> <d> <e>').map((token): Added => [token])
   const files = {
     'tokenizer.json': tokenizerJson(added),
@@ -306,7 +357,7 @@ test('chat_template.jinja counts where the settings have none', async () => {
   assert.is(metadata.get('tokenizer.chat_template'), '{{ a }}')
 })
 
-test('whether a space comes first is said where llama.cpp says it', async () => {
+test('add_space_prefix stands where llama.cpp writes it', async () => {
   const files = { 'tokenizer.json': tokenizerJson([]), 'tokenizer_config.json': { add_prefix_space: false } }
   for (const [architecture, expected] of [
     ['GraniteForCausalLM', ['add_space_prefix', false]],
@@ -359,7 +410,7 @@ const GEMMA_ADDED = Object.fromEntries(
   GEMMA.slice(0, 11).map(([content], id) => [id, { content, special: id < 4 || id === 5 || id === 6 }]),
 )
 
-for (const [architecture, last] of [
+for (const [architecture, tail] of [
   ['GemmaForCausalLM', [['eot_token_id', 107]]],
   ['Gemma2ForCausalLM', []],
   ['Gemma3ForCausalLM', []],
@@ -379,7 +430,7 @@ for (const [architecture, last] of [
       ['bos_token_id', 2],
       ['eos_token_id', 1],
       ['add_bos_token', true],
-      ...last,
+      ...tail,
       ['add_space_prefix', false],
     ])
     assert.equal(
@@ -472,7 +523,7 @@ test('ERNIE: the settings say whether a space comes first', async () => {
   assert.equal(parts.at(-1), ['add_space_prefix', false])
 })
 
-test('a token beyond the embedding is left out of a SentencePiece vocabulary, and told', async () => {
+test('a token beyond the embedding is left out of a SentencePiece vocabulary, with a warning', async () => {
   const settings = { added_tokens_decoder: { ...GEMMA_ADDED, 999: { content: '<image_soft_token>', special: true } } }
   const files = { 'tokenizer.model': sentencePiece(GEMMA, true), 'tokenizer_config.json': settings }
   assert.equal((await describe(files, of('Gemma3ForCausalLM'))).warnings, ['ADDED_TOKENS'])

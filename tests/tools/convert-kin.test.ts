@@ -1,9 +1,10 @@
 /** Hugging Face folders of LLaMA's kin against what llama.cpp's converter and transformers make of them (tests/fixtures). */
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { CLASSES } from '../../js/convert/families/index.ts'
 import { convertHuggingFace, OUTTYPES, type Outtype } from '../../js/convert/huggingface.ts'
 import { loadTokenizer } from '../../js/index.ts'
 import { openEngine } from '../engine-harness.ts'
@@ -94,6 +95,14 @@ for (const [name, model] of MODELS) {
     if (long) checkLogits(await lastLogits(bytes, model, 512), long)
   })
 }
+
+test('docs/TOOLS.md names every class', () => {
+  const document = readFileSync('docs/TOOLS.md', 'utf8')
+  assert.equal(
+    CLASSES.filter((name) => !document.includes(`\`${name}\``)),
+    [],
+  )
+})
 
 test('every folder is tried', () => {
   const folders = readdirSync(FIXTURES).filter((name) => name.startsWith('Tiny-'))

@@ -8,10 +8,22 @@ import * as assert from 'uvu/assert'
 import { ArgumentError, FormatError } from '../../js/errors.ts'
 import type { TensorInfo } from '../../js/gguf/types.ts'
 import { FILE_TYPES, findFileType, findTensorType, readTensorType } from '../../js/quantize/file-types.ts'
-import { chooseTypes, type MixOptions, type Shape } from '../../js/quantize/mixes.ts'
+import { chooseTypes, type MixConfig, type MixOptions } from '../../js/quantize/mixes.ts'
+import { otherTypes } from '../quantize-helpers.ts'
+
+interface Shape {
+  name: string
+  layers: number
+  heads: number
+  kvHeads: number
+  experts: number
+  dim: number
+  ffn: number
+  tied: boolean
+}
 
 interface Reference {
-  shape: Shape & { name: string; dim: number; ffn: number; tied: boolean }
+  shape: Shape
   imatrix: boolean
   mixes: Record<string, Record<string, string>>
 }
@@ -23,8 +35,19 @@ function tensor(name: string, ...dimensions: number[]): TensorInfo {
   return { name: `${name}.weight`, dimensions, type: 'F32', offset: 0, bytes: 0 }
 }
 
+function configOf({ layers, heads, kvHeads, experts }: Shape): MixConfig {
+  return {
+    architecture: 'llama',
+    blockCount: layers,
+    nextnPredictLayers: 0,
+    headCount: heads,
+    headCountKv: kvHeads,
+    expertCount: experts,
+  }
+}
+
 /** The tensors of a llama, in the order of a quantized file. */
-function tensorsOf({ layers, heads, kvHeads, experts, dim, ffn, tied }: Reference['shape']): TensorInfo[] {
+function tensorsOf({ layers, heads, kvHeads, experts, dim, ffn, tied }: Shape): TensorInfo[] {
   const kv = (dim / heads) * kvHeads
   const wide = (name: string, ...size: number[]) =>
     experts ? tensor(`${name}_exps`, ...size, experts) : tensor(name, ...size)
@@ -48,44 +71,14 @@ function tensorsOf({ layers, heads, kvHeads, experts, dim, ffn, tied }: Referenc
   return [...shared, ...Array.from({ length: layers }, (_, i) => layer(i)).flat()]
 }
 
-/** Layers in order as runs: `0-3 6`. */
-function runs(layers: readonly number[]): string {
-  const parts: string[] = []
-  for (let i = 0; i < layers.length; ) {
-    let j = i
-    while (layers[j + 1] === layers[j]! + 1) j++
-    parts.push(i === j ? `${layers[i]}` : `${layers[i]}-${layers[j]}`)
-    i = j + 1
-  }
-  return parts.join(' ')
-}
-
-/** What is not of the file type's own type, as the references say it. */
-function others(tensors: readonly TensorInfo[], types: readonly string[], own: string): Record<string, string> {
-  const found: Record<string, Record<string, number[]>> = {}
-  tensors.forEach(({ name }, i) => {
-    const type = types[i]!
-    if (type === own || type === 'F32') return
-    const [, layer, part] = /^(?:blk\.(\d+)\.)?(.*?)(?:_exps)?\.weight$/.exec(name)!
-    found[type] ??= {}
-    found[type][part!] ??= []
-    if (layer !== undefined) found[type][part!]!.push(Number(layer))
-  })
-  const lines = Object.entries(found).map(([type, parts]) => {
-    const texts = Object.entries(parts).map(([part, layers]) => `${part} ${runs(layers)}`.trim())
-    return [type, texts.join(', ')]
-  })
-  return Object.fromEntries(lines)
-}
-
 for (const { shape, imatrix, mixes } of REFERENCES) {
   test(`${shape.name}${imatrix ? ', importance' : ''}: types as llama.cpp's`, () => {
     const tensors = tensorsOf(shape)
     for (const [name, expected] of Object.entries(mixes)) {
       const file = findFileType(name)
-      const choices = chooseTypes(tensors, shape, file, { ...OPTIONS, importance: imatrix })
-      const types = choices.map(({ type }) => type)
-      assert.equal(others(tensors, types, file.type), expected, name)
+      const choices = chooseTypes(tensors, configOf(shape), file, { ...OPTIONS, importance: imatrix })
+      const named = tensors.map(({ name }, i) => ({ name: name.replace('_exps', ''), type: choices[i]!.type }))
+      assert.equal(otherTypes(named, file.type), expected, name)
     }
   })
 }
@@ -102,9 +95,9 @@ const { shape: SHAPE } = REFERENCES[0]!
 const TIED = { ...SHAPE, layers: 1, tied: true }
 const UNTIED = { ...SHAPE, layers: 1, tied: false }
 
-function typesOf(shape: Reference['shape'], name: string, options: Partial<MixOptions>): Record<string, string> {
+function typesOf(shape: Shape, name: string, options: Partial<MixOptions>): Record<string, string> {
   const tensors = tensorsOf(shape)
-  const choices = chooseTypes(tensors, shape, findFileType(name), { ...OPTIONS, ...options })
+  const choices = chooseTypes(tensors, configOf(shape), findFileType(name), { ...OPTIONS, ...options })
   return Object.fromEntries(tensors.map((tensor, i) => [tensor.name.replace('.weight', ''), choices[i]!.type]))
 }
 
@@ -162,7 +155,7 @@ test('a type by name that does not fit the columns is refused, one of a mix is r
 })
 
 test('an expert of no layer is refused by name', () => {
-  const experts = { ...SHAPE, experts: 4 }
+  const experts = configOf({ ...SHAPE, experts: 4 })
   assert.throws(
     () => chooseTypes([tensor('ffn_down_exps', 256, 256, 4)], experts, findFileType('Q4_K_M'), OPTIONS),
     (error: unknown) => error instanceof FormatError && error.code === 'TENSOR_NAME',

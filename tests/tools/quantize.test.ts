@@ -14,6 +14,7 @@ import {
 } from 'cria'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { writeGguf } from '../../js/gguf/writer.ts'
 import { FILE_TYPES } from '../../js/quantize/file-types.ts'
 import { RowQuantizer } from '../../js/quantize/row-quantizer.ts'
 import { fails } from '../api-helpers.ts'
@@ -123,7 +124,7 @@ test('shards become one file, as the whole does', async () => {
   assert.equal([...a.metadata.keys()].sort(), [...b.metadata.keys()].sort())
   assert.equal([...a.tensors.keys()], [...b.tensors.keys()])
   assert.ok(same(made.subarray(a.dataOffset), whole.subarray(b.dataOffset)))
-  await fails(run(shards[0]!, 'Q4_K_M'), UnsupportedError, 'GGUF_SPLIT')
+  await fails(run(shards[0]!, 'Q4_K_M'), UnsupportedError, 'UNSUPPORTED_SPLIT')
 })
 
 test('experts with a tensor each become what stacked ones become', async () => {
@@ -301,14 +302,45 @@ test('files that are incomplete, damaged or of another kind are refused', async 
   const experts = Buffer.from(await unstackExperts(await makeModel({ experts: 3 }))).toString('latin1')
   const lacking = new Uint8Array(Buffer.from(experts.replace(lone, lone.replace('weight', 'wEight')), 'latin1'))
   assert.is((await fails(run(lacking, 'Q4_0'), FormatError, 'TENSOR_MISSING')).value, lone)
-  const layers = await makeModel({ metadata: [{ key: 'llama.block_count', type: 'uint32', value: 4_000_000_000 }] })
-  await fails(run(layers, 'Q4_0'), FormatError, 'TENSOR_MISSING')
-  const other = await makeModel({ metadata: [{ key: 'general.architecture', type: 'string', value: 'qwen2' }] })
-  assert.is((await fails(run(other, 'Q4_0'), UnsupportedError, 'UNSUPPORTED_ARCHITECTURE')).value, 'qwen2')
+  for (const [value, code] of [
+    [1_000_000, 'TENSOR_MISSING'],
+    [4_000_000_000, 'METADATA_RANGE'],
+  ] as const) {
+    const layers = await makeModel({ metadata: [{ key: 'llama.block_count', type: 'uint32', value }] })
+    await fails(run(layers, 'Q4_0'), FormatError, code)
+  }
+  const narrow = await makeModel({ metadata: [{ key: 'llama.feed_forward_length', type: 'uint32', value: 256 }] })
+  await fails(run(narrow, 'Q4_0'), FormatError, 'TENSOR_SHAPE')
+  const other = await makeModel({ metadata: [{ key: 'general.architecture', type: 'string', value: 'falcon' }] })
+  assert.is((await fails(run(other, 'Q4_0'), UnsupportedError, 'UNSUPPORTED_ARCHITECTURE')).value, 'falcon')
   const part = await makeModel({ metadata: [{ key: 'split.count', type: 'uint16', value: 3 }] })
-  await fails(run(part, 'Q4_0'), UnsupportedError, 'GGUF_SPLIT')
+  await fails(run(part, 'Q4_0'), UnsupportedError, 'UNSUPPORTED_SPLIT')
   await fails(run(model.subarray(0, model.length - 1000), 'Q4_0'), FormatError, 'GGUF_TRUNCATED')
   await fails(run('models/no-such.gguf', 'Q4_0'), SourceError, 'FILE_NOT_FOUND')
+})
+
+test('what stays as it is may be of any type', async () => {
+  const model = await makeModel()
+  // As bytes: norms of halves, and an output head of a type that nothing here reads (blocks of 256 in 82 bytes).
+  const { entries, tensors } = await header(model)
+  const raw = [...entries].filter(([key]) => key !== 'general.alignment')
+  const file = await concat(
+    writeGguf(
+      raw.map(([key, range]) => ({ key, raw: model.subarray(...range) })),
+      [...tensors.values()].map(({ name, type, dimensions, offset, bytes }) => {
+        const data = model.subarray(offset, offset + bytes)
+        if (name === 'output.weight')
+          return { name, dimensions, type: 'IQ2_S', data: () => [data.subarray(0, 64 * 82)] }
+        if (!name.endsWith('_norm.weight')) return { name, dimensions, type, data: () => [data] }
+        return { name, dimensions, type: 'F16', data: () => [new Uint8Array(bytes / 2)] }
+      }),
+    ),
+  )
+  const made = await run(file, 'Q4_0', { leaveOutputTensor: true })
+  for (const name of ['output.weight', 'output_norm.weight', 'blk.0.attn_norm.weight']) {
+    assert.ok(same(await tensorBytes(made, name), await tensorBytes(file, name)), name)
+  }
+  assert.is((await fails(run(file, 'Q4_0'), UnsupportedError, 'TENSOR_TYPE')).value, 'IQ2_S')
 })
 
 test('options that cannot be are refused', async () => {

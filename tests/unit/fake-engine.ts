@@ -56,7 +56,7 @@ export function savedPages(ids: readonly number[]): Uint8Array[] {
 }
 
 export class FakeEngine {
-  readonly config = { vocabulary: VOCABULARY }
+  readonly config = { vocabSize: VOCABULARY }
   readonly context: number
   readonly plan: { kvPages: number }
   /** Runs of all passes, the aborted ones too. */

@@ -59,8 +59,10 @@ sharedTest('every reference file reads as a naive reader reads it', async () => 
       if (Array.isArray(plain)) {
         const expected = naive.get(key) as unknown[]
         assert.is(plain.length, expected.length)
+        // Booleans of an array are numbers.
+        const numbered = expected.map((item) => (typeof item === 'boolean' ? Number(item) : item))
         assert.ok(
-          plain.every((item, i) => Object.is(item, expected[i])),
+          plain.every((item, i) => Object.is(item, numbered[i])),
           `${path} ${key}`,
         )
       } else assert.is(value, naive.get(key), `${path} ${key}`)

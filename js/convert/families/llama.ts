@@ -5,8 +5,9 @@ import { refuseWindows } from './windows.ts'
 
 const LLAMA = sizes(32000, 4096, 11008, 32, 32, null, 2048)
 const MISTRAL = sizes(32000, 4096, 14336, 32, 32, 8, 131072)
-/** Code Llama's vocabulary, whose infilling has an end of its own. */
+/** Of Code Llama's vocabulary, and the tokens of its infilling. */
 const CODE_LLAMA = 32016
+const INFILL = { prefix: 32007, suffix: 32008, middle: 32009, eot: 32010 }
 
 export function llamaKeys({ vocabSize, headDim }: HfConfig): Key[] {
   return [uint32('vocab_size', vocabSize), uint32('rope.dimension_count', headDim)]
@@ -25,7 +26,7 @@ export const llama: Family = {
   },
   vocabulary: {
     spacePrefix: 'first',
-    ids: ({ vocab_size }): Record<string, unknown> => (vocab_size === CODE_LLAMA ? { eot: 32010 } : {}),
+    ids: ({ vocab_size }): Record<string, unknown> => (vocab_size === CODE_LLAMA ? INFILL : {}),
   },
 }
 
