@@ -7,7 +7,7 @@ import { asObject, type Json } from '../../util/json.ts'
 import type { CriaWarning } from '../../util/warn.ts'
 import type { HfConfig } from './family.ts'
 import { architectureOf, CLASSES, familyOf } from './index.ts'
-import { readRope } from './rope.ts'
+import { readRope, turnedDimensions } from './rope.ts'
 import { count, only, optionalCount, wrong } from './values.ts'
 
 const MOST_LAYERS = 4096
@@ -84,7 +84,7 @@ function refuseQuantized(json: Json): void {
 }
 
 function refuseOthers(config: HfConfig): void {
-  const { json, family, expertCount, headDim, embeddingLength, headCount } = config
+  const { json, family, expertCount, embeddingLength, headCount } = config
   const { activations = ['silu'] } = family
   const activation = json.hidden_activation ?? json.hidden_act
   if (!activations.includes(String(activation))) {
@@ -94,7 +94,8 @@ function refuseOthers(config: HfConfig): void {
   if (expertCount === 0) only(config, 'num_local_experts', null, 0, 1)
   only(config, 'n_group', null, 1)
   if (family.headDim === 'never') only(config, 'head_dim', null, Math.floor(embeddingLength / headCount))
-  if (config.rope.part * headDim < 2)
-    throw wrong('partial_rotary_factor', 'large enough for two dimensions', config.rope.part)
+  const turned = turnedDimensions(config)
+  if (turned < 2 || turned % 2 !== 0)
+    throw wrong('partial_rotary_factor', 'such that an even number of dimensions is turned', config.rope.part)
   family.check?.(config)
 }

@@ -1,6 +1,7 @@
 /** GLM-4: norms beside those before each block; a part of each head is turned; gate and up in one tensor. */
 import { type Family, sizes, uint32 } from './family.ts'
 import { fusedFeedForward, llamaLayer, norm } from './layers.ts'
+import { turnedDimensions } from './rope.ts'
 
 export const glm4: Family = {
   name: 'glm4',
@@ -15,7 +16,7 @@ export const glm4: Family = {
   },
   // transformers turns 2i and 2i + 1 of its heads, too.
   turnsPart: true,
-  keys: ({ headDim, rope }) => [uint32('rope.dimension_count', Math.floor(headDim * rope.part))],
+  keys: (config) => [uint32('rope.dimension_count', turnedDimensions(config))],
   layer: (config) => [
     ...llamaLayer(config, fusedFeedForward(config)),
     ...norm('post_attention_norm', 'post_self_attn_layernorm', config.embeddingLength),

@@ -6,7 +6,9 @@ import { positive } from './values.ts'
 
 export const minicpm: Family = {
   name: 'minicpm',
-  classes: { MiniCPMForCausalLM: sizes(32000, 4096, 11008, 32, 32, null, 2048) },
+  classes: {
+    MiniCPMForCausalLM: { ...sizes(32000, 4096, 11008, 32, 32, null, 2048), tie_word_embeddings: true },
+  },
   scalings: ['longrope'],
   interleaves: true,
   keys: (config) => {

@@ -26,8 +26,8 @@ export function readRope(
   const given = asObject(json.rope_parameters) ?? asObject(json.rope_scaling) ?? {}
   const full = asObject(given.full_attention)
   const sliding = asObject(given.sliding_attention)
-  const { original_max_position_embeddings = context, ...rest } = full ?? (sliding ? {} : given)
-  const trained = json.original_max_position_embeddings ?? original_max_position_embeddings
+  const { original_max_position_embeddings: own, ...rest } = full ?? (sliding ? {} : given)
+  const trained = json.original_max_position_embeddings ?? own ?? context
   const parameters: Json = { ...rest, original_max_position_embeddings: trained }
   const base = positive(parameters, 'rope_theta', positive(json, 'rope_theta', 10000))
   const local = sliding?.rope_theta ?? json.rope_local_base_freq ?? (family.windowsShareBase ? base : undefined)
@@ -38,7 +38,7 @@ export function readRope(
   }
   if (part > 1) throw wrong('partial_rotary_factor', 'at most 1', part)
   if (sliding && kindOf(sliding) !== undefined) throw unsupported(family, `${kindOf(sliding)} of windowed layers`)
-  if (parameters.mrope_section !== undefined) throw unsupported(family, 'mrope_section')
+  if (parameters.mrope_section) throw unsupported(family, 'mrope_section')
   return {
     base,
     baseSwa: local === undefined ? undefined : positive({ rope_local_base_freq: local }, 'rope_local_base_freq'),
@@ -122,9 +122,9 @@ export function longRopeFactor({ contextLength, rope: { parameters, originalCont
   return scale > 1 ? Math.sqrt(1 + log(scale) / log(originalContext)) : 1
 }
 
-/** Dimensions of a head that are turned, as llama.cpp's converter works them out. */
-export function turnedDimensions({ embeddingLength, headCount, rope: { part } }: HfConfig): number {
-  return Math.floor(Math.floor(part * embeddingLength) / headCount)
+/** Dimensions of a head that are turned. */
+export function turnedDimensions({ headDim, rope: { part } }: HfConfig): number {
+  return Math.floor(headDim * part)
 }
 
 /** Tensors of factors by which frequencies are divided, in the order of the file. */
@@ -132,7 +132,7 @@ export function factorTensors(config: HfConfig): [name: string, factors: Float32
   const { rope, headDim } = config
   if (rope.scaling === 'llama3') return [['rope_freqs.weight', llama3Factors(rope, headDim)]]
   if (rope.scaling !== 'longrope') return []
-  const pairs = Math.floor(headDim * rope.part) / 2
+  const pairs = turnedDimensions(config) / 2
   return (['long', 'short'] as const).map((kind) => {
     const factors = positives(rope.parameters, `${kind}_factor`, pairs)
     return [`rope_factors_${kind}.weight`, Float32Array.from(factors)]

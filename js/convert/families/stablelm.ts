@@ -2,6 +2,7 @@
 import { bool, type Family, type HfConfig, sizes, uint32 } from './family.ts'
 import { unusualRotation } from './keys.ts'
 import { attention, feedForward, norm } from './layers.ts'
+import { turnedDimensions } from './rope.ts'
 import type { TensorRule } from './tensor-rule.ts'
 
 const STABLELM = {
@@ -16,7 +17,7 @@ export const stablelm: Family = {
   classes: { StableLmForCausalLM: STABLELM },
   turnsPart: true,
   keys: (config) => [
-    uint32('rope.dimension_count', Math.floor(config.rope.part * config.headDim)),
+    uint32('rope.dimension_count', turnedDimensions(config)),
     bool('use_parallel_residual', isParallel(config)),
     ...unusualRotation(config),
   ],
