@@ -3,8 +3,13 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { readHfConfig } from '../../js/convert/families/config.ts'
+import { describeArchitecture, firstKeys } from '../../js/convert/families/keys.ts'
+import { factorTensors } from '../../js/convert/families/rope.ts'
+import { Folder } from '../../js/convert/folder.ts'
+import { planHfTensors, readParts } from '../../js/convert/hf-tensors.ts'
 import { convertHuggingFace, type HuggingFaceOptions } from '../../js/convert/huggingface.ts'
-import { type CriaError, FormatError, UnsupportedError } from '../../js/errors.ts'
+import { CriaError, FormatError, UnsupportedError } from '../../js/errors.ts'
 import type { Gguf } from '../../js/gguf/types.ts'
 import { readConfig } from '../../js/models/index.ts'
 import { openEngine } from '../engine-harness.ts'
@@ -494,6 +499,41 @@ test('biases that no reader heeds are refused by name', async () => {
     setTensors(files, tensors.set(bias, { dtype: 'F32', shape: [32], data: new Uint8Array(128) }))
     assert.is((await rejects(convert(files), UnsupportedError, 'TENSOR_UNKNOWN')).value, bias)
   }
+})
+
+test('settings of any other type fail as errors of cria, or not at all', async () => {
+  const others = [null, 0, -1, 1.5, 2 ** 40, 'x', true, [], [1], {}, { a: 1 }]
+  let refused = 0
+  for (const name of MODELS.keys()) {
+    const files = kinFolder(name)
+    const folder = new Folder(files)
+    const tensors = await readParts(folder)
+    const config = jsonIn(files, 'config.json')
+    const inner = Object.keys((config.rope_parameters ?? config.rope_scaling ?? {}) as Json)
+    const changes = Object.keys(config).flatMap((key) => others.map((value) => ({ ...config, [key]: value })))
+    for (const key of [...inner, 'factor', 'long_factor', 'rope_type']) {
+      for (const value of others) {
+        for (const rope_type of ['default', 'linear', 'yarn', 'llama3', 'longrope', 'dynamic']) {
+          const rope_parameters = { ...(config.rope_parameters as Json), rope_type, [key]: value }
+          changes.push({ ...config, rope_parameters })
+        }
+      }
+    }
+    for (const change of changes) {
+      try {
+        const read = readHfConfig(change, () => {})
+        planHfTensors(tensors, read, () => {})
+        describeArchitecture(read, 0)
+        firstKeys(read)
+        factorTensors(read)
+      } catch (error) {
+        assert.instance(error, CriaError, `${name}: ${String(error)} ${JSON.stringify(change)}`)
+        refused++
+      }
+    }
+    await folder.close()
+  }
+  assert.ok(refused > 1000)
 })
 
 test('Mistral with a window shorter than its context is refused, and the way out is said', async () => {

@@ -8,7 +8,7 @@ import type { CriaWarning } from '../../util/warn.ts'
 import type { HfConfig } from './family.ts'
 import { architectureOf, CLASSES, familyOf } from './index.ts'
 import { readRope, turnedDimensions } from './rope.ts'
-import { count, only, optionalCount, wrong } from './values.ts'
+import { count, MOST_TOKENS, only, optionalCount, wrong } from './values.ts'
 
 const MOST_LAYERS = 4096
 /** Other names of the same. */
@@ -41,7 +41,7 @@ export function readHfConfig(given: Json, warn: (warning: CriaWarning) => void):
   if (headDim % 2 !== 0) throw wrong('head_dim', 'even', headDim)
   const headCountKv = optionalCount(json, 'num_key_value_heads') ?? headCount
   if (headCount % headCountKv !== 0) throw wrong('num_key_value_heads', 'a divisor of num_attention_heads', headCountKv)
-  const contextLength = count(json, 'max_position_embeddings', Number.MAX_SAFE_INTEGER)
+  const contextLength = count(json, 'max_position_embeddings', MOST_TOKENS)
   const hasExperts = 'num_local_experts' in family.classes[architecture]! && json.num_local_experts !== 0
   const config: HfConfig = {
     family,

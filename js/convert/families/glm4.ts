@@ -14,7 +14,7 @@ export const glm4: Family = {
       partial_rotary_factor: 0.5,
     },
   },
-  // transformers turns 2i and 2i + 1 of its heads, too.
+  // No rows change places: transformers turns 2i and 2i + 1 of its heads, too.
   turnsPart: true,
   keys: (config) => [uint32('rope.dimension_count', turnedDimensions(config))],
   layer: (config) => [

@@ -61,9 +61,10 @@ function commonKeys(config: HfConfig): Key[] {
 
 /** Where the usual order leaves rotation out: what is not as readers have it without any key. */
 export function unusualRotation(config: HfConfig): Key[] {
-  const { base, scaling } = config.rope
+  const { base, baseSwa = base, scaling } = config.rope
   return [
     ...(base === 10000 ? [] : [float32('rope.freq_base', base)]),
+    ...(baseSwa === base ? [] : [float32('rope.freq_base_swa', baseSwa)]),
     ...(scaling === 'longrope' ? [] : scalingKeys(config)),
   ]
 }

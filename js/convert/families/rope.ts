@@ -7,7 +7,7 @@ import { asObject, type Json } from '../../util/json.ts'
 import { log, pow } from '../../util/math.ts'
 import type { CriaWarning } from '../../util/warn.ts'
 import { type Family, float32, type HfConfig, type Key, type RopeSettings, text, uint32 } from './family.ts'
-import { count, positive, positives, wrong } from './values.ts'
+import { count, MOST_TOKENS, positive, positives, wrong } from './values.ts'
 
 const NO_SCALING = ['default', 'none']
 
@@ -44,7 +44,7 @@ export function readRope(
     baseSwa: local === undefined ? undefined : positive({ rope_local_base_freq: local }, 'rope_local_base_freq'),
     scaling: readScaling(parameters, family, warn),
     parameters,
-    originalContext: count(parameters, 'original_max_position_embeddings', Number.MAX_SAFE_INTEGER),
+    originalContext: count(parameters, 'original_max_position_embeddings', MOST_TOKENS),
     part,
   }
 }

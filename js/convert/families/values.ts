@@ -3,8 +3,9 @@ import { FormatError, UnsupportedError } from '../../errors.ts'
 import type { Json } from '../../util/json.ts'
 import type { HfConfig } from './family.ts'
 
-/** Far above any real model. */
+/** Far above any real model; of tokens in a context. */
 const MOST = 1 << 24
+export const MOST_TOKENS = 1 << 30
 
 /** @throws FormatError HF_CONFIG for what is missing or no whole number from 1 to `most` */
 export function count(json: Json, key: string, most = MOST): number {
