@@ -4,6 +4,7 @@ export const HASHES: Readonly<Record<string, string>> = {
   embed: 'a7776ed072602c97',
   'kin/arcee': '9e78442d1a428a43',
   'kin/ernie4_5': '397b4b58a56807a5',
+  'kin/exaone': 'bc84dc3b38880310',
   'kin/exaone4': 'efa40ac30d00f17d',
   'kin/exaone4-windows': '9e551f2241e9b32c',
   'kin/gemma': '6dbc1356d58964ab',
