@@ -3,6 +3,7 @@ export const HASHES: Readonly<Record<string, string>> = {
   chat: '215122d73b3cbe80',
   embed: 'a7776ed072602c97',
   'kin/arcee': '9e78442d1a428a43',
+  'kin/cohere2': 'a046870382435e45',
   'kin/command-r': '8d00f4c1e45f6d9b',
   'kin/command-r-norms': '2c8bc8d7b5c7db92',
   'kin/ernie4_5': '397b4b58a56807a5',

@@ -4,6 +4,7 @@ import { getString } from '../gguf/metadata.ts'
 import type { Gguf, Metadata } from '../gguf/types.ts'
 import { arcee } from './arcee.ts'
 import { type Architecture, configOf, takeTensors, tensorsOf } from './architecture.ts'
+import { cohere2 } from './cohere2.ts'
 import { commandR } from './command-r.ts'
 import type { ModelConfig } from './config.ts'
 import { ernie4_5 } from './ernie4_5.ts'
@@ -36,7 +37,7 @@ import type { ModelTensors } from './tensors.ts'
 export const ARCHITECTURES: readonly Architecture[] = [
   llama, mistral3, qwen2, qwen2moe, qwen3, qwen3moe, olmoe, olmo2, granite, granitemoe, minicpm, ernie4_5, internlm2, seed_oss,
   hunyuanDense, smollm3, exaone, exaone4, glm4, arcee, phi3, gemma, gemma2, gemma3, stablelm, nemotron,
-  commandR,
+  commandR, cohere2,
 ]
 
 /** @throws UnsupportedError for one that cria does not run */
