@@ -5,6 +5,8 @@ import { commandR } from './command-r.ts'
 export const cohere2: Architecture = {
   ...commandR,
   name: 'cohere2',
+  // As in llama.cpp's graph, every layer has the one base.
+  ignores: ['rope.freq_base_swa'],
   config(keys, config, gguf) {
     const window = keys.tokens('attention.sliding_window')
     const windowed = keys.windowed(config.blockCount, 4)
