@@ -121,7 +121,7 @@ function roomOf(path: string): string | undefined {
   if (path === '#platform') return 'platform'
   if (path === 'js/errors.ts') return 'errors'
   if (path.startsWith('workers/')) return WORKER_ENTRIES.includes(path) ? undefined : 'workers'
-  const [, room] = /^js\/(?:(\w+)\/)?[\w.-]+$/.exec(path) ?? [undefined, undefined]
+  const [, room] = /^js\/(?:(\w+)\/)?(?:\w+\/)*[\w.-]+$/.exec(path) ?? [undefined, undefined]
   return path.startsWith('js/') ? (room ?? 'entries') : undefined
 }
 

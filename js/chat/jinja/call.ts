@@ -1,0 +1,59 @@
+/** How arguments reach what is written in TypeScript. */
+import { asInt } from './numbers.ts'
+import { defined, Fn, fail, type Kwargs, lengthOf, textOf as text, typeName, type Value } from './values.ts'
+
+/** A function's parameters, parted by blanks: `?` after those that may be missing, `*` for all further arguments, `/` first where none goes by name. */
+export type Parameters = string
+
+export type Bound = (Value | undefined)[]
+
+/** Arguments in the order of the parameters. */
+export function bind(name: string, parameters: Parameters, args: Value[], kwargs: Kwargs): Bound {
+  const names = parameters.split(' ').filter((word) => word !== '')
+  const unnamed = names[0] === '/'
+  if (unnamed) names.shift()
+  const open = names.at(-1) === '*'
+  if (open) names.pop()
+  if (args.length > names.length && !open)
+    fail(`${name}() takes at most ${names.length} arguments (${args.length} given)`)
+  const given: Bound = args.slice()
+  for (const [key, value] of kwargs) {
+    const at = names.findIndex((word) => word === key || word === `${key}?`)
+    if (at < 0 || unnamed) fail(`${name}() got an unexpected keyword argument '${key}'`)
+    if (at < args.length) fail(`${name}() got multiple values for argument '${key}'`)
+    given[at] = value
+  }
+  const missing = names.find((word, i) => !word.endsWith('?') && given[i] === undefined)
+  if (missing) fail(`${name}() is missing the argument '${missing}'`)
+  return given
+}
+
+/** Functions of one kind, each with its parameters. */
+export type Table<Self extends Bound = []> = Readonly<
+  Record<string, readonly [parameters: Parameters, run: (...args: [...Self, ...Bound]) => Value]>
+>
+
+/** A method of a table as a value; undefined where there is none of the name. */
+export function methodOf<Self extends Value>(table: Table<[Self]>, self: Self, name: string): Fn | undefined {
+  if (!Object.hasOwn(table, name)) return undefined
+  const [parameters, run] = table[name]!
+  return new Fn(name, (args, kwargs) => run(self, ...bind(name, parameters, args, kwargs)))
+}
+
+/** An argument that must be an int; `none` where it is missing or None. */
+export function intArgument(value: Value | undefined, none: number): number {
+  if (value === undefined || value === null) return none
+  const n = asInt(defined(value)) ?? fail(`'${typeName(value)}' object cannot be interpreted as an integer`)
+  return Number(n)
+}
+
+export function textArgument(value: Value | undefined, none?: string): string {
+  if (none !== undefined && (value === undefined || value === null)) return none
+  return text(value) ?? fail(`expected str, not ${typeName(defined(value ?? null))}`)
+}
+
+/** One character, to fill with. */
+export function fillArgument(value: Value | undefined): string {
+  const fill = textArgument(value, ' ')
+  return lengthOf(fill) === 1 ? fill : fail('the fill character must be exactly one character long')
+}
