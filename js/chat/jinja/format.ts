@@ -39,9 +39,14 @@ function floatDigits(n: number, type: string, precision: number, alternate: bool
   const point = alternate && precision === 0 ? '.' : ''
   if (type === 'f') return fixed(size, precision) + point
   if (type === '%') return `${fixed(size * 100, precision)}${point}%`
-  const scientific = (digits: number) => {
-    const [mantissa = '', power = ''] = size.toExponential(Math.min(digits, 100)).split('e')
-    return [mantissa, Number(power)] as const
+  const scientific = (digits: number): [mantissa: string, exponent: number] => {
+    const exponent = Number(size.toExponential().split('e')[1])
+    const all = fixed(size, digits - exponent)
+      .replace('.', '')
+      .replace(/^0+(?=.)/, '')
+    const carried = all.length > Math.max(digits, exponent) + 1 ? 1 : 0
+    const cut = all.slice(0, digits + 1).padEnd(digits + 1, '0')
+    return [digits > 0 ? `${cut[0]}.${cut.slice(1)}` : cut, exponent + carried]
   }
   if (type === 'e') {
     const [mantissa, exponent] = scientific(precision)
@@ -49,9 +54,15 @@ function floatDigits(n: number, type: string, precision: number, alternate: bool
   }
   const most = Math.max(1, precision)
   const [mantissa, exponent] = scientific(most - 1)
-  const plain = (text: string) => (alternate || !text.includes('.') ? text : text.replace(/\.?0+$/, ''))
-  if (exponent < -4 || exponent >= most) return `${plain(mantissa)}e${exponentText(exponent)}`
-  return plain(fixed(size, most - 1 - exponent))
+  const plain = (text: string) => {
+    if (alternate) return text.includes('.') ? text : `${text}.`
+    return text.includes('.') ? text.replace(/\.?0+$/, '') : text
+  }
+  // Without a type there is a digit after the point, for which there must be room.
+  if (exponent < -4 || exponent >= (type === '' ? most - 1 : most))
+    return `${plain(mantissa)}e${exponentText(exponent)}`
+  const text = plain(fixed(size, most - 1 - exponent))
+  return type === '' && !text.includes('.') ? `${text}.0` : text
 }
 
 function grouped(digits: string, separator: string, every: number): string {
@@ -105,10 +116,7 @@ function formatFloat(n: number, spec: Spec): string {
   const lower = type.toLowerCase()
   let digits: string
   if (type === '' && precision === undefined) digits = floatText(Math.abs(n))
-  else if (type === '' || lower === 'n') {
-    digits = floatDigits(n, 'g', precision ?? 6, spec.alternate)
-    if (type === '' && /^\d+$/.test(digits)) digits += digits.length < Math.max(precision!, 2) ? '.0' : ''
-  } else digits = floatDigits(n, lower, precision ?? 6, spec.alternate)
+  else digits = floatDigits(n, lower, precision ?? 6, spec.alternate)
   return finish(type === lower ? digits : digits.toUpperCase(), negative, '', spec)
 }
 
@@ -129,11 +137,14 @@ export function formatValue(value: Value, text: string): string {
     precision: precision === undefined ? undefined : Number(precision),
     type,
   }
+  if (grouping && !(grouping === ',' ? /^[deEfFgG%]?$/ : /^[bdeEfFgGoxX%]?$/).test(type)) {
+    fail(`cannot specify '${grouping}' with '${type}'`)
+  }
   const unknown = () => fail(`unknown format code '${type}' for object of type '${typeName(value)}'`)
   const written = textOf(value)
   if (written !== undefined) {
     if (type !== '' && type !== 's') unknown()
-    if (spec.align === '=' && align) fail("'=' alignment not allowed in string format specifier")
+    if (align === '=' || match[3] || alternate || grouping) fail(`'${text}' does not fit a string`)
     const cut = spec.precision === undefined ? written : Array.from(points(written)).slice(0, spec.precision).join('')
     return aligned(cut, { ...spec, align: spec.align === '=' ? '<' : spec.align })
   }
@@ -257,7 +268,7 @@ function converted(value: Value, spec: Spec): string {
     return aligned(precision === undefined ? text : Array.from(text).slice(0, precision).join(''), spec)
   }
   if (type === 'c') {
-    const text = textOf(value) ?? String.fromCodePoint(intArgument(value, 0))
+    const text = textOf(value) ?? String.fromCodePoint(Number(asInt(value) ?? fail('%c requires int or char')))
     return lengthOf(text) === 1 ? aligned(text, spec) : fail('%c requires int or char')
   }
   if (!/[diouxXeEfFgG]/.test(type) || type === '') {
@@ -269,10 +280,7 @@ function converted(value: Value, spec: Spec): string {
   const whole = value instanceof Float ? BigInt(Math.trunc(n)) : asInt(value)!
   if (precision !== undefined) {
     const digits = (whole < 0 ? -whole : whole).toString(BASES[type] ?? 10).padStart(precision, '0')
-    return finish(type === 'X' ? digits.toUpperCase() : digits, whole < 0, '', {
-      ...spec,
-      align: spec.align === '=' ? '>' : spec.align,
-    })
+    return finish(type === 'X' ? digits.toUpperCase() : digits, whole < 0, '', spec)
   }
   return formatInt(whole, { ...spec, type: BASES[type] ? type : 'd' })
 }

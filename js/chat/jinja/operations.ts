@@ -157,7 +157,7 @@ export function sorted(
 ): Value[] {
   const keyed = values.map((value) => [key(value), value] as const)
   const sign = reverse ? -1 : 1
-  keyed.sort(([a], [b]) => (equal(a, b) ? 0 : sign * (compare('<', a, b) || 0)))
+  keyed.sort(([a], [b]) => sign * (compare('<', a, b) || 0))
   return keyed.map(([, value]) => value)
 }
 

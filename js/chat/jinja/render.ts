@@ -1,5 +1,16 @@
 /** Turns statements into functions that write a template's text. */
-import type { CallBlock, For, If, Macro, Signature, Statement, Target } from './ast.ts'
+import {
+  type CallBlock,
+  children,
+  type For,
+  type If,
+  type Macro,
+  type Node,
+  type Signature,
+  type Statement,
+  type Target,
+} from './ast.ts'
+import { textArgument } from './call.ts'
 import { call, evaluation, filter, type Place } from './evaluate.ts'
 import { Namespace } from './globals.ts'
 import { Loop } from './loop.ts'
@@ -30,6 +41,11 @@ interface Frame extends Place {
 const inner = (frame: Frame, names: Names): Frame => ({ ...frame, names, soft: false, top: false })
 
 const printed = (value: Value) => (now.escapes ? markup(value).text : str(value))
+/** Whether a block in a node sees the variables around it. */
+function hasScopedBlock(node: Node): boolean {
+  return (node.kind === 'block' && node.scoped) || Array.from(children(node)).some(hasScopedBlock)
+}
+
 class Renderer {
   private readonly blocks = new Map<string, Step>()
 
@@ -166,7 +182,7 @@ class Renderer {
       text = captive
       const value = change ? change(own) : made(text)
       if (assign) assign(scope, value)
-      else out.write(printed(value))
+      else out.write(textArgument(value))
       return undefined
     }
   }
@@ -279,7 +295,7 @@ class Renderer {
   private callBlock(node: CallBlock, frame: Frame): Step {
     const caller = this.macro('', node, frame, node.line)
     const run = call(node.call, frame, (scope) => [['caller', caller(scope)]])
-    return (scope, out) => void out.write(printed(run(scope)))
+    return (scope, out) => void out.write(textArgument(run(scope)))
   }
 
   private for(node: For, frame: Frame): Step {
@@ -315,7 +331,7 @@ class Renderer {
   /** Runs the body of a loop for each item; whether a turn came to its end. */
   private turns(node: For, frame: Frame): (scope: Scope, out: Sink, loop: Loop) => boolean {
     const names = new Names(frame.names)
-    const named = node.recursive || usedFirst(node.body, ['loop']).has('loop')
+    const named = node.recursive || usedFirst(node.body, ['loop']).has('loop') || hasScopedBlock(node)
     if (named) names.parameter('loop')
     names.visitTarget(node.target)
     names.visitAll(node.body)

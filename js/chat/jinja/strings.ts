@@ -111,9 +111,15 @@ export function pad(text: string, width: number, fill: string, side: 'left' | 'r
   return fill.repeat(left) + text + fill.repeat(count - left)
 }
 
+/** A character as a word begins with it: ß becomes Ss. */
+function titled(char: string): string {
+  const [first = '', ...rest] = char.toUpperCase()
+  return first + rest.join('').toLowerCase()
+}
+
 export function capitalize(text: string): string {
   const [first = ''] = text
-  return first.toUpperCase() + text.slice(first.length).toLowerCase()
+  return titled(first) + text.slice(first.length).toLowerCase()
 }
 
 const isCased = (char: string) => char.toLowerCase() !== char.toUpperCase()
@@ -146,8 +152,7 @@ const isDecimal = (char: string) => inClass(char, NUMBER) && !NO_DECIMAL.test(ch
 
 function isTitle(text: string): boolean {
   return (
-    isCase(text, () => true) &&
-    mapCase(text, (char, after) => (after ? char.toLowerCase() : char.toUpperCase())) === text
+    isCase(text, () => true) && mapCase(text, (char, after) => (after ? char.toLowerCase() : titled(char))) === text
   )
 }
 
@@ -248,7 +253,7 @@ const METHODS: Table<[string]> = {
   startswith: [`/ parts ${RANGE}`, (...args) => meets((text, part) => text.startsWith(part), args)],
   strip: ['/ chars?', (s, chars) => strip(s, chars)],
   swapcase: ['', (s) => mapCase(s, (char) => (char === char.toLowerCase() ? char.toUpperCase() : char.toLowerCase()))],
-  title: ['', (s) => mapCase(s, (char, after) => (after ? char.toLowerCase() : char.toUpperCase()))],
+  title: ['', (s) => mapCase(s, (char, after) => (after ? char.toLowerCase() : titled(char)))],
   translate: ['/ table', translate],
   upper: ['', (s) => s.toUpperCase()],
   zfill: ['/ width', (s, width) => zeroFill(s, intArgument(width, 0))],

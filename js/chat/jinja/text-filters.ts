@@ -115,7 +115,12 @@ function quoteUrl(value: Value, query: boolean): string {
 function urlEncode(value: Value): string {
   if (textOf(value) !== undefined || !iteratorOf(value)) return quoteUrl(value, false)
   const pairs = value instanceof Dict ? Array.from(value.items()) : Array.from(iterate(value), listOf)
-  return pairs.map(([key = '', item = '']) => `${quoteUrl(key, true)}=${quoteUrl(item, true)}`).join('&')
+  return pairs
+    .map((pair) => {
+      const [key, item] = pair.length === 2 ? pair : fail('a query is made of pairs')
+      return `${quoteUrl(key!, true)}=${quoteUrl(item!, true)}`
+    })
+    .join('&')
 }
 
 function attributes(value: Value, space: boolean): string {
