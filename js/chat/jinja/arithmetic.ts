@@ -2,7 +2,7 @@
 import { percent } from './format.ts'
 import { arithmetic, asInt, negate } from './numbers.ts'
 import { markup } from './operations.ts'
-import { defined, fail, itemsOf, Markup, room, Tuple, textOf, typeName, type Value } from './values.ts'
+import { defined, fail, itemsOf, Markup, room, Tuple, textOf, typeName, unfit, type Value } from './values.ts'
 
 function joined(a: Value, b: Value): Value | undefined {
   if (a instanceof Markup || b instanceof Markup) {
@@ -10,7 +10,7 @@ function joined(a: Value, b: Value): Value | undefined {
     return both ? new Markup(markup(a).text + markup(b).text) : undefined
   }
   if (typeof a === 'string') {
-    if (typeof b !== 'string') return fail(`can only concatenate str (not "${typeName(b)}") to str`)
+    if (typeof b !== 'string') return unfit(b, 'cannot be joined to a str')
     room(a.length + b.length)
     return a + b
   }
@@ -54,5 +54,5 @@ export function binary(op: string, a: Value, b: Value): Value {
 /** `-value` or `+value`. */
 export function signed(op: string, value: Value): Value {
   const result = op === '-' ? negate(defined(value)) : arithmetic('+', defined(value), 0)
-  return result ?? fail(`bad operand type for unary ${op}: '${typeName(value)}'`)
+  return result ?? unfit(value, `has no ${op}`)
 }

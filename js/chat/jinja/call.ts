@@ -1,6 +1,6 @@
 /** How arguments reach what is written in TypeScript. */
 import { asInt } from './numbers.ts'
-import { defined, Fn, fail, type Kwargs, lengthOf, textOf as text, typeName, type Value } from './values.ts'
+import { Fn, fail, type Kwargs, lengthOf, textOf as text, unfit, type Value } from './values.ts'
 
 /** A function's parameters, parted by blanks: `?` after those that may be missing, `*` for all further arguments, `/` first where none goes by name. */
 export type Parameters = string
@@ -14,13 +14,12 @@ export function bind(name: string, parameters: Parameters, args: Value[], kwargs
   if (unnamed) names.shift()
   const open = names.at(-1) === '*'
   if (open) names.pop()
-  if (args.length > names.length && !open)
-    fail(`${name}() takes at most ${names.length} arguments (${args.length} given)`)
+  if (args.length > names.length && !open) fail(`${name}() takes at most ${names.length} arguments`)
   const given: Bound = args.slice()
   for (const [key, value] of kwargs) {
     const at = names.findIndex((word) => word === key || word === `${key}?`)
-    if (at < 0 || unnamed) fail(`${name}() got an unexpected keyword argument '${key}'`)
-    if (at < args.length) fail(`${name}() got multiple values for argument '${key}'`)
+    if (at < 0 || unnamed) fail(`${name}() has no argument '${key}'`)
+    if (at < args.length) fail(`${name}() has the argument '${key}' twice`)
     given[at] = value
   }
   const missing = names.find((word, i) => !word.endsWith('?') && given[i] === undefined)
@@ -43,17 +42,17 @@ export function methodOf<Self extends Value>(table: Table<[Self]>, self: Self, n
 /** An argument that must be an int; `none` where it is missing or None. */
 export function intArgument(value: Value | undefined, none: number): number {
   if (value === undefined || value === null) return none
-  const n = asInt(defined(value)) ?? fail(`'${typeName(value)}' object cannot be interpreted as an integer`)
+  const n = asInt(value) ?? unfit(value, 'is no integer')
   return Number(n)
 }
 
 export function textArgument(value: Value | undefined, none?: string): string {
   if (none !== undefined && (value === undefined || value === null)) return none
-  return text(value) ?? fail(`expected str, not ${typeName(defined(value ?? null))}`)
+  return text(value) ?? unfit(value ?? null, 'is no str')
 }
 
 /** One character, to fill with. */
 export function fillArgument(value: Value | undefined): string {
   const fill = textArgument(value, ' ')
-  return lengthOf(fill) === 1 ? fill : fail('the fill character must be exactly one character long')
+  return lengthOf(fill) === 1 ? fill : fail('a fill must be one character')
 }

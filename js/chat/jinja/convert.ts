@@ -1,13 +1,13 @@
 /** JavaScript's values as Python's, and back for functions of the caller's. */
 import { int, intOf } from './numbers.ts'
-import { Dict, Float, Fn, fail, itemsOf, MOST, Thing, textOf, Undefined, type Value } from './values.ts'
+import { Dict, deep, Float, Fn, itemsOf, Thing, textOf, Undefined, type Value } from './values.ts'
 
 /**
  * A value of the caller's. Whole numbers and bigints are ints, other numbers floats (a Float stays one that is whole);
  * undefined is None; objects and Maps are dicts, without what is undefined in them.
  */
 export function fromJs(value: unknown, depth = 0): Value {
-  if (depth > MOST.depth) fail('values are nested too deeply')
+  deep(depth)
   switch (typeof value) {
     case 'string':
     case 'boolean':

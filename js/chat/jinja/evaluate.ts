@@ -8,7 +8,7 @@ import { markup, relation, sliced, str } from './operations.ts'
 import type { Names, Scope } from './scope.ts'
 import {
   Dict,
-  defined,
+  dictIn,
   Fn,
   fail,
   isTrue,
@@ -21,8 +21,8 @@ import {
   room,
   Tuple,
   textOf,
-  typeName,
   Undefined,
+  unfit,
   type Value,
 } from './values.ts'
 
@@ -39,7 +39,7 @@ type Of<Kind extends Expression['kind']> = Extract<Expression, { kind: Kind }>
 
 export function callValue(callee: Value, args: Value[], kwargs: Kwargs): Value {
   if (callee instanceof Fn) return callee.call(args, kwargs)
-  return fail(`'${typeName(defined(callee))}' object is not callable`)
+  return unfit(callee, 'is not callable')
 }
 
 type Gather = (scope: Scope) => [args: Value[], kwargs: Kwargs]
@@ -55,16 +55,15 @@ function gather({ args, kwargs, spread, spreadNames }: Arguments, place: Place):
     const byName: Kwargs = new Map()
     for (const [name, value] of named) byName.set(name, value(scope))
     if (moreNames) {
-      const map = moreNames(scope)
-      if (!(map instanceof Dict)) return fail(`argument after ** must be a mapping, not ${typeName(map)}`)
-      for (const [key, value] of map.items()) byName.set(textOf(key) ?? fail('keywords must be strings'), value)
+      for (const [key, value] of dictIn(moreNames(scope)).items())
+        byName.set(textOf(key) ?? unfit(key, 'is no str'), value)
     }
     return [given, byName]
   }
 }
 
 function name(node: Of<'name'>, { names }: Place): Evaluate {
-  const hops = names.find(node.name) ?? fail(`'${node.name}' is in no scope`)
+  const hops = names.find(node.name)!
   return (scope) => {
     const value = scope.up(hops).values.get(node.name)
     return value === undefined ? missingName(node.name) : value
@@ -136,17 +135,13 @@ function compare({ first, rest, line }: Of<'compare'>, place: Place): Evaluate {
   }
 }
 
-function concat({ items }: Of<'concat'>, place: Place): Evaluate {
-  const parts = items.map((item) => evaluation(item, place))
-  return (scope) => {
-    const values = parts.map((part) => part(scope))
-    if (now.escapes && values.some((value) => value instanceof Markup)) {
-      return new Markup(values.map((value) => markup(value).text).join(''))
-    }
-    const text = values.map(str).join('')
-    room(text.length)
-    return text
+function concat(...values: Value[]): Value {
+  if (now.escapes && values.some((value) => value instanceof Markup)) {
+    return new Markup(values.map((value) => markup(value).text).join(''))
   }
+  const text = values.map(str).join('')
+  room(text.length)
+  return text
 }
 
 function choice({ test, yes, no, line }: Of<'choice'>, place: Place): Evaluate {
@@ -157,52 +152,17 @@ function choice({ test, yes, no, line }: Of<'choice'>, place: Place): Evaluate {
   return (scope) => (isTrue(decide(scope)) ? first(scope) : second(scope))
 }
 
-function unary({ op, node, line }: Of<'unary'>, place: Place): Evaluate {
-  const operand = evaluation(node, place)
-  if (op === 'not') return (scope) => !isTrue(operand(scope))
+/** An operation that may fail, after its operands. */
+function lined(line: number, parts: readonly Expression[], place: Place, run: (...values: Value[]) => Value): Evaluate {
+  const operands = parts.map((part) => evaluation(part, place))
   return (scope) => {
-    const value = operand(scope)
+    const values = operands.map((operand) => operand(scope))
     now.line = line
-    return signed(op, value)
+    return run(...values)
   }
 }
 
-/** An operation of two operands that may fail. */
-function both(
-  first: Expression,
-  second: Expression,
-  place: Place,
-  line: number,
-  run: (a: Value, b: Value) => Value,
-): Evaluate {
-  const [a, b] = [evaluation(first, place), evaluation(second, place)]
-  return (scope) => {
-    const left = a(scope)
-    const right = b(scope)
-    now.line = line
-    return run(left, right)
-  }
-}
-
-function slice({ node, bounds, line }: Of<'slice'>, place: Place): Evaluate {
-  const whole = evaluation(node, place)
-  const ends = bounds.map((bound) => (bound ? evaluation(bound, place) : () => null))
-  return (scope) => {
-    const value = whole(scope)
-    const [start = null, stop = null, step = null] = ends.map((end) => end(scope))
-    now.line = line
-    return sliced(value, start, stop, step)
-  }
-}
-
-function attribute({ node, name, line }: Of<'attribute'>, place: Place): Evaluate {
-  const owner = evaluation(node, place)
-  return (scope) => {
-    const value = owner(scope)
-    now.line = line
-    return getAttribute(value, name)
-  }
-}
+const NONE: Expression = { kind: 'const', value: null, line: 0 }
 
 function dict({ items }: Of<'dict'>, place: Place): Evaluate {
   const pairs = items.map(([key, value]) => [evaluation(key, place), evaluation(value, place)] as const)
@@ -217,11 +177,14 @@ export function evaluation(node: Expression, place: Place): Evaluate {
     case 'name':
       return name(node, place)
     case 'attribute':
-      return attribute(node, place)
+      return lined(node.line, [node.node], place, (value) => getAttribute(value!, node.name))
     case 'item':
-      return both(node.node, node.key, place, node.line, getItem)
+      return lined(node.line, [node.node, node.key], place, (value, key) => getItem(value!, key!))
     case 'slice':
-      return slice(node, place)
+      return lined(node.line, [node.node, ...node.bounds.map((bound) => bound ?? NONE)], place, (...values) => {
+        const [value, start, stop, step] = values
+        return sliced(value!, start!, stop!, step!)
+      })
     case 'call':
       return call(node, place)
     case 'filter':
@@ -229,13 +192,15 @@ export function evaluation(node: Expression, place: Place): Evaluate {
     case 'test':
       return named(ALL_TESTS, 'test', node, evaluation(node.node, place), place)
     case 'binary':
-      return both(node.left, node.right, place, node.line, (a, b) => binary(node.op, a, b))
+      return lined(node.line, [node.left, node.right], place, (a, b) => binary(node.op, a!, b!))
     case 'unary':
-      return unary(node, place)
+      return lined(node.line, [node.node], place, (value) =>
+        node.op === 'not' ? !isTrue(value!) : signed(node.op, value!),
+      )
     case 'compare':
       return compare(node, place)
     case 'concat':
-      return concat(node, place)
+      return lined(node.line, node.items, place, concat)
     case 'choice':
       return choice(node, place)
     case 'dict':
@@ -250,13 +215,8 @@ export function evaluation(node: Expression, place: Place): Evaluate {
       }
     }
     case 'list':
-    case 'tuple': {
-      const items = node.items.map((item) => evaluation(item, place))
-      const tuple = node.kind === 'tuple'
-      return (scope) => {
-        const values = items.map((item) => item(scope))
-        return tuple ? new Tuple(values) : values
-      }
-    }
+      return lined(node.line, node.items, place, (...values) => values)
+    case 'tuple':
+      return lined(node.line, node.items, place, (...values) => new Tuple(values))
   }
 }

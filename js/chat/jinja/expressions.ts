@@ -1,7 +1,7 @@
 /** Parses expressions, by Jinja's grammar: filters bind tighter than any operator, `~` tighter than `+`. */
 import type { Arguments, CallNode, Expression, FilterCall, Target } from './ast.ts'
 import type { Token } from './lexer.ts'
-import { JinjaError, MOST, type Value } from './values.ts'
+import { deep, JinjaError, type Value } from './values.ts'
 
 const CONSTANTS: Readonly<Record<string, Value>> = {
   true: true,
@@ -16,7 +16,7 @@ const COMPARISONS = ['==', '!=', '<', '<=', '>', '>=']
 const AFTER_TEST = ['else', 'or', 'and']
 
 const described = ({ type, value }: Token) =>
-  type === 'end' ? 'end of template' : `'${type === 'name' || type === 'operator' ? value : type}'`
+  type === 'end' ? 'end of template' : `'${type === 'name' ? value : type}'`
 
 const noArguments = (): Arguments => ({ args: [], kwargs: [], spread: undefined, spreadNames: undefined })
 
@@ -43,22 +43,25 @@ export class ExpressionParser {
     return this.tokens[this.at + 1] ?? this.token
   }
 
-  is(type: Token['type'], value?: string): boolean {
-    return this.token.type === type && (value === undefined || this.token.value === value)
+  is(type: string): boolean {
+    return this.token.type === type
   }
 
   isName(...names: string[]): boolean {
-    return this.token.type === 'name' && names.includes(this.token.value as string)
+    return this.is('name') && names.includes(this.token.value as string)
   }
 
-  skip(type: Token['type'], value?: string): boolean {
-    const found = this.is(type, value)
-    if (found) this.next()
-    return found
+  skip(type: string): boolean {
+    return this.is(type) && this.next() !== undefined
   }
 
-  expect(type: Token['type'], value?: string): Token {
-    if (!this.is(type, value)) this.fail(`expected '${value ?? type}', got ${described(this.token)}`)
+  /** Passes a name over, if it is next. */
+  word(name: string): boolean {
+    return this.isName(name) && this.next() !== undefined
+  }
+
+  expect(type: string): Token {
+    if (!this.is(type)) this.fail(`expected '${type}', got ${described(this.token)}`)
     return this.next()
   }
 
@@ -67,7 +70,7 @@ export class ExpressionParser {
   }
 
   expression(choices = true): Expression {
-    if (++this.depth > MOST.depth) this.fail('expressions are nested too deeply')
+    deep(++this.depth)
     const result = choices ? this.choice() : this.or()
     this.depth--
     return result
@@ -75,34 +78,28 @@ export class ExpressionParser {
 
   private choice(): Expression {
     let node = this.or()
-    for (let { line } = this.token; this.skip('name', 'if'); line = this.token.line) {
+    for (let { line } = this.token; this.word('if'); line = this.token.line) {
       const test = this.or()
-      const no = this.skip('name', 'else') ? this.expression() : undefined
-      node = { kind: 'choice', test, yes: node, no, line }
+      node = { kind: 'choice', test, yes: node, no: this.word('else') ? this.expression() : undefined, line }
     }
     return node
   }
 
   private or(): Expression {
-    let left = this.and()
-    for (let { line } = this.token; this.skip('name', 'or'); line = this.token.line) {
-      left = { kind: 'or', left, right: this.and(), line }
-    }
-    return left
+    return this.logical('or', () => this.logical('and', () => this.not()))
   }
 
-  private and(): Expression {
-    let left = this.not()
-    for (let { line } = this.token; this.skip('name', 'and'); line = this.token.line) {
-      left = { kind: 'and', left, right: this.not(), line }
-    }
+  private logical(kind: 'or' | 'and', operand: () => Expression): Expression {
+    let left = operand()
+    for (let { line } = this.token; this.word(kind); line = this.token.line)
+      left = { kind, left, right: operand(), line }
     return left
   }
 
   private not(): Expression {
     const { line } = this.token
     let times = 0
-    while (this.skip('name', 'not')) times++
+    while (this.word('not')) times++
     let node = this.compare()
     for (; times > 0; times--) node = { kind: 'unary', op: 'not', node, line }
     return node
@@ -117,20 +114,18 @@ export class ExpressionParser {
   }
 
   private comparison(): string | undefined {
-    if (this.is('operator') && COMPARISONS.includes(this.token.value as string)) return this.next().value as string
-    if (this.skip('name', 'in')) return 'in'
+    if (COMPARISONS.includes(this.token.type)) return this.next().type
     const after = this.ahead()
-    if (!this.isName('not') || after.type !== 'name' || after.value !== 'in') return undefined
-    this.next()
-    this.next()
-    return 'not in'
+    const negated = this.isName('not') && after.type === 'name' && after.value === 'in'
+    if (negated) this.next()
+    return this.word('in') ? (negated ? 'not in' : 'in') : undefined
   }
 
   private binary(ops: readonly string[], operand: () => Expression): Expression {
     let left = operand()
-    while (this.is('operator') && ops.includes(this.token.value as string)) {
-      const { value, line } = this.next()
-      left = { kind: 'binary', op: value as string, left, right: operand(), line }
+    while (ops.includes(this.token.type)) {
+      const { type, line } = this.next()
+      left = { kind: 'binary', op: type, left, right: operand(), line }
     }
     return left
   }
@@ -141,21 +136,18 @@ export class ExpressionParser {
 
   private concat(): Expression {
     const { line } = this.token
-    const items = [this.product()]
-    while (this.skip('operator', '~')) items.push(this.product())
+    const items: Expression[] = []
+    do items.push(this.binary(['*', '/', '//', '%'], () => this.binary(['**'], () => this.unary())))
+    while (this.skip('~'))
     return items.length > 1 ? { kind: 'concat', items, line } : items[0]!
-  }
-
-  private product(): Expression {
-    return this.binary(['*', '/', '//', '%'], () => this.binary(['**'], () => this.unary()))
   }
 
   private unary(filters = true): Expression {
     const { line } = this.token
     let node: Expression
-    if (this.is('operator', '-') || this.is('operator', '+')) {
-      if (++this.depth > MOST.depth) this.fail('expressions are nested too deeply')
-      const op = this.next().value as string
+    if (this.is('-') || this.is('+')) {
+      deep(++this.depth)
+      const op = this.next().type
       node = { kind: 'unary', op, node: this.unary(false), line }
       this.depth--
     } else node = this.primary()
@@ -177,29 +169,28 @@ export class ExpressionParser {
       while (this.is('string')) text += this.next().value
       return { kind: 'const', value: text, line }
     }
-    if (type === 'operator' && value === '(') {
+    if (type === '(') {
       const node = this.tuple({ parenthesized: true })
-      this.expect('operator', ')')
+      this.expect(')')
       return node
     }
-    if (type === 'operator' && value === '[')
-      return { kind: 'list', items: this.listed(']', () => this.expression()), line }
-    if (type === 'operator' && value === '{') return { kind: 'dict', items: this.listed('}', () => this.pair()), line }
+    if (type === '[') return { kind: 'list', items: this.listed(']', () => this.expression()), line }
+    if (type === '{') return { kind: 'dict', items: this.listed('}', () => this.pair()), line }
     return this.fail(`unexpected ${described(token)}`, line)
   }
 
   private pair(): [Expression, Expression] {
     const key = this.expression()
-    this.expect('operator', ':')
+    this.expect(':')
     return [key, this.expression()]
   }
 
   /** Items with commas between, and perhaps after the last, up to a bracket. */
   private listed<T>(end: string, item: () => T): T[] {
     const items: T[] = []
-    while (!this.is('operator', end)) {
-      if (items.length > 0) this.expect('operator', ',')
-      if (this.is('operator', end)) break
+    while (!this.is(end)) {
+      if (items.length > 0) this.expect(',')
+      if (this.is(end)) break
       items.push(item())
     }
     this.next()
@@ -215,9 +206,9 @@ export class ExpressionParser {
     const { line } = this.token
     const items: T[] = []
     let isTuple = false
-    while (!this.is('}}') && !this.is('%}') && !this.is('operator', ')') && !(until && this.isName(until))) {
+    while (!this.is('}}') && !this.is('%}') && !this.is(')') && !(until && this.isName(until))) {
       items.push(one())
-      if (!this.skip('operator', ',')) break
+      if (!this.skip(',')) break
       isTuple = true
     }
     if (!isTuple && items.length > 0) return items[0]!
@@ -232,23 +223,23 @@ export class ExpressionParser {
 
   private oneTarget(members: boolean, use: 'store' | 'param'): Target {
     const { line } = this.token
-    if (this.skip('operator', '(')) {
+    if (this.skip('(')) {
       const target = this.several(() => this.oneTarget(members, use), true, '')
-      this.expect('operator', ')')
+      this.expect(')')
       return target
     }
     if (!this.is('name')) this.fail(`cannot assign to ${described(this.token)}`)
     const name = this.name()
     if (Object.hasOwn(CONSTANTS, name)) this.fail(`cannot assign to '${name}'`, line)
-    if (members && this.skip('operator', '.')) return { kind: 'member', name, attribute: this.name(), line }
+    if (members && this.skip('.')) return { kind: 'member', name, attribute: this.name(), line }
     return { kind: 'name', name, use, line }
   }
 
   private postfix(start: Expression): Expression {
     let node = start
     for (;;) {
-      if (this.is('operator', '.') || this.is('operator', '[')) node = this.subscript(node)
-      else if (this.is('operator', '(')) node = this.call(node)
+      if (this.is('.') || this.is('[')) node = this.subscript(node)
+      else if (this.is('(')) node = this.call(node)
       else return node
     }
   }
@@ -256,24 +247,24 @@ export class ExpressionParser {
   private filtered(start: Expression): Expression {
     let node = start
     for (;;) {
-      if (this.skip('operator', '|')) node = this.filter(node)
+      if (this.skip('|')) node = this.filter(node)
       else if (this.isName('is')) node = this.test(node)
-      else if (this.is('operator', '(')) node = this.call(node)
+      else if (this.is('(')) node = this.call(node)
       else return node
     }
   }
 
   private subscript(node: Expression): Expression {
-    const { value, line } = this.next()
-    if (value === '.') {
+    const { type, line } = this.next()
+    if (type === '.') {
       const token = this.next()
       if (token.type === 'name') return { kind: 'attribute', node, name: token.value as string, line }
       if (typeof token.value !== 'number') this.fail('expected a name or number', token.line)
       return { kind: 'item', node, key: { kind: 'const', value: token.value, line }, line }
     }
     const keys: (Expression | (Expression | undefined)[])[] = []
-    while (!this.is('operator', ']')) {
-      if (keys.length > 0) this.expect('operator', ',')
+    while (!this.is(']')) {
+      if (keys.length > 0) this.expect(',')
       keys.push(this.key())
     }
     this.next()
@@ -286,12 +277,12 @@ export class ExpressionParser {
 
   /** What stands in brackets: an expression, or the bounds of a slice. */
   private key(): Expression | (Expression | undefined)[] {
-    const ends = () => this.is('operator', ':') || this.is('operator', ']') || this.is('operator', ',')
+    const ends = () => this.is(':') || this.is(']') || this.is(',')
     const bound = () => (ends() ? undefined : this.expression())
-    const start = this.is('operator', ':') ? undefined : this.expression()
-    if (!this.skip('operator', ':')) return start!
+    const start = this.is(':') ? undefined : this.expression()
+    if (!this.skip(':')) return start!
     const stop = bound()
-    return [start, stop, this.skip('operator', ':') ? bound() : undefined]
+    return [start, stop, this.skip(':') ? bound() : undefined]
   }
 
   call(node: Expression): CallNode {
@@ -300,17 +291,17 @@ export class ExpressionParser {
   }
 
   private arguments(): Arguments {
-    const { line } = this.expect('operator', '(')
+    const { line } = this.expect('(')
     const found = noArguments()
     const ensure = (fits: boolean) => fits || this.fail('invalid arguments of a call', line)
     this.listed(')', () => {
-      if (this.skip('operator', '*')) {
+      if (this.skip('*')) {
         ensure(!found.spread && !found.spreadNames)
         found.spread = this.expression()
-      } else if (this.skip('operator', '**')) {
+      } else if (this.skip('**')) {
         ensure(!found.spreadNames)
         found.spreadNames = this.expression()
-      } else if (this.is('name') && this.ahead().type === 'operator' && this.ahead().value === '=') {
+      } else if (this.is('name') && this.ahead().type === '=') {
         ensure(!found.spreadNames)
         const name = this.name()
         ensure(found.kwargs.every((other) => other.name !== name))
@@ -326,7 +317,7 @@ export class ExpressionParser {
 
   private dotted(): string {
     let name = this.name()
-    while (this.skip('operator', '.')) name += `.${this.name()}`
+    while (this.skip('.')) name += `.${this.name()}`
     return name
   }
 
@@ -334,15 +325,15 @@ export class ExpressionParser {
   filter(node: Expression | undefined): FilterCall {
     const { line } = this.token
     const name = this.dotted()
-    return { kind: 'filter', node, name, line, ...(this.is('operator', '(') ? this.arguments() : noArguments()) }
+    return { kind: 'filter', node, name, line, ...(this.is('(') ? this.arguments() : noArguments()) }
   }
 
   private test(node: Expression): Expression {
     const { line } = this.next()
-    const negated = this.skip('name', 'not')
+    const negated = this.word('not')
     const name = this.dotted()
     let found = noArguments()
-    if (this.is('operator', '(')) found = this.arguments()
+    if (this.is('(')) found = this.arguments()
     else if (this.beginsArgument()) {
       if (this.isName('is')) this.fail('tests with is cannot be chained')
       found.args.push(this.postfix(this.primary()))
@@ -353,6 +344,6 @@ export class ExpressionParser {
 
   private beginsArgument(): boolean {
     if (this.is('name')) return !this.isName(...AFTER_TEST)
-    return this.is('string') || this.is('number') || this.is('operator', '[') || this.is('operator', '{')
+    return this.is('string') || this.is('number') || this.is('[') || this.is('{')
   }
 }

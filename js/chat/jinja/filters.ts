@@ -8,8 +8,8 @@ import { compare, equal, escapeText, markup, sorted, str } from './operations.ts
 import { TESTS } from './tests.ts'
 import { TEXT_FILTERS } from './text-filters.ts'
 import {
-  Dict,
   defined,
+  dictIn,
   Float,
   fail,
   hashed,
@@ -28,6 +28,7 @@ import {
   textOf,
   typeName,
   Undefined,
+  unfit,
   type Value,
 } from './values.ts'
 
@@ -99,10 +100,10 @@ function map(value: Value, args: Value[], kwargs: Kwargs): Value {
     let change: (value: Value) => Value
     if (args.length === 0 && kwargs.has('attribute')) {
       for (const name of kwargs.keys()) {
-        if (name !== 'attribute' && name !== 'default') fail(`Unexpected keyword argument '${name}'`)
+        if (name !== 'attribute' && name !== 'default') fail(`map() has no argument '${name}'`)
       }
       change = getter(kwargs.get('attribute'), kwargs.get('default'))
-    } else if (args.length === 0) return fail('map requires a filter argument')
+    } else if (args.length === 0) return fail('map() wants a filter')
     else change = applied(FILTERS, 'filter', args, kwargs)
     for (const item of iterate(value)) yield change(item)
   })
@@ -112,7 +113,7 @@ function select(wanted: boolean, byAttribute: boolean, value: Value, args: Value
   return lazily(function* () {
     if (!isTrue(value)) return
     const rest = args.slice()
-    if (byAttribute && rest.length === 0) fail('Missing parameter for attribute name')
+    if (byAttribute && rest.length === 0) fail('the attribute is missing')
     const get = byAttribute ? getter(rest.shift()) : (item: Value) => item
     const test = rest.length > 0 ? applied(ALL_TESTS, 'test', rest, kwargs) : (item: Value) => item
     for (const item of iterate(value)) if (isTrue(test(get(item))) === wanted) yield item
@@ -204,14 +205,13 @@ function dictSort(
   by: Value | undefined,
   back: Value | undefined,
 ): Value {
-  if (!(value instanceof Dict)) return fail(`'${typeName(defined(value))}' object has no items`)
-  const at = { key: 0, value: 1 }[textArgument(by, 'key')] ?? fail('You can only sort by either "key" or "value"')
+  const at = { key: 0, value: 1 }[textArgument(by, 'key')] ?? fail("a dict is sorted by 'key' or 'value'")
   const key = (item: Value) => {
     const part = (item as Tuple).items[at]!
     return flag(caseSensitive) ? part : lowered(part)
   }
   return sorted(
-    Array.from(value.items(), (item) => new Tuple(item)),
+    Array.from(dictIn(value).items(), (item) => new Tuple(item)),
     key,
     flag(back),
   )
@@ -234,21 +234,20 @@ function toFloat(value: Value, none: Value): Value {
 
 function roundBy(value: Value, digits: number, method: string): Value {
   if (method === 'common') return round(value, digits)
-  if (method !== 'ceil' && method !== 'floor') return fail('method must be common, ceil or floor')
+  if (method !== 'ceil' && method !== 'floor') return fail('a method is common, ceil or floor')
   const scale = binary('**', 10, digits)
-  const scaled = asNumber(binary('*', value, scale)) ?? fail(`must be real number, not ${typeName(value)}`)
+  const scaled = asNumber(binary('*', value, scale)) ?? unfit(value, 'is no number')
   return binary('/', intOf(method === 'ceil' ? Math.ceil(scaled) : Math.floor(scaled)), scale)
 }
 
 function absolute(value: Value): Value {
-  const n = asNumber(value) ?? fail(`bad operand type for abs(): '${typeName(value)}'`)
+  const n = asNumber(value) ?? unfit(value, 'is no number')
   return n < 0 || Object.is(n, -0) ? negate(value)! : typeof value === 'boolean' ? Number(value) : value
 }
 
 function* itemPairs(value: Value): Generator<Value> {
   if (value instanceof Undefined) return
-  if (!(value instanceof Dict)) return fail('Can only get item pairs from a mapping.')
-  for (const item of value.items()) yield new Tuple(item)
+  for (const item of dictIn(value).items()) yield new Tuple(item)
 }
 
 function joinAll(value: Value, separator: Value, path: Value | undefined): string {
@@ -260,7 +259,7 @@ function joinAll(value: Value, separator: Value, path: Value | undefined): strin
 }
 
 function sum(value: Value, path: Value | undefined, start: Value): Value {
-  if (textOf(start) !== undefined) fail("sum() can't sum strings")
+  if (textOf(start) !== undefined) unfit(start, 'cannot be summed')
   let total = start
   for (const item of iterate(value)) total = binary('+', total, getter(path)(item))
   return total
@@ -291,7 +290,7 @@ export const FILTERS: Table<[Value]> = {
   first: [
     'seq',
     (value) => {
-      const next = (iteratorOf(value) ?? fail(`'${typeName(value)}' object is not iterable`)).next()
+      const next = (iteratorOf(value) ?? unfit(value, 'is not iterable')).next()
       return next.done ? new Undefined('No first item, sequence was empty.') : next.value
     },
   ],
@@ -307,7 +306,7 @@ export const FILTERS: Table<[Value]> = {
   last: [
     'seq',
     (value) => {
-      if (value instanceof Once) return fail(`'${value.type}' object is not reversible`)
+      if (value instanceof Once) return unfit(value, 'is not reversible')
       const last = listOf(value).at(-1)
       return last === undefined ? new Undefined('No last item, sequence was empty.') : last
     },

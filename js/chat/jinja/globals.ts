@@ -26,7 +26,7 @@ class Cycler extends Thing {
   private at = 0
   constructor(private readonly items: Value[]) {
     super()
-    if (items.length === 0) fail('at least one item has to be provided')
+    if (items.length === 0) fail('cycler() wants an item')
   }
   override attribute(name: string): Value | undefined {
     const current = this.items[this.at]!
@@ -59,9 +59,9 @@ function joiner(separator: string): Fn {
 const RANGE_MOST = 100_000
 
 function range(args: Value[]): Range {
-  if (args.length < 1 || args.length > 3) fail(`range expected 1 to 3 arguments, got ${args.length}`)
+  if (args.length < 1 || args.length > 3) fail('range() takes 1 to 3 arguments')
   const [first = 0, second, step = 1] = args.map((arg) => intArgument(arg ?? 'None', 0))
-  if (step === 0) fail('range() arg 3 must not be zero')
+  if (step === 0) fail('a step is zero')
   const made = second === undefined ? new Range(0, first, 1) : new Range(first, second, step)
   return made.length > RANGE_MOST ? fail(`a range has more than ${RANGE_MOST} numbers`) : made
 }
@@ -86,7 +86,7 @@ const functions = [
   }),
   new Fn('cycler', (args) => new Cycler(args)),
   new Fn('joiner', (args, kwargs) => joiner(textArgument(bind('joiner', 'sep?', args, kwargs)[0], ', '))),
-  new Fn('lipsum', () => fail('lipsum is not supported: a prompt is not made of random words')),
+  new Fn('lipsum', () => fail('lipsum is not supported')),
 ]
 
 export const GLOBALS: readonly (readonly [string, Fn])[] = functions.map((made) => [made.name, made])

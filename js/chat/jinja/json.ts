@@ -1,7 +1,7 @@
 /** transformers' filter tojson: Python's json.dumps, without escapes for HTML and with every character as it is. */
 import { asInt, floatText, intText } from './numbers.ts'
 import { compare, str } from './operations.ts'
-import { Dict, Float, fail, isTrue, itemsOf, MOST, room, spend, textOf, typeName, type Value } from './values.ts'
+import { Dict, deep, Float, fail, isTrue, itemsOf, room, spend, textOf, typeName, unfit, type Value } from './values.ts'
 
 const SHORT: Readonly<Record<string, string>> = {
   '"': '\\"',
@@ -30,9 +30,7 @@ function keyText(key: Value): string {
   if (text !== undefined) return text
   if (key === null || typeof key !== 'object')
     return key === null ? 'null' : typeof key === 'boolean' ? String(key) : str(key)
-  return key instanceof Float
-    ? floatJson(key.n)
-    : fail(`keys must be str, int, float, bool or None, not ${typeName(key)}`)
+  return key instanceof Float ? floatJson(key.n) : unfit(key, 'is no key in JSON')
 }
 
 interface Style {
@@ -45,7 +43,7 @@ interface Style {
 
 function write(value: Value, style: Style, depth: number): string {
   spend()
-  if (depth > MOST.depth) fail('lists and dicts are nested too deeply')
+  deep(depth)
   const text = textOf(value)
   if (text !== undefined) return quoted(text, style.ascii)
   if (value === null) return 'null'
@@ -61,7 +59,7 @@ function write(value: Value, style: Style, depth: number): string {
       style,
       depth,
     )
-  if (!(value instanceof Dict)) return fail(`Object of type ${typeName(value)} is not JSON serializable`)
+  if (!(value instanceof Dict)) return fail(`${typeName(value)} is not JSON serializable`)
   const entries = Array.from(value.items())
   if (style.sort) entries.sort(([a], [b]) => compare('<', a, b))
   const written = entries.map(([key, item]) => {
@@ -91,6 +89,6 @@ export function toJson(
       : (textOf(indent) ?? ' '.repeat(Math.max(0, Number(asInt(indent) ?? fail('indent must be an int or a str')))))
   const [comma, colon] =
     separators === null ? [width === undefined ? ', ' : ',', ': '] : (itemsOf(separators) ?? []).map(str)
-  if (comma === undefined || colon === undefined) return fail('separators must be a pair of texts')
+  if (comma === undefined || colon === undefined) return fail('separators are two texts')
   return write(value, { ascii: isTrue(ascii), indent: width, comma, colon, sort: isTrue(sort) }, 0)
 }

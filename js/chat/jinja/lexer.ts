@@ -7,8 +7,9 @@ import { parseInteger } from './numbers.ts'
 import { Float, JinjaError, type Value } from './values.ts'
 
 export interface Token {
-  type: 'text' | 'name' | 'string' | 'number' | 'operator' | '{{' | '}}' | '{%' | '%}' | 'end'
-  /** The text of a name, operator or string; the value of a number. */
+  /** `text`, `name`, `string`, `number`, `end`, or what it is itself: a mark or an operator. */
+  type: string
+  /** The text of a name or string; the value of a number. */
   value: Value
   line: number
 }
@@ -46,7 +47,7 @@ class Lexer {
     throw new JinjaError(message, this.line)
   }
 
-  private push(type: Token['type'], value: Value): void {
+  private push(type: string, value: Value): void {
     this.tokens.push({ type, value, line: this.line })
   }
 
@@ -122,7 +123,7 @@ class Lexer {
 
   private token(): void {
     const { line } = this
-    const add = (type: Token['type'], value: Value) => this.tokens.push({ type, value, line })
+    const add = (type: string, value: Value) => this.tokens.push({ type, value, line })
     const number = this.source[this.at - 1] === '.' ? undefined : this.match(FLOAT)
     if (number !== undefined) return void add('number', new Float(Number(number.replaceAll('_', ''))))
     const whole = this.match(INTEGER)
@@ -138,7 +139,7 @@ class Lexer {
       const expected = this.open.pop()
       if (expected !== operator) this.fail(`unexpected '${operator}'${expected ? `, expected '${expected}'` : ''}`)
     }
-    add('operator', operator)
+    add(operator, '')
   }
 
   private name(): string {

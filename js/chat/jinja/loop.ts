@@ -21,7 +21,7 @@ export class Loop extends Fn {
     private readonly depth: number,
   ) {
     super('loop', ([items = null]) => {
-      if (!recurse) return fail("The loop must have the 'recursive' marker to be called recursively.")
+      if (!recurse) return fail('the loop is not recursive')
       return recurse(items, depth + 1)
     })
     this.items = iterate(over)
@@ -83,7 +83,7 @@ export class Loop extends Fn {
         return next.done ? new Undefined('there is no next item') : next.value
       }
       case 'cycle':
-        return new Fn(name, (args) => args[this.index % args.length] ?? fail('no items for cycling given'))
+        return new Fn(name, (args) => args[this.index % args.length] ?? fail('cycle() wants an item'))
       case 'changed':
         return new Fn(name, (args: Value[], _kwargs: Kwargs) => this.changed(args))
       default:

@@ -1,16 +1,17 @@
 /** Python's int and float: arithmetic, texts of numbers and numbers of texts. */
 import { pow } from '../../util/math.ts'
-import { Float, fail, type Value } from './values.ts'
+import { Float, fail, unfit, type Value } from './values.ts'
 
 /** 2 to 2^16: more digits than Python prints. */
 const BITS_MOST = 1 << 16
 const INT_MOST = 1n << BigInt(BITS_MOST)
 const DIGITS_MOST = 4300
+const HUGE = 'an int has too many digits'
 
 /** An int of any size as its value. */
 export function int(n: bigint): number | bigint {
   if (n >= -9007199254740991n && n <= 9007199254740991n) return Number(n)
-  return n > INT_MOST || n < -INT_MOST ? fail('an int has too many digits') : n
+  return n > INT_MOST || n < -INT_MOST ? fail(HUGE) : n
 }
 
 /** A number of JavaScript's as an int, where it is whole. */
@@ -75,8 +76,7 @@ function power(a: number, b: number): number {
 
 function intPower(base: bigint, exponent: bigint): bigint {
   const size = base < 0n ? -base : base
-  if (size > 1n && BigInt(size.toString(2).length - 1) * exponent > BigInt(BITS_MOST))
-    fail('an int has too many digits')
+  if (size > 1n && BigInt(size.toString(2).length - 1) * exponent > BigInt(BITS_MOST)) fail(HUGE)
   let result = 1n
   for (let square = base, left = size > 1n ? exponent : exponent & 3n; left > 0n; left >>= 1n) {
     if (left & 1n) result *= square
@@ -128,7 +128,7 @@ export function negate(value: Value): Value | undefined {
 /** An int as Python prints it. */
 export function intText(n: number | bigint): string {
   const text = String(n)
-  return text.length > DIGITS_MOST + 1 ? fail(`an int has more than ${DIGITS_MOST} digits`) : text
+  return text.length > DIGITS_MOST + 1 ? fail(HUGE) : text
 }
 
 export function floatText(n: number): string {
@@ -191,7 +191,7 @@ export function round(value: Value, digits: number): Value {
     return int((n < 0n ? -1n : 1n) * rounded(n < 0n ? -n : n, scale) * scale)
   }
   const n = asNumber(value)
-  if (n === undefined) return fail('a value to round must be a number')
+  if (n === undefined) return unfit(value, 'is no number')
   if (!Number.isFinite(n) || digits > 330) return new Float(n)
   return new Float(digits < -330 ? n * 0 : Number(fixed(n, digits)))
 }

@@ -10,6 +10,7 @@ import { textMethod } from './strings.ts'
 import {
   Dict,
   defined,
+  dictIn,
   Float,
   Fn,
   fail,
@@ -51,13 +52,13 @@ const SEQUENCE: Table<[Value[]]> = {
 /** dict(…): of a mapping or of pairs, and of names. */
 export function dictOf(args: Value[], kwargs: Kwargs): Dict {
   const [from] = args
-  if (args.length > 1) fail(`dict expected at most 1 argument, got ${args.length}`)
+  if (args.length > 1) fail('dict() takes one argument')
   const dict = new Dict()
   if (from instanceof Dict) for (const [key, value] of from.items()) dict.set(key, value)
   else if (from !== undefined) {
     for (const pair of iterate(defined(from))) {
       const [key, value, ...more] = listOf(pair)
-      if (key === undefined || value === undefined || more.length > 0) fail('dict wants pairs of a key and a value')
+      if (key === undefined || value === undefined || more.length > 0) fail('a dict is made of pairs')
       dict.set(key!, value!)
     }
   }
@@ -107,8 +108,7 @@ function formatMethod(text: string | Markup, name: string): Value | undefined {
   if (name === 'format') return new Fn(name, (args, kwargs) => formatFields(text, args, kwargs, LOOKUP))
   if (name !== 'format_map') return undefined
   return new Fn(name, ([map]) => {
-    if (!(map instanceof Dict)) return fail('format_map() wants a dict')
-    const named = new Map(Array.from(map.items(), ([key, value]) => [str(key), value]))
+    const named = new Map(Array.from(dictIn(map ?? null).items(), ([key, value]) => [str(key), value]))
     return formatFields(text, [], named, LOOKUP)
   })
 }

@@ -18,6 +18,7 @@ import {
   textOf,
   typeName,
   Undefined,
+  unfit,
   type Value,
   View,
 } from './values.ts'
@@ -165,7 +166,7 @@ export function sorted(
 export function contains(container: Value, value: Value): boolean {
   const text = textOf(container)
   if (text !== undefined) {
-    const part = textOf(defined(value)) ?? fail(`'in <string>' requires string as left operand, not ${typeName(value)}`)
+    const part = textOf(value) ?? unfit(value, 'is no str')
     return text.includes(part)
   }
   if (container instanceof Dict) return container.has(value)
@@ -175,7 +176,7 @@ export function contains(container: Value, value: Value): boolean {
     return false
   }
   if (container instanceof Undefined) return false
-  return fail(`argument of type '${typeName(container)}' is not iterable`)
+  return unfit(container, 'is not iterable')
 }
 
 /** One of `== != < <= > >= in not in`. */
@@ -204,12 +205,12 @@ export function relation(op: string, a: Value, b: Value): boolean {
 function bounds(length: number, start: Value, stop: Value, step: Value): [from: number, to: number, by: number] {
   const index = (value: Value, none: number, low: number, high: number): number => {
     if (value === null) return none
-    const at = Number(asInt(defined(value)) ?? fail('slice indices must be integers or None'))
+    const at = Number(asInt(value) ?? unfit(value, 'is no integer'))
     return Math.min(Math.max(at < 0 ? at + length : at, low), high)
   }
   const by = step === null ? 1 : index(step, 1, -Infinity, Infinity)
   const way = step === null ? 1 : Number(asInt(step))
-  if (by === 0 && way === 0) fail('slice step cannot be zero')
+  if (by === 0 && way === 0) fail('a step is zero')
   return way > 0
     ? [index(start, 0, 0, length), index(stop, length, 0, length), way]
     : [index(start, length - 1, -1, length - 1), index(stop, -1, -1, length - 1), way]
@@ -223,7 +224,7 @@ export function sliced(value: Value, start: Value, stop: Value, step: Value): Va
     const [from, to, by] = bounds(value.length, start, stop, step)
     return new Range(value.at(from), value.at(to), value.step * by)
   }
-  if (whole === undefined) return fail(`'${typeName(defined(value))}' object cannot be sliced`)
+  if (whole === undefined) return unfit(value, 'cannot be sliced')
   const [from, to, by] = bounds(whole.length, start, stop, step)
   let part: string | Value[]
   if (by === 1) part = to > from ? whole.slice(from, to) : whole.slice(0, 0)

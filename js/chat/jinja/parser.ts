@@ -2,7 +2,7 @@
 import type { Expression, FilterCall, If, Name, Signature, Statement } from './ast.ts'
 import { ExpressionParser } from './expressions.ts'
 import { tokenize } from './lexer.ts'
-import { MOST } from './values.ts'
+import { deep } from './values.ts'
 
 class Parser extends ExpressionParser {
   /** Tags that are open, with what may come next of each. */
@@ -43,9 +43,9 @@ class Parser extends ExpressionParser {
 
   /** The body of a tag up to one of `ends`, which becomes the current token. */
   private body(tag: string, ...ends: string[]): Statement[] {
-    this.skip('operator', ':')
+    this.skip(':')
     this.expect('%}')
-    if (this.open.length >= MOST.depth) this.fail('blocks are nested too deeply')
+    deep(this.open.length)
     this.open.push({ tag, ends })
     const body = this.statements(ends)
     this.open.pop()
@@ -76,7 +76,7 @@ class Parser extends ExpressionParser {
         return { kind: 'macro', name, line, ...this.signature('macro') }
       }
       case 'call': {
-        const params = this.is('operator', '(') ? this.params() : { params: [], defaults: [] }
+        const params = this.is('(') ? this.params() : { params: [], defaults: [] }
         const call = this.expression()
         if (call.kind !== 'call') this.fail('expected a call', line)
         return { kind: 'callBlock', call, line, ...params, body: this.whole('call') }
@@ -111,10 +111,10 @@ class Parser extends ExpressionParser {
 
   private for(line: number): Statement {
     const target = this.target({ until: 'in' })
-    this.expect('name', 'in')
+    if (!this.word('in')) this.fail("expected 'in'")
     const over = this.tuple({ choices: false, until: 'recursive' })
-    const test = this.skip('name', 'if') ? this.expression() : undefined
-    const recursive = this.skip('name', 'recursive')
+    const test = this.word('if') ? this.expression() : undefined
+    const recursive = this.word('recursive')
     const body = this.body('for', 'endfor', 'else')
     const otherwise = this.next().value === 'else' ? this.whole('for') : []
     return { kind: 'for', target, over, body, otherwise, test, recursive, line }
@@ -139,21 +139,21 @@ class Parser extends ExpressionParser {
 
   private set(line: number): Statement {
     const target = this.target({ members: true })
-    if (this.skip('operator', '=')) return { kind: 'set', target, value: this.tuple(), line }
-    const filter = this.skip('operator', '|') ? this.filters(this.filter(undefined)) : undefined
+    if (this.skip('=')) return { kind: 'set', target, value: this.tuple(), line }
+    const filter = this.skip('|') ? this.filters(this.filter(undefined)) : undefined
     return { kind: 'setBlock', target, filter, body: this.whole('set'), line }
   }
 
   private filters(first: FilterCall): FilterCall {
     let node = first
-    while (this.skip('operator', '|')) node = this.filter(node)
+    while (this.skip('|')) node = this.filter(node)
     return node
   }
 
   private printed(): Expression[] {
     const items: Expression[] = []
     while (!this.is('%}')) {
-      if (items.length > 0) this.expect('operator', ',')
+      if (items.length > 0) this.expect(',')
       items.push(this.expression())
     }
     return items
@@ -162,12 +162,12 @@ class Parser extends ExpressionParser {
   private params(): { params: Name[]; defaults: Expression[] } {
     const params: Name[] = []
     const defaults: Expression[] = []
-    this.expect('operator', '(')
-    while (!this.is('operator', ')')) {
-      if (params.length > 0) this.expect('operator', ',')
+    this.expect('(')
+    while (!this.is(')')) {
+      if (params.length > 0) this.expect(',')
       const { line } = this.token
       params.push({ kind: 'name', name: this.name(), use: 'param', line })
-      if (this.skip('operator', '=')) defaults.push(this.expression())
+      if (this.skip('=')) defaults.push(this.expression())
       else if (defaults.length > 0) this.fail('a parameter without a default follows one with a default', line)
     }
     this.next()
@@ -181,9 +181,9 @@ class Parser extends ExpressionParser {
   private with(line: number): Statement {
     const node: Statement = { kind: 'with', targets: [], values: [], body: [], line }
     while (!this.is('%}')) {
-      if (node.targets.length > 0) this.expect('operator', ',')
+      if (node.targets.length > 0) this.expect(',')
       node.targets.push(this.target({ use: 'param' }))
-      this.expect('operator', '=')
+      this.expect('=')
       node.values.push(this.expression())
     }
     node.body = this.whole('with')
@@ -192,10 +192,10 @@ class Parser extends ExpressionParser {
 
   private block(line: number): Statement {
     const name = this.name()
-    const scoped = this.skip('name', 'scoped')
-    const required = this.skip('name', 'required')
+    const scoped = this.word('scoped')
+    const required = this.word('required')
     const body = this.whole('block')
-    this.skip('name', name)
+    this.word(name)
     return { kind: 'block', name, scoped, required, body, line }
   }
 }

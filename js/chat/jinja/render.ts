@@ -18,13 +18,13 @@ import { markup, str } from './operations.ts'
 import { captured, MacroValue, made, Self, type Signal, Sink, type Step } from './parts.ts'
 import { entry, Names, namesIn, Scope, usedFirst, type Variables } from './scope.ts'
 import {
+  deep,
   type Fn,
   fail,
   isTrue,
   iterate,
   JinjaError,
   listOf,
-  MOST,
   now,
   Once,
   spend,
@@ -144,9 +144,8 @@ class Renderer {
       const parts = target.items.map((item) => this.assignment(item, frame))
       return (scope, value) => {
         const values = listOf(value)
-        if (values.length < parts.length)
-          fail(`not enough values to unpack (expected ${parts.length}, got ${values.length})`)
-        if (values.length > parts.length) fail(`too many values to unpack (expected ${parts.length})`)
+        if (values.length < parts.length) fail('there are not enough values to unpack')
+        if (values.length > parts.length) fail('there are too many values to unpack')
         for (const [i, part] of parts.entries()) part(scope, values[i]!)
       }
     }
@@ -267,7 +266,7 @@ class Renderer {
     return (scope) =>
       new MacroValue(name, listed, takes, (values) => {
         const within = new Scope(scope, scope.context)
-        if (++now.depth > MOST.depth) fail('macros call each other too deeply')
+        deep(++now.depth)
         for (const [key, value] of values) within.values.set(key, value)
         enter(within)
         listed.forEach((param, i) => {
@@ -309,7 +308,7 @@ class Renderer {
     const otherwise = this.all(node.otherwise, inner(frame, names))
     const chosen = node.test && this.chosen(node.target, node.test, frame)
     const run = (scope: Scope, out: Sink, items: Value, depth: number): Signal => {
-      if (depth > MOST.depth) fail('loops are nested too deeply')
+      deep(depth)
       const recurse = (more: Value, deeper: number): Value => {
         const within = new Sink()
         run(scope, within, more, deeper)

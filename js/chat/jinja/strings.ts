@@ -2,7 +2,7 @@
 import { classOf, LETTER, MARK, NUMBER } from '../../util/unicode.ts'
 import { type Bound, fillArgument, intArgument, methodOf, type Table, textArgument } from './call.ts'
 import { escapeText, isPrintable, sliced } from './operations.ts'
-import { Dict, Fn, fail, isTrue, iterate, Markup, points, room, Tuple, textOf, typeName, type Value } from './values.ts'
+import { dictIn, Fn, fail, isTrue, iterate, Markup, points, room, Tuple, textOf, unfit, type Value } from './values.ts'
 
 /** Python's white space. */
 const BLANK = '\\t-\\r\\x1c- \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000'
@@ -144,11 +144,10 @@ export const isUpper = (text: string) => isCase(text, (char) => char === char.to
 
 const all = (text: string, fits: (char: string) => boolean) => text !== '' && Array.from(text).every(fits)
 const inClass = (char: string, classes: number) => (classOf(char.codePointAt(0)!) & classes) !== 0
-/** Numbers that are no decimal digits: superscripts, fractions, letters and signs of numbers. */
-const NO_DECIMAL =
-  /[\xb2\xb3\xb9\xbc-\xbe\u09f4-\u09f9\u0b72-\u0b77\u0bf0-\u0bf2\u0f2a-\u0f33\u1369-\u137c\u2070-\u218b\u2460-\u249b\u24ea-\u24ff\u2776-\u2793\u2cfd\u3007\u3021-\u3029\u3038-\u303a\u3192-\u3195\u3220-\u32bf]/
-const NO_DIGIT = /[\xbc-\xbe\u09f4-\u09f9\u2150-\u218b\u2469-\u2473\u3007\u3021-\u3029\u3220-\u32bf]/
-const isDecimal = (char: string) => inClass(char, NUMBER) && !NO_DECIMAL.test(char)
+/** Numbers that are no digits, such as fractions, and digits that are no decimals, such as superscripts. */
+const NO_DIGIT = /[\xbc-\xbe\u2150-\u218b\u3007\u3021-\u3029]/
+const NO_DECIMAL = /[\xb2\xb3\xb9\u2070-\u209c\u2460-\u24ff\u2776-\u2793]/
+const isDigit = (char: string) => inClass(char, NUMBER) && !NO_DIGIT.test(char)
 
 function isTitle(text: string): boolean {
   return (
@@ -157,9 +156,9 @@ function isTitle(text: string): boolean {
 }
 
 function translate(text: string, table: Value | undefined): string {
-  if (!(table instanceof Dict)) return fail('translate() wants a dict')
+  const map = dictIn(table ?? null)
   return Array.from(text, (char) => {
-    const to = table.get(char.codePointAt(0)!)
+    const to = map.get(char.codePointAt(0)!)
     if (to === undefined) return char
     return typeof to === 'number' ? String.fromCodePoint(to) : to === null ? '' : textArgument(to)
   }).join('')
@@ -178,8 +177,8 @@ function expandTabs(text: string, size: number): string {
 }
 
 export function join(separator: string, values: Value): string {
-  const parts = Array.from(iterate(values), (value, i) => {
-    return textOf(value) ?? fail(`sequence item ${i}: expected str instance, ${typeName(value)} found`)
+  const parts = Array.from(iterate(values), (value) => {
+    return textOf(value) ?? unfit(value, 'is no str')
   })
   room(parts.reduce((sum, part) => sum + part.length + separator.length, 0))
   return parts.join(separator)
@@ -216,8 +215,8 @@ const METHODS: Table<[string]> = {
   isalnum: ['', (s) => all(s, (char) => inClass(char, LETTER | NUMBER))],
   isalpha: ['', (s) => all(s, (char) => inClass(char, LETTER))],
   isascii: ['', (s) => s === '' || all(s, (char) => char <= '\x7f')],
-  isdecimal: ['', (s) => all(s, isDecimal)],
-  isdigit: ['', (s) => all(s, (char) => inClass(char, NUMBER) && !NO_DIGIT.test(char))],
+  isdecimal: ['', (s) => all(s, (char) => isDigit(char) && !NO_DECIMAL.test(char))],
+  isdigit: ['', (s) => all(s, isDigit)],
   isidentifier: [
     '',
     (s) => all(s, (char) => char === '_' || inClass(char, LETTER | NUMBER | MARK)) && !inClass(s, NUMBER | MARK),

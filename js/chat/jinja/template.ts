@@ -17,6 +17,7 @@ export interface JinjaTemplate {
 
 /** Reads a template. Throws JinjaError where it is no valid Jinja. */
 export function readTemplate(source: string): JinjaTemplate {
+  begin()
   const render = withLine(() => rendering(parse(source)))
   return {
     render(variables) {

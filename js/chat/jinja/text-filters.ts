@@ -11,6 +11,7 @@ import { urlize } from './urlize.ts'
 import {
   Dict,
   defined,
+  dictIn,
   fail,
   isTrue,
   itemsOf,
@@ -26,6 +27,7 @@ import {
   textOf,
   typeName,
   Undefined,
+  unfit,
   type Value,
 } from './values.ts'
 
@@ -42,7 +44,7 @@ function title(text: string): string {
 }
 
 function indent(value: Value, width: Value, first: boolean, blank: boolean): Value {
-  const text = textOf(defined(value)) ?? fail(`unsupported operand type(s) for +=: '${typeName(value)}' and 'str'`)
+  const text = textOf(value) ?? unfit(value, 'is no str')
   const by = textOf(width) ?? ' '.repeat(Math.max(0, intArgument(width, 4)))
   const lines = splitLines(`${text}\n`)
   room(text.length + lines.length * by.length)
@@ -52,12 +54,12 @@ function indent(value: Value, width: Value, first: boolean, blank: boolean): Val
 }
 
 function truncate(value: Value, length: number, killWords: boolean, end: string, leeway: number): Value {
-  if (length < lengthOf(end)) fail(`expected length >= ${lengthOf(end)}, got ${length}`)
-  if (leeway < 0) fail(`expected leeway >= 0, got ${leeway}`)
+  if (length < lengthOf(end)) fail('the length is too small')
+  if (leeway < 0) fail('the leeway is negative')
   if (lengthOf(value) <= length + leeway) return value
   const cut = sliced(value, 0, length - lengthOf(end), null)
   if (killWords) return binary('+', cut, end)
-  const text = textOf(cut) ?? fail(`'${typeName(value)}' object has no attribute 'rsplit'`)
+  const text = textOf(cut) ?? unfit(value, 'is no str')
   const at = text.lastIndexOf(' ')
   const kept = at < 0 ? text : text.slice(0, at)
   return binary('+', value instanceof Markup ? new Markup(kept) : kept, end)
@@ -67,8 +69,7 @@ const SIZES = 'k M G T P E Z Y'.split(' ')
 
 function fileSize(value: Value, binarySizes: boolean): string {
   const text = textOf(defined(value))
-  const bytes =
-    (text === undefined ? asNumber(value) : parseFloatText(text)) ?? fail(`could not convert ${repr(value)} to float`)
+  const bytes = (text === undefined ? asNumber(value) : parseFloatText(text)) ?? unfit(value, 'is no number')
   const base = binarySizes ? 1024 : 1000
   if (bytes === 1) return '1 Byte'
   if (bytes < base) return `${Math.trunc(bytes)} Bytes`
@@ -124,11 +125,10 @@ function urlEncode(value: Value): string {
 }
 
 function attributes(value: Value, space: boolean): string {
-  if (!(value instanceof Dict)) return fail(`'${typeName(defined(value))}' object has no attribute 'items'`)
   const parts: string[] = []
-  for (const [key, item] of value.items()) {
+  for (const [key, item] of dictIn(value).items()) {
     if (item === null || item instanceof Undefined) continue
-    if (/[ \t-\r/>=]/.test(textArgument(key))) fail(`Invalid character in attribute name: ${repr(key)}`)
+    if (/[ \t-\r/>=]/.test(textArgument(key))) fail(`${repr(key)} is no name of an attribute`)
     const text = item instanceof Markup ? item.text : escapeText(str(item))
     parts.push(`${escapeText(textArgument(key))}="${text}"`)
   }
@@ -159,7 +159,7 @@ function chunks(line: string, hyphens: boolean): string[] {
 
 /** One line of a text as lines of at most `width`. */
 function wrapLine(line: string, width: number, breakWords: boolean, hyphens: boolean): string[] {
-  if (width <= 0) fail(`invalid width ${width} (must be > 0)`)
+  if (width <= 0) fail('the width must be positive')
   const lines: string[] = []
   const rest = chunks(line, hyphens).reverse()
   const isBlank = (part: string) => part.trim() === ''
@@ -226,7 +226,7 @@ function ordered(value: Value): Value {
 }
 
 function format(value: Value, args: Value[], kwargs: Kwargs): Value {
-  if (args.length > 0 && kwargs.size > 0) fail("can't handle positional and keyword arguments at the same time")
+  if (args.length > 0 && kwargs.size > 0) fail('format takes arguments by place or by name')
   return percent(value instanceof Markup ? value : str(value), kwargs.size > 0 ? Dict.of(kwargs) : new Tuple(args))
 }
 

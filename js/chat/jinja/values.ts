@@ -165,7 +165,7 @@ export function hashed(value: Value): unknown {
   if (value instanceof Undefined) return Undefined
   if (value instanceof Tuple)
     return `\0(${value.items.map((item) => `${typeof item}${String(hashed(item))}`).join('\0')}`
-  if (Array.isArray(value) || value instanceof Dict) return fail(`unhashable type: '${typeName(value)}'`)
+  if (Array.isArray(value) || value instanceof Dict) return unfit(value, 'is unhashable')
   return value
 }
 
@@ -201,6 +201,21 @@ export function defined(value: Value): Value {
   return value instanceof Undefined ? fail(value.reason) : value
 }
 
+/** Fails because a value's type does not fit: what such an object is or has not. */
+export function unfit(value: Value, what: string): never {
+  return fail(`'${typeName(defined(value))}' object ${what}`)
+}
+
+/** A dict; other values fail. */
+export function dictIn(value: Value): Dict {
+  return value instanceof Dict ? value : unfit(value, 'is no mapping')
+}
+
+/** Refuses what is nested too deeply. */
+export function deep(depth: number): void {
+  if (depth > MOST.depth) fail('it is nested too deeply')
+}
+
 const SURROGATE = /[\ud800-\udfff]/
 
 /** A text's code points, each a string: the text itself where every unit is one. */
@@ -222,7 +237,7 @@ export function lengthOf(value: Value): number {
     const length = value.attribute('__len__')
     if (typeof length === 'number') return length
   }
-  return fail(`object of type '${typeName(value)}' has no len()`)
+  return unfit(value, 'has no len()')
 }
 
 export function isTrue(value: Value): boolean {
@@ -269,18 +284,18 @@ export function begin(): void {
 /** Counts work against the limit of one rendering. */
 export function spend(count = 1): void {
   now.steps += count
-  if (now.steps > MOST.steps) fail(`it takes more than ${MOST.steps} steps`)
+  if (now.steps > MOST.steps) fail('it takes too many steps')
 }
 
 /** Refuses a text or list larger than a rendering may make, before it is made. */
 export function room(size: number): void {
-  if (size > MOST.size) fail(`it makes a text or list of more than ${MOST.size} items`)
+  if (size > MOST.size) fail('it makes too large a text or list')
   spend(size >> 6)
 }
 
 /** A value's items in a for loop of JavaScript's; fails for what cannot be walked. */
 export function* iterate(value: Value): IterableIterator<Value> {
-  const iterator = iteratorOf(value) ?? fail(`'${typeName(value)}' object is not iterable`)
+  const iterator = iteratorOf(value) ?? unfit(value, 'is not iterable')
   for (let next = iterator.next(); !next.done; next = iterator.next()) {
     spend()
     yield next.value
