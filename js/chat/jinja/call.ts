@@ -2,19 +2,28 @@
 import { asInt } from './numbers.ts'
 import { Fn, fail, type Kwargs, lengthOf, textOf as text, unfit, type Value } from './values.ts'
 
-/** A function's parameters, parted by blanks: `?` after those that may be missing, `*` for all further arguments, `/` first where none goes by name. */
+/** A function's parameters, parted by blanks: `?` after those that may be missing, `/` first where none goes by name. */
 export type Parameters = string
 
 export type Bound = (Value | undefined)[]
 
+const known = new Map<Parameters, { names: string[]; unnamed: boolean }>()
+
+function parsed(parameters: Parameters): { names: string[]; unnamed: boolean } {
+  let made = known.get(parameters)
+  if (!made) {
+    const words = parameters.split(' ').filter((word) => word !== '')
+    const unnamed = words[0] === '/'
+    made = { names: words.slice(Number(unnamed)), unnamed }
+    known.set(parameters, made)
+  }
+  return made
+}
+
 /** Arguments in the order of the parameters. */
 export function bind(name: string, parameters: Parameters, args: Value[], kwargs: Kwargs): Bound {
-  const names = parameters.split(' ').filter((word) => word !== '')
-  const unnamed = names[0] === '/'
-  if (unnamed) names.shift()
-  const open = names.at(-1) === '*'
-  if (open) names.pop()
-  if (args.length > names.length && !open) fail(`${name}() takes at most ${names.length} arguments`)
+  const { names, unnamed } = parsed(parameters)
+  if (args.length > names.length) fail(`${name}() takes at most ${names.length} arguments`)
   const given: Bound = args.slice()
   for (const [key, value] of kwargs) {
     const at = names.findIndex((word) => word === key || word === `${key}?`)

@@ -155,6 +155,15 @@ function choice({ test, yes, no, line }: Of<'choice'>, place: Place): Evaluate {
 /** An operation that may fail, after its operands. */
 function lined(line: number, parts: readonly Expression[], place: Place, run: (...values: Value[]) => Value): Evaluate {
   const operands = parts.map((part) => evaluation(part, place))
+  const [first, second] = operands
+  if (parts.length <= 2 && first) {
+    return (scope) => {
+      const a = first(scope)
+      const b = second?.(scope)
+      now.line = line
+      return b === undefined ? run(a) : run(a, b)
+    }
+  }
   return (scope) => {
     const values = operands.map((operand) => operand(scope))
     now.line = line

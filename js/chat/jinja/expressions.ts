@@ -1,7 +1,7 @@
 /** Parses expressions, by Jinja's grammar: filters bind tighter than any operator, `~` tighter than `+`. */
 import type { Arguments, CallNode, Expression, FilterCall, Target } from './ast.ts'
 import type { Token } from './lexer.ts'
-import { deep, JinjaError, type Value } from './values.ts'
+import { JinjaError, MOST, type Value } from './values.ts'
 
 const CONSTANTS: Readonly<Record<string, Value>> = {
   true: true,
@@ -39,6 +39,10 @@ export class ExpressionParser {
     throw new JinjaError(message, line)
   }
 
+  nest(depth: number): void {
+    if (depth > MOST.depth) this.fail('it is nested too deeply')
+  }
+
   private ahead(): Token {
     return this.tokens[this.at + 1] ?? this.token
   }
@@ -70,7 +74,7 @@ export class ExpressionParser {
   }
 
   expression(choices = true): Expression {
-    deep(++this.depth)
+    this.nest(++this.depth)
     const result = choices ? this.choice() : this.or()
     this.depth--
     return result
@@ -146,7 +150,7 @@ export class ExpressionParser {
     const { line } = this.token
     let node: Expression
     if (this.is('-') || this.is('+')) {
-      deep(++this.depth)
+      this.nest(++this.depth)
       const op = this.next().type
       node = { kind: 'unary', op, node: this.unary(false), line }
       this.depth--

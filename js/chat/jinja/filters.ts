@@ -24,6 +24,7 @@ import {
   Once,
   points,
   room,
+  spend,
   Tuple,
   textOf,
   typeName,
@@ -90,6 +91,7 @@ function applied(table: Table<[Value]>, kind: string, args: Value[], kwargs: Kwa
 /** Runs a filter or test of a table. */
 export function run(table: Table<[Value]>, name: string, args: Value[], kwargs: Kwargs): Value {
   const [parameters, call] = table[name]!
+  spend((textOf(args[0]!) ?? '').length >> 6)
   const [value, ...given] = parameters === '**' ? [...args, kwargs as never] : bind(name, parameters, args, kwargs)
   return call(value!, ...given)
 }

@@ -157,6 +157,7 @@ class Lexer {
 
   private unescaped(text: string): string {
     return text.replace(ESCAPE, (whole: string, char: string) => {
+      if (char === 'N') this.fail('\\N and a name in a text are not supported')
       const hex = /^[xuU]/.test(char)
       if (hex && char.length !== HEX_DIGITS[char[0]!]! + 1) this.fail(`truncated \\${char[0]} escape in a text`)
       if (hex || /^[0-7]/.test(char)) {

@@ -71,6 +71,7 @@ function power(a: number, b: number): number {
     for (let i = Math.abs(b); i > 0; i--) product *= a
     return b < 0 ? 1 / product : product
   }
+  if (b === 0.5) return Math.sqrt(a)
   return a < 0 ? (b % 2 === 0 ? 1 : -1) * pow(-a, b) : pow(a, b)
 }
 

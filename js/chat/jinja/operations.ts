@@ -14,6 +14,7 @@ import {
   points,
   Range,
   room,
+  spend,
   Tuple,
   textOf,
   typeName,
@@ -46,6 +47,7 @@ function textRepr(text: string): string {
 
 /** repr(value). */
 export function repr(value: Value): string {
+  spend()
   if (typeof value === 'string') return textRepr(value)
   if (value instanceof Markup) return `Markup(${textRepr(value.text)})`
   if (value instanceof Undefined) return 'Undefined'
@@ -105,6 +107,7 @@ export function equal(a: Value, b: Value): boolean {
   if (a instanceof Dict) {
     if (!(b instanceof Dict) || a.size !== b.size) return false
     for (const [key, value] of a.items()) {
+      spend()
       const other = b.get(key)
       if (other === undefined || !equal(value, other)) return false
     }
@@ -118,7 +121,13 @@ export function equal(a: Value, b: Value): boolean {
 }
 
 function sameItems(a: readonly Value[], b: readonly Value[]): boolean {
-  return a.length === b.length && a.every((item, i) => equal(item, b[i]!))
+  return (
+    a.length === b.length &&
+    a.every((item, i) => {
+      spend()
+      return equal(item, b[i]!)
+    })
+  )
 }
 
 /** Texts by their code points: negative, 0 or positive. */
@@ -181,6 +190,7 @@ export function contains(container: Value, value: Value): boolean {
 
 /** One of `== != < <= > >= in not in`. */
 export function relation(op: string, a: Value, b: Value): boolean {
+  spend(((textOf(a) ?? '').length + (textOf(b) ?? '').length) >> 6)
   switch (op) {
     case '==':
       return equal(a, b)
@@ -220,6 +230,7 @@ function bounds(length: number, start: Value, stop: Value, step: Value): [from: 
 export function sliced(value: Value, start: Value, stop: Value, step: Value): Value {
   const text = textOf(value)
   const whole = text === undefined ? itemsOf(value) : points(text)
+  if (text === undefined) spend((whole ?? []).length >> 2)
   if (value instanceof Range) {
     const [from, to, by] = bounds(value.length, start, stop, step)
     return new Range(value.at(from), value.at(to), value.step * by)

@@ -2,7 +2,6 @@
 import type { Expression, FilterCall, If, Name, Signature, Statement } from './ast.ts'
 import { ExpressionParser } from './expressions.ts'
 import { tokenize } from './lexer.ts'
-import { deep } from './values.ts'
 
 class Parser extends ExpressionParser {
   /** Tags that are open, with what may come next of each. */
@@ -45,7 +44,7 @@ class Parser extends ExpressionParser {
   private body(tag: string, ...ends: string[]): Statement[] {
     this.skip(':')
     this.expect('%}')
-    deep(this.open.length)
+    this.nest(this.open.length)
     this.open.push({ tag, ends })
     const body = this.statements(ends)
     this.open.pop()

@@ -2,7 +2,21 @@
 import { classOf, LETTER, MARK, NUMBER } from '../../util/unicode.ts'
 import { type Bound, fillArgument, intArgument, methodOf, type Table, textArgument } from './call.ts'
 import { escapeText, isPrintable, sliced } from './operations.ts'
-import { dictIn, Fn, fail, isTrue, iterate, Markup, points, room, Tuple, textOf, unfit, type Value } from './values.ts'
+import {
+  dictIn,
+  Fn,
+  fail,
+  isTrue,
+  iterate,
+  Markup,
+  points,
+  room,
+  spend,
+  Tuple,
+  textOf,
+  unfit,
+  type Value,
+} from './values.ts'
 
 /** Python's white space. */
 const BLANK = '\\t-\\r\\x1c- \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000'
@@ -274,6 +288,7 @@ function marked(value: Value): Value {
 /** A method of a str; undefined where there is none of the name. */
 export function textMethod(self: string | Markup, name: string): Value | undefined {
   const text = textOf(self)!
+  spend(text.length >> 6)
   const method = methodOf(METHODS, text, name)
   if (!method || typeof self === 'string') return method
   return new Fn(name, (args, kwargs) => marked(method.call(escaped(name, args), kwargs)))

@@ -23,6 +23,7 @@ import {
   Markup,
   points,
   room,
+  spend,
   Tuple,
   textOf,
   typeName,
@@ -89,6 +90,7 @@ const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>',
 function without(text: string, start: string, end: string): string {
   let result = text
   for (let from = result.indexOf(start); from >= 0; from = result.indexOf(start)) {
+    spend(result.length >> 6)
     const to = result.indexOf(end, from)
     if (to < 0) break
     result = result.slice(0, from) + result.slice(to + end.length)

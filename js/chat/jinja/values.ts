@@ -159,6 +159,7 @@ export class Dict extends Thing {
 
 /** What stands for a value in a Map or Set: the same for equal values. Lists and dicts have none. */
 export function hashed(value: Value): unknown {
+  spend()
   if (typeof value === 'boolean') return Number(value)
   if (value instanceof Float) return value.n
   if (value instanceof Markup) return value.text
@@ -220,7 +221,9 @@ const SURROGATE = /[\ud800-\udfff]/
 
 /** A text's code points, each a string: the text itself where every unit is one. */
 export function points(text: string): string | string[] {
-  return SURROGATE.test(text) ? Array.from(text) : text
+  const wide = SURROGATE.test(text)
+  spend(text.length >> (wide ? 1 : 6))
+  return wide ? Array.from(text) : text
 }
 
 /** How many values there are in a value; fails for what has no length. */
@@ -304,6 +307,6 @@ export function* iterate(value: Value): IterableIterator<Value> {
 
 export function listOf(value: Value): Value[] {
   const items = itemsOf(value)
-  if (items) spend(items.length >> 3)
+  if (items) spend(items.length >> 2)
   return items ? items.slice() : Array.from(iterate(value))
 }
