@@ -25,7 +25,7 @@ export class FormatError extends CriaError {
 export class UnsupportedError extends CriaError {
   static override readonly name = 'UnsupportedError'
 }
-/** The bytes could not be had: no such file, an HTTP status, a broken connection, a wrong checksum. */
+/** The bytes could not be read: no such file, an HTTP status, a broken connection, a wrong checksum. */
 export class SourceError extends CriaError {
   static override readonly name = 'SourceError'
 }
@@ -37,7 +37,7 @@ export class ArgumentError extends CriaError {
 export class ContextError extends CriaError {
   static override readonly name = 'ContextError'
 }
-/** The memory that the model needs cannot be had. */
+/** The engine refuses the memory that the model needs. */
 export class MemoryError extends CriaError {
   static override readonly name = 'MemoryError'
 }

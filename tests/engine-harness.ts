@@ -24,12 +24,13 @@ export class TestEngine extends Engine {
   }
 }
 
+/** @param model a GGUF file's path, or its bytes */
 export async function openEngine(
-  path: string,
+  model: string | Uint8Array,
   build = 'simd',
   options: Partial<EngineOptions> = {},
 ): Promise<TestEngine> {
-  const source = bytesSource(readFileSync(path), path)
+  const source = typeof model === 'string' ? bytesSource(readFileSync(model), model) : bytesSource(model)
   const gguf = await readGguf(source)
   const engine = new TestEngine(gguf, {
     context: 1024,

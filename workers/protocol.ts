@@ -46,7 +46,7 @@ export interface LeaderCalls {
 /** Messages beside those calls: from the leader, and to a pool thread. */
 export type PoolMessage = { cria: 'events'; events: readonly LeaderEvent[] } | ({ cria: 'start' } & ThreadStart)
 
-/** All that a pool thread is told, before it parks in wasm. */
+/** What a pool thread starts with; then it parks in wasm. */
 export interface ThreadStart {
   /** The build, by name or itself. */
   wasm: Isa | WebAssembly.Module

@@ -1,5 +1,5 @@
 // Planes (quant/planes.ts) in registers: quads of columns of four rows as bytes, and their dots, in every SIMD build.
-import { heldBytes } from '../quant/hoisted'
+import { hoistedBytes } from '../quant/hoisted'
 import { FIVES, NIBBLES, PAIRS, SIXES, TRIPLES } from '../quant/planes'
 import { addDot8, dot16, dot8, dotAdd } from './steps'
 
@@ -19,7 +19,7 @@ export function actsY(acts: usize, j: i32, x: v128): v128 {
 /** The mask of a quant, to be held in a local: a register for the loop. */
 @inline
 export function lowMask(planes: i32): v128 {
-  return heldBytes(planes == PAIRS ? 3 : planes == TRIPLES ? 7 : planes == NIBBLES ? 15 : planes == FIVES ? 31 : 63)
+  return hoistedBytes(planes == PAIRS ? 3 : planes == TRIPLES ? 7 : planes == NIBBLES ? 15 : planes == FIVES ? 31 : 63)
 }
 
 /** Vector v of four rows at p: the offset is part of the instruction, which a sum is not. */

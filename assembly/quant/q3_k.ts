@@ -8,7 +8,7 @@
 //   8 × d f16
 //   8 × ┌ 96 bytes: three bits of 32 columns, packed tightly (planes.ts)          ┐
 //       └ 8 × (sc − 32) i8 of columns 0–15 │ 8 × (sc − 32) of columns 16–31       ┘
-import { heldBytes } from './hoisted'
+import { hoistedBytes } from './hoisted'
 import { PAIRS, TRIPLES, packPlane, packTriples, planeBytes, planeValue } from './planes'
 import { interleaveBytes } from './interleave'
 import { GROUP_HEADER, RATIO_D, packScales, scale } from './scales'
@@ -38,9 +38,9 @@ export function pack(src: usize, rowBytes: usize, rows: i32, columns: i32, dst: 
 
 /** The 16 × (sc − 32) of a block's rows; missing rows get 0. */
 function packSubScales(from: usize, rowBytes: usize, rows: i32, scales: usize): void {
-  const low = heldBytes(15)
-  const high = heldBytes(0x30)
-  const bias = heldBytes(32)
+  const low = hoistedBytes(15)
+  const high = hoistedBytes(0x30)
+  const bias = hoistedBytes(32)
   const present = i64x2.splat(rows < 8 ? (1 << (<i64>rows * 8)) - 1 : -1)
   // Bytes 92 … 107, two a part: the low bits of sc are in parts 2 … 5, the high ones in parts 6 and 7.
   interleaveBytes(from + 92, rowBytes, rows, scales, Q3_K_PART_BYTES)

@@ -8,7 +8,7 @@
 //   8 × d f16 │ 8 × dmin f16
 //   8 × ┌ 128 bytes of nibbles, in Q5_K 160 of five bits: 32 columns (planes.ts) ┐
 //       └ 4 × (sc, m of row r │ sc, m of row r + 4), u8                          ┘
-import { heldBytes } from './hoisted'
+import { hoistedBytes } from './hoisted'
 import { FIVES, NIBBLES, packFives, packPlane, planeBytes, planeValue } from './planes'
 import { interleaveBytes } from './interleave'
 import { GROUP_HEADER, RATIO_D, RATIO_M, packScales, scale } from './scales'
@@ -45,9 +45,9 @@ export function k32Bytes(planes: i32): usize {
 
 /** The 6-bit scales of a block's rows (12 bytes a row at src) to dst + p · partBytes of part p. */
 function packSubScales(src: usize, rowBytes: usize, rows: i32, dst: usize, partBytes: usize): void {
-  const low = heldBytes(15)
-  const six = heldBytes(63)
-  const high = heldBytes(0x30)
+  const low = hoistedBytes(15)
+  const six = hoistedBytes(63)
+  const high = hoistedBytes(0x30)
   // 16 bytes from src, two a part: a in parts 0 and 1, b in 2 and 3, c in 4 and 5.
   interleaveBytes(src, rowBytes, rows, dst, partBytes)
   let a = v128.load(dst)

@@ -1,6 +1,6 @@
 // Planes of bits → three, five or six bits packed tightly, in vectors; planes.ts has the layouts and the scalar twins.
 // A part comes as its two planes, one behind the other: vectors p, n and b are those of pairs, nibbles and single bits.
-import { heldBytes } from './hoisted'
+import { hoistedBytes } from './hoisted'
 
 @inline
 function left(x: v128, by: i32, mask: v128): v128 {
@@ -25,14 +25,14 @@ function kept(q: v128, x: v128, y: v128, mask: v128): v128 {
 
 /** p0 has quads 0, 2, 4, 6, p1 quads 1, 3, 5, 7; b all eight. */
 export function triples(part: usize, parts: i32, partBytes: usize): void {
-  const bits01 = heldBytes(0x03)
-  const bit2 = heldBytes(0x04)
-  const bits34 = heldBytes(0x18)
-  const bit5 = heldBytes(0x20)
-  const bit6 = heldBytes(0x40)
-  const bit7 = heldBytes(0x80)
-  const bits67 = heldBytes(0xc0)
-  const all = heldBytes(0x07)
+  const bits01 = hoistedBytes(0x03)
+  const bit2 = hoistedBytes(0x04)
+  const bits34 = hoistedBytes(0x18)
+  const bit5 = hoistedBytes(0x20)
+  const bit6 = hoistedBytes(0x40)
+  const bit7 = hoistedBytes(0x80)
+  const bits67 = hoistedBytes(0xc0)
+  const all = hoistedBytes(0x07)
   for (; parts > 0; parts--, part += partBytes - 32) {
     for (const end = part + 32; part < end; part += 16) {
       const p0 = v128.load(part)
@@ -61,12 +61,12 @@ export function triples(part: usize, parts: i32, partBytes: usize): void {
 
 /** n0 has quads 0 and 4, n1 1 and 5, n2 2 and 6, n3 3 and 7; b all eight. */
 export function fives(part: usize, parts: i32, partBytes: usize): void {
-  const low = heldBytes(0x0f)
-  const bit4 = heldBytes(0x10)
-  const bits56 = heldBytes(0x60)
-  const bit7 = heldBytes(0x80)
-  const top = heldBytes(0xe0)
-  const all = heldBytes(0x1f)
+  const low = hoistedBytes(0x0f)
+  const bit4 = hoistedBytes(0x10)
+  const bits56 = hoistedBytes(0x60)
+  const bit7 = hoistedBytes(0x80)
+  const top = hoistedBytes(0xe0)
+  const all = hoistedBytes(0x1f)
   for (; parts > 0; parts--, part += partBytes - 32) {
     for (const end = part + 32; part < end; part += 16) {
       const n0 = v128.load(part)
@@ -105,10 +105,10 @@ function storeSixes(part: usize, q: v128, v0: v128, v1: v128, v2: v128, all: v12
 
 /** n0 has quads 0 and 4, n1 1 and 5, n2 2 and 6, n3 3 and 7; p0 quads 0, 2, 4, 6, p1 quads 1, 3, 5, 7. */
 export function sixes(part: usize, parts: i32, partBytes: usize): void {
-  const low = heldBytes(0x0f)
-  const bits45 = heldBytes(0x30)
-  const bits67 = heldBytes(0xc0)
-  const all = heldBytes(0x3f)
+  const low = hoistedBytes(0x0f)
+  const bits45 = hoistedBytes(0x30)
+  const bits67 = hoistedBytes(0xc0)
+  const all = hoistedBytes(0x3f)
   for (; parts > 0; parts--, part += partBytes - 32) {
     for (const end = part + 32; part < end; part += 16) {
       const n0 = v128.load(part)

@@ -36,7 +36,7 @@ const ALIGNMENT = 32
 /** Bytes of a tensor that are made at once when the whole file is written. */
 const PIECE = 1024 * 1024
 
-/** A tensor whose bytes can be had anywhere. */
+/** A tensor whose bytes can be made at any offset. */
 interface Tensor {
   name: string
   dimensions: readonly number[]

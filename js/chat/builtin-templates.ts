@@ -85,7 +85,7 @@ const gemma = `{% set ns = namespace(system='') %}
 {{ '<start_of_turn>model\\n' }}
 {%- endif %}`
 
-export const NAMED_TEMPLATES: ReadonlyMap<string, string> = new Map([
+export const BUILTIN_TEMPLATES: ReadonlyMap<string, string> = new Map([
   ...TURN_TEMPLATES,
   ...Object.entries({
     gemma,

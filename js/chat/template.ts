@@ -1,7 +1,7 @@
 /** From messages to the text a chat model was trained on: Jinja templates, rendered as transformers renders them. */
 import { ArgumentError, TemplateError } from '../errors.ts'
 import type { CriaWarning } from '../util/warn.ts'
-import { NAMED_TEMPLATES } from './builtin-templates.ts'
+import { BUILTIN_TEMPLATES } from './builtin-templates.ts'
 import { type JinjaTemplate, readTemplate } from './jinja/template.ts'
 import { JinjaError } from './jinja/values.ts'
 import { strftime } from './strftime.ts'
@@ -151,23 +151,23 @@ export function chooseTemplate(options: {
 }): TemplateChoice {
   const { ggufTemplate, requested, tokens } = options
   if (requested !== undefined) {
-    const named = NAMED_TEMPLATES.get(requested)
+    const named = BUILTIN_TEMPLATES.get(requested)
     if (named !== undefined) return { template: named, source: 'named' }
     if (typeof requested === 'string' && JINJA.test(requested)) return { template: requested, source: 'given' }
-    const names = [...NAMED_TEMPLATES.keys()].join(', ')
+    const names = [...BUILTIN_TEMPLATES.keys()].join(', ')
     const message = `template must be a text in Jinja or one of ${names}, not ${JSON.stringify(requested)}.`
     throw new ArgumentError('INVALID_TEMPLATE', message, requested)
   }
   if (ggufTemplate && JINJA.test(ggufTemplate)) return { template: ggufTemplate, source: 'gguf' }
   // Mistral's own format is converted with a name in the template's place.
-  const meant = NAMED_TEMPLATES.get(ggufTemplate ?? '')
+  const meant = BUILTIN_TEMPLATES.get(ggufTemplate ?? '')
   if (meant !== undefined) return { template: meant, source: 'named' }
   const name = fallbackFor(tokens)
   const message =
     `The model has no chat template and may not be a chat model: its messages are written in the format ${name}. ` +
     'Give the right one with the option template.'
   return {
-    template: NAMED_TEMPLATES.get(name)!,
+    template: BUILTIN_TEMPLATES.get(name)!,
     source: 'fallback',
     warning: { code: 'NO_CHAT_TEMPLATE', message },
   }

@@ -179,7 +179,7 @@ async function fileInput(values: Values<typeof flags>, signal: AbortSignal): Pro
   }
 }
 
-/** Loads the model with so many threads; yields what each test took. */
+/** Loads the model with this number of threads; yields the time of each test. */
 async function* measure(
   values: Values<typeof flags>,
   input: Input,

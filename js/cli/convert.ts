@@ -27,7 +27,8 @@ export const convertCommand: Command<typeof flags> = {
   summary: 'a Hugging Face folder or a llama2.c checkpoint as GGUF',
   usage: 'convert DIR OUT.gguf | CHECKPOINT.bin TOKENIZER.bin OUT.gguf [options]',
   description: [
-    'DIR (or a file in it) is a Hugging Face folder of Llama-, Mistral- or MixtralForCausalLM:',
+    'DIR (or a file in it) is a Hugging Face folder of LLaMA or one of its kin: Mistral, Mixtral, Qwen 2 and 3,',
+    'Gemma 1 to 3, Phi-3 and 4, Granite, SmolLM3, OLMo, EXAONE 4, GLM-4 … (docs/TOOLS.md has the list). It has',
     'config.json, safetensors, tokenizer.model or tokenizer.json, tokenizer_config.json.',
     'Or a llama2.c checkpoint (version 0, 1 or 2) and its vocabulary.',
     'OUT appears once it is complete.',
@@ -96,13 +97,13 @@ async function folderOf(path: string): Promise<string> {
   throw new SourceError('FILE_NOT_FOUND', `There is no folder ${path}; check the path.`, path)
 }
 
-/** A folder in the folder, of chat templates beside chat_template.jinja. */
-const TEMPLATES = 'additional_chat_templates'
+/** Folders in the folder: of chat templates beside chat_template.jinja, and of sentence-transformers' pooling. */
+const INNER = /^(additional_chat_templates|\d+_Pooling)$/
 
 async function filesOf(folder: string): Promise<Map<string, string>> {
   const names = await readdir(folder)
-  if (names.includes(TEMPLATES)) {
-    names.push(...(await readdir(join(folder, TEMPLATES))).map((name) => `${TEMPLATES}/${name}`))
+  for (const inner of names.filter((name) => INNER.test(name))) {
+    names.push(...(await readdir(join(folder, inner))).map((name) => `${inner}/${name}`))
   }
   return new Map(names.map((name) => [name, join(folder, name)]))
 }

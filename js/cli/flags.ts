@@ -1,4 +1,4 @@
-/** Flags as tables: each says how it is spelled, what it takes and what help tells of it. */
+/** Flags as tables: of each its spelling, its value and its line of help. */
 import { parseArgs } from 'node:util'
 
 /** The command line is wrong: exit code 2. */

@@ -27,7 +27,7 @@ export interface Listening {
   drain(): Promise<void>
 }
 
-/** Listens; rejects where the address cannot be had. `port` 0: any free one. */
+/** Listens; rejects where the address is in use or forbidden. `port` 0: any free one. */
 export async function listen(
   handle: (request: Request) => Promise<Response>,
   { host, port }: { host: string; port: number },

@@ -10,6 +10,7 @@ import { choice, toggle, UsageError, type Values } from './flags.ts'
 import { abbreviate, kindOf, plain } from './metadata.ts'
 import { LOAD_FLAGS, locate, OTHER_FLAGS, SOURCE_FLAGS, sourceOptions } from './options.ts'
 import { bytes, printable, table, write } from './terminal.ts'
+import { modelRows } from './traits.ts'
 
 const { isa: _, ...MEMORY } = LOAD_FLAGS
 const OUTPUT = {
@@ -33,7 +34,7 @@ export const inspectCommand: Command<typeof flags> = {
   summary: 'metadata, tensors and memory needs of a GGUF file',
   usage: 'inspect [FILE] [options]',
   description: [
-    'Prints metadata, tensors, sizes by type, and the memory that the model needs at a context.',
+    'Prints metadata, tensors, sizes by type, the kind of model, and the memory that it needs at a context.',
     'Reads the header alone, over HTTP too. The default FILE is the built-in model.',
   ],
   groups: [
@@ -114,7 +115,7 @@ function asJson(inspection: Inspection, file: string, full: boolean): unknown {
 }
 
 function asText(inspection: Inspection, file: string, full: boolean): string {
-  const { version, fileBytes, metadata, tensors, problem, memory, parameters } = inspection
+  const { version, fileBytes, metadata, tensors, problem, config, memory, parameters } = inspection
   const sections = [
     `${printable(file)}: GGUF version ${version}, ${sized(fileBytes)}`,
     section(
@@ -138,6 +139,7 @@ function asText(inspection: Inspection, file: string, full: boolean): string {
         ]),
         'lrlr',
       ),
+    config && section('Model', modelRows(config, tensors), 'll'),
     parameters && section('Parameters', parameterRows(inspection), 'lr'),
     memory &&
       section(
@@ -157,16 +159,7 @@ function asText(inspection: Inspection, file: string, full: boolean): string {
 
 function parameterRows({ parameters, config }: Inspection): string[][] {
   const { total, active } = parameters!
-  const { expertCount, expertUsedCount } = config!
-  return [
-    ['in all', named(total)],
-    ...(expertCount > 0
-      ? [
-          ['experts of a layer', `${expertCount}, ${expertUsedCount} used`],
-          ['active for a token', named(active)],
-        ]
-      : []),
-  ]
+  return [['in all', named(total)], ...(config!.expertCount > 0 ? [['active for a token', named(active)]] : [])]
 }
 
 /** As models are called: `1100048384 (1.1 B)`. */

@@ -129,7 +129,7 @@ export function loadOptions(values: Values<typeof LOAD_FLAGS>): LoadOptions {
   }
 }
 
-/** The seed is drawn here where none is given, so that `--verbose` can tell it. */
+/** The seed is drawn here where none is given, so that `--verbose` prints it. */
 export function generateOptions(
   values: Values<typeof GENERATE_FLAGS & typeof SAMPLING_FLAGS>,
 ): GenerateOptions & { seed: number } {

@@ -5,7 +5,7 @@ import { ArgumentError, CriaError } from '../errors.ts'
 
 /**
  * Writes beside `path`, or what it links to, and renames when all is on disk; a file that is replaced keeps its
- * permissions. What is left of a failure, or of a process that is told to end, is removed. Returns the bytes written.
+ * permissions. What is left of a failure, or of a process that a signal ends, is removed. Returns the bytes written.
  * @throws ArgumentError FILE_EXISTS where the file has come up meanwhile and may not be replaced; CriaError FILE_WRITE
  *   for what is no file, and where the disk is full, or does not take it for another reason
  */

@@ -125,7 +125,7 @@ async function keysOf({ apiKey, apiKeyFile }: Values<typeof flags>, signal: Abor
   return keys
 }
 
-/** What `-c` and `--parallel` come to: the header tells how long an answer may be. */
+/** Resolves `-c` and `--parallel` by the file's header. */
 async function sharedContext(values: Values<typeof flags>, signal: AbortSignal): Promise<LoadOptions> {
   const { ctxSize, parallel } = values
   const all = parallel === undefined ? {} : { parallel }

@@ -32,8 +32,8 @@ export async function errorsCase(cria: Cria, stories: ModelInput): Promise<CaseR
 /** An abort ends a generation and a prompt, and the model goes on. */
 export async function abortCase(cria: Cria, stories: ModelInput): Promise<CaseResult> {
   const model = await cria.load(stories, { context: 4096, ...quiet })
-  const told = () => model.generate('Once', { temperature: 0, maxTokens: 8 }).result()
-  const { text } = await told()
+  const story = () => model.generate('Once', { temperature: 0, maxTokens: 8 }).result()
+  const { text } = await story()
   const works: Record<string, (signal: AbortSignal) => Promise<unknown>> = {
     generate: (signal) => model.generate('Once', { ...ENDLESS, signal }).result(),
     logits: (signal) => model.logits(new Array(4096).fill(7), { signal }),
@@ -47,7 +47,7 @@ export async function abortCase(cria: Cria, stories: ModelInput): Promise<CaseRe
     const got = await running
     if (got !== 'AbortError ABORTED') problems.push(`${name} ended with ${got}`)
   }
-  if ((await told()).text !== text) problems.push('the text is another one after an abort')
+  if ((await story()).text !== text) problems.push('the text is another one after an abort')
   await model.close()
   return { name: 'abort', ...(problems.length > 0 && { problem: `${problems.join('; ')}.` }) }
 }

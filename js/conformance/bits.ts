@@ -55,14 +55,14 @@ export async function tokenizerCase(
 
 /** What is sampled from given seeds, with every sampler. */
 export async function samplerCase(loaded: Model): Promise<CaseResult> {
-  const told = []
+  const results = []
   for (const options of SAMPLING) {
     const { ids, text, finishReason } = await loaded
       .generate('Once upon a time', { maxTokens: 60, ignoreEos: true, ...options })
       .result()
-    told.push([ids, text, finishReason])
+    results.push([ids, text, finishReason])
   }
-  return { name: 'sampler', hash: hashOf(JSON.stringify(told)) }
+  return { name: 'sampler', hash: hashOf(JSON.stringify(results)) }
 }
 
 const logprobs = { logprobs: true, topLogprobs: 5 }

@@ -18,7 +18,7 @@ const SPEED_ROUNDS = 3
 
 /**
  * Runs every case that the runtime can run, one after the other, and compares with the hashes that all runtimes give.
- * @throws what is no result but a failure to get one: SourceError where a model cannot be had, AbortError
+ * @throws what is no result but a failure to get one: SourceError where a model cannot be read, AbortError
  */
 export async function conformance(cria: Cria, options: ConformanceOptions): Promise<Report> {
   const { stories, onCase, signal } = options

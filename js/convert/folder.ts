@@ -3,8 +3,7 @@ import * as platform from '#platform'
 import { FormatError } from '../errors.ts'
 import { openSource } from '../source/source.ts'
 import type { ModelInput, Source } from '../source/types.ts'
-
-export type Json = Readonly<Record<string, unknown>>
+import { asObject, type Json } from '../util/json.ts'
 
 /** Far above any real file of text: a vocabulary takes 30 MB. */
 const MOST_TEXT = 1 << 28
@@ -59,17 +58,26 @@ export class Folder {
 
   /** A JSON object. @throws FormatError FILE_JSON for anything else */
   async json(name: string): Promise<Json> {
-    let parsed: unknown
+    const object = asObject(await this.parse(name))
+    if (object) return object
+    throw new FormatError('FILE_JSON', `${name} should hold a JSON object: it is damaged; download it again.`, name)
+  }
+
+  /** A JSON array. @throws FormatError FILE_JSON for anything else */
+  async array(name: string): Promise<unknown[]> {
+    const parsed = await this.parse(name)
+    if (Array.isArray(parsed)) return parsed
+    throw new FormatError('FILE_JSON', `${name} should hold a JSON array: it is damaged; download it again.`, name)
+  }
+
+  private async parse(name: string): Promise<unknown> {
     try {
-      parsed = JSON.parse(await this.text(name))
+      return JSON.parse(await this.text(name))
     } catch (cause) {
       if (!(cause instanceof SyntaxError)) throw cause
       const message = `${name} is no JSON (${cause.message}): it is damaged; download it again.`
       throw new FormatError('FILE_JSON', message, name, { cause })
     }
-    const object = asObject(parsed)
-    if (object) return object
-    throw new FormatError('FILE_JSON', `${name} should hold a JSON object: it is damaged; download it again.`, name)
   }
 
   async jsonIfPresent(name: string): Promise<Json | undefined> {
@@ -79,14 +87,4 @@ export class Folder {
   async close(): Promise<void> {
     await Promise.all(this.opened.map((source) => source.close()))
   }
-}
-
-/** The value, if it is an object and no array. */
-export function asObject(value: unknown): Json | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : undefined
-}
-
-/** The value's objects, if it is an array. */
-export function asObjects(value: unknown): Json[] {
-  return Array.isArray(value) ? value.map(asObject).filter((item) => item !== undefined) : []
 }

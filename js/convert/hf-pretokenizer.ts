@@ -5,7 +5,7 @@
  */
 import { UnsupportedError } from '../errors.ts'
 import { preTokenizer } from '../tokenizer/pretokenizers.ts'
-import { asObject, asObjects, type Json } from './folder.ts'
+import { asObject, asObjects, type Json } from '../util/json.ts'
 
 const CONTRACTION = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 const SPACES = '\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+'

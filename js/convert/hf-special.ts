@@ -5,7 +5,9 @@
 import type { CriaWarning } from '../api/types.ts'
 import type { MetadataEntry, ScalarType, ScalarValue } from '../gguf/writer.ts'
 import { END_OF_GENERATION } from '../tokenizer/special-tokens.ts'
-import { asObject, asObjects, type Folder, type Json } from './folder.ts'
+import { asObject, asObjects, type Json } from '../util/json.ts'
+import { architectureOf, familyOf } from './families/index.ts'
+import type { Folder } from './folder.ts'
 
 /** transformers' names and GGUF's, which spells one so. */
 const PARTS = [
@@ -21,17 +23,6 @@ const WITHOUT_BOS = 49152
 
 type SpecialRole = (typeof PARTS)[number][0] | 'eot' | 'eom'
 
-/**
- * Parts that models give to tokens without saying so in their files; of those with a colon, in the place of what is said.
- * Source: llama.cpp's converter.
- */
-const BY_ARCHITECTURE: Record<string, string> = {
-  GlmForCausalLM: 'eos=<|endoftext|> eot=<|user|> unk=<|endoftext|>',
-  Glm4ForCausalLM: 'eos=<|endoftext|> eot=<|user|> unk=<|endoftext|> bos=<|endoftext|>',
-  InternLM2ForCausalLM: 'eos:<|im_end|>',
-  InternLM3ForCausalLM: 'eos:<|im_end|>',
-}
-
 export interface TokenizerFiles {
   /** tokenizer.json */
   tokenizer?: Json
@@ -43,57 +34,58 @@ export interface TokenizerFiles {
   generation?: Json
 }
 
-export function architectureOf(config: Json): string {
-  return Array.isArray(config.architectures) ? String(config.architectures[0]) : ''
-}
-
 const entry = (key: string, type: ScalarType, value: ScalarValue): MetadataEntry => ({ key, type, value })
 
-/**
- * @param tokens the vocabulary's texts: ids beyond name nothing
- * @returns the entries, and those that llama.cpp's converter writes after the chat template
- */
+export interface SpecialEntries {
+  entries: MetadataEntry[]
+  /** Of what only the family says: they come after the chat templates. */
+  last: MetadataEntry[]
+}
+
+/** @param tokens the vocabulary's texts: ids beyond name nothing */
 export function describeSpecialTokens(
   files: TokenizerFiles,
   tokens: readonly string[],
   warn: (warning: CriaWarning) => void,
-): { special: MetadataEntry[]; late: MetadataEntry[] } {
+): SpecialEntries {
   const { texts, adds } = readTexts(files)
-  const ids = new Map(asObjects(files.tokenizer?.added_tokens).map((token) => [token.content, token.id]))
-  const isId = (id: unknown): id is number =>
-    Number.isInteger(id) && (id as number) >= 0 && (id as number) < tokens.length
-  const parts = new Map<SpecialRole, number>()
-  const wanted: SpecialRole[] = [...PARTS.map(([part]) => part), ...(texts.has('eot') ? (['eot'] as const) : [])]
-  const give = (idOf: (part: SpecialRole) => unknown) => {
-    for (const part of wanted) {
-      const id = idOf(part)
-      if (isId(id) && !parts.has(part)) parts.set(part, id)
-    }
-  }
-  give((part) => ids.get(texts.get(part)))
-  for (const config of configs(files)) give((part) => config[`${part}_token_id`])
-  setParts(parts, files, tokens, isId)
-  const late = lateParts(files, tokens.length)
-  for (const [part, id] of late) {
-    if (!isId(id)) late.delete(part)
-    else if (parts.has(part as SpecialRole)) {
-      parts.set(part as SpecialRole, id)
-      late.delete(part)
-    }
-  }
-  const left = listedEnds(parts, late, files, tokens, isId)
+  const parts = findParts(files, tokens, texts)
+  const last = familyParts(parts, files, tokens)
+  const left = listedEnds(parts, last, files, tokens)
   if (left.length > 0) {
     const message = `The model ends its answers with more tokens than GGUF can name: it will not stop at ${left.join(', ')}.`
     warn({ code: 'EOS_TOKENS', message })
   }
-  const describe = ([part, id]: [string, number]) => {
-    const name = PARTS.find(([known]) => known === part)?.[1] ?? part
-    return entry(`tokenizer.ggml.${name}_token_id`, 'uint32', id)
-  }
-  const special = Array.from(parts, describe)
+  const describe = (ids: ReadonlyMap<string, number>) =>
+    Array.from(ids, ([part, id]) => {
+      const name = PARTS.find(([known]) => known === part)?.[1] ?? part
+      return entry(`tokenizer.ggml.${name}_token_id`, 'uint32', id)
+    })
   if (tokens.length === WITHOUT_BOS) adds.set('bos', false)
-  for (const [part, value] of adds) special.push(entry(`tokenizer.ggml.add_${part}_token`, 'bool', value))
-  return { special, late: Array.from(late, describe) }
+  const added = Array.from(adds, ([part, value]) => entry(`tokenizer.ggml.add_${part}_token`, 'bool', value))
+  return { entries: [...describe(parts), ...added], last: describe(last) }
+}
+
+type Roles = Map<SpecialRole, number>
+
+function isId(id: unknown, tokens: readonly string[]): id is number {
+  return Number.isInteger(id) && (id as number) >= 0 && (id as number) < tokens.length
+}
+
+/** Parts that the files name: by the texts of their tokens, or by ids. */
+function findParts(files: TokenizerFiles, tokens: readonly string[], texts: ReadonlyMap<string, string>): Roles {
+  const ids = new Map(asObjects(files.tokenizer?.added_tokens).map((token) => [token.content, token.id]))
+  const parts: Roles = new Map()
+  const wanted: SpecialRole[] = [...PARTS.map(([part]) => part), ...(texts.has('eot') ? (['eot'] as const) : [])]
+  const give = (idOf: (part: SpecialRole) => unknown) => {
+    for (const part of wanted) {
+      const id = idOf(part)
+      if (isId(id, tokens) && !parts.has(part)) parts.set(part, id)
+    }
+  }
+  give((part) => ids.get(texts.get(part)!))
+  for (const config of configs(files)) give((part) => config[`${part}_token_id`])
+  return parts
 }
 
 /** config.json, and its part that describes the text model of several. */
@@ -101,40 +93,26 @@ function configs({ config }: TokenizerFiles): Json[] {
   return [config, asObject(config.text_config) ?? {}]
 }
 
-/** Sets what architectures say beside the names. */
-function setParts(
-  parts: Map<SpecialRole, number>,
-  { config }: TokenizerFiles,
+/** Sets what the family says beside the files. @returns what of it has no place among the parts */
+function familyParts(
+  parts: Roles,
+  { config, generation = {} }: TokenizerFiles,
   tokens: readonly string[],
-  isId: (id: unknown) => id is number,
-): void {
-  const architecture = architectureOf(config)
-  for (const rule of (BY_ARCHITECTURE[architecture] ?? '').split(' ')) {
+): Map<string, number> {
+  const traits = familyOf(architectureOf(config))?.vocabulary ?? {}
+  for (const rule of (traits.parts ?? '').split(' ')) {
     const [, part, sign, text = ''] = /^(\w+)([=:])(.*)$/.exec(rule) ?? []
     const id = tokens.indexOf(text)
     if (part !== undefined && id >= 0 && (sign === ':' || !parts.has(part as SpecialRole)))
       parts.set(part as SpecialRole, id)
   }
-  const end = config.eod_token_id
-  if (architecture === 'HunYuanDenseV1ForCausalLM' && isId(end)) parts.set('eos', end)
-}
-
-/** Ids by the part of their key that architectures have in any case; Code Llama is known by its size. Source: llama.cpp. */
-function lateParts({ config, generation }: TokenizerFiles, count: number): Map<string, number> {
-  const ends: unknown = generation?.eos_token_id
-  const parts = new Map<string, number>()
-  switch (architectureOf(config)) {
-    case 'GemmaForCausalLM':
-      return parts.set('eot', 107)
-    case 'NemotronForCausalLM':
-      return parts.set('pad', 0).set('unk', 1)
-    case 'HunYuanDenseV1ForCausalLM':
-      return Array.isArray(ends) && ends.length > 1 ? parts.set('eot', Number(ends[0])) : parts
-    default:
-      return count === 32016
-        ? parts.set('prefix', 32007).set('suffix', 32008).set('middle', 32009).set('eot', 32010)
-        : parts
+  const last = new Map<string, number>()
+  for (const [part, id] of Object.entries(traits.ids?.(config, generation) ?? {})) {
+    if (!isId(id, tokens)) continue
+    if (parts.has(part as SpecialRole)) parts.set(part as SpecialRole, id)
+    else last.set(part, id)
   }
+  return last
 }
 
 /**
@@ -143,18 +121,18 @@ function lateParts({ config, generation }: TokenizerFiles, count: number): Map<s
  * @returns the texts of those for which there is no part left
  */
 function listedEnds(
-  parts: Map<SpecialRole, number>,
-  late: ReadonlyMap<string, number>,
+  parts: Roles,
+  last: ReadonlyMap<string, number>,
   files: TokenizerFiles,
   tokens: readonly string[],
-  isId: (id: unknown) => id is number,
 ): string[] {
   const lists = [...configs(files), files.generation ?? {}].map((config) => config.eos_token_id).filter(Array.isArray)
+  const has = (part: SpecialRole) => parts.has(part) || last.has(part)
   const left: string[] = []
-  for (const id of new Set(lists.flat().filter(isId))) {
-    const known = [...parts.values(), ...late.values()].includes(id) || END_OF_GENERATION.includes(tokens[id]!)
-    if (known && parts.has('eos')) continue
-    const part = (['eos', 'eot', 'eom'] as const).find((name) => !parts.has(name) && !late.has(name))
+  for (const id of new Set(lists.flat().filter((id) => isId(id, tokens)))) {
+    const known = [...parts.values(), ...last.values()].includes(id) || END_OF_GENERATION.includes(tokens[id]!)
+    if (known && has('eos')) continue
+    const part = (['eos', 'eot', 'eom'] as const).find((name) => !has(name))
     if (part === undefined) left.push(tokens[id]!)
     else parts.set(part, id)
   }

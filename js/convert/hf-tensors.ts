@@ -1,24 +1,36 @@
 /**
- * Which tensors of a Hugging Face folder become which of GGUF's. Source: the parameter names of transformers' LlamaModel, and
+ * Which tensors of a Hugging Face folder become which of GGUF's. Source: the parameter names of transformers' models, and
  * llama.cpp's convert_hf_to_gguf.py (what becomes f32, the order of the rows of q and k).
  */
 import { FormatError, UnsupportedError } from '../errors.ts'
+import { asObject, type Json } from '../util/json.ts'
+import type { CriaWarning } from '../util/warn.ts'
+import type { HfConfig } from './families/family.ts'
+import { linear, norm } from './families/layers.ts'
+import type { TensorForm, TensorRule } from './families/tensor-rule.ts'
 import type { Folder } from './folder.ts'
-import type { HfConfig } from './hf-config.ts'
 import { readSafetensors, type SafetensorsTensor } from './safetensors.ts'
 
 export interface HfTensor {
   /** GGUF's name. */
   readonly name: string
-  /** One, or one of each expert, of the same shape: as many rows, one after the other. */
-  readonly parts: readonly SafetensorsTensor[]
-  /** Of a part. A vector of n has n rows of one column. */
-  readonly rows: number
+  /** GGUF's: fastest first. */
+  readonly dimensions: readonly number[]
+  /** Where its rows come from, in order. */
+  readonly pieces: readonly HfPiece[]
+  /** Of a row; a vector of n has n rows of one column. */
   readonly columns: number
-  /** Experts, where it has three dimensions. */
-  readonly experts?: number
   /** Rows of a head, where they stand in transformers' order. */
   readonly headRows?: number
+  /** 1 is added to its values, which become f32. */
+  readonly shifted?: boolean
+}
+
+/** Rows of a tensor of the folder: of all its dimensions but the last in one. */
+export interface HfPiece {
+  readonly from: SafetensorsTensor
+  readonly firstRow: number
+  readonly rows: number
 }
 
 const INDEX = 'model.safetensors.index.json'
@@ -44,7 +56,7 @@ export async function readParts(folder: Folder, signal?: AbortSignal): Promise<M
   throw new FormatError('TENSOR_MISSING', `${INDEX} promises the tensor ${missing}, but no file has it.`, missing)
 }
 
-function partNames(folder: Folder, index: ReturnType<typeof weightMap> | undefined): string[] {
+function partNames(folder: Folder, index: Json | undefined): string[] {
   if (index) return [...new Set(Object.values(weightMap(index)).map(String))].sort()
   const names = folder.names.filter((name) => /^model.*\.safetensors$/.test(name)).sort()
   if (names.length > 0) return names
@@ -56,122 +68,113 @@ function partNames(folder: Folder, index: ReturnType<typeof weightMap> | undefin
   throw new FormatError('FILE_MISSING', 'The folder has no model.safetensors: download the whole model.', INDEX)
 }
 
-function weightMap(index: Readonly<Record<string, unknown>> | undefined): Readonly<Record<string, unknown>> {
+function weightMap(index: Json | undefined): Json {
   if (index === undefined) return {}
-  const map = index.weight_map
-  if (typeof map === 'object' && map !== null && !Array.isArray(map)) return map as Record<string, unknown>
+  const map = asObject(index.weight_map)
+  if (map) return map
   throw new FormatError('FILE_JSON', `${INDEX} has no weight_map: it is damaged; download it again.`, INDEX)
 }
 
-/** What a model should have: GGUF's name, transformers' name, the shape. */
-interface Expected {
-  name: string
-  /** `*` stands for the number of an expert. */
-  source: string
-  shape: number[]
-  experts?: number
-  headRows?: number
-  /** May be absent. */
-  optional?: boolean
-}
+type Tensors = ReadonlyMap<string, SafetensorsTensor>
 
 /**
  * The tensors in GGUF's customary order: the embedding, layer by layer, the end.
  * @throws FormatError TENSOR_MISSING, TENSOR_SHAPE; UnsupportedError TENSOR_UNKNOWN, TENSOR_TYPE
  */
-export function planHfTensors(parts: ReadonlyMap<string, SafetensorsTensor>, config: HfConfig): HfTensor[] {
-  const planned: HfTensor[] = []
+export function planHfTensors(parts: Tensors, config: HfConfig, warn: (warning: CriaWarning) => void): HfTensor[] {
+  const named = withUsualNames(parts, config, warn)
   const used = new Set<string>()
-  for (const { name, source, shape, headRows, optional, experts } of expectedTensors(config)) {
-    const sources = Array.from({ length: experts ?? 1 }, (_, expert) => source.replace('*', String(expert)))
-    const found = sources.flatMap((part) => {
-      const from = parts.get(part)
-      used.add(part)
-      if (from) checkTensor(from, shape)
-      else if (!optional) {
-        const message = `The folder has no tensor ${part} (${name}): it is incomplete; download it again.`
-        throw new FormatError('TENSOR_MISSING', message, part)
-      }
-      return from ?? []
-    })
-    if (found.length === 0) continue
-    const [rows, columns = 1] = shape
-    planned.push({
-      name,
-      parts: found,
-      rows: rows!,
-      columns,
-      ...(headRows && { headRows }),
-      ...(experts && { experts }),
-    })
-  }
-  const unknown = [...parts.keys()].find((name) => !used.has(name) && !IGNORED.test(name))
+  const planned = [...rulesOf(config)].flatMap((rule) => plan(rule, config, named, used))
+  const unknown = [...named.keys()].find((name) => !used.has(name) && !isIgnored(name, config))
   if (unknown === undefined) return planned
-  const message = `The folder has a tensor ${unknown}, which no model of this architecture and ${config.layers} layers has: its result would be wrong without.`
-  throw new UnsupportedError('TENSOR_UNKNOWN', message, unknown)
+  const { name } = named.get(unknown)!
+  const message = `The folder has a tensor ${name}, which no model of GGUF's ${config.family.name} with ${config.blockCount} layers has: its result would be wrong without.`
+  throw new UnsupportedError('TENSOR_UNKNOWN', message, name)
 }
 
-function checkTensor({ name, dtype, shape }: SafetensorsTensor, expected: readonly number[]): void {
+/** By the names that a model for causal language modelling has; without those of other models in the folder. */
+function withUsualNames(
+  parts: Tensors,
+  { architecture, family }: HfConfig,
+  warn: (warning: CriaWarning) => void,
+): Map<string, SafetensorsTensor> {
+  const { rename = (name: string) => name, skips } = family
+  const skipped = [...parts.keys()].filter((name) => skips?.test(name))
+  if (skipped.length > 0) {
+    const message = `The folder holds more than the text model; ${skipped.length} tensors of the rest are left out (${skipped[0]} …).`
+    warn({ code: 'TENSORS_SKIPPED', message })
+  }
+  const prefix = isHeadless(architecture) ? 'model.' : ''
+  const kept = [...parts].filter(([name]) => !skips?.test(name))
+  return new Map(kept.map(([name, tensor]) => [prefix + rename(name), tensor]))
+}
+
+/** transformers' names of models without a head. */
+function isHeadless(architecture: string): boolean {
+  return architecture.endsWith('Model')
+}
+
+const OUTER = { embedding: 'model.embed_tokens', norm: 'model.norm', head: 'lm_head' }
+
+function isIgnored(name: string, { family: { head, outer = OUTER }, tied }: HfConfig): boolean {
+  const isHead = name === `${outer.head}.weight`
+  return IGNORED.test(name) || (isHead && (head === 'never' || (head === 'untied' && tied)))
+}
+
+function* rulesOf(config: HfConfig): Generator<TensorRule> {
+  const { family, embeddingLength, vocabSize, blockCount, tied, architecture } = config
+  const { outer = OUTER, head = 'any' } = family
+  const table = [vocabSize, embeddingLength] as const
+  yield* linear('token_embd', outer.embedding, table)
+  const layer = family.layer(config)
+  for (let i = 0; i < blockCount; i++) yield* layer.map((rule) => inLayer(rule, i))
+  yield* norm('output_norm', outer.norm, embeddingLength, { bias: family.outputNormBias ?? false })
+  if (head === 'never' || (head === 'untied' && tied)) return
+  for (const rule of linear('output', outer.head, table)) {
+    yield { ...rule, optional: tied || isHeadless(architecture) }
+  }
+}
+
+function inLayer(rule: TensorRule, i: number): TensorRule {
+  const forms = rule.forms.map((form) => ({ ...form, source: `model.layers.${i}.${form.source}` }))
+  return { ...rule, name: `blk.${i}.${rule.name}`, forms }
+}
+
+/** @param used takes the names of what it is made of */
+function plan(rule: TensorRule, config: HfConfig, parts: Tensors, used: Set<string>): HfTensor[] {
+  const { name, dimensions, forms, headRows, optional = false } = rule
+  const form = forms.find((one) => parts.has(sourcesOf(one)[0]!)) ?? forms[0]!
+  const found = sourcesOf(form).flatMap((source) => {
+    const from = parts.get(source)
+    used.add(source)
+    if (from) checkTensor(from, form.shape)
+    else if (!optional) {
+      const message = `The folder has no tensor ${source} (${name}): it is incomplete; download it again.`
+      throw new FormatError('TENSOR_MISSING', message, source)
+    }
+    return from ?? []
+  })
+  if (found.length === 0) return []
+  const columns = dimensions.length === 1 ? 1 : dimensions[0]!
+  const rows = form.shape.reduce((product, size) => product * size, 1) / columns
+  const spans = form.spans ?? [[0, rows] as const]
+  const pieces = found.flatMap((from) => spans.map(([firstRow, rows]): HfPiece => ({ from, firstRow, rows })))
+  const shifted = config.family.shiftsNorms === true && name.endsWith('_norm.weight')
+  return [{ name, dimensions, pieces, columns, ...(headRows && { headRows }), ...(shifted && { shifted }) }]
+}
+
+function sourcesOf({ source, stack = 1 }: TensorForm): string[] {
+  return Array.from({ length: stack }, (_, i) => source.replace('*', String(i)))
+}
+
+function checkTensor({ name, dtype, shape: got }: SafetensorsTensor, shape: readonly number[]): void {
   if (!WEIGHT_TYPES.includes(dtype)) {
     const message = `The tensor ${name} is of type ${dtype}; cria converts ${WEIGHT_TYPES.join(', ')}.`
     throw new UnsupportedError('TENSOR_TYPE', message, dtype)
   }
-  if (shape.length === expected.length && shape.every((size, i) => size === expected[i])) return
-  const message = `The tensor ${name} has the shape [${shape.join(', ')}], but config.json asks for [${expected.join(', ')}].`
+  if (got.length === shape.length && got.every((size, i) => size === shape[i])) return
+  const message = `The tensor ${name} has the shape [${got.join(', ')}], but config.json asks for [${shape.join(', ')}].`
   throw new FormatError('TENSOR_SHAPE', message, name)
-}
-
-function* expectedTensors(config: HfConfig): Generator<Expected> {
-  const { dim, layers, vocabulary, tied } = config
-  yield { name: 'token_embd.weight', source: 'model.embed_tokens.weight', shape: [vocabulary, dim] }
-  for (let i = 0; i < layers; i++) yield* expectedLayer(config, i)
-  yield { name: 'output_norm.weight', source: 'model.norm.weight', shape: [dim] }
-  yield { name: 'output.weight', source: 'lm_head.weight', shape: [vocabulary, dim], optional: tied }
-}
-
-function* expectedLayer(config: HfConfig, layer: number): Generator<Expected> {
-  const { dim, hidden, heads, kvHeads, headDim, attentionBias, feedForwardBias, experts } = config
-  const q = heads * headDim
-  const kv = kvHeads * headDim
-  const norm = (name: string, source: string): Expected => ({
-    name: `blk.${layer}.${name}.weight`,
-    source: `model.layers.${layer}.${source}.weight`,
-    shape: [dim],
-  })
-  const matrix = (name: string, source: string, rows: number, columns: number, bias: boolean): Expected[] => {
-    // Rotary pairs lie half a head apart in transformers, beside each other in GGUF's llama.
-    const rotary = name === 'attn_q' || name === 'attn_k'
-    const both = { ...(rotary && { headRows: headDim }) }
-    const names = (kind: string) => ({
-      name: `blk.${layer}.${name}.${kind}`,
-      source: `model.layers.${layer}.${source}.${kind}`,
-    })
-    return [
-      { ...names('weight'), ...both, shape: [rows, columns] },
-      { ...names('bias'), ...both, shape: [rows], optional: !bias },
-    ]
-  }
-  yield norm('attn_norm', 'input_layernorm')
-  yield* matrix('attn_q', 'self_attn.q_proj', q, dim, attentionBias)
-  yield* matrix('attn_k', 'self_attn.k_proj', kv, dim, attentionBias)
-  yield* matrix('attn_v', 'self_attn.v_proj', kv, dim, attentionBias)
-  yield* matrix('attn_output', 'self_attn.o_proj', dim, q, attentionBias)
-  yield norm('ffn_norm', 'post_attention_layernorm')
-  if (experts > 0) {
-    const [router] = matrix('ffn_gate_inp', 'block_sparse_moe.gate', experts, dim, false)
-    yield router!
-    const stacked = (name: string, part: string, rows: number, columns: number): Expected => {
-      const [weight] = matrix(`${name}_exps`, `block_sparse_moe.experts.*.${part}`, rows, columns, false)
-      return { ...weight!, experts }
-    }
-    yield stacked('ffn_gate', 'w1', hidden, dim)
-    yield stacked('ffn_down', 'w2', dim, hidden)
-    yield stacked('ffn_up', 'w3', hidden, dim)
-    return
-  }
-  yield* matrix('ffn_gate', 'mlp.gate_proj', hidden, dim, feedForwardBias)
-  yield* matrix('ffn_up', 'mlp.up_proj', hidden, dim, feedForwardBias)
-  yield* matrix('ffn_down', 'mlp.down_proj', dim, hidden, feedForwardBias)
 }
 
 /**

@@ -6,16 +6,13 @@
 
 import { FormatError, UnsupportedError } from '../errors.ts'
 import type { MetadataEntry } from '../gguf/writer.ts'
+import { asObject, asObjects, type Json } from '../util/json.ts'
 import type { CriaWarning } from '../util/warn.ts'
-import { asObject, asObjects, type Folder, type Json } from './folder.ts'
+import type { VocabularyTraits } from './families/family.ts'
+import { architectureOf, familyOf } from './families/index.ts'
+import type { Folder } from './folder.ts'
 import { findPreTokenizer } from './hf-pretokenizer.ts'
-import {
-  architectureOf,
-  describeChatTemplates,
-  describeSpecialTokens,
-  readTexts,
-  type TokenizerFiles,
-} from './hf-special.ts'
+import { describeChatTemplates, describeSpecialTokens, readTexts, type TokenizerFiles } from './hf-special.ts'
 import { BYTE, CONTROL, NORMAL, readSentencePiece, UNUSED, USER_DEFINED } from './sentencepiece.ts'
 
 interface TokenList {
@@ -50,12 +47,22 @@ export async function describeVocabulary(
   const { entries, tokens, spacePrefix } = await describeTokens(folder, files, options)
   const prefix: MetadataEntry[] =
     spacePrefix === undefined ? [] : [{ key: 'tokenizer.ggml.add_space_prefix', type: 'bool', value: spacePrefix }]
-  const { special, late } = describeSpecialTokens(files, tokens, options.warn)
-  const rest = [...special, ...(await describeChatTemplates(folder, settings)), ...late]
+  const special = describeSpecialTokens(files, tokens, options.warn)
+  const rest = [...special.entries, ...(await describeChatTemplates(folder, settings)), ...special.last]
   // llama.cpp's converter has the flag in different places; who compares files sees the same order.
-  const architecture = architectureOf(config)
-  if (/^(Gemma|Ernie)/.test(architecture)) return [...entries, ...rest, ...prefix]
-  return architecture === 'InternLM2ForCausalLM' ? [...entries, ...prefix, ...rest] : [...prefix, ...entries, ...rest]
+  switch (traitsOf(config).spacePrefix) {
+    case 'never':
+    case 'last':
+      return [...entries, ...rest, ...prefix]
+    case 'model':
+      return [...entries, ...prefix, ...rest]
+    default:
+      return [...prefix, ...entries, ...rest]
+  }
+}
+
+function traitsOf(config: Json): VocabularyTraits {
+  return familyOf(architectureOf(config))?.vocabulary ?? {}
 }
 
 interface Described {
@@ -67,12 +74,12 @@ interface Described {
 
 async function describeTokens(folder: Folder, files: TokenizerFiles, options: VocabularyOptions): Promise<Described> {
   const { tokenizer, settings } = files
-  const architecture = architectureOf(files.config)
+  const { spacePrefix } = traitsOf(files.config)
   const stated = typeof settings.add_prefix_space === 'boolean' ? settings.add_prefix_space : undefined
   if (folder.has('tokenizer.model')) {
     const { tokens, addsPrefix } = await sentencePieceTokens(folder, files, options)
-    const prefix = architecture === 'InternLM2ForCausalLM' ? addsPrefix : (stated ?? (addsPrefix ? undefined : false))
-    return llamaTokens(tokens, architecture.startsWith('Gemma') ? false : prefix)
+    const prefix = spacePrefix === 'model' ? addsPrefix : (stated ?? (addsPrefix ? undefined : false))
+    return llamaTokens(tokens, spacePrefix === 'never' ? false : prefix)
   }
   if (!tokenizer) {
     const message = 'The folder has neither tokenizer.model nor tokenizer.json: download the whole model.'
@@ -87,14 +94,12 @@ async function describeTokens(folder: Folder, files: TokenizerFiles, options: Vo
   if (normalizers.length > 0) options.warn(normalized('tokenizer.json', normalizers.join(', ')))
   if (model.byte_fallback !== true) {
     const described = describeByteLevel(tokenizer, model, files, options)
-    return { ...described, spacePrefix: SAYS_PREFIX.test(architecture) ? stated : undefined }
+    // No reader heeds it there.
+    return { ...described, spacePrefix: spacePrefix === 'first' ? stated : undefined }
   }
   const prefix = stated ?? (addsPrefix(tokenizer) ? undefined : false)
-  return llamaTokens(mergedTokens(tokenizer, model, settings, options), prefix)
+  return llamaTokens(mergedTokens(tokenizer, model, settings, options), spacePrefix === 'never' ? false : prefix)
 }
-
-/** Architectures whose byte-level files say whether a space is put before a text; no reader heeds it there. */
-const SAYS_PREFIX = /^(Llama|Mistral|Mixtral|Granite|GraniteMoe|GraniteMoeShared|SmolLM3|Arcee)ForCausalLM$/
 
 function llamaTokens({ texts, scores, types }: TokenList, spacePrefix: boolean | undefined): Described {
   const entries: MetadataEntry[] = [
@@ -109,7 +114,7 @@ function llamaTokens({ texts, scores, types }: TokenList, spacePrefix: boolean |
 
 async function sentencePieceTokens(
   folder: Folder,
-  { settings, config }: TokenizerFiles,
+  { tokenizer = {}, settings, config }: TokenizerFiles,
   { vocabulary, warn }: VocabularyOptions,
 ): Promise<{ tokens: TokenList; addsPrefix: boolean }> {
   const model = readSentencePiece(await folder.bytes('tokenizer.model'), 'tokenizer.model')
@@ -118,16 +123,20 @@ async function sentencePieceTokens(
   }
   const tokens = emptyTokens(vocabulary, PADDING_SCORE)
   if (model.pieces.length > vocabulary) throw tooMany('tokenizer.model', model.pieces.length, vocabulary)
-  const internlm2 = architectureOf(config) === 'InternLM2ForCausalLM'
+  const { internlm = false, addsFromJson = false } = traitsOf(config)
   for (const [id, { text, score, type }] of model.pieces.entries()) {
     // User-defined pieces are found by merging.
     const kind = type === USER_DEFINED ? NORMAL : type
     // A NUL ends a text where llama.cpp reads it; the dragon stands in for it there, too.
-    if (internlm2 && text === '\0') setToken(tokens, id, '🐉', score, kind)
-    else setToken(tokens, id, text, score, internlm2 && text.startsWith('[UNUSED') ? UNUSED : kind)
+    if (internlm && text === '\0') setToken(tokens, id, '🐉', score, kind)
+    else setToken(tokens, id, text, score, internlm && text.startsWith('[UNUSED') ? UNUSED : kind)
   }
   const listed = Object.entries((await folder.jsonIfPresent('added_tokens.json')) ?? {})
-  const added = [...listed.map(([text, id]) => ({ id: Number(id), text, special: false })), ...addedTokens(settings)]
+  const added = [
+    ...listed.map(([text, id]) => ({ id: Number(id), text, special: false })),
+    ...addedTokens(settings),
+    ...(addsFromJson ? addedTokens(tokenizer) : []),
+  ]
   addTokens(tokens, added, ADDED_SCORE, warn)
   return { tokens, addsPrefix: model.addDummyPrefix }
 }

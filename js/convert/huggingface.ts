@@ -13,11 +13,16 @@ import { checkSignal } from '../source/check.ts'
 import type { ModelInput } from '../source/types.ts'
 import type { CriaWarning } from '../util/warn.ts'
 import { warnBy } from '../util/warn.ts'
+import { readHfConfig } from './families/config.ts'
+import type { HfConfig } from './families/family.ts'
+import { describeArchitecture, firstKeys } from './families/keys.ts'
+import { factorTensors } from './families/rope.ts'
+import { halvesFromFloats } from './float16.ts'
 import { Folder } from './folder.ts'
-import { describeArchitecture, type HfConfig, readHfConfig, ropeFactors } from './hf-config.ts'
-import { type HfTensor, interleaveHeads, planHfTensors, readParts, sourceRow } from './hf-tensors.ts'
+import { describeSampling } from './hf-generation.ts'
+import { describePooling } from './hf-pooling.ts'
+import { type HfPiece, type HfTensor, interleaveHeads, planHfTensors, readParts, sourceRow } from './hf-tensors.ts'
 import { describeVocabulary } from './hf-vocabulary.ts'
-import type { SafetensorsTensor } from './safetensors.ts'
 
 export interface HuggingFaceOptions {
   /** Type of the matrices; what has one dimension is f32. Default f16. */
@@ -70,15 +75,26 @@ export async function* convertHuggingFace(
   try {
     const json = await folder.json('config.json')
     const config = readHfConfig(json, warn)
-    const tensors = planHfTensors(await readParts(folder, signal), config)
-    const factors = ropeFactors(config)
+    const tensors = planHfTensors(await readParts(folder, signal), config, warn)
+    const factors = factorTensors(config)
     const { pre } = options
     const vocabulary = await describeVocabulary(folder, json, {
-      vocabulary: config.vocabulary,
+      vocabulary: config.vocabSize,
       ...(pre !== undefined && { pre }),
       warn,
     })
-    const metadata = [...describeModel(config, tensors, factors, { ...options, outtype }), ...vocabulary]
+    const text = (key: string, value: string): MetadataEntry => ({ key, type: 'string', value })
+    const metadata = [
+      text('general.architecture', config.family.name),
+      ...firstKeys(config),
+      text('general.type', 'model'),
+      ...(await describeSampling(folder)),
+      ...describeModel(config, sizeOf(tensors, factors), options),
+      ...describeArchitecture(config, findFileType(outtype).id),
+      ...(await describePooling(folder, config)),
+      { key: 'general.quantization_version', type: 'uint32', value: QUANTIZATION_VERSION } as const,
+      ...vocabulary,
+    ]
     pool = await openPool(autoThreads(platform.cores(), true))
     yield* new FolderConversion(pool, tensors, factors, { ...options, outtype }).chunks(metadata)
   } finally {
@@ -87,25 +103,26 @@ export async function* convertHuggingFace(
   }
 }
 
+type Factors = ReturnType<typeof factorTensors>
+
+/** Parameters; of experts one counts. */
+function sizeOf(tensors: readonly HfTensor[], factors: Factors): number {
+  const sizes = tensors.map(({ dimensions: [columns, rows = 1] }) => columns! * rows)
+  return [...sizes, ...factors.map(([, { length }]) => length)].reduce((sum, size) => sum + size, 0)
+}
+
 function describeModel(
-  config: HfConfig,
-  tensors: readonly HfTensor[],
-  factors: Float32Array | undefined,
-  { outtype, name, license, source }: HuggingFaceOptions & { outtype: Outtype },
+  { expertCount }: HfConfig,
+  parameters: number,
+  { name, license, source }: HuggingFaceOptions,
 ): MetadataEntry[] {
   const text = (key: string, value: string): MetadataEntry => ({ key, type: 'string', value })
-  // Of experts one counts.
-  const parameters = tensors.reduce((sum, { rows, columns }) => sum + rows * columns, factors?.length ?? 0)
   const label = sizeLabel(parameters)
   return [
-    text('general.architecture', 'llama'),
-    text('general.type', 'model'),
     text('general.name', name ?? 'model'),
-    text('general.size_label', config.experts > 0 ? `${config.experts}x${label}` : label),
+    text('general.size_label', expertCount > 0 ? `${expertCount}x${label}` : label),
     ...(license === undefined ? [] : [text('general.license', license)]),
     ...(source === undefined ? [] : [text('general.source.url', source)]),
-    ...describeArchitecture(config, findFileType(outtype).id),
-    { key: 'general.quantization_version', type: 'uint32', value: QUANTIZATION_VERSION },
   ]
 }
 
@@ -123,35 +140,36 @@ export function sizeLabel(parameters: number): string {
   return `${scaled.toFixed(Math.max(2 - digits, 0))}${letter}`
 }
 
-/** Rows of one part of a tensor. */
-interface ConversionWindow {
+/** Rows of one piece of a tensor. */
+interface ConversionWindow extends HfPiece {
   tensor: HfTensor
-  from: SafetensorsTensor
   to: string
-  firstRow: number
-  rows: number
 }
 
 class FolderConversion {
   constructor(
     private readonly pool: RowPool,
     private readonly tensors: readonly HfTensor[],
-    private readonly factors: Float32Array | undefined,
+    private readonly factors: Factors,
     private readonly options: HuggingFaceOptions & { outtype: Outtype },
   ) {}
 
   chunks(metadata: readonly MetadataEntry[]): AsyncGenerator<Uint8Array> {
-    const { factors } = this
-    const rope: TensorEntry[] = factors
-      ? [{ name: 'rope_freqs.weight', dimensions: [factors.length], type: 'F32', data: () => [floatBytes(factors)] }]
-      : []
+    const before = this.factors.map(
+      ([name, values]): TensorEntry => ({
+        name,
+        dimensions: [values.length],
+        type: 'F32',
+        data: () => [floatBytes(values)],
+      }),
+    )
     return writeConverted(metadata, {
-      before: rope,
+      before,
       tensors: this.tensors.map((tensor) => {
-        const { name, rows, columns, parts, experts } = tensor
-        const dimensions = isVector(tensor) ? [rows] : [columns, rows, ...(experts ? [experts] : [])]
-        const sourceBytes = parts.reduce((sum, { bytes }) => sum + bytes, 0)
-        return { name, dimensions, type: this.typeOf(tensor), rows: rows * parts.length, sourceBytes }
+        const { name, dimensions, pieces, columns } = tensor
+        const rows = pieces.reduce((sum, piece) => sum + piece.rows, 0)
+        const sourceBytes = pieces.reduce((sum, piece) => sum + piece.rows * rowBytesOf(piece, columns), 0)
+        return { name, dimensions, type: this.typeOf(tensor), rows, sourceBytes }
       }),
       windows: this.windows(),
       convert: (window) => this.convert(window),
@@ -162,20 +180,20 @@ class FolderConversion {
 
   /** ggml's name of what the tensor becomes. Rows that are no whole number of blocks stay F16, as in llama.cpp. */
   private typeOf(tensor: HfTensor): string {
-    if (isVector(tensor) || tensor.name.includes('ffn_gate_inp')) return 'F32'
+    if (isVector(tensor) || /_norm\.weight$|ffn_gate_inp/.test(tensor.name)) return 'F32'
     const type = this.options.outtype.toUpperCase()
     return tensor.columns % GGML_TYPES.get(type)!.blockColumns === 0 ? type : 'F16'
   }
 
   private *windows(): Generator<ConversionWindow> {
     for (const tensor of this.tensors) {
-      const { rows, columns, headRows = 1 } = tensor
+      const { columns, headRows = 1 } = tensor
       const heads = Math.max(1, Math.floor(WINDOW / (columns * headRows)))
-      const most = isVector(tensor) ? rows : heads * headRows
       const to = this.typeOf(tensor)
-      for (const from of tensor.parts) {
-        for (let firstRow = 0; firstRow < rows; firstRow += most) {
-          yield { tensor, from, to, firstRow, rows: Math.min(most, rows - firstRow) }
+      for (const { from, firstRow, rows } of tensor.pieces) {
+        const most = isVector(tensor) ? rows : heads * headRows
+        for (let row = 0; row < rows; row += most) {
+          yield { tensor, from, to, firstRow: firstRow + row, rows: Math.min(most, rows - row) }
         }
       }
     }
@@ -186,7 +204,7 @@ class FolderConversion {
     const { headRows, columns } = tensor
     const { signal } = this.options
     throwIfAborted(signal, WHAT)
-    const rowBytes = from.bytes / tensor.rows
+    const rowBytes = rowBytesOf(window, columns)
     const read = new Uint8Array(rows * rowBytes)
     await from.source.read(read, from.offset + firstRow * rowBytes, signal)
     const bytes = headRows === undefined ? read : interleaveHeads(read, rowBytes, headRows)
@@ -194,16 +212,29 @@ class FolderConversion {
     const result = await this.pool.run({ from: from.dtype, to, ...shape, bytes })
     throwIfAborted(signal, WHAT)
     if (result.bytes === undefined) throw unfit(window, result)
-    return result.bytes
+    if (!tensor.shifted) return result.bytes
+    const shifted = addOne(result.bytes)
+    // Halves are added up as halves.
+    if (from.dtype !== 'F16') return shifted
+    return (await this.pool.run({ from: 'F16', to, ...shape, bytes: halvesFromFloats(shifted) })).bytes!
   }
 }
 
-function isVector({ parts }: HfTensor): boolean {
-  return parts[0]!.shape.length === 1
+function isVector({ dimensions }: HfTensor): boolean {
+  return dimensions.length === 1
+}
+
+function rowBytesOf({ from }: HfPiece, columns: number): number {
+  return (from.bytes / from.shape.reduce((product, size) => product * size, 1)) * columns
 }
 
 function floatBytes(values: Float32Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+}
+
+function addOne(floats: Uint8Array): Uint8Array {
+  const values = new Float32Array(floats.slice().buffer)
+  return floatBytes(values.map((value) => value + 1))
 }
 
 function unfit(window: ConversionWindow, { problem, row, column }: RowsResult): FormatError | NumericError {
@@ -211,7 +242,8 @@ function unfit(window: ConversionWindow, { problem, row, column }: RowsResult): 
   const { headRows = 1 } = tensor
   const { name } = from
   // Of a vector each element is a row.
-  const at = sourceRow(firstRow + (isVector(tensor) ? column! : row!), headRows)
+  const within = sourceRow(isVector(tensor) ? column! : row!, headRows)
+  const at = firstRow + within
   const place = isVector(tensor) ? `element ${at}` : `row ${at}, column ${column}`
   if (problem === 'source') {
     const message = `The tensor ${name} holds a value that is NaN or infinite (${place}): the file is damaged, or the model was trained to no end. Download it again.`

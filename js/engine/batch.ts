@@ -1,4 +1,4 @@
-/** The rows of one forward pass, and how they are told to the wasm functions. */
+/** The rows of one forward pass, and the arrays that describe them to the wasm functions. */
 import * as L from '../../assembly/layout.ts'
 import type { ModelConfig } from '../models/config.ts'
 import { queryScale } from '../models/rope.ts'

@@ -20,17 +20,17 @@ const REPEATS = 100
 const ROUNDS = 7
 const LEAST_ROUNDS = 3
 const ROUNDS_MS = 20
-/** Milliseconds below which a sample tells nothing: some clocks tick but once in one. */
+/** Milliseconds below which a sample is noise: some clocks tick once in one. */
 const LEAST_MS = 0.1
 /** What simd must win by: less may be chance. */
 const MARGIN = 0.9
 
 export interface BuildOptions {
-  /** What was settled before the model was known; without a reason, both builds run and a trial decides. */
+  /** As options resolve it; without a reason both builds run, and a trial decides. */
   isa: Isa
   isaReason?: IsaReason
   shared: boolean
-  /** Builds that need not be got. */
+  /** Builds that are compiled already. */
   wasm?: Modules
   /** What earlier trials found, by type. */
   found: Readonly<Record<string, Isa>>
@@ -46,7 +46,7 @@ export interface Build {
  * @param type ggml's name of the type that holds most weights
  * @param fileBytes of the model
  * @param files the platform's wasm files
- * @throws SourceError where the build that runs cannot be had
+ * @throws SourceError where the build cannot be read
  */
 export async function chooseBuild(
   type: string,

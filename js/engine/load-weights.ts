@@ -10,7 +10,7 @@ import { CriaError, FormatError, throwIfAborted } from '../errors.ts'
 import type { HalfSplit, Matrix, ModelTensors, TensorPart } from '../models/tensors.ts'
 import type { Source } from '../source/types.ts'
 import { fileRowBytes, largestGroup, type MemoryPlan, rowsAtOnce, segmentTensors } from './plan.ts'
-import { type Job, Jobs } from './repack-queue.ts'
+import { type Job, RepackQueue } from './repack-queue.ts'
 import type { Segment } from './wasm.ts'
 
 /** Largest window read at once: large enough to hide a read's cost, small enough for a cache and to report progress. */
@@ -87,13 +87,13 @@ function listItems({ plan, tensors }: Destination): Item[] {
 
 class Loader {
   private readonly items: Item[]
-  private readonly jobs: Jobs
+  private readonly queue: RepackQueue
   /** Slots of each segment's staging area, and bytes of one. The nth window to be repacked has slot n mod slots. */
   private readonly slots: number
   private readonly slotBytes: number
   /** Windows to be repacked that were asked for, and that are known to be done; the tensor of each, by slot. */
   private asked = 0
-  private settled = 0
+  private repacked = 0
   private readonly names: TensorPart[] = []
   private breath = performance.now()
 
@@ -105,7 +105,7 @@ class Loader {
   ) {
     const { plan, segments, tensors, threads } = destination
     this.items = listItems(destination)
-    this.jobs = new Jobs(segments, threads)
+    this.queue = new RepackQueue(segments, threads)
     const room = Math.min(...plan.segments.map(({ staging }) => staging.bytes))
     const wanted = Math.min(JOBS, Math.max(SLOTS, READS + threads))
     this.slots = Math.max(1, Math.min(wanted, Math.floor(room / largestGroup(tensors))))
@@ -115,7 +115,7 @@ class Loader {
   async run(): Promise<void> {
     const total = this.items.reduce((sum, { info }) => sum + info.bytes, 0)
     let done = 0
-    let told = 0
+    let reported = 0
     this.onBytes(0, total)
     const windows = this.windows()
     const reading: Window[] = []
@@ -130,17 +130,17 @@ class Loader {
       await window.read
       this.take(window)
       done += window.bytes
-      if (done === total || done - told >= total / STEPS) {
-        told = done
+      if (done === total || done - reported >= total / STEPS) {
+        reported = done
         this.onBytes(done, total)
       }
       await this.breathe()
     }
-    this.settle(this.jobs.published)
+    this.waitFor(this.queue.published)
   }
 
   end(): void {
-    this.jobs.end()
+    this.queue.end()
   }
 
   /** Asks for one window after the other, each once there is a slot for it. */
@@ -161,7 +161,7 @@ class Loader {
     const tensor = structs[segment]!.get(info.name)!
     for (let firstRow = 0; firstRow < rows; firstRow += step) {
       const count = Math.min(step, rows - firstRow)
-      this.settle(this.asked + 1 - this.slots)
+      this.waitFor(this.asked + 1 - this.slots)
       const slot = this.asked++ % this.slots
       this.names[slot] = info
       const src = staging.at + slot * this.slotBytes
@@ -194,19 +194,19 @@ class Loader {
   /** What was read: repacked, or checked. */
   private take({ info, heads, job, vector }: Window): void {
     if (heads) interleave(heads.bytes, heads.rowBytes, heads.split)
-    if (job) this.jobs.publish(job)
+    if (job) this.queue.publish(job)
     if (!vector || vector.every(Number.isFinite)) return
-    // An earlier tensor's fault is told first, on any number of threads.
-    this.settle(this.jobs.published)
+    // An earlier tensor's fault comes first, on any number of threads.
+    this.waitFor(this.queue.published)
     throw notFinite(info)
   }
 
   /** Waits until `count` windows are repacked. */
-  private settle(count: number): void {
-    for (; this.settled < count; this.settled++) {
-      const status = this.jobs.settle(this.settled)
+  private waitFor(count: number): void {
+    for (; this.repacked < count; this.repacked++) {
+      const status = this.queue.wait(this.repacked)
       if (status === 0) continue
-      const info = this.names[this.settled % this.slots]!
+      const info = this.names[this.repacked % this.slots]!
       if (status === REPACK_NOT_FINITE) throw notFinite(info)
       throw new CriaError('REPACK', `The kernels do not know the type of ${info.name}.`, info.type)
     }

@@ -91,7 +91,7 @@ export function serveJobs(segments: readonly Segment[]): void {
 }
 
 /** Thread 0's side. Jobs count from 0, in the order they are published. */
-export class Jobs {
+export class RepackQueue {
   private readonly ring: Ring
   /** Jobs so far. */
   published = 0
@@ -103,7 +103,7 @@ export class Jobs {
     this.ring = new Ring(segments)
   }
 
-  /** Publishes a job, whose place in the ring must be free: job − JOBS was settled. Runs jobs that are too many. */
+  /** Publishes a job, whose place in the ring must be free: job − JOBS is done and waited for. Runs jobs that are too many. */
   publish(job: Job): void {
     const { ring } = this
     const at = ring.at(this.published)
@@ -127,7 +127,7 @@ export class Jobs {
    * Waits until a job is done, helping meanwhile; returns what repack returned.
    * @throws WorkerError where a worker died.
    */
-  settle(index: number): number {
+  wait(index: number): number {
     const { ring } = this
     const state = ring.at(index) + (L.JOB_STATE >> 2)
     for (;;) {
@@ -141,7 +141,7 @@ export class Jobs {
     }
   }
 
-  /** Lets the other threads go. */
+  /** Ends the repacking of the other threads. */
   end(): void {
     const { words, published } = this.ring
     Atomics.store(words, published, L.JOBS_OVER)

@@ -17,7 +17,7 @@ export type IsaReason = 'measured' | 'only' | 'asked' | 'untried'
 /** @internal */
 export type Modules = Partial<Record<Isa, WebAssembly.Module>>
 
-/** What the trials of this process or page found (builds.ts), by type: workers are told, and try no more. @internal */
+/** The faster build by type, as trials of this process or page found (builds.ts); passed to workers, which try no more. @internal */
 export const measured: Record<string, Isa> = {}
 
 /** The custom section in which each packed file holds its name (scripts/build.mjs). */

@@ -31,7 +31,7 @@ const LONGEST = 1_073_741_824
 
 /** Keys that change nothing unless an architecture reads them; YaRN's as llama.cpp has it. */
 const NEUTRAL =
-  /^rope\.scaling\.(finetuned|yarn_ext_factor|yarn_attn_factor|alpha)$|^attention\.layer_norm(_rms)?_epsilon$/
+  /^rope\.scaling\.(finetuned|yarn_(ext_factor|attn_factor|log_multiplier)|alpha)$|^attention\.layer_norm(_rms)?_epsilon$/
 /** Keys that do say something of the results, in some architecture at least. */
 const TELLING =
   /softcap|sliding_window|swa|scale|scaling|expert|clamp|^rope\.|^attention\.|sections|mapping|alpha|parallel|norm|gate|gating|altup|laurel|shared|ssm|conv|residual|activation/
@@ -107,11 +107,17 @@ export class Keys {
   }
 
   /** @throws UnsupportedError where a key says something else than one of `usual`, the first of which is meant without it */
-  only(name: string, usual: readonly unknown[], what: string): void {
+  only(name: string, usual: readonly unknown[], code: string, what: string): void {
     const value = this.metadata.get(this.of(name)) ?? usual[0]
     const values = ArrayBuffer.isView(value) ? Array.from(value as ArrayLike<number> & ArrayBufferView) : [value]
     if (values.every((one) => usual.includes(one))) return
-    throw new UnsupportedError('UNSUPPORTED_KEY', `${this.of(name)} is ${String(value)}: ${what}.`, value)
+    throw new UnsupportedError(code, `${this.of(name)} is ${String(value)}: ${what}.`, value)
+  }
+
+  /** `attention.sliding_window`: positions that a query of a windowed layer sees; 0: there are no such layers. */
+  window(fallback = 0): number {
+    const name = 'attention.sliding_window'
+    return this.number(name, fallback) === 0 ? 0 : this.tokens(name, fallback)
   }
 
   /**
@@ -172,10 +178,10 @@ export function configOf(architecture: Architecture, gguf: Gguf): ModelConfig {
 /** What the keys that all architectures share make of a model, as it is without any trait. */
 function commonConfig(architecture: Architecture, keys: Keys, gguf: Gguf): ModelConfig {
   const norm = architecture.norm ?? 'rms'
-  keys.only('attention.causal', [true], 'cria has causal attention only')
+  keys.only('attention.causal', [true], 'UNSUPPORTED_ATTENTION', 'cria has causal attention only')
   const embeddingLength = keys.size('embedding_length')
   const nextnPredictLayers = keys.number('nextn_predict_layers', 0)
-  const blockCount = keys.size('block_count') - nextnPredictLayers
+  const blockCount = whole(keys.of('block_count'), keys.size('block_count') - nextnPredictLayers, LARGEST)
   const headCount = keys.layerSize('attention.head_count')
   const headCountKv = keys.layerSize('attention.head_count_kv', headCount)
   const headDim = keys.size('attention.key_length', Math.floor(embeddingLength / headCount))
@@ -195,7 +201,7 @@ function commonConfig(architecture: Architecture, keys: Keys, gguf: Gguf): Model
     feedForwardLength,
     expertFeedForwardLength: feedForwardLength,
     expertSharedFeedForwardLength: 0,
-    blockCount: whole(keys.of('block_count'), blockCount, LARGEST),
+    blockCount,
     nextnPredictLayers,
     headCount,
     headCountKv,
@@ -216,7 +222,7 @@ function commonConfig(architecture: Architecture, keys: Keys, gguf: Gguf): Model
     logitCap: 0,
     temperatureScale: 0,
     ropes: [readRope(keys, headDim, contextLength)],
-    layers: Array.from({ length: blockCount }, (): LayerConfig => ({ window: 0, rope: 0 })),
+    layers: new Array<LayerConfig>(blockCount).fill({ window: 0, rope: 0 }),
   }
 }
 
@@ -304,7 +310,12 @@ function readRope(keys: Keys, headDim: number, contextLength: number): RopeConfi
       dimensions,
     )
   }
-  keys.only('rope.dimension_count_swa', [dimensions], 'cria turns as many dimensions in every layer')
+  keys.only(
+    'rope.dimension_count_swa',
+    [dimensions],
+    'UNSUPPORTED_ROPE',
+    'cria turns as many dimensions in every layer',
+  )
   const legacy = keys.number('rope.scale_linear', 1)
   // A factor without a type is linear.
   const scaling = keys.string('rope.scaling.type', 'linear')
@@ -349,6 +360,14 @@ export function llamaLayer(
     ...find.qkv(i),
     attnOutput: find.matrix(name('attn_output'), embeddingLength, headCount * headDim),
     ...(expertCount > 0 ? find.experts(i) : { experts: [find.feedForward(i, feedForwardLength)] }),
+  }
+}
+
+/** A llama's layer with norms after its blocks instead of before. */
+export function postNormLayer(find: Finder, config: ModelConfig, i: number): LayerTensors {
+  return {
+    ...llamaLayer(find, config, i, { attnNorm: undefined, ffnNorm: undefined }),
+    ...find.postNorms(i),
   }
 }
 

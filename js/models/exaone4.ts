@@ -2,9 +2,7 @@
  * EXAONE 4.0: LG AI Research 2025. Norms after each block instead of before, and of each head's queries and keys. Where it has
  * windows, only windowed layers are turned.
  */
-import { type Architecture, llamaLayer } from './architecture.ts'
-import type { ModelConfig } from './config.ts'
-import type { Finder, LayerTensors } from './tensors.ts'
+import { type Architecture, postNormLayer } from './architecture.ts'
 
 /** The size that has windows whether or not its keys say so. Source: llama.cpp. */
 const WINDOWED_LAYERS = 64
@@ -14,7 +12,7 @@ export const exaone4: Architecture = {
   rope: 'half',
   ignores: ['rope.freq_base_swa'],
   config(keys, { blockCount }) {
-    const window = keys.number('attention.sliding_window', blockCount === WINDOWED_LAYERS ? 4096 : 0)
+    const window = keys.window(blockCount === WINDOWED_LAYERS ? 4096 : 0)
     const windowed = keys.windowed(blockCount, 4)
     if (window === 0) return {}
     return { layers: windowed.map((one) => (one ? { window, rope: 0 } : { window: 0, rope: -1 })) }
@@ -23,13 +21,4 @@ export const exaone4: Architecture = {
     ...postNormLayer(find, config, i),
     ...find.headNorms(i, config.headDim, config.headDim),
   }),
-}
-
-/** A llama's layer with norms after its blocks instead of before. */
-export function postNormLayer(find: Finder, config: ModelConfig, i: number): LayerTensors {
-  return {
-    ...llamaLayer(find, config, i, { attnNorm: undefined, ffnNorm: undefined }),
-    attnPostNorm: find.vector(`blk.${i}.post_attention_norm.weight`, config.embeddingLength),
-    ffnPostNorm: find.vector(`blk.${i}.post_ffw_norm.weight`, config.embeddingLength),
-  }
 }

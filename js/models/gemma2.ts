@@ -16,7 +16,7 @@ export const gemma2: Architecture = {
       ropes: [rope],
     } = config
     const windowed = keys.windowed(blockCount, 2)
-    const window = keys.tokens('attention.sliding_window', 4096)
+    const window = keys.window(4096)
     return {
       ...gemma.config!(keys, config, gguf),
       attentionScale: largeScale(config, LARGE),
@@ -40,7 +40,6 @@ export function largeScale(
 export function gemma2Layer(find: Finder, config: ModelConfig, i: number): LayerTensors {
   return {
     ...llamaLayer(find, config, i),
-    attnPostNorm: find.vector(`blk.${i}.post_attention_norm.weight`, config.embeddingLength),
-    ffnPostNorm: find.vector(`blk.${i}.post_ffw_norm.weight`, config.embeddingLength),
+    ...find.postNorms(i),
   }
 }

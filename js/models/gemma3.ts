@@ -14,7 +14,7 @@ export const gemma3: Architecture = {
       blockCount,
       ropes: [rope],
     } = config
-    const window = keys.number('attention.sliding_window', 0) && keys.tokens('attention.sliding_window')
+    const window = keys.window()
     const windowed = keys.windowed(blockCount, 6)
     const base = keys.positive('rope.freq_base_swa', 10000)
     return {

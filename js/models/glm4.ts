@@ -5,12 +5,11 @@ export const glm4: Architecture = {
   name: 'glm4',
   rope: 'interleaved',
   config(keys) {
-    keys.only('rope.dimension_sections', [0], 'cria turns heads by one position only')
+    keys.only('rope.dimension_sections', [0], 'UNSUPPORTED_ROPE', 'cria turns heads by one position only')
     return {}
   },
   layer: (find, config, i) => ({
     ...llamaLayer(find, config, i),
-    attnPostNorm: find.vector(`blk.${i}.post_attention_norm.weight`, config.embeddingLength),
-    ffnPostNorm: find.vector(`blk.${i}.post_ffw_norm.weight`, config.embeddingLength),
+    ...find.postNorms(i),
   }),
 }

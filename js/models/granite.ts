@@ -17,6 +17,8 @@ function scales(keys: Keys, { attentionScale }: ModelConfig): Partial<ModelConfi
 export const granite: Architecture = {
   name: 'granite',
   rope: 'interleaved',
+  // Granite 4 without state-space layers says how large they would be.
+  ignores: ['conv_kernel', 'state_size', 'group_count', 'inner_size', 'time_step_rank'].map((key) => `ssm.${key}`),
   config(keys, config) {
     const turned = keys.boolean('rope.scaling.finetuned', true)
     return {

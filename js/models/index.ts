@@ -4,8 +4,11 @@ import { getString } from '../gguf/metadata.ts'
 import type { Gguf, Metadata } from '../gguf/types.ts'
 import { arcee } from './arcee.ts'
 import { type Architecture, configOf, takeTensors, tensorsOf } from './architecture.ts'
+import { cohere2 } from './cohere2.ts'
+import { commandR } from './command-r.ts'
 import type { ModelConfig } from './config.ts'
 import { ernie4_5 } from './ernie4_5.ts'
+import { exaone } from './exaone.ts'
 import { exaone4 } from './exaone4.ts'
 import { gemma } from './gemma.ts'
 import { gemma2 } from './gemma2.ts'
@@ -33,7 +36,8 @@ import type { ModelTensors } from './tensors.ts'
 // biome-ignore format: a list
 export const ARCHITECTURES: readonly Architecture[] = [
   llama, mistral3, qwen2, qwen2moe, qwen3, qwen3moe, olmoe, olmo2, granite, granitemoe, minicpm, ernie4_5, internlm2, seed_oss,
-  hunyuanDense, smollm3, exaone4, glm4, arcee, phi3, gemma, gemma2, gemma3, stablelm, nemotron,
+  hunyuanDense, smollm3, exaone, exaone4, glm4, arcee, phi3, gemma, gemma2, gemma3, stablelm, nemotron,
+  commandR, cohere2,
 ]
 
 /** @throws UnsupportedError for one that cria does not run */

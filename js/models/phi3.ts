@@ -5,7 +5,7 @@ export const phi3: Architecture = {
   name: 'phi3',
   rope: 'half',
   config(keys, { layers }) {
-    const window = keys.number('attention.sliding_window', 0) && keys.tokens('attention.sliding_window')
+    const window = keys.window()
     return { layers: layers.map((layer) => ({ ...layer, window })) }
   },
 }

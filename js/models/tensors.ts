@@ -190,6 +190,15 @@ export class Finder {
     }
   }
 
+  /** Norms of what attention and the feed-forward network give, before it joins the residual stream. */
+  postNorms(i: number): Pick<LayerTensors, 'attnPostNorm' | 'ffnPostNorm'> {
+    const { embeddingLength } = this.config
+    return {
+      attnPostNorm: this.vector(`blk.${i}.post_attention_norm.weight`, embeddingLength),
+      ffnPostNorm: this.vector(`blk.${i}.post_ffw_norm.weight`, embeddingLength),
+    }
+  }
+
   /** ffn_gate, ffn_up and ffn_down of `width` rows between them, `suffix` after their names; ffn_up may hold the gate's rows first. */
   feedForward(i: number, width: number, suffix = ''): FeedForward {
     const { embeddingLength: columns, activation } = this.config

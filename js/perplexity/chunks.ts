@@ -1,9 +1,9 @@
 /**
- * A text in chunks of equal length, each computed by itself; the later half of a chunk counts, so that every token that is
- * foretold has half a chunk before it.
+ * A text in chunks of equal length, each computed by itself; the later half of a chunk counts, so that every counted
+ * token has half a chunk before it.
  *
  *     0 ········ first ┌─── logits after these ───┐ context
- *                        └─ foretell the next ones ─┘
+ *                        └─ predict the next ones ──┘
  *
  * The first token of each chunk is replaced by BOS where the vocabulary puts BOS first. Source: llama.cpp's
  * tools/perplexity.
@@ -34,7 +34,7 @@ export interface ChunkPlan {
 }
 
 const DEFAULT_CONTEXT = 512
-/** Least tokens of a chunk: one is foretold. */
+/** Least tokens of a chunk: one counts. */
 const LEAST_CONTEXT = 4
 
 /** @throws ArgumentError for options out of range and a text of less than two chunks; UnsupportedError */
@@ -69,7 +69,7 @@ export function leadingBos(model: LogitsModel): number | undefined {
   throw new UnsupportedError('PERPLEXITY_EOS', message, more[0])
 }
 
-/** Tokens of a chunk that are foretold. */
+/** Tokens of a chunk that count. */
 export function countedTokens(context: number): number {
   return context - 1 - Math.floor(context / 2)
 }

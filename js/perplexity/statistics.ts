@@ -6,7 +6,7 @@ export interface Estimate {
   error: number
 }
 
-/** Of values by their sum and the sum of their squares. Of ten or fewer the error is not told (0). */
+/** Of values by their sum and the sum of their squares. Of ten or fewer the error is 0. */
 export function meanOf(sum: number, squares: number, count: number): Estimate {
   const value = sum / count
   const variance = squares / count - value * value

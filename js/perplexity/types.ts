@@ -14,7 +14,7 @@ export interface PerplexityResult {
   /** exp of the mean negative log-likelihood, and its standard error. */
   perplexity: number
   uncertainty: number
-  /** Tokens that were foretold: the later half of each chunk but its first. */
+  /** Tokens that counted: the later half of each chunk but its first. */
   tokens: number
   /** The estimate after each chunk. */
   estimates: number[]

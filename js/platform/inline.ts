@@ -6,7 +6,7 @@ import { breathe, canSpawn, folderUrl, handleOf, start } from './web-common.ts'
 
 export { breathe, canShare, canSpawn, cores, openFile, parent, runtime } from './web-common.ts'
 
-/** Of the workers' script, which their names tell what they are. */
+/** URL of the script of all workers, which start what their names say. */
 let script: string | undefined
 
 export async function unpack(names: readonly string[]): Promise<WasmFiles> {

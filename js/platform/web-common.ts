@@ -76,8 +76,8 @@ function importerOf(url: string): string {
 }
 
 /**
- * Browsers don't tell of a worker that ends by itself or is ended from outside. But then its locks are free again, even if
- * it was waiting in wasm. Only secure contexts have locks.
+ * Browsers report no worker that ends by itself or is ended from outside. But its locks are free then, even if it waited in
+ * wasm. Only secure contexts have locks.
  */
 function whenFree(lock: string, then: () => void): void {
   navigator.locks.request(lock, then).catch(() => {})

@@ -18,7 +18,7 @@ export function hasBuilds(): boolean {
   return false
 }
 
-/** @throws SourceError where the file cannot be had. */
+/** @throws SourceError where the file cannot be fetched. */
 export async function wasm(name: string): Promise<Uint8Array<ArrayBuffer>> {
   const url = WASM[name]!()
   let status: string
@@ -29,6 +29,6 @@ export async function wasm(name: string): Promise<Uint8Array<ArrayBuffer>> {
   } catch (cause) {
     status = String(cause)
   }
-  const message = `${url.href} cannot be had (${status}); serve the package's folder dist/ with all that is in it.`
+  const message = `${url.href} cannot be fetched (${status}); serve the package's folder dist/ with all that is in it.`
   throw new SourceError('WASM_UNREACHABLE', message, url.href)
 }

@@ -5,7 +5,7 @@ import type { QuantizeOptions } from './quantize.ts'
 export type { QuantizeOptions }
 
 /**
- * Chunks of a GGUF file: a llama model's weights in another type, byte for byte as llama.cpp's llama-quantize makes them.
+ * Chunks of a GGUF file: a model's weights in another type, byte for byte as llama.cpp's llama-quantize makes them.
  * Only a window of the weights is held at a time.
  *
  * @param input a path, a `file:`, `http(s):` or `hf:owner/repo/file.gguf` URL, a Blob or File, or bytes; of shards the

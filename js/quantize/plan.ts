@@ -90,7 +90,7 @@ function withoutTypes(gguf: Gguf): Gguf {
 const text = (key: string, value: string): MetadataEntry => ({ key, type: 'string', value: cut(value) })
 const uint32 = (key: string, value: number): MetadataEntry => ({ key, type: 'uint32', value })
 
-/** The entries of the source as they stand there, and after them those that tell of the quantization, as in llama.cpp. */
+/** The entries of the source as they stand there, and after them those that describe the quantization, as in llama.cpp. */
 export async function planMetadata(
   source: Source,
   gguf: Gguf,

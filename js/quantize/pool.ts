@@ -45,7 +45,7 @@ async function compile(): Promise<WebAssembly.Module> {
     return await WebAssembly.compile(await platform.wasm('quantize'))
   } catch (cause) {
     if (cause instanceof CriaError) throw cause
-    const message = `quantize.wasm cannot be had here (${String(cause)}): quantize with cria's own module or command line.`
+    const message = `quantize.wasm cannot be loaded here (${String(cause)}): quantize with cria's own module or command line.`
     throw new UnsupportedError('QUANTIZE_WASM', message, undefined, { cause })
   }
 }

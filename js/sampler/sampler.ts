@@ -44,7 +44,7 @@ export class Sampler {
     return this.made
   }
 
-  /** Tells the penalties of a token: each of the prompt's (as llama.cpp does), then each sampled one. */
+  /** Counts a token for the penalties: each of the prompt's (as llama.cpp does), then each sampled one. */
   accept(id: number): void {
     if (!Number.isInteger(id) || id < 0 || id >= this.vocabularySize) {
       const message = `A token id must be an integer from 0 to ${this.vocabularySize - 1}, not ${id}.`

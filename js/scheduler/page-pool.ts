@@ -93,7 +93,7 @@ export class PagePool {
       return { pages, tokens }
     }
     if (last.refs === 1) {
-      // No page is left to be had, so it has no children any more.
+      // No page is free, so it has no children any more.
       last.tokens.length = kept
       return { pages, tokens }
     }

@@ -11,7 +11,7 @@ export class LogitsTask implements Task {
   /** [ids.length - first, vocabulary] */
   readonly logits: Float32Array<ArrayBuffer>
 
-  /** @throws MemoryError where so many logits cannot be had */
+  /** @throws MemoryError where the logits do not fit in memory */
   constructor(
     readonly ids: readonly number[],
     readonly first: number,
@@ -91,7 +91,7 @@ function allocateLogits(rows: number, vocabulary: number): Float32Array<ArrayBuf
     return new Float32Array(rows * vocabulary)
   } catch (cause) {
     const bytes = rows * vocabulary * 4
-    const message = `The logits of ${rows} tokens take ${bytes} bytes, more than can be had. Ask for fewer tokens at once.`
+    const message = `The logits of ${rows} tokens take ${bytes} bytes, more than fit in memory. Ask for fewer tokens at once.`
     throw new MemoryError('OUT_OF_MEMORY', message, bytes, { cause })
   }
 }

@@ -1,6 +1,6 @@
-/** What a scheduler is asked for and what it gives, as far as callers see it. */
+/** What callers ask of a scheduler and get from it. */
 
-/** What a generation is asked for beside the choice of tokens. */
+/** The settings of a generation beside its sampler's. */
 export interface GenerateSettings {
   /** Most tokens to generate; default: until an end-of-generation token or the end of the context. */
   maxTokens?: number
@@ -14,25 +14,25 @@ export interface GenerateSettings {
   ignoreEos?: boolean
   /** Write special tokens (`<tool_call>` …) into the text, but for the one that ends generation; default false. */
   showSpecial?: boolean
-  /** Tell how probable each token was: `logprobs` of the result and of `onToken`; default false. */
+  /** Report the probability of each token: `logprobs` of the result and of `onToken`; default false. */
   logprobs?: boolean
-  /** With `logprobs`: the most probable tokens to tell of at each place, 0 (default) to 20. */
+  /** With `logprobs`: the number of most probable tokens at each position, 0 (default) to 20. */
   topLogprobs?: number
   /**
-   * When the context is full: go on without the older half of it, as llama.cpp does. What follows is not what a longer
-   * context, or computing anew, would give; nothing else in cria is so. Default false: the generation ends.
+   * Context shift: a full context drops its older half and goes on, as in llama.cpp. What follows differs from what a longer
+   * context, or prefill anew, would give; nothing else in cria does. Default false: the generation ends.
    */
   contextShift?: boolean
   /** With `contextShift`: tokens of the prompt that stay, -1 for all of it; rounded up to 64. BOS stays. Default 0. */
   keep?: number
   /** Put the prompt's text before the generated one; default false, and always so in `createChat`. */
   echo?: boolean
-  /** Those of higher priority get a place first, among equals those that came first; default 0. */
+  /** Higher priorities are admitted first, equal ones in the order they came; default 0. */
   priority?: number
 }
 
 /**
- * A token that could stand at a place. `logprob`: the natural logarithm of its probability as the model has it, before
+ * A candidate for a position. `logprob`: the natural logarithm of its probability as the model has it, before
  * bias, penalties, cuts and temperature. `bytes`: what it adds to the text; they may end within a character.
  */
 export interface TokenLogprob {
@@ -43,7 +43,7 @@ export interface TokenLogprob {
   logprob: number
 }
 
-/** The token that was chosen, and the most probable ones at its place, the best first. */
+/** The chosen token, and the most probable ones at its position, the best first. */
 export interface SampledLogprobs extends TokenLogprob {
   top: TokenLogprob[]
 }
@@ -89,9 +89,9 @@ export interface PageCounts {
   used: number
 }
 
-/** What a model is at. Pages hold 64 tokens each. */
+/** The load of a model. Pages hold 64 tokens each. */
 export interface SchedulerStatus {
-  /** Sequences under way, and those that wait for a place. */
+  /** Sequences under way, and those that wait for a slot. */
   running: number
   waiting: number
   /** Pages of the KV cache: `used` by what is under way, `cached` to be found again, `free`. */

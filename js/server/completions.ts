@@ -21,7 +21,7 @@ export function serveCompletions(body: CompletionBody, name: string, model: Mode
     const prompt = prompts[Math.floor(index / n)]!
     return typeof prompt === 'string' ? prompt : model.detokenize(prompt)
   }
-  /** Of each prompt, where they are told. */
+  /** Of each prompt, where they were asked for. */
   const promptTokens: PromptToken[][] = []
   const prepare = async (signal: AbortSignal): Promise<void> => {
     for (const prompt of prompts) {
@@ -30,7 +30,12 @@ export function serveCompletions(body: CompletionBody, name: string, model: Mode
     }
   }
   const offsets = Array.from({ length: prompts.length * n }, (_, index) => new Offsets(model, echoed(index) !== ''))
-  const told = (index: number, text: string, tokens: readonly SampledLogprobs[], reason: string | null): object => ({
+  const choiceOf = (
+    index: number,
+    text: string,
+    tokens: readonly SampledLogprobs[],
+    reason: string | null,
+  ): object => ({
     text,
     index,
     logprobs: tokens.length > 0 ? completionLogprobs(tokens, offsets[index]!.next(tokens)) : null,
@@ -64,7 +69,7 @@ export function serveCompletions(body: CompletionBody, name: string, model: Mode
     ),
     ...(echo && logprobs !== undefined && { prepare }),
     opening: (index) => (echo ? [opening(index)] : []),
-    piece: ({ index, text, logprobs: tokens, result }) => [told(index, text, tokens, result?.finishReason ?? null)],
+    piece: ({ index, text, logprobs: tokens, result }) => [choiceOf(index, text, tokens, result?.finishReason ?? null)],
     chunk: (choices, rest = {}) => ({ ...head, choices, ...rest }),
     whole: (results) => ({ ...head, choices: results.map(choice), usage: usageOf(results, n) }),
     usage: (results) => usageOf(results, n),

@@ -1,4 +1,4 @@
-/** What clients are told of what went wrong: a status and OpenAI's `{ error: { message, type, param, code } }`. */
+/** Errors as clients get them: a status and OpenAI's `{ error: { message, type, param, code } }`. */
 import {
   AbortError,
   ArgumentError,
@@ -34,7 +34,7 @@ export function badRequest(param: string, message: string, value?: unknown, code
   return new ApiError(400, code, message, param, value)
 }
 
-/** Seconds that a client is told to wait where nothing better is known. */
+/** `Retry-After` in seconds, where nothing better is known. */
 export const RETRY_AFTER = 1
 
 /**
@@ -68,7 +68,7 @@ const TYPES: Record<number, string> = {
   504: 'timeout_error',
 }
 
-/** The body that an error is told in. */
+/** The body of an error. */
 export function errorBody({ status, message, param, code }: ApiError): { error: object } {
   return {
     error: {

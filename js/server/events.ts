@@ -11,13 +11,13 @@ export interface EventStream {
 }
 
 /**
- * Streams what `work` sends, then `[DONE]`. Resolves when the first event is there, so that what fails before is told by
+ * Streams what `work` sends, then `[DONE]`. Resolves when the first event is there, so that what fails before is answered by
  * the response's status; what fails later is an event. `left` is called when the client goes. Who reads nothing is waited for
  * until the signal fires.
  */
 export async function eventStream(
   work: (send: Send) => Promise<void>,
-  { signal, left, told }: { signal: AbortSignal; left: () => void; told: (error: unknown) => ApiError },
+  { signal, left, toError }: { signal: AbortSignal; left: () => void; toError: (error: unknown) => ApiError },
 ): Promise<EventStream> {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
   const writer = writable.getWriter()
@@ -48,7 +48,7 @@ export async function eventStream(
   const done = work(send)
   await Promise.race([begun, done])
   const finish = async (): Promise<ApiError | undefined> => {
-    const failure = await done.then(() => undefined, told)
+    const failure = await done.then(() => undefined, toError)
     write(failure ? JSON.stringify(errorBody(failure)) : '[DONE]').catch(() => {})
     // Where it fails the client has gone, and `left` was called; or the time is over.
     await taken(writer.close()).catch(() => {})

@@ -38,7 +38,7 @@ export interface HandlerOptions {
   template?: string
   /** Called when a request has been answered to its end. */
   onRequest?: (request: RequestLog) => void
-  /** Called with errors that clients are told nothing of; default: `console.error`. */
+  /** Called with errors whose details clients do not get; default: `console.error`. */
   onError?: (error: unknown) => void
 }
 
@@ -125,7 +125,7 @@ class Server {
     this.tell()
     this.serve()
     this.app.notFound((c) => this.nothing(c.req))
-    this.app.onError((error, c) => errorResponse(this.told(error, c.env.call)))
+    this.app.onError((error, c) => errorResponse(this.toApiError(error, c.env.call)))
   }
 
   async handle(request: Request, context: HandlerContext = {}): Promise<Response> {
@@ -247,7 +247,7 @@ class Server {
       enter: (work) => this.gate(model).run(call.signal, work),
       onResults,
       left: () => call.leave(),
-      told: (error) => this.told(error, call),
+      toError: (error) => this.toApiError(error, call),
     })
     call.streaming = finished
     return response
@@ -284,21 +284,21 @@ class Server {
   }
 
   private served(): Promise<ServedModel[]> {
-    const told = async ([name, model]: [string, Model]): Promise<ServedModel> => {
+    const statusOfModel = async ([name, model]: [string, Model]): Promise<ServedModel> => {
       return { name, gate: this.gate(model), status: await statusOf(model) }
     }
-    return Promise.all([...this.models].map(told))
+    return Promise.all([...this.models].map(statusOfModel))
   }
 
   private gate(model: Model): Gate {
     return this.gates.get(model)!
   }
 
-  private told(error: unknown, call: Call): ApiError {
+  private toApiError(error: unknown, call: Call): ApiError {
     // Whatever an abort made of it: it was the time, or the client.
-    const told = apiError(call.signal.aborted ? call.signal.reason : error, call.prompt)
-    if (told.status >= 500 && !(error instanceof ApiError)) this.report(error)
-    return told
+    const found = apiError(call.signal.aborted ? call.signal.reason : error, call.prompt)
+    if (found.status >= 500 && !(error instanceof ApiError)) this.report(error)
+    return found
   }
 
   private report(error: unknown): void {

@@ -1,4 +1,4 @@
-/** Endpoints that tell of models and their texts, in the shapes of OpenAI and llama-server. */
+/** Endpoints that describe models and their texts, in the shapes of OpenAI and llama-server. */
 import type { Model } from '../api/types.ts'
 import { UnsupportedError } from '../errors.ts'
 import { utf8 } from './usage.ts'

@@ -4,7 +4,7 @@ import { logprobsOf } from '../sampler/logprobs.ts'
 
 type TokenBytes = Pick<TokenLogprob, 'bytes' | 'logprob'>
 
-/** A token of the prompt; the first one has nothing before it that could foretell it. */
+/** A token of the prompt; the first one has no logprob, as nothing comes before it. */
 export interface PromptToken {
   id: number
   bytes: Uint8Array

@@ -58,7 +58,7 @@ export function only<T extends string | number | boolean>(...values: T[]): Field
   return rule(values.map((value) => JSON.stringify(value)).join(' or '), (x) => values.includes(x as T))
 }
 
-/** A list; what is wrong with an item is told of the item. */
+/** A list; an error names the item at fault. */
 export function list<T>(items: FieldRule<T>, least: number, most: number): FieldRule<T[]> {
   const words = `a list of ${least} to ${most} items`
   const holds = (x: unknown): boolean => Array.isArray(x) && within(x.length, least, most)
@@ -66,7 +66,7 @@ export function list<T>(items: FieldRule<T>, least: number, most: number): Field
   return worded(`${words}, each ${wordsOf(items)}`, checked as FieldRule<T[]>)
 }
 
-/** A list with one rule for it as a whole, where items are many and their places tell nothing. */
+/** A list with one rule for it as a whole, where items are many and their positions say nothing. */
 export function listOf<T>(words: string, most: number, holds: (item: unknown) => boolean): FieldRule<T[]> {
   const fits = (x: unknown): boolean => Array.isArray(x) && x.length <= most && x.every(holds)
   return rule(`a list of at most ${most} ${words}`, fits)

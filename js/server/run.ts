@@ -56,12 +56,12 @@ async function runChoice(
   onPiece: (piece: Piece) => Promise<void>,
 ): Promise<GenerateResult> {
   /** Of each piece of text that no one has taken yet. */
-  const told: SampledLogprobs[][] = []
+  const pending: SampledLogprobs[][] = []
   /** Since the last piece. */
   const heard: SampledLogprobs[] = []
   const onToken: GenerateOptions['onToken'] = ({ text, logprobs }) => {
     if (logprobs) heard.push(logprobs)
-    if (text) told.push(heard.splice(0))
+    if (text) pending.push(heard.splice(0))
   }
   const rest = (result: GenerateResult): SampledLogprobs[] => {
     // The token that ended generation is no part of the text.
@@ -71,7 +71,7 @@ async function runChoice(
   const generation = start({ ...options, signal, onToken })
   for await (const text of generation) {
     // No token comes with what is flushed at the end.
-    await onPiece({ index, text, logprobs: told.shift() ?? rest(await generation.result()) })
+    await onPiece({ index, text, logprobs: pending.shift() ?? rest(await generation.result()) })
   }
   const result = await generation.result()
   await onPiece({ index, text: '', logprobs: rest(result), result })

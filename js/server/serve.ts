@@ -4,7 +4,7 @@ import type { ApiError } from './errors.ts'
 import { type EventStream, eventStream } from './events.ts'
 import { type ChoiceRequest, type Piece, runChoices } from './run.ts'
 
-/** What to run for a request, and how its endpoint tells of it. */
+/** What to run for a request, and how its endpoint answers. */
 export interface Served {
   choices: ChoiceRequest[]
   /** Choices that run at once. */
@@ -35,11 +35,11 @@ export interface AnswerStreamOptions {
   enter(work: () => Promise<void>): Promise<void>
   onResults(results: GenerateResult[]): void
   left(): void
-  told(error: unknown): ApiError
+  toError(error: unknown): ApiError
 }
 
 export function answerStream(served: Served, options: AnswerStreamOptions): Promise<EventStream> {
-  const { signal, includeUsage, enter, onResults, left, told } = options
+  const { signal, includeUsage, enter, onResults, left, toError } = options
   // Where usage comes at the end, all other chunks have it as null.
   const rest = includeUsage ? { usage: null } : {}
   return eventStream(
@@ -55,6 +55,6 @@ export function answerStream(served: Served, options: AnswerStreamOptions): Prom
         if (includeUsage) await send(served.chunk([], { usage: served.usage(results) }))
         onResults(results)
       }),
-    { signal, left, told },
+    { signal, left, toError },
   )
 }

@@ -29,8 +29,8 @@ export function now(): number {
 
 /** OpenAI's form of logprobs in chats. */
 export function chatLogprobs(tokens: readonly SampledLogprobs[]): object {
-  const told = ({ text, logprob, bytes }: TokenLogprob) => ({ token: text, logprob, bytes: Array.from(bytes) })
-  return { content: tokens.map((token) => ({ ...told(token), top_logprobs: token.top.map(told) })), refusal: null }
+  const entry = ({ text, logprob, bytes }: TokenLogprob) => ({ token: text, logprob, bytes: Array.from(bytes) })
+  return { content: tokens.map((token) => ({ ...entry(token), top_logprobs: token.top.map(entry) })), refusal: null }
 }
 
 /** The text of a token's bytes, undefined where they are none by themselves. */

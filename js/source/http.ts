@@ -15,7 +15,7 @@ import type { Source, SourceOptions } from './types.ts'
 const SKIP = 1024 * 1024
 
 /**
- * Sends a first request for the whole file, whose answer tells the size and goes on to serve the first reads. Where
+ * Sends a first request for the whole file, whose answer has the size and goes on to serve the first reads. Where
  * the size stays unknown (no Content-Length, or compressed) the file is fetched into memory whole.
  * @throws SourceError for a final HTTP status and after `retries` failures in a row.
  */
@@ -194,7 +194,7 @@ class Body {
   }
 }
 
-/** Bytes of the whole file, if a response to a request from `offset` on tells it. */
+/** Bytes of the whole file, if a response to a request from `offset` on has it. */
 function fileSize(response: Response, offset: number): number | undefined {
   if (isEncoded(response)) return undefined
   if (response.status === 206) {

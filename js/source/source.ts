@@ -8,7 +8,7 @@ import type { ModelInput, OpenFile, Source, SourceOptions } from './types.ts'
 /**
  * Opens a file path, a `file:`, `http:`, `https:` or `hf:owner/repo[@revision]/path` URL, a Blob or File, or bytes.
  * A string without one of these prefixes is a path.
- * @throws ArgumentError for what is none of these, or a malformed option; SourceError where the bytes cannot be had.
+ * @throws ArgumentError for what is none of these, or a malformed option; SourceError where the bytes cannot be read.
  * @internal
  */
 export async function openSource(

@@ -133,7 +133,7 @@ const isAsciiLetter = (code: number) => isUpper(code) || isLower(code)
 
 /**
  * [^\r\n\p{L}\p{N}]? then U*W+ or, failing that, U+W*, then a contraction if `suffix`: a word that starts at a capital.
- * U are the code points of `mask` but a-z, W those but A-Z: beyond ASCII llama.cpp does not tell the cases apart.
+ * U are the code points of `mask` but a-z, W those but A-Z: beyond ASCII llama.cpp does not distinguish cases.
  */
 export function cased(mask: number, suffix: boolean): Rule {
   const inUpper = (text: Points, i: number) => !!(text.classes[i]! & mask) && !isLower(text.codes[i]!)

@@ -183,10 +183,8 @@ for (const key of [
     METADATA.push([`${key} ${value}`, { [L + key]: value }, FormatError])
   }
 }
-for (const key of ['attention.layer_norm_rms_epsilon', 'rope.freq_base', 'attention.scale']) {
+for (const key of ['attention.layer_norm_rms_epsilon', 'rope.freq_base']) {
   for (const value of [0, -1, Number.NaN, Infinity, 'x']) {
-    // A scale of 0 is no scale of its own.
-    if (key === 'attention.scale' && value === 0) continue
     METADATA.push([`${key} ${value}`, { [L + key]: value }, FormatError])
   }
 }

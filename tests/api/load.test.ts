@@ -172,7 +172,7 @@ test('inspect: sizes from the header, the ones that loading then has', async () 
   assert.is(inspection.fileBytes, BYTES.length)
   assert.is(inspection.metadata.get('general.architecture'), 'llama')
   assert.is(inspection.tensors.length, 47)
-  assert.is(inspection.config!.layers, info.layers)
+  assert.is(inspection.config!.blockCount, info.layers)
   const memory = inspection.memory!
   assert.equal([memory.context, memory.kvType, memory.segments], [info.context, 'f32', 1])
   assert.equal([memory.total, memory.kv], [info.memoryBytes, info.kvBytes])

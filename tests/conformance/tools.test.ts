@@ -12,7 +12,7 @@ import { startServer } from '../runtimes/driver.ts'
 import { placeOf } from './material.ts'
 import { runtimeTest } from './suite.ts'
 
-const CASES = './conformance/cases.mjs'
+const CASES = './cases.mjs'
 const here = (await import(CASES)) as {
   quantized(argument: unknown): Promise<string[]>
   imatrix(argument: unknown): Promise<string[]>

@@ -152,7 +152,7 @@ async function header(metadata: Record<string, MetadataValue>, tensors: Record<s
 test('inspect tells experts and the parameters that are active for a token', async () => {
   const { code, stdout } = await cria(['inspect', '--shape', 'toy-experts'])
   assert.is(code, 0)
-  assert.match(stdout, /experts of a layer +6, 2 used/)
+  assert.match(stdout, /feed-forward +6 experts of 512, 2 used/)
   const { parameters } = JSON.parse((await cria(['inspect', '--shape', 'toy-experts', '--json'])).stdout)
   assert.is(parameters.total - parameters.active, 2 * (6 - 2) * 3 * 256 * 512)
   assert.is((await cria(['inspect', '--shape', 'toy-experts', 'model.gguf'])).code, 2)

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert'
 import * as L from '../../assembly/layout.ts'
 import { Engine, type EngineOptions } from '../../js/engine/engine.ts'
 import { fileRowBytes, MAX_SEGMENT_BYTES, segmentTensors } from '../../js/engine/plan.ts'
-import { Jobs } from '../../js/engine/repack-queue.ts'
+import { RepackQueue } from '../../js/engine/repack-queue.ts'
 import type { Segment } from '../../js/engine/wasm.ts'
 import { AbortError, FormatError, SourceError, WorkerError } from '../../js/errors.ts'
 import { readGguf } from '../../js/gguf/reader.ts'
@@ -226,7 +226,7 @@ function ring(threads: number) {
     },
   }
   const segment = { memory, control: 1024, exports } as unknown as Segment
-  return { jobs: new Jobs([segment, segment], threads), seen, words: new Int32Array(memory.buffer, 1024) }
+  return { jobs: new RepackQueue([segment, segment], threads), seen, words: new Int32Array(memory.buffer, 1024) }
 }
 
 const job = (tensor: number) => ({
@@ -242,20 +242,20 @@ test('jobs: all run, in the order they were published, more of them than the rin
   const { jobs, seen } = ring(1)
   for (let tensor = 0; tensor < 3 * L.JOBS; tensor++) {
     jobs.publish(job(tensor))
-    assert.is(jobs.settle(tensor), 0)
+    assert.is(jobs.wait(tensor), 0)
     assert.equal(seen[tensor], [tensor, 0xffff_0000, 18, 24, 8])
   }
   jobs.publish(job(99))
-  assert.is(jobs.settle(3 * L.JOBS), L.REPACK_UNKNOWN_TYPE)
+  assert.is(jobs.wait(3 * L.JOBS), L.REPACK_UNKNOWN_TYPE)
 })
 
 test('jobs: one for each other thread is left to them; what they do not take is done in the end', () => {
   const { jobs, seen } = ring(3)
   for (let tensor = 0; tensor < L.JOBS; tensor++) jobs.publish(job(tensor))
   assert.is(seen.length, L.JOBS - 2)
-  assert.is(jobs.settle(L.JOBS - 1), 0)
+  assert.is(jobs.wait(L.JOBS - 1), 0)
   assert.is(seen.length, L.JOBS)
-  assert.is(jobs.settle(0), 0)
+  assert.is(jobs.wait(0), 0)
 })
 
 test('jobs: the death of a thread that has claimed one ends the wait for it', () => {
@@ -264,7 +264,7 @@ test('jobs: the death of a thread that has claimed one ends the wait for it', ()
   Atomics.add(words, L.CONTROL_CLAIMED >> 2, 1)
   Atomics.store(words, L.CONTROL_POISON >> 2, 1)
   assert.throws(
-    () => jobs.settle(0),
+    () => jobs.wait(0),
     (error: unknown) => error instanceof WorkerError && error.code === 'WORKER_DIED',
   )
   assert.is(seen.length, 0)

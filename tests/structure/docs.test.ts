@@ -76,7 +76,7 @@ test('paths name files of the repository', () => {
   assert.equal(missing, [])
 })
 
-test('every architecture has its rows, with goldens that exist', () => {
+test('every architecture has its row, with goldens that exist; README’s files to try are of these', () => {
   const names = ARCHITECTURES.map(({ name }) => name).sort()
   const rows = tableOf(TEXTS.get('docs/MODELS.md')!, 'architecture')
   assert.equal(rows.map(([cell]) => codesOf(cell!)[0]).sort(), names)
@@ -92,7 +92,7 @@ test('every architecture has its rows, with goldens that exist', () => {
     for (const golden of codesOf(goldens!)) assert.ok(exists(golden), golden)
   }
   const families = tableOf(README, 'family')
-  assert.equal([...new Set(families.flatMap(([, cell]) => codesOf(cell!)))].sort(), names)
+  for (const name of families.flatMap(([, cell]) => codesOf(cell!))) assert.ok(names.includes(name), name)
   for (const [, , file] of families) assert.match(file!, /^`hf:[\w.-]+\/[\w.-]+\/[\w.-]+\.gguf`$/)
 })
 

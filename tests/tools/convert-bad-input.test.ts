@@ -201,7 +201,7 @@ test('values that are not finite, or beyond the type, are named with their place
 
 test('configurations of another kind or out of range are refused, with the key', async () => {
   const cases: [change: Json, Class: new (...args: never[]) => CriaError, code: string][] = [
-    [{ architectures: ['Qwen2ForCausalLM'] }, UnsupportedError, 'HF_ARCHITECTURE'],
+    [{ architectures: ['GPT2LMHeadModel'] }, UnsupportedError, 'HF_ARCHITECTURE'],
     [{ architectures: ['MixtralForCausalLM'] }, FormatError, 'TENSOR_MISSING'],
     [{ architectures: undefined }, UnsupportedError, 'HF_ARCHITECTURE'],
     [{ quantization_config: { quant_method: 'gptq' } }, UnsupportedError, 'HF_QUANTIZED'],

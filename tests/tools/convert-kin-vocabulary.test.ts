@@ -2,11 +2,12 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Folder, type Json } from '../../js/convert/folder.ts'
+import { Folder } from '../../js/convert/folder.ts'
 import { findPreTokenizer } from '../../js/convert/hf-pretokenizer.ts'
 import { describeVocabulary } from '../../js/convert/hf-vocabulary.ts'
 import { preTokenizer } from '../../js/tokenizer/pretokenizers.ts'
 import { createTokenizer } from '../../js/tokenizer/tokenizer.ts'
+import type { Json } from '../../js/util/json.ts'
 
 const KIN = new URL('../fixtures/huggingface-kin/', import.meta.url)
 type Plain = string | number | boolean | string[] | number[]

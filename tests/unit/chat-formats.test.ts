@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { NAMED_TEMPLATES } from '../../js/chat/builtin-templates.ts'
+import { BUILTIN_TEMPLATES } from '../../js/chat/builtin-templates.ts'
 import { TURN_TEMPLATES } from '../../js/chat/formats.ts'
 import { chooseTemplate, renderChat } from '../../js/chat/template.ts'
 import { TemplateError } from '../../js/errors.ts'
@@ -29,7 +29,7 @@ const CONVERSATIONS = [
 function render(name: string, messages: readonly unknown[], addGenerationPrompt = true): string {
   // llama.cpp's formats leave BOS to the tokenizer, and its zephyr is StableLM's.
   const options = { messages, addGenerationPrompt, bosToken: '', eosToken: '<|endoftext|>' }
-  return renderChat({ ...options, template: NAMED_TEMPLATES.get(name)! })
+  return renderChat({ ...options, template: BUILTIN_TEMPLATES.get(name)! })
 }
 
 for (const [name, texts] of Object.entries(EXPECTED)) {
@@ -98,7 +98,7 @@ for (const [name, ...tokens] of FAMILIES) {
   for (const model of ['gpt2', 'llama']) {
     test(`a vocabulary ${model} with ${tokens.join(' ')} is ${name}'s`, () => {
       const choice = chooseTemplate({ tokens: Object.assign(new Set(['a', ...tokens]), { model }) })
-      assert.is(choice.template, NAMED_TEMPLATES.get(name))
+      assert.is(choice.template, BUILTIN_TEMPLATES.get(name))
       assert.is(choice.source, 'fallback')
       assert.match(choice.warning!.message, name)
     })

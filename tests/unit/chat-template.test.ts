@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { NAMED_TEMPLATES } from '../../js/chat/builtin-templates.ts'
+import { BUILTIN_TEMPLATES } from '../../js/chat/builtin-templates.ts'
 import { strftime } from '../../js/chat/strftime.ts'
 import { beginsWithBos, chooseTemplate, type RenderOptions, renderChat } from '../../js/chat/template.ts'
 import { ArgumentError, TemplateError } from '../../js/errors.ts'
@@ -53,8 +53,8 @@ sharedTest('every golden template renders what transformers renders', () => {
 
 sharedTest('the built-in llama2 and zephyr write what the goldens of their models say', () => {
   for (const [name, golden] of goldens()) {
-    if (golden.template.includes('<<SYS>>')) check(name, golden, NAMED_TEMPLATES.get('llama2')!)
-    if (golden.template.includes('<|user|>')) check(name, golden, NAMED_TEMPLATES.get('zephyr')!)
+    if (golden.template.includes('<<SYS>>')) check(name, golden, BUILTIN_TEMPLATES.get('llama2')!)
+    if (golden.template.includes('<|user|>')) check(name, golden, BUILTIN_TEMPLATES.get('zephyr')!)
   }
 })
 
@@ -67,7 +67,7 @@ const TALK = [
 const render = (template: string, messages: readonly unknown[] = TALK, more: Partial<RenderOptions> = {}) =>
   renderChat({ template, messages, bosToken: '<s>', eosToken: '</s>', ...more })
 const named = (name: string, messages?: readonly unknown[], more?: Partial<RenderOptions>) =>
-  render(NAMED_TEMPLATES.get(name)!, messages, more)
+  render(BUILTIN_TEMPLATES.get(name)!, messages, more)
 
 test('the built-in formats', () => {
   assert.is(
@@ -87,7 +87,7 @@ test('the built-in formats', () => {
     '<s>[SYSTEM_PROMPT]Be brief.[/SYSTEM_PROMPT][INST]Hi[/INST]Yes?</s>[INST]Bye[/INST]',
   )
   assert.is(named('zephyr', TALK.slice(0, 2)), '<|system|>\nBe brief.</s>\n<|user|>\nHi</s>\n<|assistant|>\n')
-  for (const name of NAMED_TEMPLATES.keys()) {
+  for (const name of BUILTIN_TEMPLATES.keys()) {
     const open = named(name)
     const closed = named(name, TALK, { addGenerationPrompt: false })
     assert.ok(open.startsWith(closed), name)
@@ -205,7 +205,7 @@ test('many templates may be in use at once', () => {
 
 test('the requested template comes first, then the file, then a fallback that warns', () => {
   const ggufTemplate = '{{ messages }}'
-  const text = (name: string) => NAMED_TEMPLATES.get(name)
+  const text = (name: string) => BUILTIN_TEMPLATES.get(name)
   assert.equal(chooseTemplate({ ggufTemplate }), { template: ggufTemplate, source: 'gguf' })
   assert.equal(chooseTemplate({ ggufTemplate, requested: 'llama2' }), { template: text('llama2'), source: 'named' })
   const given = '{% for m in messages %}{% endfor %}'

@@ -1,5 +1,5 @@
 // Attention over one page of a cache of f32 or f16 (model/cache.ts draws it), for a tile of four queries or a single one.
-import { heldWords } from '../../quant/hoisted'
+import { hoistedWords } from '../../quant/hoisted'
 import * as L from '../../layout'
 import { F16_MASK, shiftF16x4 } from '../../quant/f16'
 import { splat0, splat1, splat2, splat3 } from '../steps'
@@ -20,7 +20,7 @@ function addMul(acc: v128, a: v128, b: v128): v128 {
 
 /** `count` halves (a multiple of 8) → f32 whose exponents are still those of halves. */
 export function widenF16(src: usize, count: i32, dst: usize): void {
-  const mask = heldWords(F16_MASK)
+  const mask = hoistedWords(F16_MASK)
   for (const end = src + ((<usize>count) << 1); src < end; src += 16, dst += 32) {
     v128.store(dst, shiftF16x4(src, mask))
     v128.store(dst, shiftF16x4(src + 8, mask), 16)
@@ -34,7 +34,7 @@ export function widenF16(src: usize, count: i32, dst: usize): void {
 @inline
 export function scores(q: usize, k: usize, count: i32, headDim: i32, scale: f32, f16: bool, s: usize): void {
   const shift: usize = f16 ? 1 : 2
-  const mask = heldWords(F16_MASK)
+  const mask = hoistedWords(F16_MASK)
   const scales = f32x4.splat(scale)
   const end = q + ((<usize>headDim) << 4)
   for (let j = 0; j < count; j += 8) {
@@ -95,7 +95,7 @@ export function scores(q: usize, k: usize, count: i32, headDim: i32, scale: f32,
 @inline
 export function scores1(q: usize, k: usize, count: i32, headDim: i32, scale: f32, f16: bool, s: usize): void {
   const shift: usize = f16 ? 1 : 2
-  const mask = heldWords(F16_MASK)
+  const mask = hoistedWords(F16_MASK)
   const scales = f32x4.splat(scale)
   const end = q + ((<usize>headDim) << 4)
   const eight = (<usize>headDim * 8) << shift
@@ -132,7 +132,7 @@ export function scores1(q: usize, k: usize, count: i32, headDim: i32, scale: f32
 @inline
 export function weighV(p: usize, v: usize, count: i32, width: i32, f16: bool, acc: usize): void {
   const shift: usize = f16 ? 1 : 2
-  const mask = heldWords(F16_MASK)
+  const mask = hoistedWords(F16_MASK)
   const end = p + ((<usize>count) << 2)
   const pairs = p + ((<usize>(count & ~1)) << 2)
   for (let d = 0; d < width; d += 8, v += (<usize>(L.PAGE * 8)) << shift, acc += 32) {
@@ -207,7 +207,7 @@ export function weighV(p: usize, v: usize, count: i32, width: i32, f16: bool, ac
 @inline
 export function weighV1(p: usize, v: usize, count: i32, width: i32, f16: bool, acc: usize): void {
   const shift: usize = f16 ? 1 : 2
-  const mask = heldWords(F16_MASK)
+  const mask = hoistedWords(F16_MASK)
   const end = p + ((<usize>count) << 2)
   const pairs = p + ((<usize>(count & ~1)) << 2)
   const eight = (<usize>(L.PAGE * 8)) << shift

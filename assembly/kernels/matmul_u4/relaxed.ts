@@ -3,7 +3,7 @@
 // makes an address of each new offset of a splatting load, so a pointer moves and the offsets are few; and it reloads the
 // constant of extadd_pairwise at each use, where a dot with ones keeps it in a register.
 import { F16_MASK, shiftF16x4 } from '../../quant/f16'
-import { heldBytes, heldHalves, heldWords } from '../../quant/hoisted'
+import { hoistedBytes, hoistedHalves, hoistedWords } from '../../quant/hoisted'
 import { PACKED_Q4_0 } from '../../quant/q4_0'
 import { PACKED_Q4_1 } from '../../quant/q4_1'
 import { GROUP_HEADER, RATIO_D, RATIO_M } from '../../quant/scales'
@@ -39,9 +39,9 @@ function finish(s: v128, bias: v128, offset: bool, ones: v128): v128 {
 function tile(group: usize, blocks: i32, acts: usize, out: usize, hasMin: bool, packed: bool): void {
   const ratioD = packed ? v128.load32_splat(group, RATIO_D) : i32x4.splat(0)
   const ratioM = packed && hasMin ? v128.load32_splat(group, RATIO_M) : i32x4.splat(0)
-  const low = heldBytes(15)
-  const ones = heldHalves(1)
-  const mask = heldWords(F16_MASK)
+  const low = hoistedBytes(15)
+  const ones = hoistedHalves(1)
+  const mask = hoistedWords(F16_MASK)
   const bytes = !packed ? I8_BLOCK : hasMin ? PACKED_Q4_1 : PACKED_Q4_0
   const d: usize = packed ? 128 : I8_D
   const m: usize = packed ? 144 : I8_M

@@ -1,6 +1,6 @@
 // Types of up to 5 bits, unpacked to bytes 0…31: with a minimum, or with a sub-scale for 16 columns. i16 lanes sum four
 // quads: at most 4 · 2 · 31 · 127 = 31,496.
-import { heldWords } from '../../quant/hoisted'
+import { hoistedWords } from '../../quant/hoisted'
 import { ACTS_BLOCK, ACTS_DA, ACTS_PAIR, ACTS_SA } from '../acts'
 import { addDot8, dot8, splat0, splat1, splat2, splat3, step, stepMin } from '../steps'
 import { I8_BLOCK, I8_D, I8_M, I8_Q6_BLOCK, I8_SC0, I8_SC1 } from '../unpack/layout'
@@ -38,7 +38,7 @@ function widen(s: v128): v128 {
 function tile(w: usize, blocks: i32, acts: usize, out: usize, hasMin: bool, hasOffset: bool): void {
   const blockBytes = hasMin ? I8_BLOCK : I8_Q6_BLOCK
   const end = w + <usize>blocks * blockBytes
-  const low = heldWords(0xffff)
+  const low = hoistedWords(0xffff)
   for (let half: usize = 0; half < 32; half += 16) {
     let f0 = f32x4.splat(0)
     let f1 = f0

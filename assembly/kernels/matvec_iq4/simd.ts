@@ -4,7 +4,7 @@
 // 0…127 and its i16 sums are soon full, so a code is 15 · q + r − 128, q its index and r, in 1…19, looked up: two dots.
 import { ACTS_BLOCK, ACTS_DA, ACTS_S } from '../acts'
 import { F16_MASK, shiftF16x4 } from '../../quant/f16'
-import { heldBytes, heldHalves, heldWords } from '../../quant/hoisted'
+import { hoistedBytes, hoistedHalves, hoistedWords } from '../../quant/hoisted'
 import { CODES_HIGH, CODES_LOW, IQ4_XS_PARTS, RESTS_HIGH, RESTS_LOW } from '../../quant/iq4'
 import { GROUP_HEADER, RATIO_D } from '../../quant/scales'
 import { actsX, actsY, dotQuad, vectorAt } from '../quads'
@@ -16,7 +16,7 @@ function table(low: u64, high: u64): v128 {
 
 /** The codebook; `flip`: with top bits flipped, unsigned. */
 export function codes(flip: bool): v128 {
-  return v128.xor(table(CODES_LOW, CODES_HIGH), heldBytes(flip ? 0x80 : 0))
+  return v128.xor(table(CODES_LOW, CODES_HIGH), hoistedBytes(flip ? 0x80 : 0))
 }
 
 /** code + 128 − 15 · q. */
@@ -42,12 +42,12 @@ function subScales(d: v128, sc: v128): v128 {
 export function matvec(hasParts: bool, group: usize, blocks: i32, acts: usize, out: usize, add: bool): void {
   const isOneDot = !ASC_FEATURE_RELAXED_SIMD || add
   const ratio = v128.load32_splat(group, RATIO_D)
-  const low = heldBytes(15)
+  const low = hoistedBytes(15)
   const table = isOneDot ? codes(true) : rests()
-  const byte = heldHalves(255)
-  const ones = heldHalves(1)
-  const fifteen = heldHalves(15)
-  const mask = heldWords(F16_MASK)
+  const byte = hoistedHalves(255)
+  const ones = hoistedHalves(1)
+  const fifteen = hoistedHalves(15)
+  const mask = hoistedWords(F16_MASK)
   let f0 = v128.load(out)
   let f1 = v128.load(out, 16)
   let d0 = f0

@@ -1,6 +1,6 @@
 // Types made of planes, in the simd and the relaxed build; `add`: with dots that add to i32 (relaxed only). One loop serves
 // all: the integers of a part are the same for each, how they are scaled is not.
-import { heldBytes, heldFloats, heldHalves, heldWords } from '../../quant/hoisted'
+import { hoistedBytes, hoistedFloats, hoistedHalves, hoistedWords } from '../../quant/hoisted'
 import { ACTS_BLOCK, ACTS_DA, ACTS_PAIR, ACTS_SA } from '../acts'
 import { F16_MASK, shiftF16x4 } from '../../quant/f16'
 import { NIBBLES, planeBytes } from '../../quant/planes'
@@ -76,32 +76,32 @@ export function matvec(planes: i32, scaling: i32, group: usize, blocks: i32, act
   const ratioD = v128.load32_splat(group, RATIO_D)
   const ratioM =
     scaling == BY_D
-      ? f32x4.mul(ratioD, heldFloats(-16))
+      ? f32x4.mul(ratioD, hoistedFloats(-16))
       : scaling == BY_K32
         ? f32x4.neg(v128.load32_splat(group, RATIO_M))
         : scaling == BY_K16_M
-          ? f32x4.mul(v128.load32_splat(group, RATIO_M), heldFloats(0.125))
+          ? f32x4.mul(v128.load32_splat(group, RATIO_M), hoistedFloats(0.125))
           : v128.load32_splat(group, RATIO_M)
   const hasParts = scaling >= BY_K32
   const hasMin = scaling == BY_K32 || scaling == BY_K16_M
   // Alike in all types, used or not: locals of the same numbers make code that compresses well.
-  const low = !ASC_FEATURE_RELAXED_SIMD && planes == NIBBLES ? heldHalves(15) : lowMask(planes)
-  const byte = heldHalves(255)
-  const ones = heldHalves(1)
-  const half = heldWords(0xffff)
-  const nibble = heldBytes(15)
-  const four = heldHalves(15)
-  const mask = heldWords(F16_MASK)
-  const zero = heldWords(0)
+  const low = !ASC_FEATURE_RELAXED_SIMD && planes == NIBBLES ? hoistedHalves(15) : lowMask(planes)
+  const byte = hoistedHalves(255)
+  const ones = hoistedHalves(1)
+  const half = hoistedWords(0xffff)
+  const nibble = hoistedBytes(15)
+  const four = hoistedHalves(15)
+  const mask = hoistedWords(F16_MASK)
+  const zero = hoistedWords(0)
   // Of Q4_K's and Q5_K's sub-scales, a word for rows r and r + 4 (quant/q4_k.ts), what is a multiple of 2^8 or 2^16.
-  const byte0 = heldWords(0xff)
-  const byte1 = heldWords(0xff00)
-  const byte2 = heldWords(0xff0000)
+  const byte0 = hoistedWords(0xff)
+  const byte1 = hoistedWords(0xff00)
+  const byte2 = hoistedWords(0xff0000)
   // False, but no compiler knows: V8 of Node 20 moves all loads of a stretch of code to its front, where they do not fit
   // the registers. The simd build's stretches are short.
   const never = !ASC_FEATURE_RELAXED_SIMD && group == 0
-  const ratioD1 = scaling == BY_K32 ? f32x4.mul(ratioD, heldFloats(1 / 65536)) : ratioD
-  const ratioM0 = scaling == BY_K32 ? f32x4.mul(ratioM, heldFloats(1 / 256)) : ratioM
+  const ratioD1 = scaling == BY_K32 ? f32x4.mul(ratioD, hoistedFloats(1 / 65536)) : ratioD
+  const ratioM0 = scaling == BY_K32 ? f32x4.mul(ratioM, hoistedFloats(1 / 256)) : ratioM
   let f0 = v128.load(out)
   let f1 = v128.load(out, 16)
   let g0 = f32x4.splat(0)

@@ -1,4 +1,4 @@
-import { heldBytes, heldWords } from '../../quant/hoisted'
+import { hoistedBytes, hoistedWords } from '../../quant/hoisted'
 import { ACTS_BLOCK, ACTS_DA } from '../acts'
 import { F16_MASK } from '../../quant/f16'
 import { GROUP_HEADER, RATIO_D } from '../../quant/scales'
@@ -8,8 +8,8 @@ import { addDot8, dot8, splat0, splat1, stepF16 } from '../steps'
 /** 8 rows of a group · one token added to f32[8] at out. */
 export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void {
   const ratio = v128.load32_splat(group, RATIO_D)
-  const low = heldBytes(15)
-  const mask = heldWords(F16_MASK)
+  const low = hoistedBytes(15)
+  const mask = hoistedWords(F16_MASK)
   let f0 = v128.load(out)
   let f1 = v128.load(out, 16)
   let w = group + GROUP_HEADER

@@ -1,4 +1,4 @@
-import { heldBytes, heldWords } from '../../quant/hoisted'
+import { hoistedBytes, hoistedWords } from '../../quant/hoisted'
 import { ACTS_BLOCK, ACTS_DA } from '../acts'
 import { F16_MASK, shiftF16x4 } from '../../quant/f16'
 import { GROUP_HEADER, RATIO_D, RATIO_M } from '../../quant/scales'
@@ -9,9 +9,9 @@ import { dotAdd, splat0, splat3, stepF16, stepMin } from '../steps'
 export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void {
   const ratioD = v128.load32_splat(group, RATIO_D)
   const ratioM = v128.load32_splat(group, RATIO_M)
-  const low = heldBytes(15)
-  const mask = heldWords(F16_MASK)
-  const zero = heldWords(0)
+  const low = hoistedBytes(15)
+  const mask = hoistedWords(F16_MASK)
+  const zero = hoistedWords(0)
   let f0 = v128.load(out)
   let f1 = v128.load(out, 16)
   let w = group + GROUP_HEADER

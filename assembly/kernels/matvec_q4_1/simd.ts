@@ -1,4 +1,4 @@
-import { heldHalves, heldWords } from '../../quant/hoisted'
+import { hoistedHalves, hoistedWords } from '../../quant/hoisted'
 import { ACTS_BLOCK, ACTS_DA } from '../acts'
 import { F16_MASK, shiftF16x4 } from '../../quant/f16'
 import { GROUP_HEADER, RATIO_D, RATIO_M } from '../../quant/scales'
@@ -10,8 +10,8 @@ import { splat0, splat3, stepF16, stepMin } from '../steps'
 export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void {
   const ratioD = v128.load32_splat(group, RATIO_D)
   const ratioM = v128.load32_splat(group, RATIO_M)
-  const low = heldHalves(15)
-  const mask = heldWords(F16_MASK)
+  const low = hoistedHalves(15)
+  const mask = hoistedWords(F16_MASK)
   let f0 = v128.load(out)
   let f1 = v128.load(out, 16)
   let w = group + GROUP_HEADER

@@ -1,6 +1,6 @@
 // Q6_K in the simd and the relaxed build; `add`: with dots that add to i32 (relaxed only).
 import { ACTS_BLOCK, ACTS_DA, ACTS_PAIR } from '../acts'
-import { heldHalves } from '../../quant/hoisted'
+import { hoistedHalves } from '../../quant/hoisted'
 import { PLANES_Q6_K, Q6_K_D, Q6_K_PARTS, Q6_K_PART_BYTES, Q6_K_SC } from '../../quant/q6_k'
 import { actsX, actsY, dotQuad, loadLow, lowMask, pairHigh, pairLow, quad, twiceHigh, twiceLow } from '../quads'
 import { addDot8, dot8, step } from '../steps'
@@ -26,7 +26,7 @@ function biasOf(pairs: v128, sums: v128): v128 {
 @inline
 function matvecOf(group: usize, blocks: i32, acts: usize, out: usize, add: bool): void {
   const low = lowMask(PLANES_Q6_K)
-  const byte = heldHalves(255)
+  const byte = hoistedHalves(255)
   let f0 = v128.load(out)
   let f1 = v128.load(out, 16)
   let part = group

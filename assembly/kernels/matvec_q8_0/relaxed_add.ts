@@ -1,4 +1,4 @@
-import { heldBytes, heldWords } from '../../quant/hoisted'
+import { hoistedBytes, hoistedWords } from '../../quant/hoisted'
 import { ACTS_BLOCK, ACTS_DA } from '../acts'
 import { F16_MASK } from '../../quant/f16'
 import { GROUP_HEADER, RATIO_D } from '../../quant/scales'
@@ -11,9 +11,9 @@ import { dotAdd, splat0, splat1, stepF16 } from '../steps'
  */
 export function matvec(group: usize, blocks: i32, acts: usize, out: usize): void {
   const ratio = v128.load32_splat(group, RATIO_D)
-  const flip = heldBytes(0x80)
-  const mask = heldWords(F16_MASK)
-  const zero = heldWords(0)
+  const flip = hoistedBytes(0x80)
+  const mask = hoistedWords(F16_MASK)
+  const zero = hoistedWords(0)
   let f0 = v128.load(out)
   let f1 = v128.load(out, 16)
   let w = group + GROUP_HEADER

@@ -1,4 +1,4 @@
-import { heldHalves } from '../../quant/hoisted'
+import { hoistedHalves } from '../../quant/hoisted'
 import { GROUP_HEADER, RATIO_D, RATIO_M } from '../../quant/scales'
 import { loadF16x4 } from '../../quant/f16'
 import { PACKED_Q4_0 } from '../../quant/q4_0'
@@ -30,8 +30,8 @@ function scales(p: usize, ratio: v128, dst: usize): void {
 export function unpackQ4_0(group: usize, blocks: i32, dst: usize): usize {
   const ratio = v128.load32_splat(group, RATIO_D)
   group += GROUP_HEADER
-  const low = heldHalves(15)
-  const offset = heldHalves(8)
+  const low = hoistedHalves(15)
+  const offset = hoistedHalves(8)
   for (let b = 0; b < blocks; b++, group += PACKED_Q4_0, dst += I16_BLOCK) {
     nibbles(group, low, offset, dst)
     scales(group + 128, ratio, dst + I16_D)
@@ -43,7 +43,7 @@ export function unpackQ4_1(group: usize, blocks: i32, dst: usize): usize {
   const ratioD = v128.load32_splat(group, RATIO_D)
   const ratioM = v128.load32_splat(group, RATIO_M)
   group += GROUP_HEADER
-  const low = heldHalves(15)
+  const low = hoistedHalves(15)
   for (let b = 0; b < blocks; b++, group += PACKED_Q4_1, dst += I16_BLOCK) {
     nibbles(group, low, i16x8.splat(0), dst)
     scales(group + 128, ratioD, dst + I16_D)

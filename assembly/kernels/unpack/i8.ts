@@ -1,4 +1,4 @@
-import { heldBytes } from '../../quant/hoisted'
+import { hoistedBytes } from '../../quant/hoisted'
 import { GROUP_HEADER, RATIO_D, RATIO_M } from '../../quant/scales'
 import { loadF16x4 } from '../../quant/f16'
 import { PACKED_Q4_0 } from '../../quant/q4_0'
@@ -25,7 +25,7 @@ function scales(p: usize, ratio: v128, dst: usize): void {
 export function unpackQ4_0(group: usize, blocks: i32, dst: usize): usize {
   const ratio = v128.load32_splat(group, RATIO_D)
   group += GROUP_HEADER
-  const low = heldBytes(15)
+  const low = hoistedBytes(15)
   for (let b = 0; b < blocks; b++, group += PACKED_Q4_0, dst += I8_BLOCK) {
     nibbles(group, low, dst)
     scales(group + 128, ratio, dst + I8_D)
@@ -37,7 +37,7 @@ export function unpackQ4_1(group: usize, blocks: i32, dst: usize): usize {
   const ratioD = v128.load32_splat(group, RATIO_D)
   const ratioM = v128.load32_splat(group, RATIO_M)
   group += GROUP_HEADER
-  const low = heldBytes(15)
+  const low = hoistedBytes(15)
   for (let b = 0; b < blocks; b++, group += PACKED_Q4_1, dst += I8_BLOCK) {
     nibbles(group, low, dst)
     scales(group + 128, ratioD, dst + I8_D)
@@ -48,7 +48,7 @@ export function unpackQ4_1(group: usize, blocks: i32, dst: usize): usize {
 
 /** Every byte's top bit is flipped, which makes the weights unsigned. */
 export function unpackQ8_0(group: usize, blocks: i32, dst: usize): usize {
-  const flip = heldBytes(0x80)
+  const flip = hoistedBytes(0x80)
   const ratio = v128.load32_splat(group, RATIO_D)
   group += GROUP_HEADER
   for (let b = 0; b < blocks; b++, group += PACKED_Q8_0, dst += I8_BLOCK) {

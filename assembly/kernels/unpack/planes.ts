@@ -1,5 +1,5 @@
 // Types made of planes, and IQ4, for the matrix–matrix kernels: `bytes` for those that read i8, else i16 (layout.ts).
-import { heldBytes, heldHalves } from '../../quant/hoisted'
+import { hoistedBytes, hoistedHalves } from '../../quant/hoisted'
 import { loadF16x4 } from '../../quant/f16'
 import { IQ4_XS_PARTS, IQ4_XS_PART_BYTES } from '../../quant/iq4'
 import { k16PartBytes, k16Parts, planeBytes } from '../../quant/planes'
@@ -47,7 +47,7 @@ export function unpack32(planes: i32, hasMin: bool, group: usize, blocks: i32, d
   const ratioD = v128.load32_splat(group, RATIO_D)
   const ratioM = hasMin ? v128.load32_splat(group, RATIO_M) : f32x4.mul(ratioD, f32x4.splat(-16))
   const low = lowMask(planes)
-  const byte = heldHalves(255)
+  const byte = hoistedHalves(255)
   const end = bytes ? I8_D : I16_D
   group += GROUP_HEADER
   for (let b = 0; b < blocks; b++) {
@@ -70,7 +70,7 @@ export function unpackK32(planes: i32, group: usize, blocks: i32, dst: usize, by
   const ratioD = v128.load32_splat(group, RATIO_D)
   const ratioM = f32x4.neg(v128.load32_splat(group, RATIO_M))
   const low = lowMask(planes)
-  const byte = heldHalves(255)
+  const byte = hoistedHalves(255)
   const end = bytes ? I8_D : I16_D
   group += GROUP_HEADER
   for (let b = 0; b < blocks; b += 8) {
@@ -149,12 +149,12 @@ export function unpackK16(
   const ratioM = f32x4.mul(v128.load32_splat(group, RATIO_M), f32x4.splat(0.125))
   const blockBytes = bytes ? I8_Q6_BLOCK : I16_BLOCK
   const end = bytes ? I8_D : I16_D
-  const offset = heldHalves(hasMin ? 0 : 4)
-  const shift = heldBytes(add ? (hasMin ? 32 : 28) : 0)
-  const four = heldHalves(15)
-  const nibble = heldBytes(15)
+  const offset = hoistedHalves(hasMin ? 0 : 4)
+  const shift = hoistedBytes(add ? (hasMin ? 32 : 28) : 0)
+  const four = hoistedHalves(15)
+  const nibble = hoistedBytes(15)
   const few = lowMask(planes)
-  const byte = heldHalves(255)
+  const byte = hoistedHalves(255)
   let minima = dst + <usize>blocks * blockBytes
   group += GROUP_HEADER
   for (let b = 0; b < blocks; b += 8) {
@@ -198,10 +198,10 @@ export function unpackK16(
 export function unpackQ6_K(group: usize, blocks: i32, dst: usize, bytes: bool, add: bool): usize {
   const planes = PLANES_Q6_K
   const end = bytes ? I8_D : I16_D
-  const offset = heldHalves(32)
+  const offset = hoistedHalves(32)
   const shift = i8x16.splat(0)
   const few = lowMask(planes)
-  const byte = heldHalves(255)
+  const byte = hoistedHalves(255)
   for (let b = 0; b < blocks; b++) {
     const block = group + <usize>(b >> 3) * PACKED_Q6_K
     const part = block + Q6_K_PARTS + <usize>(b & 7) * Q6_K_PART_BYTES
@@ -248,7 +248,7 @@ function lookUpAll(p: usize, table: v128, low: v128, dst: usize, bytes: bool): v
 export function unpackIQ4_NL(group: usize, blocks: i32, dst: usize, bytes: bool): usize {
   const ratio = v128.load32_splat(group, RATIO_D)
   const table = codes(bytes)
-  const low = heldBytes(15)
+  const low = hoistedBytes(15)
   group += GROUP_HEADER
   for (let b = 0; b < blocks; b++, group += PACKED_Q4_0) {
     lookUpAll(group, table, low, dst, bytes)
@@ -263,7 +263,7 @@ export function unpackIQ4_NL(group: usize, blocks: i32, dst: usize, bytes: bool)
 export function unpackIQ4_XS(group: usize, blocks: i32, dst: usize, bytes: bool): usize {
   const ratio = v128.load32_splat(group, RATIO_D)
   const table = codes(bytes)
-  const low = heldBytes(15)
+  const low = hoistedBytes(15)
   group += GROUP_HEADER
   for (let b = 0; b < blocks; b += 8) {
     const d0 = loadF16x4(group, ratio)
