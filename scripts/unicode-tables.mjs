@@ -1,11 +1,11 @@
-// Writes js/tokenizer/unicode-data.ts: the class of every code point, as runs. The tokenizers' answers must not change
+// Writes js/util/unicode-data.ts: the class of every code point, as runs. The tokenizers' answers must not change
 // with the engine's Unicode, so the table is made once, from an engine of the pinned version, and committed.
 // Usage: node scripts/unicode-tables.mjs   (a Node whose process.versions.unicode is UNICODE: 21.2 to 23.x)
 import { writeFileSync } from 'node:fs'
 
 // The version of llama.cpp's own table (src/unicode-data.cpp).
 const UNICODE = '15.1'
-const OUT = new URL('../js/tokenizer/unicode-data.ts', import.meta.url)
+const OUT = new URL('../js/util/unicode-data.ts', import.meta.url)
 const LINE = 116
 
 if (process.versions.unicode !== UNICODE) {

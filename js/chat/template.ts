@@ -1,8 +1,9 @@
 /** From messages to the text a chat model was trained on: Jinja templates, rendered as transformers renders them. */
-import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja'
 import { ArgumentError, TemplateError } from '../errors.ts'
 import type { CriaWarning } from '../util/warn.ts'
 import { BUILTIN_TEMPLATES } from './builtin-templates.ts'
+import { type JinjaTemplate, readTemplate } from './jinja/template.ts'
+import { JinjaError } from './jinja/values.ts'
 import { strftime } from './strftime.ts'
 
 export interface RenderOptions {
@@ -33,13 +34,6 @@ export function renderChat(options: RenderOptions): string {
     throw new ArgumentError('INVALID_TOOLS', 'tools must be an array of tool descriptions.', tools)
   }
   const values: Record<string, unknown> = {
-    true: true,
-    false: false,
-    none: null,
-    True: true,
-    False: false,
-    None: null,
-    range: boundedRange(),
     raise_exception: (reason: unknown) => {
       throw new TemplateError('TEMPLATE_RAISED', `The chat template refused the messages: ${reason}`, reason)
     },
@@ -52,63 +46,42 @@ export function renderChat(options: RenderOptions): string {
     tools: tools ?? variables?.tools ?? null,
     add_generation_prompt: addGenerationPrompt,
   }
-  const program = compile(template)
+  const read = compile(template)
   try {
-    const environment = new Environment()
-    for (const [name, value] of Object.entries(values)) environment.set(name, value)
-    return String(new Interpreter(environment).run(program).value)
+    return read.render(values)
   } catch (error) {
     if (error instanceof TemplateError) throw error
-    const message = `The chat template failed: ${reasonOf(error)} Give another with the option template.`
+    const message = `The chat template failed${reasonOf(error)} Give another with the option template.`
     throw new TemplateError('TEMPLATE_FAILED', message, template, { cause: error })
-  }
-}
-
-/** Numbers that one rendering may take from ranges: nested loops over them would never end. */
-const RANGE_MOST = 100_000
-
-/** Python's range, a list here. */
-function boundedRange(): (start: number, stop?: number, step?: number) => number[] {
-  let taken = 0
-  return (start, stop, step = 1) => {
-    const [from, to] = stop === undefined ? [0, start] : [start, stop]
-    const length = Math.max(0, Math.ceil((to - from) / step))
-    taken += length
-    if (taken <= RANGE_MOST) return Array.from({ length }, (_, i) => from + i * step)
-    const message = `The chat template loops over ranges of more than ${RANGE_MOST} numbers. Give another with the option template.`
-    throw new TemplateError('TEMPLATE_FAILED', message, length)
   }
 }
 
 function reasonOf(error: unknown): string {
   const reason = error instanceof Error ? error.message : String(error)
-  return reason.endsWith('.') ? reason : `${reason}.`
+  const line = error instanceof JinjaError ? ` in line ${error.line}` : ''
+  return `${line}: ${reason}${reason.endsWith('.') ? '' : '.'}`
 }
 
-type Program = ReturnType<typeof parse>
-
 /** The templates used last; a model has one, a server's clients may send others. */
-const compiled = new Map<string, Program>()
+const compiled = new Map<string, JinjaTemplate>()
 const COMPILED_MOST = 16
 
-function compile(template: string): Program {
+function compile(template: string): JinjaTemplate {
   const known = compiled.get(template)
   if (known) return known
   if (typeof template !== 'string') {
     throw new ArgumentError('INVALID_TEMPLATE', 'A chat template must be a text in Jinja.', template)
   }
-  let program: Program
+  let read: JinjaTemplate
   try {
-    // Jinja takes every kind of line end as \n.
-    const source = template.replace(/\r\n?/g, '\n')
-    program = parse(tokenize(source, { trim_blocks: true, lstrip_blocks: true }))
+    read = readTemplate(template)
   } catch (error) {
-    const message = `The chat template is no valid Jinja: ${reasonOf(error)} Give another with the option template.`
+    const message = `The chat template is no valid Jinja${reasonOf(error)} Give another with the option template.`
     throw new TemplateError('TEMPLATE_SYNTAX', message, template, { cause: error })
   }
   if (compiled.size >= COMPILED_MOST) compiled.delete(compiled.keys().next().value!)
-  compiled.set(template, program)
-  return program
+  compiled.set(template, read)
+  return read
 }
 
 type Message = Record<string, unknown> & { role: string; content?: string | null }

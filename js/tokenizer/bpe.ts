@@ -1,7 +1,7 @@
+import { points } from '../util/unicode.ts'
 import { visibleBytes } from './bytes.ts'
 import { mergers } from './merge.ts'
 import { splitWords } from './pretokenizers.ts'
-import { points } from './unicode.ts'
 import type { Vocabulary } from './vocabulary.ts'
 
 /** Words worth remembering are short, and no more of them than this are kept. */

@@ -1,3 +1,4 @@
+import { LETTER, MARK, NUMBER, OTHER, type Points, PUNCTUATION, SPACE, SYMBOL } from '../util/unicode.ts'
 import {
   afterAnySpace,
   cased,
@@ -27,7 +28,6 @@ import {
   threeDigits,
   wordWithContraction,
 } from './rules.ts'
-import { LETTER, MARK, NUMBER, OTHER, type Points, PUNCTUATION, SPACE, SYMBOL } from './unicode.ts'
 
 /**
  * A stage cuts every piece that the stages before it made: it calls `cut` with the end of each piece of [at, end), in

@@ -1,4 +1,4 @@
-import { LETTER, MARK, NUMBER, OTHER, type Points, PUNCTUATION, SPACE, SYMBOL } from './unicode.ts'
+import { LETTER, MARK, NUMBER, OTHER, type Points, PUNCTUATION, SPACE, SYMBOL } from '../util/unicode.ts'
 
 /**
  * A rule is one alternative of a pre-tokenizer's regular expression, written out as a scanner: it looks at the code

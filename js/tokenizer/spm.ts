@@ -1,6 +1,6 @@
+import { points } from '../util/unicode.ts'
 import { hexToken, utf8 } from './bytes.ts'
 import { mergers } from './merge.ts'
-import { points } from './unicode.ts'
 import type { Vocabulary } from './vocabulary.ts'
 
 /** SentencePiece's stand-in for a space. */

@@ -1,12 +1,12 @@
 import { ArgumentError } from '../errors.ts'
 import type { Metadata } from '../gguf/types.ts'
 import { checkObject, checkTypes } from '../util/check.ts'
+import { wellFormed } from '../util/unicode.ts'
 import { BYTE, CONTROL, NORMAL, RSTRIP, UNKNOWN, USER_DEFINED } from './attributes.ts'
 import { byteLevelEncoder } from './bpe.ts'
 import { byteOfHexToken, bytesOfVisible, utf8 } from './bytes.ts'
 import { type SpecialToken, SpecialTokens } from './special.ts'
 import { SPACE_MARK, sentencePieceEncoder } from './spm.ts'
-import { wellFormed } from './unicode.ts'
 import { readVocabulary, type Vocabulary } from './vocabulary.ts'
 
 export interface TokenizeOptions {

@@ -104,7 +104,7 @@ test('the built-in formats', () => {
 test('blocks leave no line of their own, tools are none unless given, variables reach the template', () => {
   assert.is(render('a\n  {% if true %}\nb\n  {% endif %}\nc\n'), 'a\nb\nc')
   assert.is(render('a\r\n{% if true %}\r\nb{% endif %}'), 'a\nb')
-  assert.is(render('{{ tools is none }} {{ documents is none }} {{ date_string is defined }}'), 'true true false')
+  assert.is(render('{{ tools is none }} {{ documents is none }} {{ date_string is defined }}'), 'True True False')
   assert.is(render('{{ tools | tojson }}', TALK, { tools: [{ name: 'é"<' }] }), '[{"name": "é\\"<"}]')
   assert.is(render('{{ tools | length }}', TALK, { tools: [] }), '0')
   const variables = { date_string: '26 Jul 2024', bos_token: '<b>', messages: 'never' }
@@ -134,7 +134,7 @@ test('text parts are joined; a message with tool calls needs no content', () => 
   ]
   assert.is(render('{{ messages[0].content }}', [{ role: 'user', content: parts }]), 'a\nb')
   const call = { role: 'assistant', content: null, tool_calls: [{ id: '1' }] }
-  assert.is(render('{{ messages[0].content is none }}{{ messages[0].tool_calls[0].id }}', [call]), 'true1')
+  assert.is(render('{{ messages[0].content is none }}{{ messages[0].tool_calls[0].id }}', [call]), 'True1')
   const messages = [{ role: 'user', content: 'Hi', name: 'Ann' }]
   assert.is(render('{{ messages[0].name }}', messages), 'Ann')
   assert.equal(messages, [{ role: 'user', content: 'Hi', name: 'Ann' }])
@@ -173,14 +173,14 @@ test('a template that is broken, fails or refuses gives a TemplateError', () => 
     }
     return 'no error'
   }
-  for (const template of ['{% if %}', '{{ messages', '{% for x in messages %}', '{{ "a }}']) {
+  for (const template of ['{% if %}', '{{ messages', '{% for x in messages %}', '{{ "a }}', '{{ "a" | nofilter }}']) {
     assert.is(code(template), 'TEMPLATE_SYNTAX', template)
   }
   for (const template of [
     '{{ nothing() }}',
     '{{ 1 + none }}',
     '{% for x in 3 %}{% endfor %}',
-    '{{ "a" | nofilter }}',
+    '{% if true %}{{ "a" | nofilter }}{% endif %}',
   ]) {
     assert.is(code(template), 'TEMPLATE_FAILED', template)
   }
@@ -190,6 +190,11 @@ test('a template that is broken, fails or refuses gives a TemplateError', () => 
   assert.is(code(nested), 'TEMPLATE_FAILED', 'loops that would never end')
   assert.is(code('{{ raise_exception("No system message, please") }}'), 'TEMPLATE_RAISED')
   assert.throws(() => render('{{ raise_exception("No system message, please") }}'), /No system message, please/)
+  assert.throws(
+    () => render('a\n{{ messages }}\n{{ nothing.at_all }}'),
+    /failed in line 3: 'nothing' is undefined\. Give/,
+  )
+  assert.throws(() => render('a\r\n\r\n{% if %}'), /no valid Jinja in line 3: expected an expression/)
 })
 
 test('many templates may be in use at once', () => {

@@ -5,7 +5,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { preTokenizer, splitWords } from '../../js/tokenizer/pretokenizers.ts'
-import { classOf, LETTER, MARK, NUMBER, OTHER, PUNCTUATION, points, SPACE, SYMBOL } from '../../js/tokenizer/unicode.ts'
+import { classOf, LETTER, MARK, NUMBER, OTHER, PUNCTUATION, points, SPACE, SYMBOL } from '../../js/util/unicode.ts'
 
 const CONTRACTION = "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"
 const WORD = '[^\\r\\n\\p{L}\\p{N}]?\\p{L}+'

@@ -1,0 +1,58 @@
+/** `+ - * / // % **` of values of every kind. */
+import { percent } from './format.ts'
+import { arithmetic, asInt, negate } from './numbers.ts'
+import { markup } from './operations.ts'
+import { defined, fail, itemsOf, Markup, room, Tuple, textOf, typeName, unfit, type Value } from './values.ts'
+
+function joined(a: Value, b: Value): Value | undefined {
+  if (a instanceof Markup || b instanceof Markup) {
+    const both = textOf(a) !== undefined && textOf(b) !== undefined
+    return both ? new Markup(markup(a).text + markup(b).text) : undefined
+  }
+  if (typeof a === 'string') {
+    if (typeof b !== 'string') return unfit(b, 'cannot be joined to a str')
+    room(a.length + b.length)
+    return a + b
+  }
+  const [items, others] = [itemsOf(a), itemsOf(b)]
+  if (!items || !others || Array.isArray(a) !== Array.isArray(b)) return undefined
+  room((items.length + others.length) * 8)
+  return Array.isArray(a) ? [...items, ...others] : new Tuple([...items, ...others])
+}
+
+function repeated(value: Value, times: number): Value | undefined {
+  const count = Math.max(0, times)
+  const text = textOf(value)
+  if (text !== undefined) {
+    room(text.length * count)
+    return value instanceof Markup ? new Markup(text.repeat(count)) : text.repeat(count)
+  }
+  const items = itemsOf(value)
+  if (!items) return undefined
+  room(items.length * count * 8)
+  const all = Array.from({ length: items.length * count }, (_, i) => items[i % items.length]!)
+  return Array.isArray(value) ? all : new Tuple(all)
+}
+
+/** `a op b` for `+ - * / // % **`. */
+export function binary(op: string, a: Value, b: Value): Value {
+  const number = arithmetic(op, a, b)
+  if (number !== undefined) return number
+  if (op === '%' && textOf(a) !== undefined) return percent(a as string | Markup, b)
+  defined(a)
+  defined(b)
+  let result: Value | undefined
+  if (op === '+') result = joined(a, b)
+  else if (op === '*') {
+    const [x, y] = [asInt(a), asInt(b)]
+    if (y !== undefined) result = repeated(a, Number(y))
+    else if (x !== undefined) result = repeated(b, Number(x))
+  }
+  return result ?? fail(`unsupported operand type(s) for ${op}: '${typeName(a)}' and '${typeName(b)}'`)
+}
+
+/** `-value` or `+value`. */
+export function signed(op: string, value: Value): Value {
+  const result = op === '-' ? negate(defined(value)) : arithmetic('+', defined(value), 0)
+  return result ?? unfit(value, `has no ${op}`)
+}

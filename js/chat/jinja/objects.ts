@@ -1,0 +1,166 @@
+/**
+ * Attributes and items, as transformers' sandbox gives them: methods of str, list, tuple, dict and numbers, but none that
+ * would change a list or dict, and nothing of Python's insides.
+ */
+import { methodOf, type Table } from './call.ts'
+import { formatFields } from './format.ts'
+import { asInt, int } from './numbers.ts'
+import { described, equal, itemAt, repr, str } from './operations.ts'
+import { textMethod } from './strings.ts'
+import {
+  Dict,
+  defined,
+  dictIn,
+  Float,
+  Fn,
+  fail,
+  itemsOf,
+  iterate,
+  type Kwargs,
+  listOf,
+  Markup,
+  Range,
+  Thing,
+  Tuple,
+  textOf,
+  typeName,
+  Undefined,
+  type Value,
+  View,
+} from './values.ts'
+
+/** Methods that change what they are of. */
+const CHANGES: Readonly<Record<string, readonly string[]>> = {
+  list: ['append', 'clear', 'pop', 'reverse', 'insert', 'sort', 'extend', 'remove'],
+  dict: ['clear', 'pop', 'popitem', 'setdefault', 'update'],
+}
+
+const SEQUENCE: Table<[Value[]]> = {
+  count: ['/ value', (items, value) => items.filter((item) => equal(item, value!)).length],
+  index: [
+    '/ value start? stop?',
+    (items, value, start, stop) => {
+      const from = Number(asInt(start) ?? 0)
+      const at = items.slice(0, stop === undefined ? undefined : Number(asInt(stop))).findIndex((item, i) => {
+        return i >= (from < 0 ? from + items.length : from) && equal(item, value!)
+      })
+      return at < 0 ? fail(`${repr(value!)} is not in list`) : at
+    },
+  ],
+}
+
+/** dict(…): of a mapping or of pairs, and of names. */
+export function dictOf(args: Value[], kwargs: Kwargs): Dict {
+  const [from] = args
+  if (args.length > 1) fail('dict() takes one argument')
+  const dict = new Dict()
+  if (from instanceof Dict) for (const [key, value] of from.items()) dict.set(key, value)
+  else if (from !== undefined) {
+    for (const pair of iterate(defined(from))) {
+      const [key, value, ...more] = listOf(pair)
+      if (key === undefined || value === undefined || more.length > 0) fail('a dict is made of pairs')
+      dict.set(key!, value!)
+    }
+  }
+  for (const [key, value] of kwargs) dict.set(key, value)
+  return dict
+}
+
+export const fromKeys = new Fn('fromkeys', ([keys = null, value = null]) => {
+  return Dict.of(Array.from(iterate(keys), (key) => [key, value] as const))
+})
+
+const DICT: Table<[Dict]> = {
+  copy: ['', (dict) => Dict.of(dict.items())],
+  get: [
+    '/ key default?',
+    (dict, key, none = null) => {
+      const value = dict.get(key!)
+      return value === undefined ? none : value
+    },
+  ],
+  items: ['', (dict) => new View(dict, 'items')],
+  keys: ['', (dict) => new View(dict, 'keys')],
+  values: ['', (dict) => new View(dict, 'values')],
+}
+
+const size = (n: number | bigint) => BigInt(n < 0 ? -n : n).toString(2)
+
+const NUMBER: Table<[Value]> = {
+  bit_count: ['', (n) => size(asInt(n)!).replaceAll('0', '').length],
+  bit_length: ['', (n) => (asInt(n) === 0 ? 0 : size(asInt(n)!).length)],
+  conjugate: ['', (n) => n],
+  is_integer: ['', (n) => !(n instanceof Float) || Number.isInteger(n.n)],
+}
+
+function numberAttribute(value: Value, name: string): Value | undefined {
+  const whole = asInt(value)
+  if (name === 'real' || (name === 'numerator' && whole !== undefined)) return whole ?? value
+  if (name === 'imag') return whole === undefined ? new Float(0) : 0
+  if (name === 'denominator' && whole !== undefined) return int(1n)
+  if (whole === undefined && name.startsWith('bit_')) return undefined
+  return methodOf(NUMBER, value, name)
+}
+
+const LOOKUP = { attribute: getAttribute, item: getItem }
+
+function formatMethod(text: string | Markup, name: string): Value | undefined {
+  if (name === 'format') return new Fn(name, (args, kwargs) => formatFields(text, args, kwargs, LOOKUP))
+  if (name !== 'format_map') return undefined
+  return new Fn(name, ([map]) => {
+    const named = new Map(Array.from(dictIn(map ?? null).items(), ([key, value]) => [str(key), value]))
+    return formatFields(text, [], named, LOOKUP)
+  })
+}
+
+/** What Python itself has under a name; undefined where it has nothing. */
+function attributeOf(value: Value, name: string): Value | undefined {
+  if (value === null) return undefined
+  if (typeof value === 'string' || value instanceof Markup) return formatMethod(value, name) ?? textMethod(value, name)
+  if (Array.isArray(value)) {
+    if (name === 'copy') return new Fn(name, () => value.slice())
+    return methodOf(SEQUENCE, value, name)
+  }
+  if (value instanceof Dict) return name === 'fromkeys' ? fromKeys : methodOf(DICT, value, name)
+  if (value instanceof Float || !(value instanceof Thing)) return numberAttribute(value, name)
+  const own = value.attribute(name)
+  if (own !== undefined || name.startsWith('_')) return own === undefined || name.startsWith('_') ? undefined : own
+  if (value instanceof Tuple) return methodOf(SEQUENCE, value.items, name)
+  return value instanceof Range ? methodOf(SEQUENCE, listOf(value), name) : undefined
+}
+
+/** What stands for an attribute or item that is not there, or that the sandbox keeps back. */
+function absent(value: Value, key: Value): Undefined {
+  const name = textOf(key)
+  if (name === undefined) return new Undefined(`${described(value)} has no element ${repr(key)}`)
+  const kept = CHANGES[typeName(value)]?.includes(name) || (name.startsWith('__') && name.endsWith('__'))
+  if (kept) return new Undefined(`access to attribute '${name}' of '${typeName(value)}' object is unsafe.`)
+  return new Undefined(`'${described(value)}' has no attribute ${repr(name)}`)
+}
+
+/** `value.name`: an attribute, or else an item. */
+export function getAttribute(value: Value, name: string): Value {
+  const found = attributeOf(defined(value), name)
+  if (found !== undefined) return found
+  const item = itemAt(value, name)
+  return item === undefined ? absent(value, name) : item
+}
+
+/** `value[key]`: an item, or else an attribute. */
+export function getItem(value: Value, key: Value): Value {
+  const item = itemAt(defined(value), key)
+  if (item !== undefined) return item
+  const name = textOf(key)
+  const found = name === undefined ? undefined : attributeOf(value, name)
+  return found === undefined ? absent(value, key) : found
+}
+
+/** What the filter attr gives: an attribute, never an item. */
+export function onlyAttribute(value: Value, name: string): Value {
+  const found = value instanceof Undefined ? undefined : attributeOf(value, name)
+  return found === undefined ? absent(value, name) : found
+}
+
+/** Whether a value has a type's items: for the test sequence. */
+export const isSequence = (value: Value) =>
+  textOf(value) !== undefined || itemsOf(value) !== undefined || value instanceof Dict || value instanceof Range
