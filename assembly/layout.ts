@@ -56,7 +56,7 @@ export const FFN_UP = FFN_GATE + TENSOR_BYTES
 export const FFN_DOWN = FFN_UP + TENSOR_BYTES
 export const FFN_BYTES = FFN_DOWN + TENSOR_BYTES
 
-// A rotary embedding: dimensions of a head that it turns, what cosines and sines are multiplied by, its tables.
+// A rotary embedding: dimensions of a head that it rotates, what cosines and sines are multiplied by, its tables.
 export const ROPE_DIM = 0
 export const ROPE_SCALE = ROPE_DIM + 4 // f32
 export const ROPE_FREQUENCIES = ROPE_SCALE + 4 // f64 [dim / 2], radians a position
@@ -78,7 +78,7 @@ export const LAYER_K_CACHE = LAYER_ATTN_K_NORM + 4
 export const LAYER_V_CACHE = LAYER_K_CACHE + 4
 /** Positions that a query sees, its own among them; 0: all before it. */
 export const LAYER_WINDOW = LAYER_V_CACHE + 4
-/** Address of the ROPE, or 0: heads are not turned. */
+/** Address of the ROPE, or 0: heads are not rotated. */
 export const LAYER_ROPE = LAYER_WINDOW + 4
 /** Forms (FORM_*) of the activations that q/k/v, output, gate/up and down read. */
 export const LAYER_FORMS_QKV = LAYER_ROPE + 4
@@ -109,7 +109,7 @@ export const FORM_F32 = 2
 export const NORM_RMS = 0
 export const NORM_LAYER = 1
 
-// MODEL_HEAD_NORM: norms of queries and keys, of each head before or after it is turned, with the same weights or (EACH, before)
+// MODEL_HEAD_NORM: norms of queries and keys, of each head before or after it is rotated, with the same weights or (EACH, before)
 // with weights of its own, or of a whole row before.
 export const HEAD_NORM_BEFORE = 0
 export const HEAD_NORM_AFTER = 1
@@ -168,7 +168,7 @@ export const MODEL_ACTS = MODEL_POST + 4 // int8 blocks of the stage at hand
 export const MODEL_ACTS_F32 = MODEL_ACTS + 4
 export const MODEL_H_ACTS = MODEL_ACTS_F32 + 4 // int8 blocks of what down projections read
 export const MODEL_H_ACTS_F32 = MODEL_H_ACTS + 4
-export const MODEL_QB = MODEL_H_ACTS_F32 + 4 // f32 [batch, heads · headDim], turned and scaled
+export const MODEL_QB = MODEL_H_ACTS_F32 + 4 // f32 [batch, heads · headDim], rotated and scaled
 export const MODEL_KB = MODEL_QB + 4 // f32 [batch, kvHeads · headDim]
 export const MODEL_VB = MODEL_KB + 4 // f32 [batch, kvHeads · headDim]
 export const MODEL_ATTN = MODEL_VB + 4 // f32 [batch, heads · headDim]

@@ -1,8 +1,8 @@
-// Queries, keys and values of a layer: projected, normed, turned by their positions (RoPE: Su et al. 2021, interleaved pairs,
+// Queries, keys and values of a layer: projected, normed, rotated by their positions (RoPE: Su et al. 2021, interleaved pairs,
 // as GGUF's llama architecture stores them) and put where attention reads them.
 //
-//     x ── attn_q ──→ QB ── norm → turn → scale ──→ QB
-//       ── attn_k ──→ KB ── norm → turn ──→ K cache
+//     x ── attn_q ──→ QB ── norm → rotate → scale ──→ QB
+//       ── attn_k ──→ KB ── norm → rotate ──→ K cache
 //       ── attn_v ──→ VB ─────────────────→ V cache
 //
 // Work is claimed in whole heads, so that what claimed one also finishes it, without a barrier between. Norms of whole rows
@@ -41,16 +41,16 @@ export function fillRopes(model: usize, row: i32): void {
   }
 }
 
-/** Turns the first `dim` dimensions of a head x f32[…] by `table`. */
-export function turn(x: usize, table: usize, dim: i32): void {
+/** Rotates the first `dim` dimensions of a head x f32[…] by `table`. */
+export function rotate(x: usize, table: usize, dim: i32): void {
   const end = x + ((<usize>dim) << 2)
   if (ASC_FEATURE_SIMD) {
     const signs = i32x4(<i32>0x80000000, 0, <i32>0x80000000, 0)
     for (const whole = x + ((<usize>(dim & ~3)) << 2); x < whole; x += 16, table += 16) {
       const pairs = v128.load(x)
-      const turns = v128.load(table)
-      const cos = v128.shuffle<i32>(turns, turns, 0, 0, 2, 2)
-      const sin = v128.xor(v128.shuffle<i32>(turns, turns, 1, 1, 3, 3), signs)
+      const rotations = v128.load(table)
+      const cos = v128.shuffle<i32>(rotations, rotations, 0, 0, 2, 2)
+      const sin = v128.xor(v128.shuffle<i32>(rotations, rotations, 1, 1, 3, 3), signs)
       const swapped = v128.shuffle<i32>(pairs, pairs, 1, 0, 3, 2)
       v128.store(x, f32x4.add(f32x4.mul(pairs, cos), f32x4.mul(swapped, sin)))
     }
@@ -114,7 +114,7 @@ function project(t: Thread, layer: usize, tensor: usize, kind: i32, first: i32, 
   }
 }
 
-/** One head of one row: normed, turned, and scaled or put into the cache. */
+/** One head of one row: normed, rotated, and scaled or put into the cache. */
 function finishHead(t: Thread, layer: usize, kind: i32, row: i32, head: i32): void {
   const model = t.model
   const headDim = i32At(model, L.MODEL_HEAD_DIM)
@@ -127,7 +127,7 @@ function finishHead(t: Thread, layer: usize, kind: i32, row: i32, head: i32): vo
   const rope = pointerAt(layer, L.LAYER_ROPE)
   if (rope) {
     const dim = i32At(rope, L.ROPE_DIM)
-    turn(x, f32Of(pointerAt(rope, L.ROPE_TABLE), row * dim), dim)
+    rotate(x, f32Of(pointerAt(rope, L.ROPE_TABLE), row * dim), dim)
   }
   if (norm && order == L.HEAD_NORM_AFTER) normalize(model, x, norm, 0, headDim, x)
   if (kind == KEY) return putHead(t, layer, true, row, head, x)

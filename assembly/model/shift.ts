@@ -8,7 +8,7 @@ import { f16ToF32 } from '../quant/f16'
 import { kHeadBytes, putKey } from './cache'
 import { f32Of, i32At, pointerAt } from './fields'
 import { storeCosSin } from './math'
-import { turn } from './qkv'
+import { rotate } from './qkv'
 
 /** All keys of a page, `distance` positions back. One thread does it. */
 export function shift(model: usize, page: usize, distance: i32): void {
@@ -49,7 +49,7 @@ function shiftKey(model: usize, head: usize, slot: usize, rope: usize): void {
           : load<f32>(head + (index << 2))
     store<f32>(x + (d << 2), value)
   }
-  turn(x, pointerAt(rope, L.ROPE_TABLE), i32At(rope, L.ROPE_DIM))
+  rotate(x, pointerAt(rope, L.ROPE_TABLE), i32At(rope, L.ROPE_DIM))
   if (kind == L.KV_Q8_0) {
     for (let b: usize = 0; b < headDim >> 5; b++) {
       const block = keyBlock(head, slot, headDim, b)

@@ -10,7 +10,7 @@ import { Finder, type LayerTensors, type ModelTensors } from './tensors.ts'
 export interface Architecture {
   /** `general.architecture`, and the prefix of its keys. */
   readonly name: string
-  /** Which dimensions of a head are turned together: 2i and 2i + 1, or i and i + half ("NeoX"). */
+  /** Which dimensions of a head are rotated together: 2i and 2i + 1, or i and i + half ("NeoX"). */
   readonly rope: 'interleaved' | 'half'
   /** Norms with a mean and biases; else RMSNorm. */
   readonly norm?: 'layer'
@@ -314,7 +314,7 @@ function readRope(keys: Keys, headDim: number, contextLength: number): RopeConfi
     'rope.dimension_count_swa',
     [dimensions],
     'UNSUPPORTED_ROPE',
-    'cria turns as many dimensions in every layer',
+    'cria rotates as many dimensions in every layer',
   )
   const legacy = keys.number('rope.scale_linear', 1)
   // A factor without a type is linear.
@@ -340,7 +340,7 @@ function readRope(keys: Keys, headDim: number, contextLength: number): RopeConfi
   }
 }
 
-/** Layers of which those that `windowed` says see `window` positions, and are turned by `rope` of `ropes`. */
+/** Layers of which those that `windowed` says see `window` positions, and are rotated by `rope` of `ropes`. */
 export function windowedLayers(windowed: readonly boolean[], window: number, rope: number): LayerConfig[] {
   return windowed.map((one) => (one ? { window, rope } : { window: 0, rope: 0 }))
 }

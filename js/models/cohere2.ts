@@ -1,4 +1,4 @@
-/** Command R7B and Command A: Cohere 2024. Command R with windows in three of four layers, and only these are turned. */
+/** Command R7B and Command A: Cohere 2024. Command R with windows in three of four layers, and only these are rotated. */
 import type { Architecture } from './architecture.ts'
 import { commandR } from './command-r.ts'
 

@@ -1,8 +1,8 @@
 /** The sizes and traits of a model, as its architecture reads them from the metadata. */
 
-/** How heads are turned by their positions: Su et al. 2021. */
+/** How heads are rotated by their positions: Su et al. 2021. */
 export interface RopeConfig {
-  /** Dimensions of a head that are turned, from the first on; even. */
+  /** Dimensions of a head that are rotated, from the first on; even. */
   dimensions: number
   base: number
   scaling: 'none' | 'linear' | 'yarn' | 'longrope'
@@ -19,7 +19,7 @@ export interface RopeConfig {
 export interface LayerConfig {
   /** Positions that a query sees, its own among them; 0: all before it. */
   window: number
-  /** Which of `ropes` turns its heads; −1: none. */
+  /** Which of `ropes` rotates its heads; −1: none. */
   rope: number
 }
 
@@ -52,7 +52,7 @@ export interface ModelConfig {
   norm: 'rms' | 'layer'
   epsilon: number
   activation: 'swiglu' | 'geglu' | 'relu2'
-  /** Norms of queries and keys: of each head before or after it is turned, with weights of each head, or of whole rows. */
+  /** Norms of queries and keys: of each head before or after it is rotated, with weights of each head, or of whole rows. */
   headNorm: 'before' | 'after' | 'each' | 'row'
   /** The feed-forward network reads what attention reads. */
   parallel: boolean

@@ -1,6 +1,6 @@
 /**
  * EXAONE 4.0: LG AI Research 2025. Norms after each block instead of before, and of each head's queries and keys. Where it has
- * windows, only windowed layers are turned.
+ * windows, only windowed layers are rotated.
  */
 import { type Architecture, postNormLayer } from './architecture.ts'
 

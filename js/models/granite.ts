@@ -20,10 +20,10 @@ export const granite: Architecture = {
   // Granite 4 without state-space layers says how large they would be.
   ignores: ['conv_kernel', 'state_size', 'group_count', 'inner_size', 'time_step_rank'].map((key) => `ssm.${key}`),
   config(keys, config) {
-    const turned = keys.boolean('rope.scaling.finetuned', true)
+    const rotated = keys.boolean('rope.scaling.finetuned', true)
     return {
       ...scales(keys, config),
-      ...(!turned && { layers: config.layers.map((layer) => ({ ...layer, rope: -1 })) }),
+      ...(!rotated && { layers: config.layers.map((layer) => ({ ...layer, rope: -1 })) }),
     }
   },
   layer: (find, config, i) => ({

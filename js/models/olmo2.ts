@@ -4,7 +4,7 @@ import { type Architecture, postNormLayer, windowedLayers } from './architecture
 export const olmo2: Architecture = {
   name: 'olmo2',
   rope: 'half',
-  // Windowed layers are turned as the others, but for the scaling.
+  // Windowed layers are rotated as the others, but for the scaling.
   ignores: ['rope.freq_base_swa'],
   config(keys, { blockCount, ropes: [rope] }) {
     const window = keys.window()

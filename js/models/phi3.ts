@@ -1,4 +1,4 @@
-/** Phi-3, 3.5 and 4: Abdin et al. 2024. LLaMA with fused tensors; LongRoPE; a part of each head may be turned, all layers windowed. */
+/** Phi-3, 3.5 and 4: Abdin et al. 2024. LLaMA with fused tensors; LongRoPE; a part of each head may be rotated, all layers windowed. */
 import type { Architecture } from './architecture.ts'
 
 export const phi3: Architecture = {

@@ -1,4 +1,4 @@
-/** Qwen 3, dense and with experts: Yang et al. 2025. Queries and keys are normed before they are turned. */
+/** Qwen 3, dense and with experts: Yang et al. 2025. Queries and keys are normed before they are rotated. */
 import { type Architecture, llamaLayer } from './architecture.ts'
 import { expertWidths } from './experts.ts'
 

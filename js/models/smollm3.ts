@@ -1,4 +1,4 @@
-/** SmolLM3: Hugging Face 2025. Every fourth layer is not turned. */
+/** SmolLM3: Hugging Face 2025. Every fourth layer is not rotated. */
 import type { Architecture } from './architecture.ts'
 
 export const smollm3: Architecture = {

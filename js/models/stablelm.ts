@@ -1,4 +1,4 @@
-/** StableLM 2 and 3B: Bellagente et al. 2024. LayerNorm; a part of each head is turned; some blocks side by side. */
+/** StableLM 2 and 3B: Bellagente et al. 2024. LayerNorm; a part of each head is rotated; some blocks side by side. */
 import { type Architecture, llamaLayer } from './architecture.ts'
 
 export const stablelm: Architecture = {

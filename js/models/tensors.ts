@@ -35,12 +35,12 @@ function panelColumnsOf(type: WeightType, columns: number): number {
 }
 
 /**
- * Rows of heads whose pairs to be turned are dimensions i and i + dimensions / 2 ("NeoX"). Kernels turn dimensions 2i and
+ * Rows of heads whose pairs to be rotated are dimensions i and i + dimensions / 2 ("NeoX"). Kernels rotate dimensions 2i and
  * 2i + 1, so these rows are brought into that order while they are loaded; q·k is the same in any order.
  */
 export interface HalfSplit {
   headDim: number
-  /** Of those, the ones that are turned, from the first on. */
+  /** Of those, the ones that are rotated, from the first on. */
   dimensions: number
 }
 
@@ -129,7 +129,7 @@ export class Finder {
     return this.rows(name, rows, columns, 0, rows)
   }
 
-  /** Rows [from, from + count) of NAME.weight [rows, columns] and of its bias; `halfSplit`: they are heads to be turned. */
+  /** Rows [from, from + count) of NAME.weight [rows, columns] and of its bias; `halfSplit`: they are heads to be rotated. */
   rows(name: string, rows: number, columns: number, from: number, count: number, halfSplit?: HalfSplit): Matrix {
     const info = this.take(`${name}.weight`, [columns, rows])
     const bias = this.optional(`${name}.bias`, rows)

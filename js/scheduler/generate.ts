@@ -167,10 +167,10 @@ export class GenerateTask implements Task {
 }
 
 /** How a full context goes on. @throws ContextError where nothing would be left to give up. */
-/** Keys move by being turned back, which undoes no norm that comes after. */
+/** Keys are shifted by a rotation back, which undoes no norm after the first. */
 function checkShift({ architecture, headNorm }: ModelConfig): void {
   if (headNorm !== 'after') return
-  const message = `The context of a ${architecture} model cannot be shifted: its keys are normed after they are turned. Leave contextShift out, or load the model with a larger context.`
+  const message = `The context of a ${architecture} model cannot be shifted: its keys are normed after the rotation. Leave contextShift out, or load the model with a larger context.`
   throw new UnsupportedError('UNSUPPORTED_SHIFT', message, architecture)
 }
 

@@ -94,8 +94,8 @@ function refuseOthers(config: HfConfig): void {
   if (expertCount === 0) only(config, 'num_local_experts', null, 0, 1)
   only(config, 'n_group', null, 1)
   if (family.headDim === 'never') only(config, 'head_dim', null, Math.floor(embeddingLength / headCount))
-  const turned = turnedDimensions(config)
-  if (turned < 2 || turned % 2 !== 0)
-    throw wrong('partial_rotary_factor', 'such that an even number of dimensions is turned', config.rope.part)
+  const rotated = turnedDimensions(config)
+  if (rotated < 2 || rotated % 2 !== 0)
+    throw wrong('partial_rotary_factor', 'such that an even number of dimensions is rotated', config.rope.part)
   family.check?.(config)
 }

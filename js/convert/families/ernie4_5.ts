@@ -14,7 +14,7 @@ const ERNIE = {
 export const ernie4_5: Family = {
   name: 'ernie4_5',
   classes: { Ernie4_5ForCausalLM: ERNIE, Ernie4_5_ForCausalLM: ERNIE },
-  // No rows change places: transformers turns 2i and 2i + 1 of its heads, too.
+  // No rows change places: transformers rotates 2i and 2i + 1 of its heads, too.
   check: (config) => only(config, 'use_bias', false, null),
   rename: (name) => name.replace('ernie.', 'model.'),
   layer: (config) =>

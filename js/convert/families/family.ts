@@ -13,14 +13,14 @@ export interface Family {
   readonly activations?: readonly string[]
   /** Kinds of rotary scaling beside `linear` and `yarn`, which every architecture has. */
   readonly scalings?: readonly ('llama3' | 'longrope' | 'dynamic')[]
-  /** A part of each head may be turned (`partial_rotary_factor`). */
+  /** A part of each head may be rotated (`partial_rotary_factor`). */
   readonly turnsPart?: boolean
   /**
-   * transformers turns dimensions i and i + half of a head together, GGUF's readers 2i and 2i + 1: rows of queries and keys are
+   * transformers rotates dimensions i and i + half of a head together, GGUF's readers 2i and 2i + 1: rows of queries and keys are
    * brought into that order.
    */
   readonly interleaves?: boolean
-  /** Windowed layers are turned by the base of the others, where config.json gives them none. */
+  /** Windowed layers are rotated by the base of the others, where config.json gives them none. */
   readonly windowsShareBase?: boolean
   /** Whether files have key_length: where head_dim is stated; always, as the class works it out; or never. */
   readonly headDim?: 'stated' | 'always' | 'never'
@@ -103,7 +103,7 @@ export interface RopeSettings {
   readonly parameters: Json
   /** Context before it was extended, in tokens. */
   readonly originalContext: number
-  /** How much of each head is turned. */
+  /** How much of each head is rotated. */
   readonly part: number
 }
 

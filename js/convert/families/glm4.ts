@@ -1,4 +1,4 @@
-/** GLM-4: norms beside those before each block; a part of each head is turned; gate and up in one tensor. */
+/** GLM-4: norms beside those before each block; a part of each head is rotated; gate and up in one tensor. */
 import { type Family, sizes, uint32 } from './family.ts'
 import { fusedFeedForward, llamaLayer, norm } from './layers.ts'
 import { turnedDimensions } from './rope.ts'
@@ -14,7 +14,7 @@ export const glm4: Family = {
       partial_rotary_factor: 0.5,
     },
   },
-  // No rows change places: transformers turns 2i and 2i + 1 of its heads, too.
+  // No rows change places: transformers rotates 2i and 2i + 1 of its heads, too.
   turnsPart: true,
   keys: (config) => [uint32('rope.dimension_count', turnedDimensions(config))],
   layer: (config) => [

@@ -1,4 +1,4 @@
-/** Hunyuan, dense: queries and keys are normed after they are turned. */
+/** Hunyuan, dense: queries and keys are normed after they are rotated. */
 import { pow } from '../../util/math.ts'
 import { type Family, float32, type HfConfig, type Key, sizes, text, uint32 } from './family.ts'
 import { feedForward, headNorms, llamaLayer } from './layers.ts'

@@ -1,4 +1,4 @@
-/** Nemotron 4 and Minitron: LayerNorm, to which 1 is added; ReLU² without a gate; a part of each head is turned. */
+/** Nemotron 4 and Minitron: LayerNorm, to which 1 is added; ReLU² without a gate; a part of each head is rotated. */
 import { type Family, float32, sizes, text, uint32 } from './family.ts'
 import { attention, feedForward, norm } from './layers.ts'
 import { turnedDimensions } from './rope.ts'

@@ -31,7 +31,7 @@ export const olmo3: Family = {
   ],
   check: ({ rope: { base, baseSwa } }) => {
     if (baseSwa === base) return
-    const message = `Windowed layers are turned by another base (${baseSwa}) than the others (${base}); GGUF's olmo2 has one for all.`
+    const message = `Windowed layers are rotated by another base (${baseSwa}) than the others (${base}); GGUF's olmo2 has one for all.`
     throw new UnsupportedError('HF_ROPE', message, baseSwa)
   },
 }

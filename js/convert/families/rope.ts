@@ -1,5 +1,5 @@
 /**
- * How heads are turned, as config.json has it and as GGUF says it. Sources: transformers' modeling_rope_utils; llama.cpp's
+ * How heads are rotated, as config.json has it and as GGUF says it. Sources: transformers' modeling_rope_utils; llama.cpp's
  * converter (keys, their order, and the factors of Llama 3's scaling).
  */
 import { UnsupportedError } from '../../errors.ts'
@@ -33,7 +33,7 @@ export function readRope(
   const local = sliding?.rope_theta ?? json.rope_local_base_freq ?? (family.windowsShareBase ? base : undefined)
   const part = positive(parameters, 'partial_rotary_factor', positive(json, 'partial_rotary_factor', 1))
   if (part !== 1 && !family.turnsPart) {
-    const message = `config.json turns only a part of each head (partial_rotary_factor ${part}), which GGUF's ${family.name} does not.`
+    const message = `config.json rotates only a part of each head (partial_rotary_factor ${part}), which GGUF's ${family.name} does not.`
     throw new UnsupportedError('HF_ROPE', message, part)
   }
   if (part > 1) throw wrong('partial_rotary_factor', 'at most 1', part)
@@ -122,7 +122,7 @@ export function longRopeFactor({ contextLength, rope: { parameters, originalCont
   return scale > 1 ? Math.sqrt(1 + log(scale) / log(originalContext)) : 1
 }
 
-/** Dimensions of a head that are turned. */
+/** Dimensions of a head that are rotated. */
 export function turnedDimensions({ headDim, rope: { part } }: HfConfig): number {
   return Math.floor(headDim * part)
 }

@@ -1,4 +1,4 @@
-/** SmolLM3: every fourth layer is not turned. */
+/** SmolLM3: every fourth layer is not rotated. */
 import { UnsupportedError } from '../../errors.ts'
 import { type Family, type HfConfig, sizes } from './family.ts'
 import { llamaLayer } from './layers.ts'
@@ -6,7 +6,7 @@ import { llama } from './llama.ts'
 import { only } from './values.ts'
 import { refuseWindows } from './windows.ts'
 
-/** Of how many layers the last is not turned. */
+/** Of how many layers the last is not rotated. */
 const INTERVAL = 4
 
 export const smollm3: Family = {
@@ -37,6 +37,6 @@ function checkTurned({ json, blockCount }: HfConfig): void {
     ? listed.length === blockCount && listed.every((one, i) => Boolean(one) === ((i + 1) % INTERVAL !== 0))
     : interval === INTERVAL
   if (isUsual) return
-  const message = `config.json has other layers that are not turned than every fourth (no_rope_layers); GGUF's smollm3 cannot say so.`
+  const message = `config.json has other layers that are not rotated than every fourth (no_rope_layers); GGUF's smollm3 cannot say so.`
   throw new UnsupportedError('HF_SETTING', message, 'no_rope_layers')
 }

@@ -1,4 +1,4 @@
-/** StableLM 2 and 3B: LayerNorm; a part of each head is turned; some blocks side by side, some with norms of each head. */
+/** StableLM 2 and 3B: LayerNorm; a part of each head is rotated; some blocks side by side, some with norms of each head. */
 import { bool, type Family, type HfConfig, sizes, uint32 } from './family.ts'
 import { unusualRotation } from './keys.ts'
 import { attention, feedForward, norm } from './layers.ts'
