@@ -149,7 +149,7 @@ function tokensAtOnce(type: i32, n: i32): i32 {
   return n == 1 ? 1 : readsPacked(type, n) ? FEW_TOKENS : L.TILE
 }
 
-/** `count` of n tokens, up to whole tiles: so many have a place in the results of each group. */
+/** `count` of n tokens, up to whole tiles: the places in the results of each group. */
 @inline
 function placesOf(n: i32, count: i32): i32 {
   const tile = tileOf(n)

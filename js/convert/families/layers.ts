@@ -16,7 +16,7 @@ interface LinearOptions {
   /** There are biases; false: there may be; without it there are none. */
   bias?: boolean | undefined
   headRows?: number | undefined
-  /** The same rows in another tensor, of so many rows: its name and the rows; `only` there. */
+  /** The same rows in another tensor: its name and the number of its rows; `only` there. */
   fused?: { source: string; rows: number; spans: readonly (readonly [number, number])[]; only?: boolean }
 }
 
