@@ -193,6 +193,10 @@ function gatherQueries(model: usize, kv: i32, first: i32, queries: i32, dst: usi
   const kind = i32At(model, L.MODEL_KV_TYPE)
   const factor = factorOf(kind)
   if (kind == L.KV_Q8_0) memory.fill(dst, 0, <usize>(headDim >> 5) * Q_BLOCK)
+  if (ASC_FEATURE_SIMD && kind != L.KV_Q8_0 && queries == L.QUERY_TILE && headDim % 4 == 0) {
+    transpose_simd(model, kv, first, headDim, factor, dst)
+    return
+  }
   for (let t = 0; t < L.QUERY_TILE; t++) {
     const q = headAt(model, pointerAt(model, L.MODEL_QB), kv, first + t)
     const at = dst + ((<usize>t) << 2)
@@ -210,6 +214,30 @@ function gatherQueries(model: usize, kv: i32, first: i32, queries: i32, dst: usi
   }
 }
 
+/** Four queries · factor side by side: dimension 0 of all four, dimension 1 … */
+function transpose_simd(model: usize, kv: i32, first: i32, headDim: i32, factor: f32, dst: usize): void {
+  const array = pointerAt(model, L.MODEL_QB)
+  const q0 = headAt(model, array, kv, first)
+  const q1 = headAt(model, array, kv, first + 1)
+  const q2 = headAt(model, array, kv, first + 2)
+  const q3 = headAt(model, array, kv, first + 3)
+  const factors = f32x4.splat(factor)
+  for (let d: usize = 0; d < (<usize>headDim) << 2; d += 16, dst += 64) {
+    const a = f32x4.mul(v128.load(q0 + d), factors)
+    const b = f32x4.mul(v128.load(q1 + d), factors)
+    const c = f32x4.mul(v128.load(q2 + d), factors)
+    const e = f32x4.mul(v128.load(q3 + d), factors)
+    const ab0 = v128.shuffle<i32>(a, b, 0, 4, 1, 5)
+    const ab2 = v128.shuffle<i32>(a, b, 2, 6, 3, 7)
+    const ce0 = v128.shuffle<i32>(c, e, 0, 4, 1, 5)
+    const ce2 = v128.shuffle<i32>(c, e, 2, 6, 3, 7)
+    v128.store(dst, v128.shuffle<i64>(ab0, ce0, 0, 2))
+    v128.store(dst, v128.shuffle<i64>(ab0, ce0, 1, 3), 16)
+    v128.store(dst, v128.shuffle<i64>(ab2, ce2, 0, 2), 32)
+    v128.store(dst, v128.shuffle<i64>(ab2, ce2, 1, 3), 48)
+  }
+}
+
 /** Merges the state of the next piece into `state`. */
 function merge(state: usize, next: usize, width: i32): void {
   const m0 = load<f32>(state)
@@ -219,8 +247,17 @@ function merge(state: usize, next: usize, width: i32): void {
   const w1 = exp_scalar(m1 - most)
   store<f32>(state, most)
   store<f32>(state, load<f32>(state, 4) * w0 + load<f32>(next, 4) * w1, 4)
-  for (let i = L.STATE_HEAD; i < L.STATE_HEAD + width; i++) {
-    const at = (<usize>i) << 2
+  const end = (<usize>(L.STATE_HEAD + width)) << 2
+  let at: usize = L.STATE_HEAD * 4
+  if (ASC_FEATURE_SIMD) {
+    const w0s = f32x4.splat(w0)
+    const w1s = f32x4.splat(w1)
+    for (; at < end; at += 16) {
+      const sum = f32x4.add(f32x4.mul(v128.load(state + at), w0s), f32x4.mul(v128.load(next + at), w1s))
+      v128.store(state + at, sum)
+    }
+  }
+  for (; at < end; at += 4) {
     store<f32>(state + at, load<f32>(state + at) * w0 + load<f32>(next + at) * w1)
   }
 }
@@ -228,9 +265,15 @@ function merge(state: usize, next: usize, width: i32): void {
 /** accumulator / sum → f32[headDim] at out. */
 function finish(state: usize, headDim: i32, out: usize): void {
   const inverse = <f32>1 / load<f32>(state, 4)
-  for (let i = 0; i < headDim; i++) {
-    store<f32>(out + ((<usize>i) << 2), load<f32>(state + ((<usize>(L.STATE_HEAD + i)) << 2)) * inverse)
+  const accumulator = state + L.STATE_HEAD * 4
+  let at: usize = 0
+  if (ASC_FEATURE_SIMD) {
+    const inverses = f32x4.splat(inverse)
+    for (; at < (<usize>(headDim & ~3)) << 2; at += 16) {
+      v128.store(out + at, f32x4.mul(v128.load(accumulator + at), inverses))
+    }
   }
+  for (; at < (<usize>headDim) << 2; at += 4) store<f32>(out + at, load<f32>(accumulator + at) * inverse)
 }
 
 @inline
@@ -337,6 +380,12 @@ function stateBytes(headDim: i32): usize {
   return (<usize>(L.STATE_HEAD + padded(headDim))) << 2
 }
 
+/** Brings the queries of a tile of row 0 into the form that `attendPiece` reads. */
+export function gatherTile(t: Thread, kv: i32, tile: i32): void {
+  const first = tile * L.QUERY_TILE
+  gatherQueries(t.model, kv, first, min(groupOf(t.model) - first, L.QUERY_TILE), t.scratch + L.SCRATCH_QUERIES)
+}
+
 /** The `index`-th of `pieces` pieces, from piece `from` on, of row 0 for one tile of queries → MODEL_PARTIALS (heads, pieces, state). */
 export function attendPiece(t: Thread, layer: usize, kv: i32, tile: i32, from: i32, index: i32, pieces: i32): void {
   const model = t.model
@@ -346,7 +395,6 @@ export function attendPiece(t: Thread, layer: usize, kv: i32, tile: i32, from: i
   const queries = min(group - first, L.QUERY_TILE)
   const q = t.scratch + L.SCRATCH_QUERIES
   const states = t.scratch + L.SCRATCH_STATES
-  gatherQueries(model, kv, first, queries, q)
   pieceStates(model, layer, kv, first, queries, from + index, q, 0, states, t.scratch)
   for (let i = 0; i < queries; i++) {
     const to = pointerAt(model, L.MODEL_PARTIALS) + <usize>((kv * group + first + i) * pieces + index) * bytes

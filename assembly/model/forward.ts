@@ -3,7 +3,16 @@
 // result depends on who computes what.
 import * as L from '../layout'
 import { row } from '../repack'
-import { attend, attendPiece, finishPieces, firstPieceOf, mergePieces, piecesOf, queryTiles } from './attention'
+import {
+  attend,
+  attendPiece,
+  finishPieces,
+  firstPieceOf,
+  gatherTile,
+  mergePieces,
+  piecesOf,
+  queryTiles,
+} from './attention'
 import { barrier } from './barrier'
 import { experts, sharedExpert } from './experts'
 import { activate, multiply } from './ffn'
@@ -84,8 +93,11 @@ function attendOne(t: Thread, layer: usize): bool {
   const first = firstPieceOf(layer, position)
   const pieces = piecesOf(position) - first
   const all = i32At(model, L.MODEL_KV_HEADS) * tiles * pieces
+  let gathered = -1
   for (let i = claim(t.control, t.index, t.count, all); i >= 0; i = claim(t.control, t.index, t.count, all)) {
     const unit = i / pieces
+    if (unit != gathered) gatherTile(t, unit / tiles, unit % tiles)
+    gathered = unit
     attendPiece(t, layer, unit / tiles, unit % tiles, first, i % pieces, pieces)
   }
   if (!barrier(t.control, t.count)) return false
