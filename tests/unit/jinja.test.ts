@@ -61,6 +61,14 @@ test('a template nested without end is refused when it is read', () => {
   }
 })
 
+test('a huge exponent takes no time', () => {
+  assert.is(
+    render('{{ 1.0 ** 1e15 }} {{ 1 ** 10000000000000 }} {{ (-1) ** 10000000000001 }} {{ 0.0 ** 1e15 }}'),
+    '1.0 1 -1 0.0',
+  )
+  refused('{{ 3.0 ** 1e15 }}', /power is too large/)
+})
+
 test('the sandbox gives nothing of the insides, of Python or of JavaScript', () => {
   for (const name of ['__class__', 'constructor', 'prototype', '__proto__', 'toString', 'hasOwnProperty']) {
     for (const value of ["''", '[]', '{}', '1', '1.5', '(1,)', 'range', 'namespace()', 'loop', 'macro']) {

@@ -2,7 +2,7 @@
 import { percent } from './format.ts'
 import { arithmetic, asInt, negate } from './numbers.ts'
 import { markup } from './operations.ts'
-import { defined, fail, itemsOf, Markup, room, Tuple, textOf, typeName, unfit, type Value } from './values.ts'
+import { defined, Float, fail, itemsOf, Markup, room, Tuple, textOf, typeName, unfit, type Value } from './values.ts'
 
 function joined(a: Value, b: Value): Value | undefined {
   if (a instanceof Markup || b instanceof Markup) {
@@ -53,6 +53,7 @@ export function binary(op: string, a: Value, b: Value): Value {
 
 /** `-value` or `+value`. */
 export function signed(op: string, value: Value): Value {
-  const result = op === '-' ? negate(defined(value)) : arithmetic('+', defined(value), 0)
+  const result =
+    op === '-' ? negate(defined(value)) : value instanceof Float ? value : arithmetic('+', defined(value), 0)
   return result ?? unfit(value, `has no ${op}`)
 }

@@ -280,7 +280,12 @@ function converted(value: Value, spec: Spec): string {
   const whole = value instanceof Float ? BigInt(Math.trunc(n)) : asInt(value)!
   if (precision !== undefined) {
     const digits = (whole < 0 ? -whole : whole).toString(BASES[type] ?? 10).padStart(precision, '0')
-    return finish(type === 'X' ? digits.toUpperCase() : digits, whole < 0, '', spec)
+    return finish(
+      type === 'X' ? digits.toUpperCase() : digits,
+      whole < 0,
+      BASES[type] && spec.alternate ? `0${type}` : '',
+      spec,
+    )
   }
   return formatInt(whole, { ...spec, type: BASES[type] ? type : 'd' })
 }

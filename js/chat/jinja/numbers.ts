@@ -66,13 +66,13 @@ function floats(op: string, a: number, b: number): number {
 function power(a: number, b: number): number {
   if (a === 0 && b < 0) divided()
   if (a < 0 && !Number.isInteger(b)) fail('a power of a negative number is complex')
-  if (Number.isInteger(b) && Math.abs(b) <= 64) {
-    let product = 1
-    for (let i = Math.abs(b); i > 0; i--) product *= a
-    return b < 0 ? 1 / product : product
-  }
   if (b === 0.5) return Math.sqrt(a)
-  return a < 0 ? (b % 2 === 0 ? 1 : -1) * pow(-a, b) : pow(a, b)
+  let product = Math.abs(b) <= 64 ? 1 : Number.NaN
+  for (let i = Math.abs(b); i >= 1 && Number.isSafeInteger(product); i--) product *= a
+  // Exact, or the nearest to an exact one.
+  if (Number.isInteger(b) && Number.isSafeInteger(product)) return b < 0 ? 1 / product : product
+  const result = (a < 0 && b % 2 !== 0 ? -1 : 1) * pow(Math.abs(a), b)
+  return Number.isFinite(result) || !Number.isFinite(a) || !Number.isFinite(b) ? result : fail('a power is too large')
 }
 
 function intPower(base: bigint, exponent: bigint): bigint {
@@ -197,34 +197,22 @@ export function round(value: Value, digits: number): Value {
   return new Float(digits < -330 ? n * 0 : Number(fixed(n, digits)))
 }
 
-const DIGITS: Readonly<Record<number, string>> = { 2: '[01]', 8: '[0-7]', 16: '[\\da-f]' }
-const PREFIXES: Readonly<Record<number, string>> = { 2: '0b', 8: '0o', 16: '0x' }
+const PREFIXES: Readonly<Record<string, number>> = { '0b': 2, '0o': 8, '0x': 16 }
 
 /** int(text, base) for bases 2 to 36, and 0 for what the prefix says; undefined where the text is no int. */
 export function parseInteger(text: string, base = 10): number | bigint | undefined {
-  const match = /^\s*([-+]?)(0[box])?_?([\da-z]+(?:_[\da-z]+)*)\s*$/i.exec(text)
-  if (!match) return undefined
-  const [, sign, , plain = ''] = match
-  let prefix = match[2]?.toLowerCase()
-  let digits = plain.replaceAll('_', '').toLowerCase()
-  const told = Number(Object.keys(PREFIXES).find((key) => PREFIXES[Number(key)] === prefix) ?? 10)
-  const radix = base === 0 ? told : base
-  if (prefix && prefix !== PREFIXES[radix]) {
-    digits = prefix + digits
-    prefix = undefined
-  }
-  if (base === 0 && !prefix && /^0+[1-9]/.test(digits)) return undefined
+  const [, sign, plain] = /^\s*([-+]?)([\da-z]+(?:_[\da-z]+)*)\s*$/i.exec(text) ?? []
+  if (plain === undefined || plain.length > DIGITS_MOST * 2) return undefined
+  const digits = plain.replaceAll('_', '').toLowerCase()
+  const prefix = PREFIXES[digits.slice(0, 2)]
+  const radix = base === 0 ? (prefix ?? 10) : base
+  const rest = prefix === radix ? digits.slice(2) : digits
+  if (rest === '' || rest.length > DIGITS_MOST || (base === 0 && /^0+[1-9]/.test(digits) && !prefix)) return undefined
   let n = 0n
-  if (DIGITS[radix]) {
-    if (!new RegExp(`^${DIGITS[radix]}+$`).test(digits)) return undefined
-    n = BigInt(PREFIXES[radix] + digits)
-  } else {
-    if (digits.length > DIGITS_MOST) return undefined
-    for (const digit of digits) {
-      const value = Number.parseInt(digit, 36)
-      if (value >= radix) return undefined
-      n = n * BigInt(radix) + BigInt(value)
-    }
+  for (const digit of rest) {
+    const value = Number.parseInt(digit, 36)
+    if (value >= radix) return undefined
+    n = n * BigInt(radix) + BigInt(value)
   }
   return int(sign === '-' ? -n : n)
 }

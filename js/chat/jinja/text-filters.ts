@@ -175,7 +175,7 @@ function wrapLine(line: string, width: number, breakWords: boolean, hyphens: boo
     }
     const next = rest.at(-1)
     if (next !== undefined && lengthOf(next) > width) {
-      const space = Math.max(1, width - used)
+      const space = width - used
       if (breakWords) {
         const all = Array.from(points(next))
         const hyphen = hyphens ? all.slice(0, space).lastIndexOf('-') : -1
