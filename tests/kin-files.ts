@@ -1,5 +1,6 @@
 /** The golden models of LLaMA's kin: the shared ones, and those of tests/fixtures/kin, which have what these lack. */
-import { existsSync, readdirSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { shared } from './shared.ts'
 
 export interface KinFile {
@@ -22,4 +23,16 @@ export function kinFiles(): KinFile[] {
         return { name, gguf: `${folder}/${file}`, safetensors: `${folder}/${name}.safetensors` }
       }),
   )
+}
+
+/** SHA-256 of the models, and of the text, that committed references of llama.cpp's tools were made of. */
+const MADE_OF = JSON.parse(readFileSync('tests/fixtures/kin-references.json', 'utf8')) as Record<string, string>
+
+function isKnown(name: string, path: string): boolean {
+  return existsSync(path) && MADE_OF[name] === createHash('sha256').update(readFileSync(path)).digest('hex')
+}
+
+/** Whether committed references are of this model: the shared ones may be replaced by others. `text`: and of the shared text. */
+export function hasReferences({ name, gguf }: Pick<KinFile, 'name' | 'gguf'>, text = false): boolean {
+  return isKnown(name, gguf) && (!text || isKnown('perplexity.txt', shared('goldens', 'perplexity.txt')))
 }

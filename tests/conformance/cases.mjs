@@ -59,7 +59,7 @@ export async function logits({ model, tokens, configurations }) {
 export async function quantized({ file, imatrix, types }) {
   const hashes = []
   for (const type of types) {
-    const options = { threads: 1, ...(imatrix && { imatrix: bytesOf(imatrix) }) }
+    const options = { threads: 1, onWarning() {}, ...(imatrix && { imatrix: bytesOf(imatrix) }) }
     try {
       const parts = []
       for await (const part of cria.quantize(bytesOf(file), type, options)) parts.push(part)

@@ -1,12 +1,9 @@
 /** What tools make in other runtimes is what they make here, to the byte: quantized tensors, importance matrices, ids. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { writeGguf } from '../../js/gguf/writer.ts'
 import { RowQuantizer } from '../../js/quantize/row-quantizer.ts'
 import { STORIES } from '../api-helpers.ts'
-import { concat } from '../gguf-helpers.ts'
-import { random } from '../kernel-harness.ts'
-import { bytesOf, makeImatrix } from '../quantize-helpers.ts'
+import { makeImatrix, makeModel } from '../quantize-helpers.ts'
 import { all } from '../runtimes/all.ts'
 import { startServer } from '../runtimes/driver.ts'
 import { placeOf } from './material.ts'
@@ -19,27 +16,16 @@ const here = (await import(CASES)) as {
   tokenized(argument: unknown): Promise<number[]>
 }
 
-/** Fixed weights, [rows, columns], of which one is far out. */
-const [ROWS, COLUMNS] = [6, 512]
-const NAME = 'token_embd.weight'
-const next = random(7)
-const weights = Float32Array.from({ length: ROWS * COLUMNS }, () => (next() / 2 ** 32 - 0.5) / 8)
-weights[700] = 3
+/** Columns of the matrices, and the one that is quantized by importance. */
+const COLUMNS = 256
+const NAME = 'blk.0.ffn_up.weight'
 
-/** A llama without layers. */
-const model = await concat(
-  writeGguf(
-    [
-      { key: 'general.architecture', type: 'string', value: 'llama' },
-      { key: 'llama.block_count', type: 'uint32', value: 0 },
-      { key: 'llama.attention.head_count', type: 'uint32', value: 1 },
-    ],
-    [
-      { name: NAME, dimensions: [COLUMNS, ROWS], type: 'F32', data: () => [bytesOf(weights)] },
-      { name: 'output_norm.weight', dimensions: [COLUMNS], type: 'F32', data: () => [new Uint8Array(4 * COLUMNS)] },
-    ],
-  ),
-)
+/** A llama of one layer, one of whose weights is far out. */
+const model = await makeModel({
+  edit(name, values) {
+    if (name === NAME) values[700] = 3
+  },
+})
 const importance = await makeImatrix({
   [NAME]: { columns: COLUMNS, values: Float32Array.from({ length: COLUMNS }, (_, i) => ((i * 37) % 101) / 8) },
 })
