@@ -14,7 +14,7 @@ import { keyOf, putBlock, putKey, putValue, valueOf } from './cache'
 import { f32At, f32Of, i32At, i32Of, pointerAt } from './fields'
 import { groupsOf, linear, weightBytes } from './linear'
 import { storeCosSin } from './math'
-import { normalize } from './norm'
+import { multiplyBy, normalize } from './norm'
 import { Thread } from './thread'
 import { chunksOf, claim, share } from './work'
 
@@ -132,9 +132,7 @@ function finishHead(t: Thread, layer: usize, kind: i32, row: i32, head: i32): vo
   if (norm && order == L.HEAD_NORM_AFTER) normalize(model, x, norm, 0, headDim, x)
   if (kind == KEY) return putHead(t, layer, true, row, head, x)
   const scales = pointerAt(model, L.MODEL_QUERY_SCALES)
-  if (!scales) return
-  const scale = load<f32>(f32Of(scales, row))
-  for (let d = 0; d < headDim; d++) store<f32>(f32Of(x, d), load<f32>(f32Of(x, d)) * scale)
+  if (scales) multiplyBy(x, load<f32>(f32Of(scales, row)), headDim)
 }
 
 /** A key or value x f32[headDim] of kv head `kv` → the cache. */

@@ -108,7 +108,8 @@ export class Engine {
     const { plan, tensors, segments, structs, options, breathe } = this
     const destination = { plan, segments, tensors, structs, threads: options.threads, breathe }
     await loadWeights(source, destination, onBytes, signal)
-    const tables = this.config.ropes.map((rope) => ropeTable(rope, this.ropeFactors()))
+    const factors = this.ropeFactors()
+    const tables = this.config.ropes.map((rope) => ropeTable(rope, factors))
     for (const table of tables) checkRope(table, this.context)
     this.meetThreads()
     for (const [i, segment] of plan.segments.entries()) writeRopes(segments[i]!.memory, segment, tables)

@@ -340,9 +340,14 @@ function readRope(keys: Keys, headDim: number, contextLength: number): RopeConfi
   }
 }
 
-/** Layers of which those that `windowed` says see `window` positions, and are rotated by `rope` of `ropes`. */
-export function windowedLayers(windowed: readonly boolean[], window: number, rope: number): LayerConfig[] {
-  return windowed.map((one) => (one ? { window, rope } : { window: 0, rope: 0 }))
+/** Layers of which those that `windowed` says see `window` positions; `rope`, `fullRope`: see LayerConfig.rope, of these and of the others. */
+export function windowedLayers(
+  windowed: readonly boolean[],
+  window: number,
+  rope: number,
+  fullRope = 0,
+): LayerConfig[] {
+  return windowed.map((one) => (one ? { window, rope } : { window: 0, rope: fullRope }))
 }
 
 /** The tensors of a llama's layer; `norms`: in place of its own. */

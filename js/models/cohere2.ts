@@ -1,5 +1,5 @@
 /** Command R7B and Command A: Cohere 2024. Command R with windows in three of four layers, and only these are rotated. */
-import type { Architecture } from './architecture.ts'
+import { type Architecture, windowedLayers } from './architecture.ts'
 import { commandR } from './command-r.ts'
 
 export const cohere2: Architecture = {
@@ -13,7 +13,7 @@ export const cohere2: Architecture = {
     return {
       ...commandR.config!(keys, config, gguf),
       logitScale: keys.positive('logit_scale'),
-      layers: windowed.map((one) => (one ? { window, rope: 0 } : { window: 0, rope: -1 })),
+      layers: windowedLayers(windowed, window, 0, -1),
     }
   },
 }
