@@ -46,6 +46,12 @@ test('a template that never ends, or makes too much, ends in an error', () => {
   }
 })
 
+test('powers of 0, 1 and −1 are exact, of any exponent', () => {
+  const powers =
+    '{{ 0**0 }} {{ 0**1 }} {{ 0**2 }} {{ 0**4 }} {{ 0**7 }} {{ 1**4 }} {{ (-1)**4 }} {{ (-1)**7 }} {{ (-1)**(10**18) }} {{ 2**4 }}'
+  assert.is(render(powers), '1 0 0 0 0 1 1 -1 1 16')
+})
+
 test('a template nested without end is refused when it is read', () => {
   const many = 50_000
   for (const template of [

@@ -79,7 +79,9 @@ function intPower(base: bigint, exponent: bigint): bigint {
   const size = base < 0n ? -base : base
   if (size > 1n && BigInt(size.toString(2).length - 1) * exponent > BigInt(BITS_MOST)) fail(HUGE)
   let result = 1n
-  for (let square = base, left = size > 1n ? exponent : exponent & 3n; left > 0n; left >>= 1n) {
+  // Of 0, 1 and −1 only whether the exponent is 0, odd or even counts.
+  const steps = size > 1n || exponent === 0n ? exponent : 2n - (exponent & 1n)
+  for (let square = base, left = steps; left > 0n; left >>= 1n) {
     if (left & 1n) result *= square
     if (left > 1n) square *= square
   }
