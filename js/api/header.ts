@@ -2,10 +2,11 @@
 import * as platform from '#platform'
 import { readModel } from '../gguf/shards.ts'
 import type { Gguf } from '../gguf/types.ts'
-import { checkSourceOptions } from '../source/check.ts'
+import { checkSourceOptions, SOURCE_OPTIONS } from '../source/check.ts'
 import { openModel } from '../source/shards.ts'
 import type { ModelInput, SourceOptions } from '../source/types.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
+import { checkOptions } from '../util/check.ts'
 
 /**
  * Metadata and tensors of a GGUF file, without reading the weights.
@@ -15,6 +16,12 @@ export async function readGguf(
   input: ModelInput,
   options: SourceOptions & { signal?: AbortSignal } = {},
 ): Promise<Gguf> {
+  checkOptions(options, SOURCE_OPTIONS)
+  return readHeader(input, options)
+}
+
+/** As readGguf, of options whose names are checked. */
+export async function readHeader(input: ModelInput, options: SourceOptions & { signal?: AbortSignal }): Promise<Gguf> {
   checkSourceOptions(options)
   const source = await openModel(input, platform.openFile, options)
   try {

@@ -5,21 +5,24 @@ import { planMemory } from '../engine/plan.ts'
 import { CriaError } from '../errors.ts'
 import { findTensors, readConfig } from '../models/index.ts'
 import { countParameters } from '../models/tensors.ts'
-import { checkSourceOptions } from '../source/check.ts'
+import { SOURCE_OPTIONS } from '../source/check.ts'
 import type { ModelInput } from '../source/types.ts'
 import { readVocabulary } from '../tokenizer/vocabulary.ts'
-import { readGguf } from './header.ts'
-import { resolvePlan } from './options.ts'
+import { checkOptions, type OptionNames } from '../util/check.ts'
+import { readHeader } from './header.ts'
+import { PLAN_OPTIONS, resolvePlan } from './options.ts'
 import type { Inspection, InspectOptions } from './types.ts'
+
+const OPTIONS: OptionNames<InspectOptions> = { ...SOURCE_OPTIONS, ...PLAN_OPTIONS }
 
 /**
  * What a file holds and what running it would take, from its header alone.
  * @throws ArgumentError, SourceError, FormatError (where the header is unsound), AbortError
  */
 export async function inspect(input: ModelInput, options: InspectOptions = {}): Promise<Inspection> {
-  checkSourceOptions(options)
+  checkOptions(options, OPTIONS)
   const planOptions = resolvePlan(options, platform.cores())
-  const gguf = await readGguf(input, options)
+  const gguf = await readHeader(input, options)
   const { version, fileBytes, metadata } = gguf
   const base = { version, fileBytes, metadata, tensors: [...gguf.tensors.values()] }
   try {

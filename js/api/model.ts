@@ -15,11 +15,11 @@ import { checkSignal } from '../source/check.ts'
 import type { DetokenizeOptions, TokenizeOptions } from '../tokenizer/tokenizer.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
 import { underAny, untilAborted } from '../util/abort.ts'
-import { checkObject, checkTypes, invalid } from '../util/check.ts'
+import { checkOptions, checkTypes, invalid, type OptionNames } from '../util/check.ts'
 import type { CriaWarning } from '../util/warn.ts'
 import { type ChatHost, ModelChat } from './chat.ts'
 import { RunningGeneration } from './generation.ts'
-import { type ResolvedGenerate, resolveGenerate } from './options.ts'
+import { CHAT_OPTIONS, type ResolvedGenerate, resolveGenerate } from './options.ts'
 import type {
   Chat,
   ChatOptions,
@@ -32,6 +32,10 @@ import type {
   ModelInfo,
   ModelStatus,
 } from './types.ts'
+
+const SIGNAL: OptionNames<{ signal: unknown }> = { signal: true }
+const LOGITS_OPTIONS: OptionNames<{ from: unknown; signal: unknown }> = { ...SIGNAL, from: true }
+const EMBED_OPTIONS: OptionNames<EmbedOptions> = { ...SIGNAL, pooling: true, normalize: true }
 
 export class CriaModel implements Model, ChatHost {
   /** Made when first needed, which for a large vocabulary takes a while: generation and chat tokenize in the leader. */
@@ -59,7 +63,7 @@ export class CriaModel implements Model, ChatHost {
   }
 
   createChat(options: ChatOptions & { system?: string } = {}): Chat {
-    checkObject(options)
+    checkOptions(options, { ...CHAT_OPTIONS, system: true })
     return new ModelChat(this, options)
   }
 
@@ -68,7 +72,7 @@ export class CriaModel implements Model, ChatHost {
   }
 
   render(messages: readonly ChatMessage[], options: ChatOptions, addGenerationPrompt: boolean): string {
-    checkObject(options)
+    checkOptions(options, CHAT_OPTIONS)
     if (options.special === false) throw invalid('special', 'true in a chat', false)
     const { metadata, bosToken, eosToken } = this.withVocabulary()
     const named = metadata.get('tokenizer.chat_template.tool_use')
@@ -107,8 +111,6 @@ export class CriaModel implements Model, ChatHost {
   }
 
   tokenBytes(id: number, options: DetokenizeOptions = {}): Uint8Array {
-    checkObject(options)
-    checkTypes(options, 'boolean', ['special'])
     return this.tokenizer.tokenBytes(id, options)
   }
 
@@ -128,7 +130,7 @@ export class CriaModel implements Model, ChatHost {
     tokens: readonly number[],
     options: { from?: number; signal?: AbortSignal } = {},
   ): Promise<{ data: Float32Array; shape: [number, number] }> {
-    checkObject(options)
+    checkOptions(options, LOGITS_OPTIONS)
     checkSignal(options.signal)
     const { from = 0 } = options
     const ids = idsOf(tokens)
@@ -144,7 +146,7 @@ export class CriaModel implements Model, ChatHost {
     texts: string | readonly (string | readonly number[])[],
     options: EmbedOptions = {},
   ): Promise<Embeddings> {
-    checkObject(options)
+    checkOptions(options, EMBED_OPTIONS)
     const { pooling = 'mean', normalize = true, signal } = options
     checkSignal(signal)
     checkTypes(options, 'boolean', ['normalize'])
@@ -156,12 +158,10 @@ export class CriaModel implements Model, ChatHost {
   }
 
   async perplexity(text: string | readonly number[], options: PerplexityOptions = {}): Promise<PerplexityResult> {
-    checkObject(options)
     return measurePerplexity(this, text, options)
   }
 
   async imatrix(text: string | readonly number[], options: ImatrixOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
-    checkObject(options)
     return measureImatrix(this, text, options, async (ids) => {
       const pool = await this.working('The importance matrix', options.signal)
       return pool.activations(ids, options.signal)
@@ -172,7 +172,7 @@ export class CriaModel implements Model, ChatHost {
     prompt: string | readonly number[],
     options: { signal?: AbortSignal } = {},
   ): Promise<Uint8Array<ArrayBuffer>> {
-    checkObject(options)
+    checkOptions(options, SIGNAL)
     checkSignal(options.signal)
     const text = promptOf(prompt)
     const pool = await this.working('Saving the state', options.signal)
@@ -183,7 +183,7 @@ export class CriaModel implements Model, ChatHost {
     state: Uint8Array | ArrayBuffer,
     options: { signal?: AbortSignal } = {},
   ): Promise<{ tokens: number }> {
-    checkObject(options)
+    checkOptions(options, SIGNAL)
     checkSignal(options.signal)
     const bytes = state instanceof ArrayBuffer ? new Uint8Array(state) : state
     if (!(bytes instanceof Uint8Array)) throw invalid('state', 'the bytes that saveState gave', state)
@@ -254,7 +254,7 @@ export class CriaModel implements Model, ChatHost {
     const stopped = new AbortController()
     return new RunningGeneration({
       run: async (onText) => {
-        const resolved = resolveGenerate(options, this.info.vocabularySize)
+        const resolved = resolveGenerate(options, this.info.vocabularySize, typeof prompt === 'function')
         const request = { ...resolved, ...(conversation !== undefined && { conversation }) }
         const [first, ...others] = await this.runChoices(prompt, request, options, stopped.signal, onText)
         return others.length > 0 ? { ...first!, choices: [first!, ...others] } : first!

@@ -10,10 +10,12 @@ import { resolve as resolveSampler } from '../sampler/options.ts'
 import { StopMatcher } from '../sampler/stop.ts'
 import type { SamplerOptions } from '../sampler/types.ts'
 import type { GenerateRequest } from '../scheduler/generate.ts'
-import { checkSignal, checkSourceOptions } from '../source/check.ts'
-import { checkCamelCase, checkObject, checkTypes, invalid } from '../util/check.ts'
+import type { GenerateSettings } from '../scheduler/types.ts'
+import { checkSignal, checkSourceOptions, SOURCE_OPTIONS } from '../source/check.ts'
+import type { SourceOptions } from '../source/types.ts'
+import { checkOptions, checkTypes, invalid, type OptionNames } from '../util/check.ts'
 import { autoThreads, hasRelaxedSimd, hasSimd, type RuntimeSupport, whyOneThread } from './capabilities.ts'
-import type { GenerateOptions, InspectOptions, LoadOptions } from './types.ts'
+import type { ChatOptions, GenerateOptions, InspectOptions, LoadOptions } from './types.ts'
 
 const DEFAULT_BATCH = 64
 const MOST_THREADS = 64
@@ -40,8 +42,31 @@ function oneOf<T extends string>(name: string, value: unknown, words: readonly T
   throw invalid(name, words.join(' or '), value)
 }
 
+/** Of what `resolvePlan` takes. */
+export const PLAN_OPTIONS: OptionNames<Omit<InspectOptions, keyof SourceOptions | 'signal'>> = {
+  context: true,
+  kvTokens: true,
+  parallel: true,
+  kv: true,
+  threads: true,
+  batch: true,
+  maxSegmentBytes: true,
+}
+
+const LOAD_OPTIONS: OptionNames<LoadOptions> = {
+  ...SOURCE_OPTIONS,
+  ...PLAN_OPTIONS,
+  isa: true,
+  wasm: true,
+  inProcess: true,
+  workerUrl: true,
+  onProgress: true,
+  onWarning: true,
+}
+
 /** @throws ArgumentError INVALID_OPTION for options that `resolveLoad` does not look at. */
 export function checkLoadOptions(options: LoadOptions): void {
+  checkOptions(options, LOAD_OPTIONS)
   checkSourceOptions(options)
   checkTypes(options, 'boolean', ['inProcess'])
   checkTypes(options, 'function', ['onProgress', 'onWarning'])
@@ -52,7 +77,7 @@ export function checkLoadOptions(options: LoadOptions): void {
   throw invalid('workerUrl', 'a URL or a path', workerUrl)
 }
 
-const SAMPLER_OPTIONS: Record<keyof SamplerOptions, true> = {
+const SAMPLER_OPTIONS: OptionNames<SamplerOptions> = {
   temperature: true,
   topK: true,
   topP: true,
@@ -70,24 +95,55 @@ const SAMPLER_OPTIONS: Record<keyof SamplerOptions, true> = {
   minKeep: true,
 }
 
-const BOOLEANS = ['special', 'bos', 'ignoreEos', 'showSpecial', 'logprobs', 'contextShift', 'echo'] as const
-const SETTINGS = [...BOOLEANS, 'maxTokens', 'stop', 'topLogprobs', 'priority', 'keep'] as const
+const BOOLEANS = {
+  special: true,
+  bos: true,
+  ignoreEos: true,
+  showSpecial: true,
+  logprobs: true,
+  contextShift: true,
+  echo: true,
+} as const
+const SETTINGS: OptionNames<GenerateSettings> = {
+  ...BOOLEANS,
+  maxTokens: true,
+  stop: true,
+  topLogprobs: true,
+  priority: true,
+  keep: true,
+}
+const GENERATE_OPTIONS: OptionNames<GenerateOptions> = {
+  ...SAMPLER_OPTIONS,
+  ...SETTINGS,
+  n: true,
+  onToken: true,
+  onPrompt: true,
+  signal: true,
+}
+export const CHAT_OPTIONS: OptionNames<ChatOptions> = {
+  ...GENERATE_OPTIONS,
+  template: true,
+  tools: true,
+  templateVariables: true,
+}
 
 /** Those of the options that are given. */
-function pick<T, K extends keyof T>(options: T, names: readonly K[]): Pick<T, K> {
-  const given = names.filter((name) => options[name] !== undefined)
+function pick<T, K extends keyof T>(options: T, names: OptionNames<Pick<T, K>>): Pick<T, K> {
+  const given = (Object.keys(names) as K[]).filter((name) => options[name] !== undefined)
   return Object.fromEntries(given.map((name) => [name, options[name]])) as Pick<T, K>
 }
 
 /** A generation but for its prompt. Nothing else crosses to a worker. */
 export type ResolvedGenerate = Omit<GenerateRequest, 'prompt'>
 
-/** @throws ArgumentError INVALID_OPTION with the value at fault */
-export function resolveGenerate(options: GenerateOptions, vocabularySize: number): ResolvedGenerate {
-  checkObject(options)
-  checkCamelCase(options)
+/**
+ * @param chat options of a chat are taken too
+ * @throws ArgumentError INVALID_OPTION with the name or value at fault
+ */
+export function resolveGenerate(options: GenerateOptions, vocabularySize: number, chat: boolean): ResolvedGenerate {
+  checkOptions(options, chat ? CHAT_OPTIONS : GENERATE_OPTIONS)
   const { maxTokens, stop, topLogprobs, priority, keep, signal } = options
-  checkTypes(options, 'boolean', BOOLEANS)
+  checkTypes(options, 'boolean', Object.keys(BOOLEANS))
   whole('keep', keep, -1, MOST_CONTEXT, 0)
   whole('n', options.n, 1, MOST_CHOICES, 1)
   checkTypes(options, 'function', ['onToken', 'onPrompt'])
@@ -98,7 +154,7 @@ export function resolveGenerate(options: GenerateOptions, vocabularySize: number
   if (stop !== undefined) new StopMatcher(typeof stop === 'string' ? [stop] : stop)
   whole('topLogprobs', topLogprobs, 0, MOST_LOGPROBS, 0)
   if (priority !== undefined && !Number.isFinite(priority)) throw invalid('priority', 'a number', priority)
-  const sampler = pick(options, Object.keys(SAMPLER_OPTIONS) as (keyof SamplerOptions)[])
+  const sampler = pick(options, SAMPLER_OPTIONS)
   resolveSampler(sampler, vocabularySize)
   return { sampler, ...pick(options, SETTINGS) }
 }

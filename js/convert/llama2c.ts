@@ -13,6 +13,7 @@ import { ArgumentError, FormatError, UnsupportedError } from '../errors.ts'
 import { type MetadataEntry, type ScalarType, type ScalarValue, type TensorEntry, writeGguf } from '../gguf/writer.ts'
 import { bytesSource } from '../source/memory.ts'
 import type { Source } from '../source/types.ts'
+import { checkOptions, type OptionNames } from '../util/check.ts'
 import { halvesFromFloats } from './float16.ts'
 import { readLlama2cTokenizer } from './llama2c-tokenizer.ts'
 
@@ -27,6 +28,8 @@ export interface ConvertOptions {
   source?: string
   signal?: AbortSignal
 }
+
+const OPTIONS: OptionNames<ConvertOptions> = { outtype: true, name: true, license: true, source: true, signal: true }
 
 interface Config {
   version: 0 | 1 | 2
@@ -70,6 +73,7 @@ export async function* convertLlama2c(
   tokenizer: Uint8Array,
   options: ConvertOptions,
 ): AsyncGenerator<Uint8Array> {
+  checkOptions(options, OPTIONS)
   const { outtype, signal } = options
   if (outtype !== 'f32' && outtype !== 'f16') {
     throw new ArgumentError('OUTTYPE', `outtype must be 'f32' or 'f16', not ${String(outtype)}.`, outtype)

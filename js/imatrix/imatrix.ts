@@ -8,8 +8,18 @@ import { writeGguf } from '../gguf/writer.ts'
 import { type ChunkPlan, chunkIds, type LogitsModel, planChunks } from '../perplexity/chunks.ts'
 import type { InputSums } from '../scheduler/activations.ts'
 import { checkSignal } from '../source/check.ts'
-import { checkTypes, invalid } from '../util/check.ts'
+import { checkOptions, checkTypes, invalid, type OptionNames } from '../util/check.ts'
 import type { ImatrixOptions } from './types.ts'
+
+const OPTIONS: OptionNames<ImatrixOptions> = {
+  context: true,
+  chunks: true,
+  processOutput: true,
+  format: true,
+  dataset: true,
+  onChunk: true,
+  signal: true,
+}
 
 /** What the file has of a matrix: f32 [experts, columns] and [experts]. */
 interface Entry {
@@ -25,6 +35,7 @@ export async function measureImatrix(
   options: ImatrixOptions,
   read: (ids: number[]) => Promise<InputSums[]>,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  checkOptions(options, OPTIONS)
   const { format = 'gguf', dataset = '', processOutput, onChunk, signal } = options
   checkSignal(signal)
   checkTypes(options, 'function', ['onChunk'])

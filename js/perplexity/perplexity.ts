@@ -1,11 +1,13 @@
 /** The perplexity of a text. Source of the protocol: llama.cpp's tools/perplexity. */
 
 import { checkSignal } from '../source/check.ts'
-import { checkTypes } from '../util/check.ts'
+import { checkOptions, checkTypes, type OptionNames } from '../util/check.ts'
 import { exp } from '../util/math.ts'
 import { type LogitsModel, planChunks, runChunks } from './chunks.ts'
 import { negativeLogLikelihood, softmax } from './softmax.ts'
 import type { PerplexityOptions, PerplexityResult } from './types.ts'
+
+const OPTIONS: OptionNames<PerplexityOptions> = { context: true, chunks: true, onChunk: true, signal: true }
 
 /** Sums of negative log-likelihoods. */
 export class Likelihood {
@@ -40,6 +42,7 @@ export async function measurePerplexity(
   text: string | readonly number[],
   options: PerplexityOptions,
 ): Promise<PerplexityResult> {
+  checkOptions(options, OPTIONS)
   const { signal, onChunk } = options
   checkSignal(signal)
   checkTypes(options, 'function', ['onChunk'])

@@ -7,11 +7,11 @@ import { GGML_TYPES } from '../gguf/ggml-types.ts'
 import { readModel } from '../gguf/shards.ts'
 import type { Gguf } from '../gguf/types.ts'
 import { type Imatrix, readImatrix } from '../imatrix/reader.ts'
-import { checkSourceOptions } from '../source/check.ts'
+import { checkSourceOptions, SOURCE_OPTIONS } from '../source/check.ts'
 import { openModel } from '../source/shards.ts'
 import { openSource } from '../source/source.ts'
 import type { ModelInput, ModelPart, Source, SourceOptions } from '../source/types.ts'
-import { checkObject, checkTypes, invalid } from '../util/check.ts'
+import { checkOptions, checkTypes, invalid, type OptionNames } from '../util/check.ts'
 import type { CriaWarning } from '../util/warn.ts'
 import { warnBy } from '../util/warn.ts'
 import { type FileType, findFileType, findTensorType, readTensorType } from './file-types.ts'
@@ -43,6 +43,20 @@ export interface QuantizeOptions extends SourceOptions {
   signal?: AbortSignal
 }
 
+const OPTIONS: OptionNames<QuantizeOptions> = {
+  ...SOURCE_OPTIONS,
+  pure: true,
+  outputTensorType: true,
+  tokenEmbeddingType: true,
+  tensorTypes: true,
+  leaveOutputTensor: true,
+  imatrix: true,
+  allowRequantize: true,
+  threads: true,
+  onProgress: true,
+  onWarning: true,
+}
+
 /** Elements of a window; a longer row is a window of its own. */
 const WINDOW = 1 << 18
 const MOST_THREADS = 64
@@ -54,7 +68,7 @@ export async function* quantizeGguf(
   type: string,
   options: QuantizeOptions = {},
 ): AsyncGenerator<Uint8Array> {
-  checkOptions(options)
+  check(options)
   const file = findFileType(type)
   const { signal } = options
   throwIfAborted(signal, WHAT)
@@ -75,8 +89,8 @@ export async function* quantizeGguf(
   }
 }
 
-function checkOptions(options: QuantizeOptions): void {
-  checkObject(options)
+function check(options: QuantizeOptions): void {
+  checkOptions(options, OPTIONS)
   checkSourceOptions(options)
   checkTypes(options, 'boolean', ['pure', 'leaveOutputTensor', 'allowRequantize'])
   checkTypes(options, 'function', ['onProgress', 'onWarning'])

@@ -1,16 +1,26 @@
 /** Checks what users say of how to read a file. */
 
 import { ArgumentError } from '../errors.ts'
-import { checkObject, checkTypes, invalid } from '../util/check.ts'
+import { checkTypes, invalid, type OptionNames } from '../util/check.ts'
 import type { SourceOptions } from './types.ts'
+
+/** The options of each call that reads a file. */
+export const SOURCE_OPTIONS: OptionNames<SourceOptions & { signal: unknown }> = {
+  headers: true,
+  token: true,
+  fetch: true,
+  sha256: true,
+  retries: true,
+  retryDelay: true,
+  signal: true,
+}
 
 export function checkSignal(signal: unknown): void {
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid('signal', 'an AbortSignal', signal)
 }
 
-/** What reads a file knows the rest; here, what must hold before it is sent to a worker. Values may be secret. */
+/** Values of options whose names are checked; what reads a file knows the rest. Values may be secret. */
 export function checkSourceOptions(options: SourceOptions & { signal?: AbortSignal }): void {
-  checkObject(options)
   const { headers, token, retries, retryDelay, signal } = options
   checkTypes(options, 'function', ['fetch'])
   checkSignal(signal)

@@ -1,6 +1,6 @@
 import { ArgumentError } from '../errors.ts'
 import type { Metadata } from '../gguf/types.ts'
-import { checkObject, checkTypes } from '../util/check.ts'
+import { checkOptions, checkTypes, type OptionNames } from '../util/check.ts'
 import { wellFormed } from '../util/unicode.ts'
 import { BYTE, CONTROL, NORMAL, RSTRIP, UNKNOWN, USER_DEFINED } from './attributes.ts'
 import { byteLevelEncoder } from './bpe.ts'
@@ -27,6 +27,9 @@ export interface StreamOptions extends DetokenizeOptions {
   /** The ids go on after others: a leading space is part of the text. Default false. */
   continued?: boolean
 }
+
+const TOKENIZE_OPTIONS: OptionNames<TokenizeOptions> = { special: true, bos: true }
+const DETOKENIZE_OPTIONS: OptionNames<StreamOptions> = { special: true, continued: true }
 
 /** Turns ids into text one by one, never half a character. */
 export interface StreamDecoder {
@@ -146,8 +149,8 @@ class GgufTokenizer implements Tokenizer {
     if (typeof text !== 'string') {
       throw new ArgumentError('INVALID_TEXT', `The text to tokenize must be a string, not ${typeof text}.`, text)
     }
-    checkObject(options)
-    checkTypes(options, 'boolean', ['special', 'bos'])
+    checkOptions(options, TOKENIZE_OPTIONS)
+    checkTypes(options, 'boolean', Object.keys(TOKENIZE_OPTIONS))
     const { special = true, bos } = options
     const { addBos, addEos, addSpacePrefix, special: ids } = this.vocabulary
     const out: number[] = []
@@ -182,14 +185,14 @@ class GgufTokenizer implements Tokenizer {
   }
 
   stream(options: StreamOptions = {}): StreamDecoder {
-    checkObject(options)
-    checkTypes(options, 'boolean', ['special', 'continued'])
+    checkOptions(options, DETOKENIZE_OPTIONS)
+    checkTypes(options, 'boolean', Object.keys(DETOKENIZE_OPTIONS))
     const { special = false, continued = false } = options
     const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
     let dropSpace = this.vocabulary.addSpacePrefix && !continued
     return {
       push: (id) => {
-        let bytes = this.tokenBytes(id, { special })
+        let bytes = this.bytesOf(id, special)
         if (dropSpace && this.vocabulary.attributes[id]! & NORMAL && bytes[0] === SPACE_BYTE) bytes = bytes.subarray(1)
         if (id !== this.bos) dropSpace = false
         return decoder.decode(bytes, { stream: true })
@@ -198,7 +201,13 @@ class GgufTokenizer implements Tokenizer {
     }
   }
 
-  tokenBytes(id: number, { special = false }: DetokenizeOptions = {}): Uint8Array {
+  tokenBytes(id: number, options: DetokenizeOptions = {}): Uint8Array {
+    checkOptions(options, DETOKENIZE_OPTIONS)
+    checkTypes(options, 'boolean', Object.keys(DETOKENIZE_OPTIONS))
+    return this.bytesOf(id, options.special ?? false)
+  }
+
+  private bytesOf(id: number, special: boolean): Uint8Array {
     const text = this.tokenText(id)
     const attributes = this.vocabulary.attributes[id]!
     if (attributes & (CONTROL | UNKNOWN)) return special ? utf8(text) : new Uint8Array()

@@ -1,5 +1,6 @@
 /** Arguments of the wrong kind, as errors that name the option, the rule and the value. */
 import { ArgumentError, SourceError } from '../errors.ts'
+import { nearest } from './nearest.ts'
 
 export function invalid(name: string, rule: string, value: unknown): ArgumentError {
   const shown =
@@ -21,11 +22,21 @@ export function camelCase(name: string): string {
   return name.replaceAll(/_+([a-z])/g, (_, letter: string) => letter.toUpperCase())
 }
 
-/** Refuses names as llama.cpp and OpenAI write them, which would else pass in silence. @throws ArgumentError INVALID_OPTION */
-export function checkCamelCase(options: object): void {
-  for (const name of Object.keys(options)) {
-    const camel = camelCase(name)
-    if (camel !== name) throw new ArgumentError('INVALID_OPTION', `There is no option ${name}; write ${camel}.`, name)
+/** All names of a kind of options: the compiler finds one that is missing. */
+export type OptionNames<T> = Readonly<Record<keyof T, true>>
+
+/**
+ * Refuses an option that there is not, a misspelled one or one as llama.cpp and OpenAI write it: it would change nothing.
+ * @throws ArgumentError INVALID_OPTION with the nearest name, for what is no object too
+ */
+export function checkOptions(options: unknown, names: OptionNames<object>): void {
+  checkObject(options)
+  for (const [name, value] of Object.entries(options as object)) {
+    if (Object.hasOwn(names, name) || value === undefined) continue
+    const known = Object.keys(names)
+    const near = nearest(camelCase(name), known)
+    const advice = near ? `; write ${near}.` : `; there are ${known.join(', ')}.`
+    throw new ArgumentError('INVALID_OPTION', `There is no option ${name}${advice}`, name)
   }
 }
 
