@@ -1,11 +1,12 @@
 /** A conversation that keeps its turns; each answer costs only the tokens that are new. */
 
-import { AbortError, throwIfAborted } from '../errors.ts'
+import { AbortError, ContextError, throwIfAborted } from '../errors.ts'
 import type { GenerateResult } from '../scheduler/types.ts'
 import { checkSignal } from '../source/check.ts'
 import { underAny, untilAborted } from '../util/abort.ts'
 import { invalid } from '../util/check.ts'
 import { Queue } from '../util/concurrency.ts'
+import type { CriaWarning } from '../util/warn.ts'
 import { RunningGeneration } from './generation.ts'
 import type { Chat, ChatMessage, ChatOptions, GenerateOptions, Generation } from './types.ts'
 
@@ -15,6 +16,7 @@ export interface ChatHost {
   render(messages: readonly ChatMessage[], options: ChatOptions, addGenerationPrompt: boolean): string
   /** Generates from a text that is made when its turn comes. `conversation`: see GenerateRequest. */
   generation(prompt: () => string, options: GenerateOptions, conversation: number): RunningGeneration
+  readonly onWarning: (warning: CriaWarning) => void
 }
 
 /** Conversations so far. */
@@ -23,6 +25,8 @@ let conversations = 0
 export class ModelChat implements Chat {
   private turns: ChatMessage[] = []
   private readonly opening: ChatMessage[]
+  /** Turns behind the opening that a context shift has dropped from the prompt. */
+  private dropped = 0
   private readonly number = conversations++
   /** A turn begins when the one before it is complete. */
   private readonly queue = new Queue()
@@ -42,6 +46,7 @@ export class ModelChat implements Chat {
   reset(): void {
     // A new list: an answer under way belongs to the old one.
     this.turns = [...this.opening]
+    this.dropped = 0
   }
 
   send(content: string, options: ChatOptions = {}): Generation {
@@ -77,19 +82,42 @@ export class ModelChat implements Chat {
     const { turns } = this
     turns.push({ role: 'user', content })
     let answer = ''
-    const generation = this.host.generation(() => this.host.render(turns, options, true), options, this.number)
+    const hear = (text: string): void => {
+      answer += text
+      onText(text)
+    }
     try {
-      for await (const text of generation) {
-        answer += text
-        onText(text)
-      }
+      const result = await this.generate(turns, options, hear)
       turns.push({ role: 'assistant', content: answer })
-      return await generation.result()
+      return result
     } catch (error) {
       // Stopped early: the partial answer stays. Failed before a word: the question goes too.
       if (error instanceof AbortError && answer !== '') turns.push({ role: 'assistant', content: answer })
       else turns.pop()
       throw error
+    }
+  }
+
+  /** Generates an answer; with `contextShift` a conversation that outgrows the context goes on without its older half. */
+  private async generate(
+    turns: readonly ChatMessage[],
+    options: ChatOptions,
+    onText: (text: string) => void,
+  ): Promise<GenerateResult> {
+    for (;;) {
+      const kept = [...this.opening, ...turns.slice(this.opening.length + this.dropped)]
+      const generation = this.host.generation(() => this.host.render(kept, options, true), options, this.number)
+      try {
+        for await (const text of generation) onText(text)
+        return await generation.result()
+      } catch (error) {
+        // Of each question and its answer; the last question stays.
+        const pairs = (kept.length - this.opening.length - 1) >> 1
+        if (!(error instanceof ContextError) || !options.contextShift || pairs === 0) throw error
+        this.dropped += 2 * Math.ceil(pairs / 2)
+        const message = `The conversation is longer than the context: it goes on without its first ${this.dropped} messages.`
+        this.host.onWarning({ code: 'CONTEXT_SHIFTED', message })
+      }
     }
   }
 }

@@ -50,7 +50,7 @@ export class CriaModel implements Model, ChatHost {
     readonly info: ModelInfo,
     private pool: WorkerPool,
     private opened: Pick<Opened, 'metadata' | 'bosToken' | 'eosToken'>,
-    private readonly onWarning: (warning: CriaWarning) => void,
+    readonly onWarning: (warning: CriaWarning) => void,
     private readonly reload?: (signal: AbortSignal) => Promise<WorkerPool>,
   ) {}
 
@@ -102,7 +102,7 @@ export class CriaModel implements Model, ChatHost {
     return { has, ...(typeof model === 'string' && { model }) }
   }
 
-  tokenize(text: string, options: TokenizeOptions = {}): number[] {
+  tokenize(text: string | Uint8Array, options: TokenizeOptions = {}): number[] {
     return this.tokenizer.tokenize(text, options)
   }
 

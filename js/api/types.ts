@@ -211,7 +211,7 @@ export interface Model extends AsyncDisposable {
   createChat(options?: ChatOptions & { system?: string }): Chat
   /** The text that `chat` would send. */
   applyTemplate(messages: readonly ChatMessage[], options?: ChatOptions): string
-  tokenize(text: string, options?: TokenizeOptions): number[]
+  tokenize(text: string | Uint8Array, options?: TokenizeOptions): number[]
   detokenize(ids: readonly number[], options?: DetokenizeOptions): string
   /** The bytes that a token adds to a text; they may end within a character. */
   tokenBytes(id: number, options?: DetokenizeOptions): Uint8Array

@@ -6,8 +6,9 @@ import { choice, text, toggle, UsageError, type Values } from './flags.ts'
 import { loadModel } from './model.ts'
 import { OTHER_FLAGS, SOURCE_FLAGS } from './options.ts'
 import { checkOutput, writeWhole } from './output.ts'
-import { CHUNK_FLAGS, CHUNK_LOAD_FLAGS, DEFAULT_CONTEXT, readChunks } from './perplexity.ts'
-import { bytes, progressBar, say } from './terminal.ts'
+import { CHUNK_FLAGS, CHUNK_LOAD_FLAGS, DEFAULT_CONTEXT, readContent } from './perplexity.ts'
+import { asPrompt } from './prompt.ts'
+import { bytes, progressBar, type RawText, say } from './terminal.ts'
 
 const OUTPUT = {
   out: text('-o --output --output-file', 'FILE', 'file to write; default: imatrix.gguf'),
@@ -44,7 +45,7 @@ async function run(values: Given, positionals: readonly string[], context: Conte
   const { file, out = 'imatrix.gguf', force = false, ctxSize = DEFAULT_CONTEXT } = values
   if (file === undefined) throw new UsageError('imatrix needs a text: -f FILE.')
   await checkOutput(out, force, ...shardLocations(values.model ?? ''), file)
-  const content = await readChunks(file, context.signal)
+  const content = await readContent(file, context.signal)
   const model = await loadModel({ ...values, ctxSize }, context.signal)
   try {
     const size = await writeWhole(out, measure(model, content, { ...values, file, ctxSize }, context), force)
@@ -57,13 +58,13 @@ async function run(values: Given, positionals: readonly string[], context: Conte
 
 async function* measure(
   model: Model,
-  content: string,
+  content: RawText,
   { file, ctxSize, chunks, format, processOutput }: Given & { file: string; ctxSize: number },
   { signal }: Context,
 ): AsyncGenerator<Uint8Array> {
   const bar = progressBar('measuring')
   try {
-    yield await model.imatrix(content, {
+    yield await model.imatrix(asPrompt(model, content, false), {
       context: ctxSize,
       ...(chunks !== undefined && { chunks }),
       ...(format && { format }),

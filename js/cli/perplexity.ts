@@ -11,7 +11,8 @@ import { integer, text, toggle, UsageError, type Values } from './flags.ts'
 import { loadModel } from './model.ts'
 import { LOAD_FLAGS, OTHER_FLAGS, SOURCE_FLAGS } from './options.ts'
 import { checkOutput, writeWhole } from './output.ts'
-import { bytes, readText, say, write } from './terminal.ts'
+import { asPrompt } from './prompt.ts'
+import { bytes, type RawText, readText, say, withoutLineEnd, write } from './terminal.ts'
 
 export const CHUNK_FLAGS = {
   file: text('-f --file', 'FILE', 'file with the text, whose last newline is dropped; -: stdin'),
@@ -64,7 +65,7 @@ async function run(values: Given, positionals: readonly string[], context: Conte
   if (compare) return runComparison(values, context)
   if (values.file === undefined) throw new UsageError('perplexity needs a text: -f FILE.')
   if (base !== undefined) await checkOutput(base, force, ...shardLocations(values.model ?? ''), values.file)
-  const content = await readChunks(values.file, context.signal)
+  const content = await readContent(values.file, context.signal)
   const ctxSize = values.ctxSize ?? DEFAULT_CONTEXT
   const model = await loadModel({ ...values, ctxSize }, context.signal)
   try {
@@ -77,18 +78,18 @@ async function run(values: Given, positionals: readonly string[], context: Conte
 }
 
 /** The text of `-f`. */
-export async function readChunks(file: string, signal: AbortSignal): Promise<string> {
-  return (await readText(file, signal)).replace(/\n$/, '')
+export async function readContent(file: string, signal: AbortSignal): Promise<RawText> {
+  return withoutLineEnd(await readText(file, signal), /\n$/)
 }
 
 async function runPerplexity(
   model: Model,
-  content: string,
+  content: RawText,
   context: number,
   { chunks }: Given,
   { signal }: Context,
 ): Promise<void> {
-  const { perplexity, uncertainty } = await model.perplexity(content, {
+  const { perplexity, uncertainty } = await model.perplexity(asPrompt(model, content, false), {
     context,
     ...(chunks !== undefined && { chunks }),
     onChunk: ({ index, perplexity }) => void write(`[${index + 1}]${perplexity.toFixed(4)},`),
@@ -103,7 +104,7 @@ function finalEstimate(perplexity: number, uncertainty: number): string {
 
 async function runBase(
   model: Model,
-  content: string,
+  content: RawText,
   base: string,
   { ctxSize = DEFAULT_CONTEXT, chunks, force }: Given,
   { signal }: Context,
@@ -111,7 +112,7 @@ async function runBase(
   let index = 0
   let final = ''
   const options = { context: ctxSize, ...(chunks !== undefined && { chunks }), signal }
-  const rows = writeBase(model, content, options, ({ perplexity, uncertainty }) => {
+  const rows = writeBase(model, asPrompt(model, content, false), options, ({ perplexity, uncertainty }) => {
     void write(`[${++index}]${perplexity.toFixed(4)},`)
     final = finalEstimate(perplexity, uncertainty)
   })

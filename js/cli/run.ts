@@ -15,8 +15,8 @@ import {
   SAMPLING_FLAGS,
   SOURCE_FLAGS,
 } from './options.ts'
-import { PROMPT_FLAGS, readPrompt } from './prompt.ts'
-import { say, write } from './terminal.ts'
+import { asPrompt, PROMPT_FLAGS, readPrompt } from './prompt.ts'
+import { say, shown, write } from './terminal.ts'
 
 const CHAT = { chat: toggle('--chat', "take the prompt as a user's message, through the chat template"), ...CHAT_FLAGS }
 const GENERATION = {
@@ -79,14 +79,18 @@ async function run(
   check(values, positionals)
   const options = { ...generateOptions(values), ...(values.noParseSpecial && { special: false }), signal }
   const prompt = (await readPrompt(values, signal, patient)) ?? ''
+  if (values.chat && typeof prompt !== 'string') throw new UsageError('A message must be UTF-8.')
   const model = await loadModel(values, signal)
   try {
     if (values.displayPrompt && !values.json) await write(prompt)
     if (values.verbose) say(`seed: ${options.seed}`)
-    const generation = values.chat ? startChat(model, prompt, values, options) : model.generate(prompt, options)
+    const generation =
+      typeof prompt === 'string' && values.chat
+        ? startChat(model, prompt, values, options)
+        : model.generate(asPrompt(model, prompt, !values.noParseSpecial), options)
     if (values.json) {
       const result = await generation.result()
-      await write(`${JSON.stringify({ prompt, ...result }, null, 2)}\n`)
+      await write(`${JSON.stringify({ prompt: shown(prompt), ...result }, null, 2)}\n`)
     } else await stream(generation)
     if (values.verbose) await sayTimings(generation)
     return 0

@@ -11,7 +11,7 @@ import { integer, text, texts, UsageError, type Values } from './flags.ts'
 import { listen } from './http.ts'
 import { loadModel } from './model.ts'
 import { CHAT_FLAGS, LOAD_FLAGS, locate, OTHER_FLAGS, SOURCE_FLAGS, sourceOptions } from './options.ts'
-import { printable, readText, say, write } from './terminal.ts'
+import { printable, readText, say, shown, write } from './terminal.ts'
 
 const SERVER = {
   alias: text('-a --alias', 'NAME', "the model's name for clients; default: the file's"),
@@ -112,7 +112,7 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
 
 /** @throws UsageError where keys are asked for and there are none, as where a variable is empty: all would be let in */
 async function keysOf({ apiKey, apiKeyFile }: Values<typeof flags>, signal: AbortSignal): Promise<string[]> {
-  const lines = apiKeyFile === undefined ? '' : await readText(apiKeyFile, signal)
+  const lines = apiKeyFile === undefined ? '' : shown(await readText(apiKeyFile, signal))
   const keys = [
     ...(apiKey ?? []).flatMap((key) => key.split(',')),
     ...lines.split('\n').filter((line) => !/^\s*#/.test(line)),

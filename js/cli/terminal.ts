@@ -1,4 +1,5 @@
 /** stdin, stdout and stderr: text on stdout only, everything else on stderr. */
+import { isUtf8 } from 'node:buffer'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { addAbortSignal } from 'node:stream'
@@ -22,16 +23,35 @@ export function sayWarning(warning: { message: string }): void {
   say(`cria: warning: ${printable(warning.message)}`)
 }
 
+/** A text as its user has it: bytes where they are no UTF-8. */
+export type RawText = string | Uint8Array
+
 /** A file's text; `-` is stdin. */
-export async function readText(path: string, signal: AbortSignal): Promise<string> {
-  return path === '-' ? ((await readStdin(signal)) ?? '') : readFile(path, { encoding: 'utf8', signal })
+export async function readText(path: string, signal: AbortSignal): Promise<RawText> {
+  return path === '-' ? ((await readStdin(signal)) ?? '') : rawText(await readFile(path, { signal }))
+}
+
+/** Bytes as a text, if they are one. */
+export function rawText(bytes: Uint8Array): RawText {
+  return isUtf8(bytes) ? Buffer.from(bytes).toString('utf8') : bytes
+}
+
+/** What is no UTF-8 becomes U+FFFD. */
+export function shown(text: RawText): string {
+  return typeof text === 'string' ? text : Buffer.from(text).toString('utf8')
+}
+
+/** Without the line end that editors and echo put last. */
+export function withoutLineEnd(text: RawText, lineEnd = /\r?\n$/): RawText {
+  if (typeof text === 'string') return text.replace(lineEnd, '')
+  return rawText(Buffer.from(Buffer.from(text).toString('latin1').replace(lineEnd, ''), 'latin1'))
 }
 
 /**
  * All of stdin, or undefined where `patience` milliseconds pass before it gives anything: some programs leave the pipe
  * of a child open that they never write to.
  */
-export async function readStdin(signal: AbortSignal, patience?: number): Promise<string | undefined> {
+export async function readStdin(signal: AbortSignal, patience?: number): Promise<RawText | undefined> {
   const { stdin } = process
   const chunks: Buffer[] = []
   let late = false
@@ -51,7 +71,7 @@ export async function readStdin(signal: AbortSignal, patience?: number): Promise
   } finally {
     clearTimeout(timer)
   }
-  return late ? undefined : Buffer.concat(chunks).toString('utf8')
+  return late ? undefined : rawText(Buffer.concat(chunks))
 }
 
 /** A bar on a terminal for what takes long, which begins with `what` is done; `stop` takes it away. */

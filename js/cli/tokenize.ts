@@ -5,7 +5,7 @@ import type { Command, Context } from './command.ts'
 import { text, toggle, UsageError, type Values } from './flags.ts'
 import { locate, OTHER_FLAGS, SOURCE_FLAGS, sourceOptions } from './options.ts'
 import { readEscapes } from './prompt.ts'
-import { readStdin, readText, say, write } from './terminal.ts'
+import { type RawText, readStdin, readText, say, write } from './terminal.ts'
 
 const TEXT = {
   prompt: text('-p --prompt', 'TEXT', 'the text'),
@@ -57,7 +57,7 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
   return 0
 }
 
-async function readGiven(values: Values<typeof flags>, signal: AbortSignal): Promise<string> {
+async function readGiven(values: Values<typeof flags>, signal: AbortSignal): Promise<RawText> {
   const { prompt, file, stdin } = values
   if ([prompt, file, stdin].filter((source) => source !== undefined).length > 1) {
     throw new UsageError('Give one of --prompt, --file and --stdin.')

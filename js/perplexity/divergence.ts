@@ -14,7 +14,7 @@ import { covarianceOf, type Estimate, meanOf } from './statistics.ts'
  */
 export async function* writeBase(
   model: LogitsModel,
-  text: string,
+  text: string | readonly number[],
   options: { context?: number; chunks?: number; signal?: AbortSignal },
   onChunk: (likelihood: Likelihood) => void,
 ): AsyncGenerator<Uint8Array> {

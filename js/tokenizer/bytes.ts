@@ -12,6 +12,9 @@ for (let byte = 0, unseen = 0x100; byte < 256; byte++) {
   BYTE_OF_UNIT[unit] = byte
 }
 
+/** SentencePiece's stand-in for a space. */
+export const SPACE_MARK = '▁'
+
 const encoder = new TextEncoder()
 
 /** A text's UTF-8 bytes, each as its character. */

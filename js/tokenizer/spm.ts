@@ -1,10 +1,8 @@
 import { points } from '../util/unicode.ts'
-import { hexToken, utf8 } from './bytes.ts'
+import { hexToken, SPACE_MARK, utf8 } from './bytes.ts'
 import { mergers } from './merge.ts'
+import { escapedByte } from './raw-bytes.ts'
 import type { Vocabulary } from './vocabulary.ts'
-
-/** SentencePiece's stand-in for a space. */
-export const SPACE_MARK = '▁'
 
 /**
  * SentencePiece byte pair encoding: of all neighbours whose union is a token, those with the best score join first; what
@@ -27,7 +25,8 @@ export function sentencePieceEncoder(vocabulary: Vocabulary): (text: string, ids
       ids.push(id)
       return
     }
-    for (const byte of utf8(piece)) {
+    const raw = escapedByte(piece)
+    for (const byte of raw === undefined ? utf8(piece) : [raw]) {
       const byteId = byteIds[byte] ?? vocabulary.special.unk
       if (byteId !== undefined) ids.push(byteId)
     }

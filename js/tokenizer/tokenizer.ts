@@ -4,9 +4,10 @@ import { checkOptions, checkTypes, type OptionNames } from '../util/check.ts'
 import { wellFormed } from '../util/unicode.ts'
 import { BYTE, CONTROL, NORMAL, RSTRIP, UNKNOWN, USER_DEFINED } from './attributes.ts'
 import { byteLevelEncoder } from './bpe.ts'
-import { byteOfHexToken, bytesOfVisible, utf8 } from './bytes.ts'
+import { byteOfHexToken, bytesOfVisible, SPACE_MARK, utf8 } from './bytes.ts'
+import { escapeBytes, readEscaped } from './raw-bytes.ts'
 import { type SpecialToken, SpecialTokens } from './special.ts'
-import { SPACE_MARK, sentencePieceEncoder } from './spm.ts'
+import { sentencePieceEncoder } from './spm.ts'
 import { readVocabulary, type Vocabulary } from './vocabulary.ts'
 
 export interface TokenizeOptions {
@@ -52,11 +53,11 @@ export interface Tokenizer {
   /**
    * The ids of a text. Special tokens in the text count as such unless `special` is false; user-defined tokens always
    * do. `bos`: true puts BOS first, false leaves BOS and EOS out, undefined does as the metadata says. Lone surrogates
-   * are read as U+FFFD.
+   * are read as U+FFFD. Of bytes those that are no UTF-8 are read as llama.cpp reads them.
    *
-   * @throws ArgumentError for what is no text, and with `bos: true` where the vocabulary has no BOS
+   * @throws ArgumentError for what is neither text nor bytes, and with `bos: true` where the vocabulary has no BOS
    */
-  tokenize(text: string, options?: TokenizeOptions): number[]
+  tokenize(text: string | Uint8Array, options?: TokenizeOptions): number[]
   /**
    * The text of ids. Control tokens are left out unless `special`. Bytes that are no UTF-8 become U+FFFD. The space that
    * a SentencePiece vocabulary puts before a text is dropped, at the start and after a leading BOS.
@@ -145,9 +146,14 @@ class GgufTokenizer implements Tokenizer {
     return this.vocabulary.special.pad
   }
 
-  tokenize(text: string, options: TokenizeOptions = {}): number[] {
-    if (typeof text !== 'string') {
-      throw new ArgumentError('INVALID_TEXT', `The text to tokenize must be a string, not ${typeof text}.`, text)
+  tokenize(text: string | Uint8Array, options: TokenizeOptions = {}): number[] {
+    const bytes = text instanceof Uint8Array
+    if (typeof text !== 'string' && !bytes) {
+      throw new ArgumentError(
+        'INVALID_TEXT',
+        `The text to tokenize must be a string or bytes, not ${typeof text}.`,
+        text,
+      )
     }
     checkOptions(options, TOKENIZE_OPTIONS)
     checkTypes(options, 'boolean', Object.keys(TOKENIZE_OPTIONS))
@@ -165,9 +171,12 @@ class GgufTokenizer implements Tokenizer {
     // llama.cpp heeds the flag in SentencePiece alone; files of the other kind have it by mistake.
     const prefix = addSpacePrefix && this.kind === 'spm'
     let afterSpecial = true
-    for (const fragment of (special ? all : userDefined).split(wellFormed(text))) {
+    for (const fragment of (special ? all : userDefined).split(bytes ? escapeBytes(text) : wellFormed(text))) {
       if (typeof fragment === 'number') out.push(fragment)
-      else encode(prefix && afterSpecial ? ` ${fragment}` : fragment, out)
+      else {
+        const prefixed = prefix && afterSpecial ? ` ${fragment}` : fragment
+        encode(bytes ? readEscaped(prefixed, this.kind) : prefixed, out)
+      }
       afterSpecial = typeof fragment === 'number'
     }
     if (addEos && bos !== false && ids.eos !== undefined) out.push(ids.eos)
