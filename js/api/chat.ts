@@ -8,7 +8,7 @@ import { invalid } from '../util/check.ts'
 import { Queue } from '../util/concurrency.ts'
 import type { CriaWarning } from '../util/warn.ts'
 import { RunningGeneration } from './generation.ts'
-import type { Chat, ChatMessage, ChatOptions, GenerateOptions, Generation } from './types.ts'
+import type { Chat, ChatMessage, ChatOptions, CreateChatOptions, GenerateOptions, Generation } from './types.ts'
 
 /** The model, as far as a conversation needs it. */
 export interface ChatHost {
@@ -23,7 +23,8 @@ export interface ChatHost {
 let conversations = 0
 
 export class ModelChat implements Chat {
-  private turns: ChatMessage[] = []
+  private readonly options: ChatOptions
+  private turns: ChatMessage[]
   private readonly opening: ChatMessage[]
   /** Turns behind the opening that a context shift has dropped from the prompt. */
   private dropped = 0
@@ -33,10 +34,13 @@ export class ModelChat implements Chat {
 
   constructor(
     private readonly host: ChatHost,
-    private readonly options: ChatOptions & { system?: string },
+    { system, messages = [], ...options }: CreateChatOptions,
   ) {
-    this.opening = options.system === undefined ? [] : [{ role: 'system', content: options.system }]
-    this.reset()
+    if (!Array.isArray(messages)) throw invalid('messages', 'an array of {role, content}', messages)
+    this.options = options
+    this.turns = [...(system === undefined ? [] : [{ role: 'system', content: system }]), ...messages]
+    const begun = this.turns.findIndex((message) => message?.role !== 'system')
+    this.opening = this.turns.slice(0, begun < 0 ? undefined : begun)
   }
 
   get messages(): readonly ChatMessage[] {
@@ -50,8 +54,7 @@ export class ModelChat implements Chat {
   }
 
   send(content: string, options: ChatOptions = {}): Generation {
-    const { system: _, ...defaults } = this.options
-    const all = { ...defaults, ...options }
+    const all = { ...this.options, ...options }
     const stopped = new AbortController()
     return new RunningGeneration({
       run: async (onText) => {
@@ -111,10 +114,10 @@ export class ModelChat implements Chat {
         for await (const text of generation) onText(text)
         return await generation.result()
       } catch (error) {
-        // Of each question and its answer; the last question stays.
-        const pairs = (kept.length - this.opening.length - 1) >> 1
-        if (!(error instanceof ContextError) || !options.contextShift || pairs === 0) throw error
-        this.dropped += 2 * Math.ceil(pairs / 2)
+        const first = this.opening.length
+        const questions = kept.flatMap(({ role }, i) => (role === 'user' && i > first ? [i - first] : []))
+        if (!(error instanceof ContextError) || !options.contextShift || questions.length === 0) throw error
+        this.dropped += questions[questions.length >> 1]!
         const message = `The conversation is longer than the context: it goes on without its first ${this.dropped} messages.`
         this.host.onWarning({ code: 'CONTEXT_SHIFTED', message })
       }

@@ -23,6 +23,7 @@ import { CHAT_OPTIONS, type ResolvedGenerate, resolveGenerate } from './options.
 import type {
   Chat,
   ChatOptions,
+  CreateChatOptions,
   Embeddings,
   EmbedOptions,
   GenerateOptions,
@@ -33,6 +34,7 @@ import type {
   ModelStatus,
 } from './types.ts'
 
+const CREATE_CHAT_OPTIONS: OptionNames<CreateChatOptions> = { ...CHAT_OPTIONS, system: true, messages: true }
 const SIGNAL: OptionNames<{ signal: unknown }> = { signal: true }
 const LOGITS_OPTIONS: OptionNames<{ from: unknown; signal: unknown }> = { ...SIGNAL, from: true }
 const EMBED_OPTIONS: OptionNames<EmbedOptions> = { ...SIGNAL, pooling: true, normalize: true }
@@ -62,8 +64,8 @@ export class CriaModel implements Model, ChatHost {
     return this.generation(() => this.applyTemplate(messages, options), options)
   }
 
-  createChat(options: ChatOptions & { system?: string } = {}): Chat {
-    checkOptions(options, { ...CHAT_OPTIONS, system: true })
+  createChat(options: CreateChatOptions = {}): Chat {
+    checkOptions(options, CREATE_CHAT_OPTIONS)
     return new ModelChat(this, options)
   }
 

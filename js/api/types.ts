@@ -122,11 +122,18 @@ export interface ChatOptions extends GenerateOptions {
   templateVariables?: Record<string, unknown>
 }
 
+export interface CreateChatOptions extends ChatOptions {
+  /** The system message, before all others. */
+  system?: string
+  /** A conversation so far, to go on with; its answers need not be this model's. */
+  messages?: readonly ChatMessage[]
+}
+
 export interface Chat {
   readonly messages: readonly ChatMessage[]
   /** Sends a user's turn; the answer joins the messages when it is complete (or stopped early). */
   send(content: string, options?: ChatOptions): Generation
-  /** Forgets all turns but the system message. */
+  /** Forgets all turns but the system messages that come first. */
   reset(): void
 }
 
@@ -208,7 +215,7 @@ export interface Model extends AsyncDisposable {
   generate(prompt: string | readonly number[], options?: GenerateOptions): Generation
   /** Renders messages with the chat template and generates an answer. Keeps no turns. */
   chat(messages: readonly ChatMessage[], options?: ChatOptions): Generation
-  createChat(options?: ChatOptions & { system?: string }): Chat
+  createChat(options?: CreateChatOptions): Chat
   /** The text that `chat` would send. */
   applyTemplate(messages: readonly ChatMessage[], options?: ChatOptions): string
   tokenize(text: string | Uint8Array, options?: TokenizeOptions): number[]

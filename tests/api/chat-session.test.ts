@@ -1,6 +1,6 @@
 /** Chats: a template's text, turns that are kept, and what a turn costs. */
 import { readFileSync } from 'node:fs'
-import { AbortError, ArgumentError, type CriaWarning, load, TemplateError } from 'cria'
+import { AbortError, ArgumentError, ContextError, type CriaWarning, load, TemplateError } from 'cria'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { collect, fails, SMOLLM, STORIES } from '../api-helpers.ts'
@@ -98,6 +98,52 @@ test('a reset while an answer comes drops the answer', async () => {
     chat.reset()
   }
   assert.equal(chat.messages, [{ role: 'system', content: 'S' }])
+})
+
+test('a conversation goes on with messages that are given', async () => {
+  const chat = stories.createChat({ system: 'S', template: 'chatml' })
+  await chat.send('One', GREEDY).result()
+  const again = stories.createChat({ messages: chat.messages, template: 'chatml' })
+  const [one, other] = await Promise.all([chat.send('Two', GREEDY).result(), again.send('Two', GREEDY).result()])
+  assert.is(one.text, other.text)
+  assert.equal(again.messages, chat.messages)
+  again.reset()
+  assert.equal(again.messages, [{ role: 'system', content: 'S' }])
+  await fails(() => stories.createChat({ messages: 'Hi' as never }), ArgumentError, 'INVALID_OPTION')
+})
+
+test('a conversation that outgrows the context goes on without its older half, with contextShift alone', async () => {
+  const said: CriaWarning[] = []
+  const model = await load(STORIES, { threads: 1, context: 256, onWarning: (warning) => said.push(warning) })
+  const options = { ...GREEDY, template: 'chatml', system: 'S' }
+  try {
+    const chat = model.createChat({ ...options, contextShift: true })
+    const plain = model.createChat(options)
+    let refused = false
+    for (let turn = 0; turn < 12; turn++) {
+      await chat.send(`The cat of day ${turn}`).result()
+      refused ||= await plain
+        .send(`The cat of day ${turn}`)
+        .result()
+        .then(
+          () => false,
+          (error) => error instanceof ContextError,
+        )
+    }
+    assert.ok(refused)
+    assert.is(chat.messages.length, 25, 'all messages are kept')
+    const shifts = said.filter(({ code }) => code === 'CONTEXT_SHIFTED')
+    assert.ok(shifts.length > 0 && shifts.length < 12, `${shifts.length}`)
+    // What a chat that has only the later messages says.
+    const dropped = Number(/first (\d+) messages/.exec(shifts.at(-1)!.message)![1])
+    const kept = [chat.messages[0]!, ...chat.messages.slice(1 + dropped)]
+    const alone = await model.chat(kept.slice(0, -1), { ...GREEDY, template: 'chatml', contextShift: true }).result()
+    assert.is(alone.text, kept.at(-1)!.content)
+    await fails(chat.send('long '.repeat(200)).result(), ContextError)
+    assert.is(chat.messages.length, 25)
+  } finally {
+    await model.close()
+  }
 })
 
 sharedTest('chat: generates from what applyTemplate writes', async () => {
