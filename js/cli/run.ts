@@ -1,5 +1,5 @@
 /** `cria run`: a prompt goes on. */
-import type { Generation, Model } from '../api/types.ts'
+import type { GenerateOptions, GenerateResult, Generation, Model } from '../api/types.ts'
 import { AbortError } from '../errors.ts'
 import type { Command, Context } from './command.ts'
 import { toggle, UsageError, type Values } from './flags.ts'
@@ -92,7 +92,9 @@ async function run(
       const result = await generation.result()
       await write(`${JSON.stringify({ prompt: shown(prompt), ...result }, null, 2)}\n`)
     } else await stream(generation)
-    if (values.verbose) await sayTimings(generation)
+    const result = await generation.result()
+    sayFull(result, options, model)
+    if (values.verbose) sayTimings(result)
     return 0
   } finally {
     await model.close()
@@ -127,23 +129,49 @@ function startChat(
 }
 
 /** The text as it comes, then a line end, also where it is cut off; nothing where it fails before a word. */
-export async function stream(generation: Generation): Promise<void> {
+export async function stream(
+  generation: Generation,
+  style: { push(text: string): string; end(): string } = { push: (text) => text, end: () => '' },
+): Promise<void> {
   let begun = false
   try {
     for await (const text of generation) {
       begun = true
-      await write(text)
+      await write(style.push(text))
     }
   } catch (error) {
-    if (begun || error instanceof AbortError) await write('\n')
+    if (begun || error instanceof AbortError) await write(`${style.end()}\n`)
     throw error
   }
-  await write('\n')
+  await write(`${style.end()}\n`)
+}
+
+/** Says where the context ended a text. */
+export function sayFull(
+  { finishReason, completionTokens }: GenerateResult,
+  { maxTokens = Infinity }: GenerateOptions,
+  { info }: Model,
+): void {
+  if (finishReason !== 'length' || completionTokens >= maxTokens) return
+  say(
+    `cria: the context of ${info.context} tokens is full. -c sets its size; --context-shift continues without the older half.`,
+  )
+}
+
+/** Speeds in one line on stderr, as llama-cli writes them. */
+export function saySpeed({ timings }: GenerateResult): void {
+  const [prompt, generation] = [timings.promptPerSecond, timings.tokensPerSecond].map((speed) => speed.toFixed(1))
+  say(`[ Prompt: ${prompt} t/s | Generation: ${generation} t/s ]`)
 }
 
 /** Counts and speeds, on stderr. */
-export async function sayTimings(generation: Generation): Promise<void> {
-  const { promptTokens, cachedTokens, completionTokens, finishReason, timings } = await generation.result()
+export function sayTimings({
+  promptTokens,
+  cachedTokens,
+  completionTokens,
+  finishReason,
+  timings,
+}: GenerateResult): void {
   const cached = cachedTokens > 0 ? ` (${cachedTokens} cached)` : ''
   say(`prompt: ${promptTokens} tokens${cached}, ${timings.promptPerSecond.toFixed(1)} tokens/s`)
   say(
