@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert'
 import { GGML_TYPES } from '../../js/gguf/ggml-types.ts'
 import { RowQuantizer } from '../../js/quantize/row-quantizer.ts'
 import { random } from '../kernel-harness.ts'
+import { awkwardRows, COLUMNS, importanceOfColumns } from '../quantize-rows.ts'
 import { readSafetensors, shared, sharedTest, type Tensor } from '../shared.ts'
 
 const quantizer = await RowQuantizer.open(new WebAssembly.Module(readFileSync('build/wasm/quantize.wasm')))
@@ -50,61 +51,28 @@ sharedTest("rows become llama.cpp's bytes, byte for byte, in every type", () => 
   for (const type of RowQuantizer.types) assert.ok(type === 'F32' || types.has(type), `${type} has no reference`)
 })
 
-/** Of what llama.cpp's quantizers make of the same rows with the importance below: the first 16 digits of the SHA-256. */
-const IMPORTANT: Record<string, string> = {
-  Q4_0: '8920964e0f2173e8',
-  Q4_1: 'efdaf90f929bcd43',
-  Q5_0: '4a1db94b3f691a56',
-  Q5_1: '66315ee561dd772c',
-  Q8_0: '0372998067fdec85',
-  Q2_K: '0a040db0276402e3',
-  Q3_K: '58f5e1490011678a',
-  Q4_K: '4d61951afaa5409b',
-  Q5_K: '7ab2f2b9879400a2',
-  Q6_K: '66ff541e5e130e9d',
-  IQ4_NL: '8cd609f96e3debeb',
-  IQ4_XS: '3a88eab3bcd7d024',
-}
-
-sharedTest("with importance too the bytes are llama.cpp's", () => {
-  for (const { type, rows } of references()) {
-    if (type === 'F16' || type === 'BF16') continue
-    const importance = Float32Array.from({ length: rows.shape[1]! }, (_, i) => ((i * i * 37) % 101) / 8)
-    const bytes = quantize(type, rows.data as Float32Array, rows.shape[1]!, importance)
-    assert.is(createHash('sha256').update(bytes).digest('hex').slice(0, 16), IMPORTANT[type], type)
-  }
-})
-
 sharedTest("bytes become llama.cpp's values, bit for bit, in every type", () => {
   for (const { type, rows, bytes, values } of references()) {
     assert.equal(bytesOf(dequantize(type, bytes, rows.shape[1]!)), bytesOf(values), type)
   }
 })
 
-const COLUMNS = 512
-/** Rows that no file should lack an answer for: tiny, huge, subnormal, one-sided, equal, sparse. */
-function awkwardRows(): Float32Array {
-  const next = random(7)
-  const normal = () => (next() + next() + next() - 1.5) * 0.05
-  const make: ((i: number) => number)[] = [
-    normal,
-    () => normal() * 1e-38,
-    () => Math.round(normal() * 1000) * 1e-45,
-    () => Math.abs(normal()),
-    () => -Math.abs(normal()),
-    (i) => (i % 32 === 5 ? normal() : 0),
-    () => 0.5,
-    () => 0,
-    () => Math.round(normal() * 200) / 64,
-    () => (next() < 0.01 ? 20 : normal()),
-  ]
-  return Float32Array.from({ length: make.length * COLUMNS }, (_, i) => make[Math.floor(i / COLUMNS)]!(i))
-}
-
 function squaredError(a: Float32Array, b: Float32Array, weights: Float32Array): number {
   let sum = 0
   for (let i = 0; i < a.length; i++) sum += weights[i % COLUMNS]! * (a[i]! - b[i]!) * (a[i]! - b[i]!)
   return sum
+}
+
+/** SHA-256 of what llama.cpp makes of the awkward rows with their importance (tests/fixtures/make-important-rows.ts). */
+const IMPORTANT: Record<string, string> = JSON.parse(
+  readFileSync(new URL('../fixtures/important-rows.json', import.meta.url), 'utf8'),
+)
+
+for (const [type, hash] of Object.entries(IMPORTANT)) {
+  test(`${type}: with importance too the bytes are llama.cpp's`, () => {
+    const bytes = quantize(type, awkwardRows(), COLUMNS, importanceOfColumns())
+    assert.is(createHash('sha256').update(bytes).digest('hex'), hash)
+  })
 }
 
 /** Relative root mean square error that random rows may have: a level or two more than the types' steps imply. */
@@ -129,8 +97,7 @@ const CEILINGS: Record<string, number> = {
 for (const type of RowQuantizer.types) {
   test(`${type}: awkward rows come back finite, ordinary ones near`, () => {
     const rows = awkwardRows()
-    const importance = Float32Array.from({ length: COLUMNS }, (_, i) => (i % 97 === 0 ? 0 : 1 + (i % 13)))
-    for (const weights of [undefined, importance]) {
+    for (const weights of [undefined, importanceOfColumns()]) {
       const back = dequantize(type, quantize(type, rows, COLUMNS, weights), COLUMNS)
       assert.ok(back.every(Number.isFinite))
       const ones = new Float32Array(COLUMNS).fill(1)
