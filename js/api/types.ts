@@ -211,6 +211,8 @@ export interface Model extends AsyncDisposable {
   createChat(options?: ChatOptions & { system?: string }): Chat
   /** The text that `chat` would send. */
   applyTemplate(messages: readonly ChatMessage[], options?: ChatOptions): string
+  /** The Jinja of the template that `chat` renders: the one in the options, the file's, or the built-in in its place. */
+  chatTemplate(options?: ChatOptions): string
   tokenize(text: string, options?: TokenizeOptions): number[]
   detokenize(ids: readonly number[], options?: DetokenizeOptions): string
   /** The bytes that a token adds to a text; they may end within a character. */
