@@ -6,6 +6,7 @@ import { BYTE, CONTROL, NORMAL, RSTRIP, UNKNOWN, USER_DEFINED } from './attribut
 import { byteLevelEncoder } from './bpe.ts'
 import { byteOfHexToken, bytesOfVisible, utf8 } from './bytes.ts'
 import { type SpecialToken, SpecialTokens } from './special.ts'
+import type { FimIds } from './special-tokens.ts'
 import { SPACE_MARK, sentencePieceEncoder } from './spm.ts'
 import { readVocabulary, type Vocabulary } from './vocabulary.ts'
 
@@ -46,6 +47,7 @@ export interface Tokenizer {
   readonly unk: number | undefined
   readonly sep: number | undefined
   readonly pad: number | undefined
+  readonly fim: FimIds
   /**
    * The ids of a text. Special tokens in the text count as such unless `special` is false; user-defined tokens always
    * do. `bos`: true puts BOS first, false leaves BOS and EOS out, undefined does as the metadata says. Lone surrogates
@@ -140,6 +142,9 @@ class GgufTokenizer implements Tokenizer {
   }
   get pad(): number | undefined {
     return this.vocabulary.special.pad
+  }
+  get fim(): FimIds {
+    return this.vocabulary.fim
   }
 
   tokenize(text: string, options: TokenizeOptions = {}): number[] {
