@@ -54,6 +54,9 @@ const OPTIONS = {
   // Without a target esbuild may emit what Node 20 lacks.
   target: 'es2022',
   external: ['node:*'],
+  define: {
+    CRIA_VERSION: JSON.stringify(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version),
+  },
   // Errors, which are known by the names of their classes, state them.
   minify: true,
   write: false,

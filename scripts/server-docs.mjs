@@ -6,7 +6,6 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { wordsOf } from '../js/server/rules.ts'
 import { ENDPOINTS } from '../js/server/schemas.ts'
 
 const TITLES = {
@@ -14,9 +13,13 @@ const TITLES = {
   completions: 'Text that continues a prompt.',
   embeddings:
     'A vector for each input: the mean of the hidden states of its tokens after the last norm, of length 1. `model.embed` has other poolings.',
+  native: 'llama-server’s own completion: one answer by itself, several as a list. Its form is llama-server’s.',
+  infill: 'Text between a prefix and a suffix, for models with tokens for it; takes and gives what `/completion` does.',
+  nativeEmbeddings: 'Embeddings in llama-server’s own form: `[{ index, embedding: [[…]] }]`.',
   tokenize: 'The tokens of a text.',
   detokenize: 'The text of tokens, special ones written out.',
   applyTemplate: 'A conversation as the text that the model reads.',
+  inputTokens: 'How many tokens a conversation is: `{ input_tokens }`.',
 }
 
 /** What each field does; with `endpoint.field` for one endpoint alone. */
@@ -24,11 +27,35 @@ const DOES = {
   messages:
     'The conversation. `content` is a text or parts of type `text`; `developer` counts as `system`; templates get `name` and `reasoning_content` too',
   prompt: 'The prompt: a text, token ids, or several of either; choices come prompt by prompt',
+  'native.prompt': 'The prompt, or several. BOS comes before a text that is first',
+  'infill.prompt': 'The beginning of what is to be filled in',
+  input_prefix: 'The text before the gap',
+  input_suffix: 'The text after the gap',
+  input_extra: 'Other files, which go before them',
+  reasoning_effort: 'The variable `reasoning_effort` of the template; `none`: `enable_thinking` is false',
   model: 'The model by its name; default: the first',
-  stream: 'Server-sent events, `[DONE]` at the end',
+  stream: 'Server-sent events, `[DONE]` at the end, but for llama-server’s own endpoints',
+  timings_per_token: '`timings` in every chunk, not in the last one alone',
+  return_progress: '`prompt_progress` in a stream while the prompt is read',
+  sse_ping_interval: 'Seconds of silence after which a stream gets a comment; -1: none; default: the server’s',
+  samplers: 'Links of the chain, in its order; those left out are off',
+  n_keep: 'Tokens of the prompt that a context shift keeps, where the server has `--context-shift`',
+  num_ctx: 'At most the context of the model',
+  verbose: '`__verbose` in the answer: the prompt as the model read it, the settings',
+  n_predict: 'llama.cpp’s name of `max_tokens`, and wins over it',
+  n_cmpl: 'llama.cpp’s name of `n`',
+  n_probs: 'Number of the most probable tokens to report at each position, in `completion_probabilities`',
+  id_slot: 'The slot to report, where it is idle; the cache is that of all slots',
+  return_tokens: 'Report the ids of the answer in `tokens`',
+  response_fields: 'The fields to return; `generation_settings/seed` is one within another',
+  'native.logit_bias': 'Added to the logits of tokens; a text means all its tokens, false bans',
+  'nativeEmbeddings.content': 'The input, or several',
+  'nativeEmbeddings.input': 'Another name of `content`',
+  embd_normalize: '2: of length 1, the default; -1: as they are',
+  dimensions: 'As many as the model has',
   stream_options: '`include_usage`: a last chunk with the usage',
   n: 'Choices for each prompt',
-  max_tokens: 'Most tokens of a choice; default: to the end of the context',
+  max_tokens: 'Most tokens of a choice; default, and -1: to the end of the context',
   max_completion_tokens: 'The newer name of `max_tokens`, and wins over it',
   stop: 'Texts that end a choice; the choice ends before them',
   ignore_eos: 'Continue past end-of-generation tokens',
@@ -62,6 +89,9 @@ const DOES = {
   tokens: 'Token ids',
 }
 
+/** Endpoints that take what another one takes. */
+const LIKE = { infill: 'native' }
+
 const [BEGIN, END] = ['<!-- From the schemas: scripts/server-docs.mjs -->', '<!-- End of what is from the schemas -->']
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
@@ -69,7 +99,10 @@ const path = 'docs/SERVER.md'
 const used = new Set()
 const written = readFileSync(path, 'utf8')
 const [before, after] = [written.indexOf(BEGIN) + BEGIN.length, written.indexOf(END)]
-const tables = Object.entries(ENDPOINTS).map(([name, endpoint]) => section(name, endpoint))
+/** What two generating endpoints have alike stands once, for all that have it. */
+const [one, other] = [ENDPOINTS.chat, ENDPOINTS.completions]
+const common = Object.fromEntries(['takes', 'idle', 'refused'].map((kind) => [kind, alike(one[kind], other[kind])]))
+const tables = [generation(), ...Object.entries(ENDPOINTS).map(([name, endpoint]) => section(name, endpoint))]
 const text = `${written.slice(0, before)}\n\n${tables.join('\n\n')}\n\n${written.slice(after)}`
 const stray = Object.keys(DOES).filter((key) => !used.has(key))
 if (stray.length > 0) throw new Error(`No endpoint takes ${stray.join(', ')}.`)
@@ -79,26 +112,53 @@ if (text !== written) {
   writeFileSync(path, text)
 }
 
-function section(name, { method, path: url, takes, required, idle, refused }) {
-  const rows = Object.entries(takes).map(([field, rule]) => {
-    const key = DOES[`${name}.${field}`] ? `${name}.${field}` : field
-    if (!DOES[key]) throw new Error(`${name}.${field} has no description in scripts/server-docs.mjs.`)
-    used.add(key)
-    return `| \`${field}\`${required.includes(field) ? ', required' : ''} | ${wordsOf(rule)} | ${DOES[key]} |`
-  })
-  const names = (fields) => Object.keys(fields).map((field) => `\`${field}\``)
+function alike(fields, others) {
+  return Object.fromEntries(Object.entries(fields).filter(([name, rule]) => others[name] === rule))
+}
+
+function generation() {
+  const intro = 'What `/v1/chat/completions`, `/v1/completions`, `/completion` and `/infill` have in common.'
+  return ['### Fields of all that generate', intro, ...lists('', { ...common, required: [] })].join('\n\n')
+}
+
+function section(name, { method, path: url, also, takes, required, idle, refused }) {
+  const addresses = also.length > 0 ? ` Also ${also.map((path) => `\`${path}\``).join(', ')}.` : ''
+  const like = LIKE[name] ? ENDPOINTS[LIKE[name]] : undefined
+  const known = like ?? (takes.stream ? common : { takes: {}, idle: {}, refused: {} })
+  const own = (kind, fields) =>
+    Object.fromEntries(Object.entries(fields).filter(([field, rule]) => known[kind][field] !== rule))
+  const beside = like ? `the fields of \`${like.path}\`` : 'the fields of all that generate'
+  const renders = refused === ENDPOINTS.chat.refused && name !== 'chat'
+  const none = { idle: {}, refused: {} }
+  const rest = renders ? none : { idle: own('idle', idle), refused: own('refused', refused) }
   const parts = [
     `### ${method} ${url}`,
-    TITLES[name],
-    ['| field | takes | does |', '|---|---|---|', ...rows].join('\n'),
-    ...(Object.keys(idle).length > 0 ? [`Accepted, without any effect: ${names(idle).join(', ')}.`] : []),
-    ...(Object.keys(refused).length > 0 ? [`Not supported, and refused by name: ${refusals(refused)}.`] : []),
+    `${TITLES[name]}${addresses}${takes.stream ? ` Beside ${beside}:` : ''}`,
+    ...lists(name, { takes: own('takes', takes), required, ...rest }),
+    ...(renders
+      ? ['The other fields of `/v1/chat/completions` have no effect; what is refused there is refused here.']
+      : []),
   ]
   return parts.join('\n\n')
 }
 
+function lists(name, { takes, required, idle, refused }) {
+  const rows = Object.entries(takes).map(([field, rule]) => {
+    const key = DOES[`${name}.${field}`] ? `${name}.${field}` : field
+    if (!DOES[key]) throw new Error(`${name}.${field} has no description in scripts/server-docs.mjs.`)
+    used.add(key)
+    return `| \`${field}\`${required.includes(field) ? ', required' : ''} | ${rule.words} | ${DOES[key]} |`
+  })
+  const names = (fields) => Object.keys(fields).map((field) => `\`${field}\``)
+  return [
+    ['| field | takes | does |', '|---|---|---|', ...rows].join('\n'),
+    ...(Object.keys(idle).length > 0 ? [`Accepted, without any effect: ${names(idle).join(', ')}.`] : []),
+    ...(Object.keys(refused).length > 0 ? [`Not supported, and refused by name: ${refusals(refused)}.`] : []),
+  ]
+}
+
 function refusals(refused) {
-  const but = (rule) => /, but for (.*)$/.exec(wordsOf(rule))?.[1]
+  const but = (rule) => /, but for (.*)$/.exec(rule.words)?.[1]
   return Object.entries(refused)
     .map(([field, rule]) => `\`${field}\`${but(rule) ? ` (but for \`${but(rule)}\`)` : ''}`)
     .join(', ')

@@ -2,7 +2,7 @@
 
 import type { WorkerPool } from '../../workers/pool.ts'
 import type { CallEvent, Opened } from '../../workers/protocol.ts'
-import { beginsWithBos, chooseTemplate, renderChat } from '../chat/template.ts'
+import { beginsWithBos, chooseTemplate, renderChat, type TemplateChoice } from '../chat/template.ts'
 import type { ChatMessage } from '../chat/types.ts'
 import { AbortError, ArgumentError, ClosedError, throwIfAborted, UnsupportedError } from '../errors.ts'
 import { measureImatrix } from '../imatrix/imatrix.ts'
@@ -76,14 +76,8 @@ export class CriaModel implements Model, ChatHost {
   render(messages: readonly ChatMessage[], options: ChatOptions, addGenerationPrompt: boolean): string {
     checkOptions(options, CHAT_OPTIONS)
     if (options.special === false) throw invalid('special', 'true in a chat', false)
-    const { metadata, bosToken, eosToken } = this.withVocabulary()
-    const named = metadata.get('tokenizer.chat_template.tool_use')
-    const toolUse = typeof named === 'string' ? named : undefined
-    const { template, warning } = chooseTemplate({
-      ggufTemplate: (options.tools?.length && toolUse) || this.info.chatTemplate || toolUse,
-      ...(options.template !== undefined && { requested: options.template }),
-      tokens: this.templateVocabulary(),
-    })
+    const { bosToken, eosToken } = this.withVocabulary()
+    const { template, warning } = this.templateChoice(options)
     if (warning && !this.warned) this.onWarning(warning)
     if (warning) this.warned = true
     return renderChat({
@@ -97,11 +91,20 @@ export class CriaModel implements Model, ChatHost {
     })
   }
 
-  private templateVocabulary(): { has(token: string): boolean; model?: string } {
-    const { metadata } = this.opened
-    const model = metadata.get('tokenizer.ggml.model')
-    const has = (token: string): boolean => (metadata.get('tokenizer.ggml.tokens') as string[]).includes(token)
-    return { has, ...(typeof model === 'string' && { model }) }
+  chatTemplate(options: ChatOptions = {}): string {
+    checkOptions(options, CHAT_OPTIONS)
+    return this.templateChoice(options).template
+  }
+
+  private templateChoice({ template, tools }: ChatOptions): TemplateChoice {
+    const { metadata } = this.withVocabulary()
+    const named = metadata.get('tokenizer.chat_template.tool_use')
+    const toolUse = typeof named === 'string' ? named : undefined
+    return chooseTemplate({
+      ggufTemplate: (tools?.length && toolUse) || this.info.chatTemplate || toolUse,
+      requested: template,
+      tokens: { has: (token) => (metadata.get('tokenizer.ggml.tokens') as string[]).includes(token) },
+    })
   }
 
   tokenize(text: string | Uint8Array, options: TokenizeOptions = {}): number[] {

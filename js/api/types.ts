@@ -20,7 +20,7 @@ import type {
   SchedulerStatus,
 } from '../scheduler/types.ts'
 import type { SourceOptions } from '../source/types.ts'
-import type { DetokenizeOptions, TokenizeOptions } from '../tokenizer/tokenizer.ts'
+import type { DetokenizeOptions, TokenizeOptions, Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { CriaWarning } from '../util/warn.ts'
 
 export type { ChatMessage } from '../chat/types.ts'
@@ -98,7 +98,7 @@ export interface GenerateOptions extends SamplerOptions, GenerateSettings {
   n?: number
   /** Called for each token as it is sampled, before its text is out. */
   onToken?: (token: { id: number; text: string; logprobs?: SampledLogprobs }) => void
-  /** Called during prefill: tokens done (cache hits among them) and in all. */
+  /** Called during prefill: tokens done (cache hits among them; the first time these alone) and in all. */
   onPrompt?: (progress: { done: number; total: number }) => void
   signal?: AbortSignal
 }
@@ -218,6 +218,10 @@ export interface Model extends AsyncDisposable {
   createChat(options?: CreateChatOptions): Chat
   /** The text that `chat` would send. */
   applyTemplate(messages: readonly ChatMessage[], options?: ChatOptions): string
+  /** The Jinja of the template that `chat` renders: the one in the options, the file's, or the built-in in its place. */
+  chatTemplate(options?: ChatOptions): string
+  /** The tokenizer of the model's file. @throws UnsupportedError where the file has no vocabulary */
+  readonly tokenizer: Tokenizer
   tokenize(text: string | Uint8Array, options?: TokenizeOptions): number[]
   detokenize(ids: readonly number[], options?: DetokenizeOptions): string
   /** The bytes that a token adds to a text; they may end within a character. */

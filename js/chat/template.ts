@@ -127,8 +127,6 @@ function textOf(content: unknown, name: string): string {
 /** What the choice of a fallback wants to know of the tokenizer: a Set or Map of its tokens will do. */
 export interface TemplateVocabulary {
   has(token: string): boolean
-  /** `tokenizer.ggml.model`: `llama` is SentencePiece's. */
-  readonly model?: string
 }
 
 export interface TemplateChoice {
@@ -141,8 +139,8 @@ export interface TemplateChoice {
 const JINJA = /\{\{|\{%/
 
 /**
- * Chooses the chat template: the one requested (a built-in's name, or Jinja), else the model's own, else a built-in
- * that fits the vocabulary, with a warning. Throws ArgumentError where the requested one is neither name nor Jinja.
+ * Chooses the chat template: the one requested (a built-in's name, or Jinja), else the model's own, else the built-in
+ * whose tokens the vocabulary has, or ChatML as llama-server, with a warning. Throws ArgumentError where the requested one is neither name nor Jinja.
  */
 export function chooseTemplate(options: {
   ggufTemplate?: string | undefined
@@ -173,10 +171,9 @@ export function chooseTemplate(options: {
   }
 }
 
-/** The format whose marks the vocabulary has; SentencePiece without any is LLaMA 2's kin, which writes [INST] as text. */
+/** The format whose tokens the vocabulary has. A vocabulary with no format's gets llama-server's default. */
 function fallbackFor(tokens: TemplateVocabulary | undefined): string {
-  const marked = MARKS.find(([marks]) => marks.split(' ').every((mark) => tokens?.has(mark)))
-  return marked?.[1] ?? (tokens?.model === 'llama' ? 'llama2' : 'chatml')
+  return MARKS.find(([marks]) => marks.split(' ').every((mark) => tokens?.has(mark)))?.[1] ?? 'chatml'
 }
 
 /** Formats by the tokens that they need, parted by spaces; the first that fits counts. */

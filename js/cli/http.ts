@@ -83,6 +83,8 @@ async function answer(
   const response = request ? await handle(request) : new Response('Bad request\n', { status: 400 })
   if (!(await dropRest(incoming))) outgoing.shouldKeepAlive = false
   outgoing.writeHead(response.status, Object.fromEntries(response.headers))
+  // A stream may have nothing to say for long.
+  if (response.body) outgoing.flushHeaders()
   if (response.body) await pour(response.body, outgoing, gone.signal)
   outgoing.end()
 }

@@ -1,21 +1,30 @@
 /** `cria serve`: OpenAI's API over HTTP. */
 
+import { fileURLToPath } from 'node:url'
 import { inspect } from '../api/inspect.ts'
 import type { LoadOptions } from '../api/types.ts'
 import { MOST_CONTEXT } from '../engine/context.ts'
+import { AbortError } from '../errors.ts'
 import type { RequestLog } from '../server/call.ts'
 import { ApiError, errorResponse } from '../server/errors.ts'
 import { createHandler } from '../server/handler.ts'
 import type { Command, Context } from './command.ts'
-import { integer, text, texts, UsageError, type Values } from './flags.ts'
-import { listen } from './http.ts'
+import { Ending } from './ending.ts'
+import { integer, text, texts, toggle, UsageError, type Values } from './flags.ts'
+import { type Listening, listen } from './http.ts'
 import { loadModel } from './model.ts'
-import { CHAT_FLAGS, LOAD_FLAGS, locate, OTHER_FLAGS, SOURCE_FLAGS, sourceOptions } from './options.ts'
+import { CHAT_FLAGS, GENERATE_FLAGS, LOAD_FLAGS, locate, OTHER_FLAGS, SOURCE_FLAGS, sourceOptions } from './options.ts'
 import { printable, readText, say, shown, write } from './terminal.ts'
 
 const SERVER = {
-  alias: text('-a --alias', 'NAME', "the model's name for clients; default: the file's"),
-  host: text('--host', 'ADDRESS', 'address to listen on; default: 127.0.0.1, loopback alone'),
+  alias: text(
+    '-a --alias',
+    'NAME,…',
+    "names of the model for clients, of which answers give the first; default: the file's",
+  ),
+  tags: text('--tags', 'TAG,…', 'what /v1/models says of the model beside its names'),
+  strictModel: toggle('--strict-model', 'answer 404 to other names of a model; default: any name is taken for it'),
+  host: text('--host', 'ADDRESS,…', 'addresses to listen on; default: 127.0.0.1, loopback alone'),
   port: integer('--port', 'port to listen on; 0: any free one; default: 8080', 0, 65535),
   apiKey: texts('--api-key', 'KEY,…', 'keys, one of which clients must send; repeatable; default: none'),
   apiKeyFile: text('--api-key-file', 'FILE', 'file of keys, one on each line, # before comments'),
@@ -23,6 +32,16 @@ const SERVER = {
   parallel: integer('-np --parallel', 'generations at once; more wait; default: 16', 1, 256),
   queue: integer('--queue', 'waiting requests at most; more get 429; default: 64', 0),
   timeout: integer('-to --timeout', 'timeout of a request in seconds; default: 600', 1, 2147483),
+  pingInterval: integer(
+    '--sse-ping-interval',
+    'seconds of silence after which a stream gets a comment; -1: none; default: 5',
+    -1,
+  ),
+  slots: toggle('--slots', 'tell at /slots what is computed; on by itself'),
+  noSlots: toggle('--no-slots', 'do not tell at /slots what is computed'),
+  metrics: toggle('--metrics', 'counters for Prometheus at /metrics; on by themselves'),
+  contextShift: GENERATE_FLAGS.contextShift,
+  keep: GENERATE_FLAGS.keep,
   predict: integer('-n --predict --n-predict', 'most tokens of an answer where the request sets none; default: -1', -1),
   chatTemplate: CHAT_FLAGS.chatTemplate,
 }
@@ -33,10 +52,11 @@ const ENGINE = {
   ...LOAD_FLAGS,
   ctxSize: integer(
     '-c --ctx-size',
-    'tokens of the KV cache, which all answers share; an answer may have up to the trained context; default: min(trained, 4096)',
+    'tokens of the KV cache; an answer may have up to the trained context, with --parallel its share; default: min(trained, 4096)',
     0,
     MOST_CONTEXT,
   ),
+  kvUnified: toggle('-kvu --kv-unified', 'with --parallel too an answer may have up to the trained context'),
 }
 
 const flags = { ...SERVER, ...SOURCE_FLAGS, ...ENGINE, ...OTHER_FLAGS }
@@ -47,9 +67,9 @@ export const serveCommand: Command<typeof flags> = {
   usage: 'serve -m FILE [options]',
   description: [
     "Serves OpenAI's API over HTTP: /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models; and",
-    "llama-server's /health, /props, /tokenize, /detokenize, /apply-template, /metrics. The address goes to",
-    'stdout once it listens, a line for each request to stderr. Ctrl-C (or SIGTERM) ends it after the',
-    'answers under way, a second one at once.',
+    "llama-server's /completion, /infill, /embedding, /tokenize, /detokenize, /apply-template, /props,",
+    '/slots, /metrics, /health. The address goes to stdout once it listens, a line for each request to',
+    'stderr. Ctrl-C (or SIGTERM) ends it after the answers under way, a second one at once.',
   ],
   groups: [
     ['Server', SERVER],
@@ -70,12 +90,26 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
   if (positionals.length > 0) {
     throw new UsageError(`serve takes no argument: ${JSON.stringify(positionals[0])}; a model goes after -m.`)
   }
-  const keys = await keysOf(values, context.signal)
-  const { port = 8080, cors, queue, timeout, predict = -1, chatTemplate } = values
-  const host = values.host || '127.0.0.1'
-  const model = await loadModel(values, context.signal, await sharedContext(values, context.signal))
+  const ending = new Ending(context)
   try {
-    const name = values.alias || model.info.name || 'model'
+    await serve(values, ending)
+    return 0
+  } catch (error) {
+    if (error instanceof AbortError && ending.signal.aborted) return ending.code
+    throw error
+  }
+}
+
+/** Serves until it is asked to end. @throws AbortError where that was before it served */
+async function serve(values: Values<typeof flags>, ending: Ending): Promise<void> {
+  const keys = await keysOf(values, ending.signal)
+  const { port = 8080, cors, queue, timeout, predict = -1, chatTemplate, pingInterval } = values
+  const hosts = listOf(values.host)
+  if (hosts.length === 0) hosts.push('127.0.0.1')
+  const model = await loadModel(values, ending.signal, await sharedContext(values, ending.signal))
+  try {
+    // As in llama.cpp: names are a set, of which the first counts.
+    const [name = model.info.name || 'model', ...aliases] = listOf(values.alias).sort()
     // As llama-server: better now than at each request.
     if (chatTemplate) model.applyTemplate([{ role: 'user', content: 'test' }], { template: chatTemplate })
     const handler = createHandler(
@@ -83,10 +117,16 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
       {
         onRequest: (request) => say(lineOf(request)),
         onError: (error) => say(`cria: ${printable(String((error as Error)?.stack ?? error))}`),
+        about: { [name]: { aliases, tags: listOf(values.tags), path: pathOf(values) } },
+        defaults: { ...(values.contextShift && { contextShift: true, keep: values.keep ?? 0 }) },
+        strictModel: values.strictModel ?? false,
+        slots: !values.noSlots,
+        verbose: values.verbose ?? false,
         ...(keys.length > 0 && { apiKeys: keys }),
         ...(cors && { cors }),
         ...(queue !== undefined && { queue }),
         ...(timeout !== undefined && { timeout: timeout * 1000 }),
+        ...(pingInterval !== undefined && { ssePingInterval: pingInterval }),
         ...(predict >= 0 && { maxTokens: predict }),
         ...(chatTemplate && { template: chatTemplate }),
       },
@@ -94,20 +134,40 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
     // Who reads the log may leave before the clients do.
     process.stderr.on('error', () => {})
     // A page elsewhere may have its own name lead here (DNS rebinding).
-    const guarded = keys.length === 0 && isLoopback(host)
+    const guarded = keys.length === 0 && hosts.every(isLoopback)
     const handle = async (request: Request): Promise<Response> =>
       guarded && !isLoopback(new URL(request.url).hostname) ? errorResponse(NOT_LOCAL) : handler(request)
-    const { url, drain } = await listen(handle, { host, port })
-    await write(`cria: ${printable(name)} at ${url}/v1\n`)
-    if (keys.length === 0 && !isLoopback(host))
+    const listening: Listening[] = []
+    for (const host of hosts) {
+      // Any free port is one for all addresses.
+      const one = await listen(handle, { host, port: port || Number(new URL(listening[0]?.url ?? 'http://a:0').port) })
+      listening.push(one)
+    }
+    await write(listening.map(({ url }) => `cria: ${printable(name)} at ${url}/v1\n`).join(''))
+    if (keys.length === 0 && !hosts.every(isLoopback))
       say('cria: warning: whoever reaches this address may use it: see --api-key.')
-    await asked(context)
+    await ending.asked()
     say('cria: ending when the answers under way are done')
-    await drain()
-    return 0
+    await Promise.all(listening.map(({ drain }) => drain()))
   } finally {
     await model.close()
   }
+}
+
+/** The parts of a list with commas. */
+function listOf(given = ''): string[] {
+  return given
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean)
+}
+
+/** Where the model is, without what is nobody else's business in a URL. */
+function pathOf(values: Values<typeof flags>): string {
+  const location = String(locate(values))
+  if (!URL.canParse(location)) return location
+  const { protocol, host, pathname } = new URL(location)
+  return protocol === 'file:' ? fileURLToPath(location) : `${protocol}${host && `//${host}`}${pathname}`
 }
 
 /** @throws UsageError where keys are asked for and there are none, as where a variable is empty: all would be let in */
@@ -125,28 +185,19 @@ async function keysOf({ apiKey, apiKeyFile }: Values<typeof flags>, signal: Abor
   return keys
 }
 
-/** Resolves `-c` and `--parallel` by the file's header. */
+/**
+ * Resolves `-c` and `--parallel` by the file's header, as llama-server does: where the number of answers is given each has its
+ * share of the cache, in steps of 256 tokens, unless the cache is unified.
+ */
 async function sharedContext(values: Values<typeof flags>, signal: AbortSignal): Promise<LoadOptions> {
-  const { ctxSize, parallel } = values
+  const { ctxSize, parallel, kvUnified = parallel === undefined } = values
   const all = parallel === undefined ? {} : { parallel }
   if (!ctxSize) return all
   const location = locate(values)
   const { config } = await inspect(location, { ...sourceOptions(values, location), signal })
-  return { ...all, kvTokens: ctxSize, context: Math.min(ctxSize, config?.contextLength ?? ctxSize) }
-}
-
-/** Resolves at the first Ctrl-C or SIGTERM; the second one ends the process. */
-function asked({ onInterrupt }: Context): Promise<void> {
-  return new Promise((resolve) => {
-    let before = false
-    const end = (code: number) => () => {
-      if (before) process.exit(code)
-      before = true
-      resolve()
-    }
-    onInterrupt(end(130))
-    process.on('SIGTERM', end(143))
-  })
+  const most = kvUnified ? ctxSize : Math.ceil(Math.floor(ctxSize / (parallel ?? 1)) / 256) * 256
+  const context = Math.min(most, config?.contextLength ?? most)
+  return { ...all, kvTokens: Math.max(ctxSize, context), context }
 }
 
 function isLoopback(host: string): boolean {

@@ -95,6 +95,7 @@ export class GenerateTask implements Task {
   begin(cached: number): void {
     this.cachedTokens = cached
     this.start = performance.now()
+    this.progress(cached)
     if (this.request.echo) this.events.onToken(-1, this.text.echo(this.promptText()))
   }
 

@@ -80,6 +80,7 @@ export class Scheduler {
   private sequences: Sequence[] = []
   private orders = 0
   private steps = 0
+  private readonly passes = { total: 0, sequences: 0 }
   /** When messages were let in last. */
   private rested = 0
   private readonly budget: TokenBudget
@@ -97,7 +98,8 @@ export class Scheduler {
 
   get status(): SchedulerStatus {
     const running = this.sequences.filter(({ active }) => active).length
-    return { running, waiting: this.sequences.length - running, kvPages: this.pool.counts }
+    const waiting = this.sequences.length - running
+    return { running, waiting, kvPages: this.pool.counts, passes: { ...this.passes } }
   }
 
   /**
@@ -348,6 +350,8 @@ export class Scheduler {
       else for (const one of batch) if (one.active) this.pass([one])
       return
     }
+    this.passes.total++
+    this.passes.sequences += batch.length
     const rows = batch.reduce((sum, one) => sum + one.rows, 0)
     this.budget.note(performance.now() - start, rows, batch.some(prefills))
     this.deliver(this.advance(batch))

@@ -96,4 +96,6 @@ export interface SchedulerStatus {
   waiting: number
   /** Pages of the KV cache: `used` by what is under way, `cached` to be found again, `free`. */
   kvPages: PageCounts
+  /** Passes so far, and the sequences in them, summed. */
+  passes: { total: number; sequences: number }
 }

@@ -1,7 +1,6 @@
 /** Bodies of requests: their bytes, within a limit, as JSON that fits an endpoint. */
 import { ApiError, badRequest } from './errors.ts'
-import { check, type FieldRule } from './rules.ts'
-import { UNSUPPORTED } from './schemas.ts'
+import { check, type FieldRule, type Problem } from './rules.ts'
 
 /**
  * @throws ApiError 413 beyond `limit` bytes, 400 for what is no JSON or does not fit, with the field's name; the signal's
@@ -29,14 +28,16 @@ export async function readBody<T>(
   const result = check(schema, json)
   if ('value' in result) return result.value
   const { path, message, kind, value } = result.problem
-  if (kind === 'missing') throw badRequest(path, `${path} is missing.`, value, 'missing_required_parameter')
-  if (kind === 'unknown') {
-    const message = `${path || 'A field without a name'} is no parameter of this endpoint.`
-    throw badRequest(path || 'body', message, value, 'unknown_parameter')
-  }
-  if (path === '') throw badRequest('body', `The body ${message}.`, value)
-  const code = message.startsWith(UNSUPPORTED) ? 'unsupported_parameter' : 'invalid_value'
-  throw badRequest(path, `${path} ${message}.`, value, code)
+  const where = path || (kind === 'unknown' ? 'A field without a name' : 'The body')
+  throw badRequest(path || 'body', `${where} ${message}.`, value, CODES[kind])
+}
+
+/** As OpenAI calls them. */
+const CODES: Record<Problem['kind'], string> = {
+  unsupported: 'unsupported_parameter',
+  unknown: 'unknown_parameter',
+  invalid: 'invalid_value',
+  missing: 'missing_required_parameter',
 }
 
 async function readBytes(request: Request, limit: number, signal: AbortSignal): Promise<Uint8Array> {

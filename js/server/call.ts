@@ -1,5 +1,7 @@
 /** One request from its arrival to the end of its answer. */
 import { ApiError } from './errors.ts'
+import type { NamedModel } from './models.ts'
+import { normalPath } from './paths.ts'
 
 /** What a log may say of a request. */
 export interface RequestLog {
@@ -26,7 +28,8 @@ export class Call {
   readonly path: string
   /** Fires when the client has gone, or the time is up. */
   readonly signal: AbortSignal
-  model: string | undefined
+  /** Whose answer it is, once that is known. */
+  model: NamedModel | undefined
   /** The field that holds the prompt. */
   prompt = 'body'
   results: readonly TokenUsage[] = []
@@ -47,7 +50,7 @@ export class Call {
     private readonly request: Request,
     timeout: number,
   ) {
-    this.path = new URL(request.url).pathname
+    this.path = normalPath(new URL(request.url).pathname)
     this.signal = this.controller.signal
     const late = new ApiError(504, 'timeout', `The request took more than ${timeout} ms.`, null, timeout)
     this.timer = setTimeout(() => this.controller.abort(late), timeout)
@@ -65,7 +68,7 @@ export class Call {
       path: this.path,
       status,
       milliseconds: performance.now() - this.start,
-      ...(this.model !== undefined && { model: this.model }),
+      ...(this.model && { model: this.model.name }),
       ...(this.results.length > 0 && {
         promptTokens: sum('promptTokens'),
         cachedTokens: sum('cachedTokens'),

@@ -1,28 +1,34 @@
-/** `/v1/chat/completions`. */
+/** `/v1/chat/completions`, and what else conversations are asked for. */
 import type { ChatOptions, GenerateResult, Model } from '../api/types.ts'
-import type { ChatMessage } from '../chat/types.ts'
+import { Chunks, chunked } from './chunks.ts'
 import { badRequest } from './errors.ts'
-import { choiceOptions, generateOptions } from './options.ts'
+import { messagesOf } from './message-rules.ts'
+import { nativeResult, promptText } from './native-result.ts'
+import { choiceOptions, type Defaults, generateOptions } from './options.ts'
 import { type Piece, textLogprobs } from './run.ts'
-import type { ApiMessage, ChatBody } from './schemas.ts'
+import type { ChatBody } from './schemas.ts'
 import type { Served } from './serve.ts'
-import { chatLogprobs, newId, now, usageOf } from './usage.ts'
+import { chatLogprobs, newId, now } from './usage.ts'
 
-export interface Defaults {
-  maxTokens?: number
-  template?: string
-}
-
-/** Messages as templates take them. OpenAI's `developer` is the newer word for `system`. */
-export function messagesOf(messages: readonly ApiMessage[]): ChatMessage[] {
-  return messages.map((message) => (message.role === 'developer' ? { ...message, role: 'system' } : message))
-}
-
+/** As llama-server does it: templates know an effort by `reasoning_effort`, and none by `enable_thinking`. */
 export function templateOptions(
-  { chat_template_kwargs: variables }: Pick<ChatBody, 'chat_template_kwargs'>,
+  {
+    chat_template_kwargs: given,
+    reasoning_effort: effort,
+  }: Pick<ChatBody, 'chat_template_kwargs' | 'reasoning_effort'>,
   { template }: Defaults,
 ): ChatOptions {
+  const reasoning = effort === 'none' ? { enable_thinking: false } : effort && { reasoning_effort: effort }
+  const variables = given || reasoning ? { ...given, ...reasoning } : undefined
   return { ...(variables && { templateVariables: variables }), ...(template !== undefined && { template }) }
+}
+
+/** The ids of a conversation's prompt. */
+export function promptIds(body: ChatBody, model: Model, defaults: Defaults): number[] {
+  const ids = model.tokenize(model.applyTemplate(messagesOf(body.messages), templateOptions(body, defaults)))
+  const { bos } = model.tokenizer
+  // A template that writes BOS gets no second one.
+  return ids[0] === bos && ids[1] === bos ? ids.slice(1) : ids
 }
 
 export function serveChat(body: ChatBody, name: string, model: Model, defaults: Defaults): Served {
@@ -31,22 +37,13 @@ export function serveChat(body: ChatBody, name: string, model: Model, defaults: 
     throw badRequest('top_logprobs', 'top_logprobs needs logprobs: set it to true.', topLogprobs)
   }
   const options: ChatOptions = {
-    ...generateOptions(
-      { ...body, max_tokens: body.max_completion_tokens ?? body.max_tokens },
-      model,
-      defaults.maxTokens,
-    ),
+    ...generateOptions(body, model, defaults),
     ...templateOptions(body, defaults),
     ...(logprobs && { logprobs, topLogprobs: topLogprobs ?? 0 }),
   }
   const messages = messagesOf(body.messages)
-  const head = { id: newId('chatcmpl'), created: now(), model: name }
-  const chunk = (choices: object[], rest: object = {}): object => ({
-    ...head,
-    object: 'chat.completion.chunk',
-    choices,
-    ...rest,
-  })
+  const head = { id: newId('chatcmpl'), object: 'chat.completion.chunk', created: now(), model: name }
+  const chunks = new Chunks(head, body, n)
   const delta = (index: number, content: object, tokens: Piece['logprobs'], reason: string | null): object => ({
     index,
     delta: content,
@@ -59,27 +56,37 @@ export function serveChat(body: ChatBody, name: string, model: Model, defaults: 
     logprobs: logprobs ? chatLogprobs(textLogprobs(result)) : null,
     finish_reason: result.finishReason,
   })
+  const verbose = (result: GenerateResult): object => ({
+    __verbose: nativeResult(result, {
+      prompt: promptText(promptIds(body, model, defaults), model),
+      options,
+      body,
+      model,
+      name,
+    }),
+  })
   return {
     parallel: model.info.parallel,
     choices: Array.from({ length: n }, (_, i) => ({
       start: (all) => model.chat(messages, all),
       options: choiceOptions(options, i),
     })),
-    opening: (index) => [delta(index, { role: 'assistant', content: '' }, [], null)],
-    piece: ({ index, text, logprobs: tokens, result }) =>
-      result
-        ? [
-            ...(tokens.length > 0 ? [delta(index, { content: '' }, tokens, null)] : []),
-            delta(index, {}, [], result.finishReason),
-          ]
-        : [delta(index, { content: text }, tokens, null)],
-    chunk,
-    whole: (results) => ({
-      ...head,
-      object: 'chat.completion',
-      choices: results.map(choice),
-      usage: usageOf(results, n),
-    }),
-    usage: (results) => usageOf(results, n),
+    opening: (index) => [chunks.chunk([delta(index, { role: 'assistant', content: null }, [], null)])],
+    piece: ({ index, text, logprobs: tokens, progress, result }) => {
+      const timings = chunks.timings(progress, result)
+      if (!result) return [chunks.chunk([delta(index, { content: text }, tokens, null)], timings)]
+      return [
+        ...(tokens.length > 0 ? [chunks.chunk([delta(index, { content: '' }, tokens, null)])] : []),
+        chunks.chunk([delta(index, {}, [], result.finishReason)], timings),
+      ]
+    },
+    ...chunked(chunks, body.return_progress ?? false, (index) => delta(index, {}, [], null)),
+    whole: (results) =>
+      chunks.whole(
+        'chat.completion',
+        results.map(choice),
+        results,
+        (body.verbose ?? defaults.verbose) ? verbose(results[0]!) : {},
+      ),
   }
 }

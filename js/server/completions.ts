@@ -1,32 +1,39 @@
 /** `/v1/completions`. */
 import type { GenerateResult, Model, SampledLogprobs } from '../api/types.ts'
-import type { Defaults } from './chat.ts'
+import { Chunks, chunked } from './chunks.ts'
+import { nativeResult, promptText } from './native-result.ts'
 import { Offsets } from './offsets.ts'
-import { choiceOptions, generateOptions, promptsOf } from './options.ts'
+import { choiceOptions, type Defaults, generateOptions } from './options.ts'
 import { type PromptToken, promptLogprobs } from './prompt-logprobs.ts'
+import { promptsOf } from './prompts.ts'
 import { textLogprobs } from './run.ts'
 import type { CompletionBody } from './schemas.ts'
 import type { Served } from './serve.ts'
-import { completionLogprobs, newId, now, usageOf } from './usage.ts'
+import { completionLogprobs, newId, now } from './usage.ts'
 
 export function serveCompletions(body: CompletionBody, name: string, model: Model, defaults: Defaults): Served {
   const { n = 1, echo = false, logprobs } = body
   const options = {
-    ...generateOptions(body, model, defaults.maxTokens),
+    ...generateOptions(body, model, defaults),
     ...(logprobs !== undefined && { logprobs: true, topLogprobs: logprobs }),
   }
   const prompts = promptsOf(body.prompt, model, 'prompt')
   const head = { id: newId('cmpl'), object: 'text_completion', created: now(), model: name }
+  const chunks = new Chunks(head, body, n)
+  const promptOf = (index: number) => prompts[Math.floor(index / n)]!
+  const idsOf = (index: number): readonly number[] => {
+    const prompt = promptOf(index)
+    return typeof prompt === 'string' ? model.tokenize(prompt) : prompt
+  }
   const echoed = (index: number): string => {
-    const prompt = prompts[Math.floor(index / n)]!
+    const prompt = promptOf(index)
     return typeof prompt === 'string' ? prompt : model.detokenize(prompt)
   }
   /** Of each prompt, where they were asked for. */
   const promptTokens: PromptToken[][] = []
   const prepare = async (signal: AbortSignal): Promise<void> => {
-    for (const prompt of prompts) {
-      const ids = typeof prompt === 'string' ? model.tokenize(prompt) : prompt
-      promptTokens.push(await promptLogprobs(model, ids, logprobs ?? 0, signal))
+    for (const i of prompts.keys()) {
+      promptTokens.push(await promptLogprobs(model, idsOf(i * n), logprobs ?? 0, signal))
     }
   }
   const offsets = Array.from({ length: prompts.length * n }, (_, index) => new Offsets(model, echoed(index) !== ''))
@@ -59,6 +66,9 @@ export function serveCompletions(body: CompletionBody, name: string, model: Mode
       finish_reason: result.finishReason,
     }
   }
+  const verbose = (result: GenerateResult): object => ({
+    __verbose: nativeResult(result, { prompt: promptText(idsOf(0), model), options, body, model, name }),
+  })
   return {
     parallel: model.info.parallel,
     choices: prompts.flatMap((prompt) =>
@@ -68,10 +78,17 @@ export function serveCompletions(body: CompletionBody, name: string, model: Mode
       })),
     ),
     ...(echo && logprobs !== undefined && { prepare }),
-    opening: (index) => (echo ? [opening(index)] : []),
-    piece: ({ index, text, logprobs: tokens, result }) => [choiceOf(index, text, tokens, result?.finishReason ?? null)],
-    chunk: (choices, rest = {}) => ({ ...head, choices, ...rest }),
-    whole: (results) => ({ ...head, choices: results.map(choice), usage: usageOf(results, n) }),
-    usage: (results) => usageOf(results, n),
+    opening: (index) => (echo ? [chunks.chunk([opening(index)])] : []),
+    piece: ({ index, text, logprobs: tokens, progress, result }) => [
+      chunks.chunk([choiceOf(index, text, tokens, result?.finishReason ?? null)], chunks.timings(progress, result)),
+    ],
+    ...chunked(chunks, body.return_progress ?? false, (index) => choiceOf(index, '', [], null)),
+    whole: (results) =>
+      chunks.whole(
+        'text_completion',
+        results.map(choice),
+        results,
+        (body.verbose ?? defaults.verbose) ? verbose(results[0]!) : {},
+      ),
   }
 }

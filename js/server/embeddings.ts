@@ -1,30 +1,64 @@
-/** `/v1/embeddings`. */
-import type { Model } from '../api/types.ts'
-import { promptsOf } from './options.ts'
-import type { EmbeddingsBody } from './schemas.ts'
+/** `/v1/embeddings`, and llama-server's own `/embedding`. */
+import type { EmbedOptions, Model } from '../api/types.ts'
+import { badRequest } from './errors.ts'
+import { nativePromptsOf, type OnePrompt, promptsOf } from './prompts.ts'
+import type { EmbeddingsBody, NativeEmbeddingsBody } from './schemas.ts'
 
-/** @returns the answer, and how many tokens were read for it */
+export interface Embedded {
+  answer: object
+  /** How many were read for it. */
+  tokens: number
+}
+
 export async function serveEmbeddings(
   body: EmbeddingsBody,
   name: string,
   model: Model,
   signal: AbortSignal,
-): Promise<{ answer: object; tokens: number }> {
-  const inputs = promptsOf(body.input, model, 'input')
-  const embeddings: Float32Array[] = []
-  let tokens = 0
-  // Some at a time: who asks for many leaves places to others in between.
-  for (let from = 0; from < inputs.length; from += model.info.parallel) {
-    const some = await model.embed(inputs.slice(from, from + model.info.parallel), { signal })
-    embeddings.push(...some.embeddings)
-    for (const count of some.tokens) tokens += count
+): Promise<Embedded> {
+  const { dimensions, encoding_format: format } = body
+  const { embeddingLength } = model.info
+  if (dimensions !== undefined && dimensions !== embeddingLength) {
+    const message = `dimensions is not supported, but for ${embeddingLength}, as many as the model has.`
+    throw badRequest('dimensions', message, dimensions, 'unsupported_parameter')
   }
-  const written = body.encoding_format === 'base64' ? base64 : (floats: Float32Array) => Array.from(floats)
+  const { embeddings, tokens } = await embed(promptsOf(body.input, model, 'input'), model, { signal })
+  const written = format === 'base64' ? base64 : (floats: Float32Array) => Array.from(floats)
   const data = embeddings.map((floats, index) => ({ object: 'embedding', index, embedding: written(floats) }))
   return {
     answer: { object: 'list', data, model: name, usage: { prompt_tokens: tokens, total_tokens: tokens } },
     tokens,
   }
+}
+
+/** A list whose entries have a list of one embedding: llama-server can give one for each token. */
+export async function serveNativeEmbeddings(
+  body: NativeEmbeddingsBody,
+  model: Model,
+  signal: AbortSignal,
+): Promise<Embedded> {
+  const [param, prompt] =
+    body.input === undefined ? (['content', body.content] as const) : (['input', body.input] as const)
+  if (prompt === undefined) throw badRequest('content', 'content is missing.', undefined, 'missing_required_parameter')
+  const normalize = body.embd_normalize !== -1
+  const { embeddings, tokens } = await embed(nativePromptsOf(prompt, model, param), model, { signal, normalize })
+  return { answer: embeddings.map((floats, index) => ({ index, embedding: [Array.from(floats)] })), tokens }
+}
+
+/** Some at a time: who asks for many leaves places to others in between. */
+async function embed(
+  inputs: readonly OnePrompt[],
+  model: Model,
+  options: EmbedOptions,
+): Promise<{ embeddings: Float32Array[]; tokens: number }> {
+  const embeddings: Float32Array[] = []
+  let tokens = 0
+  for (let from = 0; from < inputs.length; from += model.info.parallel) {
+    const some = await model.embed(inputs.slice(from, from + model.info.parallel), options)
+    embeddings.push(...some.embeddings)
+    for (const count of some.tokens) tokens += count
+  }
+  return { embeddings, tokens }
 }
 
 /** The floats' bytes, little-endian. */

@@ -16,6 +16,7 @@ export class ApiError extends CriaError {
   /**
    * @param param the field at fault, as a path: `messages[0].role`; `body` for the body as a whole
    * @param retryAfter seconds after which another attempt makes sense
+   * @param more fields of the body beside OpenAI's; `type` takes the place of the status's own
    */
   constructor(
     readonly status: number,
@@ -24,6 +25,7 @@ export class ApiError extends CriaError {
     readonly param: string | null = null,
     value?: unknown,
     readonly retryAfter?: number,
+    readonly more: Readonly<Record<string, unknown>> = {},
   ) {
     super(code, message, value)
   }
@@ -38,16 +40,16 @@ export function badRequest(param: string, message: string, value?: unknown, code
 export const RETRY_AFTER = 1
 
 /**
- * Any error as one for clients. `prompt`: the field that held the prompt. What is no error of cria's keeps its details to
- * itself.
+ * Any error as one for clients. `prompt`: the field that held the prompt; `context`: tokens that the model takes. What is no
+ * error of cria's keeps its details to itself.
  */
-export function apiError(error: unknown, prompt: string): ApiError {
+export function apiError(error: unknown, prompt: string, context: number): ApiError {
   if (error instanceof ApiError) return error
   if (!(error instanceof CriaError))
     return new ApiError(500, 'internal_error', 'The server failed; its log may say why.')
   const { message, value } = error
   const code = error.code.toLowerCase()
-  if (error instanceof ContextError) return badRequest(prompt, message, value, 'context_length_exceeded')
+  if (error instanceof ContextError) return contextError(error, prompt, context)
   if (error instanceof ArgumentError)
     return badRequest(code === 'no_token_left' ? 'logit_bias' : prompt, message, value)
   if (error instanceof TemplateError || error instanceof UnsupportedError)
@@ -59,23 +61,40 @@ export function apiError(error: unknown, prompt: string): ApiError {
   return new ApiError(500, code, message)
 }
 
+/**
+ * In the words by which clients know that a prompt is too long: OpenAI's and llama-server's, with the code of one and the type
+ * and counts of the other.
+ */
+function contextError({ message, value }: ContextError, prompt: string, context: number): ApiError {
+  const tokens = Number(value)
+  if (!(tokens > context)) return badRequest(prompt, message, value, 'context_length_exceeded')
+  const text = `This model's maximum context length is ${context} tokens. However, your ${prompt} resulted in ${tokens} tokens, which exceeds the available context size. Shorten it, or load the model with a larger context.`
+  return new ApiError(400, 'context_length_exceeded', text, prompt, value, undefined, {
+    type: 'exceed_context_size_error',
+    n_prompt_tokens: tokens,
+    n_ctx: context,
+  })
+}
+
 const TYPES: Record<number, string> = {
   401: 'authentication_error',
   403: 'permission_error',
   404: 'not_found_error',
   429: 'rate_limit_error',
+  501: 'not_supported_error',
   503: 'unavailable_error',
   504: 'timeout_error',
 }
 
 /** The body of an error. */
-export function errorBody({ status, message, param, code }: ApiError): { error: object } {
+export function errorBody({ status, message, param, code, more }: ApiError): { error: object } {
   return {
     error: {
       message,
       type: TYPES[status] ?? (status < 500 ? 'invalid_request_error' : 'server_error'),
       param,
       code,
+      ...more,
     },
   }
 }

@@ -2,7 +2,12 @@
 import type { ApiError } from './errors.ts'
 import { errorBody } from './errors.ts'
 
-export type Send = (data: object) => Promise<void>
+export interface Sender {
+  /** Resolves when the client has taken the event. */
+  send(data: object): Promise<void>
+  /** Lets status and headers out, where the first event is still to come. */
+  open(): void
+}
 
 export interface EventStream {
   response: Response
@@ -10,24 +15,44 @@ export interface EventStream {
   finished: Promise<ApiError | undefined>
 }
 
+export interface EventStreamOptions {
+  signal: AbortSignal
+  /** Called when the client goes. */
+  left(): void
+  toError(error: unknown): ApiError
+  /** Seconds of silence after which a comment is sent; 0 or less: never. */
+  pingInterval: number
+  /** The last event; none where it is empty. */
+  end: string
+}
+
+/** Milliseconds that status and headers wait for the first event or a failure. */
+const OPEN_MS = 1000
+/** Of a timer. */
+const MOST_MS = 2147483647
+/** What proxies and clients see of a stream that has nothing to say yet. */
+const COMMENT = ':\n\n'
+const HEADERS = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-store',
+  // nginx would keep events back.
+  'x-accel-buffering': 'no',
+}
+
 /**
- * Streams what `work` sends, then `[DONE]`. Resolves when the first event is there, so that what fails before is answered by
- * the response's status; what fails later is an event. `left` is called when the client goes. Who reads nothing is waited for
- * until the signal fires.
+ * Streams what `work` sends. Resolves at the first event, when `work` opens the stream, or after a second: what fails before is
+ * answered by the response's status, what fails later is an event. In silence there are comments. Who reads nothing is waited
+ * for until the signal fires.
  */
 export async function eventStream(
-  work: (send: Send) => Promise<void>,
-  { signal, left, toError }: { signal: AbortSignal; left: () => void; toError: (error: unknown) => ApiError },
+  work: (sender: Sender) => Promise<void>,
+  { signal, left, toError, pingInterval, end }: EventStreamOptions,
 ): Promise<EventStream> {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
   const writer = writable.getWriter()
   const encoder = new TextEncoder()
-  const write = (data: string): Promise<void> => writer.write(encoder.encode(`data: ${data}\n\n`))
+  const write = (text: string): Promise<void> => writer.write(encoder.encode(text))
   writer.closed.catch(left)
-  let begin!: () => void
-  const begun = new Promise<void>((resolve) => {
-    begin = resolve
-  })
   /** What ends the writing of each event that the client has not taken yet. */
   const waiting = new Set<(reason: unknown) => void>()
   const abort = (): void => {
@@ -41,19 +66,38 @@ export async function eventStream(
       void written.then(resolve, reject).then(() => waiting.delete(reject))
       if (signal.aborted) abort()
     })
-  const send: Send = (data) => {
-    begin()
-    return taken(write(JSON.stringify(data)))
+  let silence: ReturnType<typeof setTimeout> | undefined
+  const comment = (): void => {
+    // Who takes no events needs no comments.
+    if (waiting.size === 0) write(COMMENT).catch(() => {})
+    listen()
   }
-  const done = work(send)
-  await Promise.race([begun, done])
+  /** Begins a silence. */
+  const listen = (): void => {
+    clearTimeout(silence)
+    if (pingInterval > 0) silence = setTimeout(comment, Math.min(pingInterval * 1000, MOST_MS))
+  }
+  let open!: () => void
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  const send = (data: object): Promise<void> => {
+    open()
+    listen()
+    return taken(write(`data: ${JSON.stringify(data)}\n\n`))
+  }
+  const late = setTimeout(open, OPEN_MS)
+  const done = work({ send, open })
+  await Promise.race([opened, done]).finally(() => clearTimeout(late))
+  listen()
   const finish = async (): Promise<ApiError | undefined> => {
     const failure = await done.then(() => undefined, toError)
-    write(failure ? JSON.stringify(errorBody(failure)) : '[DONE]').catch(() => {})
+    clearTimeout(silence)
+    const last = failure ? JSON.stringify(errorBody(failure)) : end
+    if (last) write(`data: ${last}\n\n`).catch(() => {})
     // Where it fails the client has gone, and `left` was called; or the time is over.
     await taken(writer.close()).catch(() => {})
     return failure
   }
-  const headers = { 'content-type': 'text/event-stream', 'cache-control': 'no-store' }
-  return { response: new Response(readable, { headers }), finished: finish() }
+  return { response: new Response(readable, { headers: HEADERS }), finished: finish() }
 }

@@ -15,11 +15,11 @@ export class Gate {
   }
 
   /**
-   * Runs work when its turn comes, first come, first served.
+   * Runs work when its turn comes, first come, first served. `onWait` is called where it has to wait.
    * @throws ApiError 429 where too many wait already; the signal's reason once it fires while waiting
    */
-  async run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    if (this.running >= this.parallel) await this.turn(signal)
+  async run<T>(signal: AbortSignal, work: () => Promise<T>, onWait?: () => void): Promise<T> {
+    if (this.running >= this.parallel) await this.turn(signal, onWait)
     else this.running++
     try {
       return await work()
@@ -31,7 +31,7 @@ export class Gate {
     }
   }
 
-  private turn(signal: AbortSignal): Promise<void> {
+  private turn(signal: AbortSignal, onWait?: () => void): Promise<void> {
     if (this.queue.length >= this.most) {
       const message = `${this.running} requests are under way and ${this.queue.length} wait already; try again later.`
       throw new ApiError(429, 'queue_full', message, null, this.queue.length, RETRY_AFTER)
@@ -48,6 +48,7 @@ export class Gate {
       signal.addEventListener('abort', leave, { once: true })
       if (signal.aborted) return reject(signal.reason)
       this.queue.push(enter)
+      onWait?.()
     })
   }
 }

@@ -4,43 +4,27 @@ import type { Context } from 'hono'
 import { cors } from 'hono/cors'
 import { Hono } from 'hono/tiny'
 import type { GenerateResult, Model, ModelStatus } from '../api/types.ts'
-import { checkObject, checkTypes, invalid } from '../util/check.ts'
 import { readBody } from './body.ts'
-import { Call, type RequestLog } from './call.ts'
-import { messagesOf, serveChat, templateOptions } from './chat.ts'
+import { Call } from './call.ts'
+import { promptIds, serveChat, templateOptions } from './chat.ts'
 import { serveCompletions } from './completions.ts'
-import { serveEmbeddings } from './embeddings.ts'
-import { ApiError, apiError, errorResponse } from './errors.ts'
-import { Gate } from './gate.ts'
+import { type Embedded, serveEmbeddings, serveNativeEmbeddings } from './embeddings.ts'
+import { ApiError, apiError, errorResponse, RETRY_AFTER } from './errors.ts'
+import type { GenerationBody } from './generation-fields.ts'
+import { checkKey, checkOrigin } from './guard.ts'
+import { type HandlerOptions, type ResolvedOptions, resolveOptions } from './handler-options.ts'
+import { messagesOf } from './message-rules.ts'
 import { Metrics, type ServedModel } from './metrics.ts'
+import { Models, modelsByName, type NamedModel } from './models.ts'
 import { modelEntry, propsOf, tokenize } from './native.ts'
-import { checkToken } from './options.ts'
-import { type EmbeddingsBody, ENDPOINTS, type Endpoint, type GenerationBody } from './schemas.ts'
+import { serveInfill, serveNative } from './native-completions.ts'
+import { insteadOf, normalPath } from './paths.ts'
+import { checkToken } from './prompts.ts'
+import { ENDPOINTS, type Endpoint } from './schemas.ts'
 import { answerStream, answerWhole, type Served } from './serve.ts'
+import { generationSettings } from './settings.ts'
+import { RequestSlots } from './slots.ts'
 import { now } from './usage.ts'
-
-export interface HandlerOptions {
-  /** Keys of which requests must bring one, as `Authorization: Bearer KEY`; `/health` needs none. Default: none. */
-  apiKeys?: readonly string[]
-  /** Origins whose pages may use it, `'*'` for all; default: none, and requests of pages from elsewhere are refused. */
-  cors?: string | readonly string[]
-  /** Most bytes of a request's body; default 4 MiB. */
-  bodyLimit?: number
-  /** Requests of one model that are under way at once; default: as many as it runs generations at once. */
-  parallel?: number
-  /** Requests of one model that may wait for their turn; more are answered 429. Default 64. */
-  queue?: number
-  /** Milliseconds that a request may take, its body and waiting included; then it ends with 504. Default 600000. */
-  timeout?: number
-  /** Most tokens of an answer where a request does not say; default: to the end of the context. */
-  maxTokens?: number
-  /** Chat template in Jinja, or the name of a built-in one; default: the model's. */
-  template?: string
-  /** Called when a request has been answered to its end. */
-  onRequest?: (request: RequestLog) => void
-  /** Called with errors whose details clients do not get; default: `console.error`. */
-  onError?: (error: unknown) => void
-}
 
 /** What edge runtimes pass beside a request. */
 export interface HandlerContext {
@@ -55,72 +39,32 @@ interface Env {
 }
 
 const HEALTH = ['/health', '/v1/health']
-const DEFAULTS = { bodyLimit: 4194304, queue: 64, timeout: 600_000 }
 
 /**
- * Serves models by OpenAI's API: chat, completions, models, and llama-server's health, props, tokenize, detokenize,
- * apply-template, metrics. docs/SERVER.md lists endpoints and parameters.
+ * Serves models by OpenAI's API and llama-server's. docs/SERVER.md lists endpoints and parameters.
  *
  * @param models a model, which goes by its own name, or several by names of yours
  * @throws ArgumentError INVALID_OPTION for an option that is wrong
  */
 export function createHandler(models: Model | Readonly<Record<string, Model>>, options: HandlerOptions = {}): Handler {
-  const server = new Server(modelsByName(models), checked(options))
+  const named = modelsByName(models)
+  const server = new Server(named, resolveOptions(options, [...named.keys()]))
   return (request, context) => server.handle(request, context)
 }
 
-function modelsByName(models: Model | Readonly<Record<string, Model>>): Map<string, Model> {
-  if (typeof models !== 'object' || models === null) throw invalid('models', 'a model, or models by name', models)
-  const single = typeof models.generate === 'function'
-  const model = models as Model
-  const map = new Map(single ? [[model.info.name || 'model', model]] : Object.entries(models as Record<string, Model>))
-  for (const one of map.values()) {
-    if (typeof one?.generate !== 'function') throw invalid('models', 'a model, or models by name', one)
-  }
-  if (map.size === 0) throw invalid('models', 'at least one model', models)
-  return map
-}
-
-function checked(options: HandlerOptions): HandlerOptions & typeof DEFAULTS {
-  checkObject(options)
-  checkTypes(options, 'string', ['template'])
-  checkTypes(options, 'function', ['onRequest', 'onError'])
-  const settled = { ...DEFAULTS, ...options }
-  for (const [name, least] of [
-    ['bodyLimit', 1],
-    ['parallel', 1],
-    ['queue', 0],
-    ['timeout', 1],
-    ['maxTokens', 0],
-  ] as const) {
-    const value = settled[name]
-    const whole = Number.isInteger(value) && value! >= least && value! <= 2147483647
-    if (value !== undefined && !whole) throw invalid(name, `a whole number from ${least} to 2147483647`, value)
-  }
-  const { apiKeys, cors } = options
-  const texts = (x: unknown): boolean => Array.isArray(x) && x.every((one) => typeof one === 'string')
-  if (apiKeys !== undefined && !(texts(apiKeys) && apiKeys.every(Boolean))) {
-    throw invalid('apiKeys', 'a list of texts that are not empty', apiKeys)
-  }
-  if (cors !== undefined && typeof cors !== 'string' && !texts(cors)) {
-    throw invalid('cors', 'an origin or a list of them', cors)
-  }
-  return settled
-}
-
 class Server {
-  private readonly app = new Hono<Env>()
-  private readonly gates: ReadonlyMap<Model, Gate>
+  private readonly app = new Hono<Env>({ getPath: ({ url }) => normalPath(new URL(url).pathname) })
+  private readonly models: Models
   private readonly metrics = new Metrics()
   private readonly started = now()
   /** Which methods each path has. */
   private readonly paths = new Map<string, string>()
 
   constructor(
-    private readonly models: ReadonlyMap<string, Model>,
-    private readonly options: HandlerOptions & typeof DEFAULTS,
+    models: ReadonlyMap<string, Model>,
+    private readonly options: ResolvedOptions,
   ) {
-    this.gates = new Map([...models.values()].map((model) => [model, this.gateOf(model)]))
+    this.models = new Models(models, options.about ?? {}, options.strictModel, options)
     this.guard()
     this.tell()
     this.serve()
@@ -146,61 +90,77 @@ class Server {
     return answered
   }
 
-  /** Who may ask: pages of origins that are allowed, whoever has a key. */
   private guard(): void {
     const { cors: allowed = [], apiKeys } = this.options
     const origins = typeof allowed === 'string' ? [allowed] : [...allowed]
     if (origins.length > 0) this.app.use(cors({ origin: origins.includes('*') ? '*' : origins }))
     this.app.use(async (c, next) => {
-      const origin = c.req.header('origin')
-      // Any page can send requests to a server on its reader's machine, if it cannot read the answers.
-      if (origin !== undefined && !origins.includes('*') && !origins.includes(origin) && !sameHost(origin, c.req.url)) {
-        throw new ApiError(403, 'origin_not_allowed', `Pages of ${origin} may not use this server.`, null, origin)
-      }
-      if (apiKeys?.length && !HEALTH.includes(c.req.path)) checkKey(c.req.header('authorization'), apiKeys)
+      checkOrigin(c.req.raw, origins)
+      if (apiKeys?.length && !HEALTH.includes(c.req.path)) checkKey(c.req.raw, apiKeys)
       await next()
     })
   }
 
   private tell(): void {
-    const { models, app } = this
-    const get = (path: string, answer: (c: Context<Env>) => Response | Promise<Response>): void => {
-      this.paths.set(path, 'GET, HEAD')
-      app.get(path, answer)
+    const { models, app, options } = this
+    const get = (paths: string[], answer: (c: Context<Env>) => Response | Promise<Response>): void => {
+      for (const path of paths) {
+        this.paths.set(path, 'GET, HEAD')
+        app.get(path, answer)
+      }
     }
-    for (const path of HEALTH) get(path, (c) => c.json({ status: 'ok' }))
-    get('/v1/models', (c) =>
-      c.json({ object: 'list', data: [...models].map(([name, model]) => modelEntry(name, model, this.started)) }),
+    get(HEALTH, (c) => c.json({ status: 'ok' }))
+    get(['/v1/models', '/models'], (c) =>
+      c.json({ object: 'list', data: models.all.map((one) => modelEntry(one, this.started)) }),
     )
-    app.get('/v1/models/:name{.+}', (c) => {
-      const [name, model] = this.model(c.req.param('name'))
-      return c.json(modelEntry(name, model, this.started))
+    app.get('/:path{(v1/)?models}/:name{.+}', (c) => {
+      const name = c.req.param('name')
+      const model = models.named(name)
+      if (!model) throw models.unknown(name)
+      return c.json(modelEntry(model, this.started))
     })
-    get('/props', (c) => c.json(this.props(c.req.query('model'))))
-    get('/metrics', async (c) =>
-      c.body(this.metrics.text(await this.served()), 200, { 'content-type': 'text/plain; version=0.0.4' }),
+    get(['/props'], (c) => c.json(propsOf(models.find(c.req.query('model')), options)))
+    get(['/slots'], (c) => this.tellSlots(c))
+    get(['/metrics'], async (c) =>
+      c.body(this.metrics.text(await this.served()), 200, {
+        'content-type': 'text/plain; version=0.0.4',
+        'process-start-time-unix': String(this.started),
+      }),
     )
   }
 
   private serve(): void {
-    const { chat, completions, embeddings, tokenize: tokens, detokenize, applyTemplate } = ENDPOINTS
-    this.post(chat, (body, c) => this.generate(c, body, (name, model) => serveChat(body, name, model, this.options)))
+    const { models, options } = this
+    const { chat, completions, native, infill, embeddings, nativeEmbeddings } = ENDPOINTS
+    this.post(chat, (body, c) => this.generate(c, body, ({ name, model }) => serveChat(body, name, model, options)))
     this.post(completions, (body, c) =>
-      this.generate(c, body, (name, model) => serveCompletions(body, name, model, this.options)),
+      this.generate(c, body, ({ name, model }) => serveCompletions(body, name, model, options)),
     )
-    this.post(embeddings, (body, c) => this.embed(c, body))
-    this.post(tokens, async (body) => Response.json(tokenize(this.model(body.model)[1], body)))
-    this.post(detokenize, async ({ tokens: ids, model: name }) => {
-      const [, model] = this.model(name)
+    this.post(native, (body, c) =>
+      this.generate(c, body, ({ name, model }, slots) => serveNative(body, { name, model, slots, defaults: options })),
+    )
+    this.post(infill, (body, c) =>
+      this.generate(c, body, ({ name, model }, slots) => serveInfill(body, { name, model, slots, defaults: options })),
+    )
+    this.post(embeddings, (body, c) =>
+      this.embed(c, body, ({ name, model }, signal) => serveEmbeddings(body, name, model, signal)),
+    )
+    this.post(nativeEmbeddings, (body, c) =>
+      this.embed(c, body, ({ model }, signal) => serveNativeEmbeddings(body, model, signal)),
+    )
+    this.post(ENDPOINTS.tokenize, async (body) => Response.json(tokenize(models.find(body.model).model, body)))
+    this.post(ENDPOINTS.detokenize, async ({ tokens: ids, model: name }) => {
+      const { model } = models.find(name)
       for (const id of ids) checkToken(id, model, 'tokens')
       return Response.json({ content: model.detokenize(ids, { special: true }) })
     })
-    this.post(applyTemplate, async (body) => {
-      const prompt = this.model(body.model)[1].applyTemplate(
-        messagesOf(body.messages),
-        templateOptions(body, this.options),
-      )
-      return Response.json({ prompt })
+    this.post(ENDPOINTS.applyTemplate, async (body) => {
+      const { model } = models.find(body.model)
+      return Response.json({ prompt: model.applyTemplate(messagesOf(body.messages), templateOptions(body, options)) })
+    })
+    this.post(ENDPOINTS.inputTokens, async (body) => {
+      const { length } = promptIds(body, models.find(body.model).model, options)
+      return Response.json({ input_tokens: length, object: 'response.input_tokens' })
     })
   }
 
@@ -208,43 +168,53 @@ class Server {
   private nothing({ method, path }: { method: string; path: string }): Response {
     const allow = this.paths.get(path)
     const what = `There is no ${method} ${path}`
-    if (!allow) return errorResponse(new ApiError(404, 'unknown_url', `${what}.`))
+    const instead = insteadOf(path)
+    if (!allow)
+      return errorResponse(new ApiError(404, 'unknown_url', instead ? `${what} here; ${instead}.` : `${what}.`))
     const response = errorResponse(new ApiError(405, 'method_not_allowed', `${what}, but ${allow}.`))
     response.headers.set('allow', allow)
     return response
   }
 
   private post<T>(endpoint: Endpoint<T>, answer: (body: T, c: Context<Env>) => Promise<Response>): void {
-    this.paths.set(endpoint.path, 'POST')
-    this.app.post(endpoint.path, async (c) => {
-      const { call } = c.env
-      call.prompt = endpoint.required[0]!
-      return answer(await readBody(c.req.raw, endpoint.body, this.options.bodyLimit, call.signal), c)
-    })
+    for (const path of [endpoint.path, ...endpoint.also]) {
+      this.paths.set(path, 'POST')
+      this.app.post(path, async (c) => {
+        const { call } = c.env
+        call.prompt = endpoint.required[0] ?? 'content'
+        return answer(await readBody(c.req.raw, endpoint.body, this.options.bodyLimit, call.signal), c)
+      })
+    }
   }
 
   private async generate(
     c: Context<Env>,
-    body: GenerationBody,
-    plan: (name: string, model: Model) => Served,
+    body: GenerationBody & { id_slot?: number },
+    plan: (named: NamedModel, slots: RequestSlots) => Served,
   ): Promise<Response> {
     const { call } = c.env
-    const [name, model] = this.model(body.model)
-    call.model = name
-    const served = plan(name, model)
+    const named = this.models.find(body.model)
+    call.model = named
+    const { gate, model } = named
+    const slots = new RequestSlots(named.slots, body.id_slot, (index) => {
+      const { options } = served.choices[index]!
+      return { most: options.maxTokens, settings: () => generationSettings(options, body, model) }
+    })
+    const served = plan(named, slots)
     const onResults = (results: GenerateResult[]): void => {
       for (const result of results) this.metrics.generated(result)
       call.results = results
     }
     if (!body.stream) {
-      const { answer, results } = await this.gate(model).run(call.signal, () => answerWhole(served, call.signal))
+      const { answer, results } = await gate.run(call.signal, () => answerWhole(served, call.signal, slots))
       onResults(results)
       return c.json(answer)
     }
     const { response, finished } = await answerStream(served, {
       signal: call.signal,
-      includeUsage: body.stream_options?.include_usage ?? false,
-      enter: (work) => this.gate(model).run(call.signal, work),
+      pingInterval: body.sse_ping_interval ?? this.options.ssePingInterval,
+      listener: slots,
+      enter: (work, onWait) => gate.run(call.signal, work, onWait),
       onResults,
       left: () => call.leave(),
       toError: (error) => this.toApiError(error, call),
@@ -253,50 +223,42 @@ class Server {
     return response
   }
 
-  private async embed(c: Context<Env>, body: EmbeddingsBody): Promise<Response> {
+  private async embed(
+    c: Context<Env>,
+    body: { model?: string },
+    work: (named: NamedModel, signal: AbortSignal) => Promise<Embedded>,
+  ): Promise<Response> {
     const { call } = c.env
-    const [name, model] = this.model(body.model)
-    call.model = name
-    const { answer, tokens } = await this.gate(model).run(call.signal, () =>
-      serveEmbeddings(body, name, model, call.signal),
-    )
+    const named = this.models.find(body.model)
+    call.model = named
+    const { answer, tokens } = await named.gate.run(call.signal, () => work(named, call.signal))
+    this.metrics.embedded(tokens)
     call.results = [{ promptTokens: tokens, cachedTokens: 0, completionTokens: 0 }]
     return c.json(answer)
   }
 
-  /** The model of that name; without one, the first. */
-  private model(name?: string): [string, Model] {
-    const [first] = this.models
-    if (name === undefined) return first!
-    const model = this.models.get(name)
-    if (model) return [name, model]
-    const names = [...this.models.keys()].join(', ')
-    throw new ApiError(404, 'model_not_found', `There is no model ${name} here; there is ${names}.`, 'model', name)
-  }
-
-  private gateOf({ info }: Model): Gate {
-    return new Gate(this.options.parallel ?? info.parallel, this.options.queue)
-  }
-
-  private props(asked: string | undefined): object {
-    const [name, model] = this.model(asked)
-    return propsOf(name, model, this.gate(model).parallel, this.options.template)
+  private tellSlots(c: Context<Env>): Response {
+    if (!this.options.slots) {
+      throw new ApiError(501, 'slots_disabled', 'This server does not tell of its slots (--no-slots).')
+    }
+    const { model, slots } = this.models.find(c.req.query('model'))
+    if (c.req.query('fail_on_no_slot') && slots.idle === 0) {
+      throw new ApiError(503, 'no_slot_available', 'No slot is idle.', null, undefined, RETRY_AFTER)
+    }
+    return c.json(slots.describe(model.info))
   }
 
   private served(): Promise<ServedModel[]> {
-    const statusOfModel = async ([name, model]: [string, Model]): Promise<ServedModel> => {
-      return { name, gate: this.gate(model), status: await statusOf(model) }
+    const statusOfModel = async ({ name, gate, model }: NamedModel): Promise<ServedModel> => {
+      return { name, gate, status: await statusOf(model) }
     }
-    return Promise.all([...this.models].map(statusOfModel))
-  }
-
-  private gate(model: Model): Gate {
-    return this.gates.get(model)!
+    return Promise.all(this.models.all.map(statusOfModel))
   }
 
   private toApiError(error: unknown, call: Call): ApiError {
     // Whatever an abort made of it: it was the time, or the client.
-    const found = apiError(call.signal.aborted ? call.signal.reason : error, call.prompt)
+    const context = call.model?.model.info.context ?? Infinity
+    const found = apiError(call.signal.aborted ? call.signal.reason : error, call.prompt, context)
     if (found.status >= 500 && !(error instanceof ApiError)) this.report(error)
     return found
   }
@@ -314,23 +276,4 @@ class Server {
 /** Undefined of a model that is gone. */
 async function statusOf(model: Model): Promise<ModelStatus | undefined> {
   return model.status().catch(() => undefined)
-}
-
-function sameHost(origin: string, url: string): boolean {
-  return URL.canParse(origin) && new URL(origin).host === new URL(url).host
-}
-
-/** @throws ApiError 401 */
-function checkKey(authorization: string | undefined, keys: readonly string[]): void {
-  const given = /^Bearer +(.+)$/i.exec(authorization ?? '')?.[1] ?? ''
-  if (keys.filter((key) => same(given, key)).length > 0) return
-  const message = 'The API key is missing or wrong: send it as Authorization: Bearer KEY.'
-  throw new ApiError(401, 'invalid_api_key', message, null, undefined)
-}
-
-/** Takes the same time for every wrong key of a length. */
-function same(given: string, key: string): boolean {
-  let difference = given.length ^ key.length
-  for (let i = 0; i < given.length; i++) difference |= given.charCodeAt(i) ^ key.charCodeAt(i)
-  return difference === 0
 }

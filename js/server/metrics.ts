@@ -13,17 +13,25 @@ type Samples = readonly (readonly [labels: string, value: number])[]
 
 export class Metrics {
   private promptTokens = 0
+  private cachedTokens = 0
   private promptSeconds = 0
   private tokens = 0
   private seconds = 0
+  private mostTokens = 0
   /** By path and status. */
   private readonly requests = new Map<string, number>()
 
   generated({ promptTokens, cachedTokens, completionTokens, timings }: GenerateResult): void {
     this.promptTokens += promptTokens - cachedTokens
+    this.cachedTokens += cachedTokens
     this.promptSeconds += timings.prompt / 1000
     this.tokens += completionTokens
     this.seconds += timings.generate / 1000
+    this.mostTokens = Math.max(this.mostTokens, promptTokens + completionTokens)
+  }
+
+  embedded(tokens: number): void {
+    this.promptTokens += tokens
   }
 
   /** @param path one of the server's own: what clients make up would grow without end */
@@ -32,32 +40,18 @@ export class Metrics {
     this.requests.set(labels, (this.requests.get(labels) ?? 0) + 1)
   }
 
-  /** llama-server's metrics, under cria's name; and of each model its sequences and the pages of its KV cache. */
+  /** llama-server's metrics, by its name and by cria's; and of each model its sequences and the pages of its KV cache. */
   text(models: readonly ServedModel[]): string {
-    const gates = [...new Set(models.map(({ gate }) => gate))]
-    const metric = (name: string, type: string, help: string, samples: Samples) =>
-      [`# HELP cria:${name} ${help}`, `# TYPE cria:${name} ${type}`].concat(
-        samples.map(([labels, value]) => `cria:${name}${labels} ${value}`),
-      )
-    const one = (name: string, type: string, help: string, value: number) => metric(name, type, help, [['', value]])
+    const shared = this.shared(models)
     const lines = [
-      ...one('prompt_tokens_total', 'counter', 'Prompt tokens computed.', this.promptTokens),
-      ...one('prompt_seconds_total', 'counter', 'Seconds spent on prompts.', this.promptSeconds),
-      ...one('tokens_predicted_total', 'counter', 'Tokens generated.', this.tokens),
-      ...one('tokens_predicted_seconds_total', 'counter', 'Seconds spent on generating.', this.seconds),
-      ...one(
-        'prompt_tokens_seconds',
-        'gauge',
-        'Prompt tokens per second.',
-        rate(this.promptTokens, this.promptSeconds),
+      ...['llamacpp', 'cria'].flatMap((prefix) =>
+        shared.flatMap(([name, type, help, value]) => metric(prefix, name, type, help, [['', value]])),
       ),
-      ...one('predicted_tokens_seconds', 'gauge', 'Tokens generated per second.', rate(this.tokens, this.seconds)),
-      ...one('requests_processing', 'gauge', 'Requests under way.', sum(gates.map(({ running }) => running))),
-      ...one('requests_deferred', 'gauge', 'Requests that wait.', sum(gates.map(({ waiting }) => waiting))),
-      ...metric('sequences', 'gauge', 'Sequences in the model.', byState(models, sequences)),
-      ...metric('kv_pages', 'gauge', 'Pages of the KV cache.', byState(models, pages)),
-      ...metric('kv_cache_usage_ratio', 'gauge', 'Used part of the KV cache.', byModel(models, usage)),
+      ...metric('cria', 'sequences', 'gauge', 'Sequences in the model.', byState(models, sequences)),
+      ...metric('cria', 'kv_pages', 'gauge', 'Pages of the KV cache.', byState(models, pages)),
+      ...metric('cria', 'kv_cache_usage_ratio', 'gauge', 'Used part of the KV cache.', byModel(models, usage)),
       ...metric(
+        'cria',
         'requests_total',
         'counter',
         'Requests answered.',
@@ -66,6 +60,43 @@ export class Metrics {
     ]
     return `${lines.join('\n')}\n`
   }
+
+  private shared(models: readonly ServedModel[]): [name: string, type: string, help: string, value: number][] {
+    const gates = [...new Set(models.map(({ gate }) => gate))]
+    const passes = models.map(({ status }) => status?.passes ?? { total: 0, sequences: 0 })
+    const total = sum(passes.map(({ total }) => total))
+    return [
+      ['prompt_tokens_total', 'counter', 'Prompt tokens computed.', this.promptTokens],
+      ['prompt_tokens_cached_total', 'counter', 'Prompt tokens found in the cache.', this.cachedTokens],
+      ['prompt_seconds_total', 'counter', 'Seconds spent on prompts.', this.promptSeconds],
+      ['tokens_predicted_total', 'counter', 'Tokens generated.', this.tokens],
+      ['tokens_predicted_seconds_total', 'counter', 'Seconds spent on generating.', this.seconds],
+      ['n_decode_total', 'counter', 'Passes of the model.', total],
+      ['n_tokens_max', 'counter', 'Most tokens of a prompt and its answer.', this.mostTokens],
+      ['spec_decode_num_draft_tokens_total', 'counter', 'Tokens drafted; always 0.', 0],
+      ['spec_decode_num_accepted_tokens_total', 'counter', 'Drafted tokens accepted; always 0.', 0],
+      ['spec_decode_num_drafts_total', 'counter', 'Drafts; always 0.', 0],
+      ['prompt_tokens_seconds', 'gauge', 'Prompt tokens per second.', rate(this.promptTokens, this.promptSeconds)],
+      ['predicted_tokens_seconds', 'gauge', 'Tokens generated per second.', rate(this.tokens, this.seconds)],
+      ['requests_processing', 'gauge', 'Requests under way.', sum(gates.map(({ running }) => running))],
+      ['requests_deferred', 'gauge', 'Requests that wait.', sum(gates.map(({ waiting }) => waiting))],
+      [
+        'n_busy_slots_per_decode',
+        'gauge',
+        'Sequences in a pass, on average.',
+        rate(sum(passes.map(({ sequences }) => sequences)), total),
+      ],
+    ]
+  }
+}
+
+function metric(prefix: string, name: string, type: string, help: string, samples: Samples): string[] {
+  const full = `${prefix}:${name}`
+  return [
+    `# HELP ${full} ${help}`,
+    `# TYPE ${full} ${type}`,
+    ...samples.map(([labels, value]) => `${full}${labels} ${value}`),
+  ]
 }
 
 function sum(values: readonly number[]): number {

@@ -1,15 +1,22 @@
 /** Endpoints that describe models and their texts, in the shapes of OpenAI and llama-server. */
 import type { Model } from '../api/types.ts'
 import { UnsupportedError } from '../errors.ts'
-import { utf8 } from './usage.ts'
+import type { ResolvedOptions } from './handler-options.ts'
+import type { NamedModel } from './models.ts'
+import { mixedIds } from './prompts.ts'
+import type { TokenizeBody } from './schemas.ts'
+import { defaultSettings } from './settings.ts'
+import { FINGERPRINT, utf8 } from './usage.ts'
 
 /** An entry of `/v1/models`. */
-export function modelEntry(name: string, { info }: Model, created: number): object {
+export function modelEntry({ name, card, model: { info } }: NamedModel, created: number): object {
   return {
     id: name,
     object: 'model',
     created,
     owned_by: 'cria',
+    aliases: card.aliases ?? [],
+    tags: card.tags ?? [],
     meta: {
       n_vocab: info.vocabularySize,
       n_ctx: info.context,
@@ -17,46 +24,56 @@ export function modelEntry(name: string, { info }: Model, created: number): obje
       n_embd: info.embeddingLength,
       n_params: info.parameters,
       size: info.fileBytes,
+      ftype: info.type,
     },
   }
 }
 
-/** `/props`, as far as it says something here. */
-export function propsOf(name: string, model: Model, slots: number, template: string | undefined): object {
+/** `/props`. */
+export function propsOf({ name, model, card, gate }: NamedModel, options: ResolvedOptions): object {
+  const { template, defaults, maxTokens, slots } = options
   const { info } = model
+  const chat = template === undefined ? {} : { template }
   return {
-    default_generation_settings: { n_ctx: info.context },
-    total_slots: slots,
+    default_generation_settings: {
+      n_ctx: info.context,
+      params: defaultSettings({ ...defaults, ...(maxTokens !== undefined && { maxTokens }) }),
+    },
+    total_slots: gate.parallel,
     model_alias: name,
-    chat_template: template ?? info.chatTemplate ?? '',
+    model_path: card.path ?? '',
+    model_ftype: info.type,
+    chat_template: withVocabulary(() => model.chatTemplate(chat)),
     bos_token: specialToken(model, 'bos_token'),
     eos_token: specialToken(model, 'eos_token'),
-    modalities: { vision: false, audio: false },
-    build_info: 'cria',
+    modalities: { vision: false, video: false, audio: false },
+    endpoint_slots: slots,
+    endpoint_props: false,
+    endpoint_metrics: true,
+    is_sleeping: false,
+    build_info: FINGERPRINT,
   }
 }
 
-/** As templates see it; empty where there is none. */
+/** As templates see it. */
 function specialToken(model: Model, name: 'bos_token' | 'eos_token'): string {
+  const template = `{{ ${name} }}`
+  return withVocabulary(() => model.applyTemplate([{ role: 'user', content: '' }], { template }))
+}
+
+/** Empty where the model's file has none. */
+function withVocabulary(text: () => string): string {
   try {
-    return model.applyTemplate([{ role: 'user', content: '' }], { template: `{{ ${name} }}` })
+    return text()
   } catch (error) {
     if (error instanceof UnsupportedError) return ''
     throw error
   }
 }
 
-export interface TokenizeBody {
-  model?: string
-  content: string
-  add_special?: boolean
-  parse_special?: boolean
-  with_pieces?: boolean
-}
-
 export function tokenize(model: Model, body: TokenizeBody): object {
   const { content, add_special: addSpecial = false, parse_special: special = true, with_pieces: pieces } = body
-  const tokens = model.tokenize(content, { special, ...(!addSpecial && { bos: false }) })
+  const tokens = mixedIds([content].flat(), model, 'content', addSpecial, special)
   if (!pieces) return { tokens }
   // As llama-server: the text of a token, or its bytes where they are none.
   const pieceOf = (bytes: Uint8Array): string | number[] => utf8(bytes) ?? Array.from(bytes)

@@ -3,37 +3,60 @@ import type { GenerateOptions, Model } from '../api/types.ts'
 import { seedOfAnswer } from '../sampler/random.ts'
 import { camelCase } from '../util/check.ts'
 import { badRequest } from './errors.ts'
-import { type ApiPrompt, type GenerationBody, SAMPLING } from './schemas.ts'
+import { type GenerationBody, SAMPLING } from './generation-fields.ts'
+import { checkToken } from './prompts.ts'
+import { samplerOptions } from './samplers.ts'
+
+/** What holds where a request sets nothing. */
+export interface Defaults {
+  maxTokens?: number
+  template?: string
+  defaults?: GenerateOptions
+  verbose?: boolean
+}
 
 /** Fields that are options of `generate`, whose names are in camel case. */
-const SHARED = ['max_tokens', 'stop', 'ignore_eos', ...Object.keys(SAMPLING)] as (keyof GenerationBody)[]
+const SHARED = ['stop', 'ignore_eos', ...Object.keys(SAMPLING)] as (keyof GenerationBody)[]
 
 /** @throws ApiError for what only the model can tell to be wrong, and for fields that contradict each other */
-export function generateOptions(body: GenerationBody, model: Model, maxTokens: number | undefined): GenerateOptions {
-  if (body.stream_options && !body.stream) {
-    throw badRequest('stream_options', 'stream_options is for streams only: set stream to true.', body.stream_options)
+export function generateOptions(body: GenerationBody, model: Model, settings: Defaults): GenerateOptions {
+  const { stream, stream_options: streamOptions, num_ctx: numCtx = 0, logit_bias: bias, samplers, n_keep: keep } = body
+  if (streamOptions && !stream) {
+    throw badRequest('stream_options', 'stream_options is for streams only: set stream to true.', streamOptions)
   }
-  for (const id of Object.keys(body.logit_bias ?? {})) checkToken(Number(id), model, 'logit_bias')
-  const { seed, max_tokens = maxTokens } = body
-  const given: GenerationBody = { ...body, max_tokens, seed: seed === -1 ? undefined : seed } as GenerationBody
-  const options = SHARED.map((name) => [camelCase(name), given[name]])
-  return Object.fromEntries(options.filter(([, value]) => value !== undefined))
+  const { context } = model.info
+  if (numCtx > context) {
+    const message = `num_ctx is at most ${context} here, the context that the model was loaded with.`
+    throw badRequest('num_ctx', message, numCtx, 'unsupported_parameter')
+  }
+  const given = SHARED.map((name) => [camelCase(name), body[name]]).filter(([, value]) => value !== undefined)
+  const { defaults = {}, maxTokens: most = defaults.maxTokens } = settings
+  const maxTokens = body.n_predict ?? body.max_completion_tokens ?? body.max_tokens ?? most
+  return {
+    ...defaults,
+    ...Object.fromEntries(given),
+    ...(samplers !== undefined && samplerOptions(samplers)),
+    ...(bias && { logitBias: logitBias(bias, model) }),
+    ...(maxTokens !== undefined && { maxTokens }),
+    ...(keep !== undefined && defaults.contextShift && { keep }),
+  }
+}
+
+/** Biases by token id: a text stands for all its tokens. Those of one token add up, and false bans whatever is added. */
+function logitBias(bias: NonNullable<GenerationBody['logit_bias']>, model: Model): Map<number, number> {
+  const out = new Map<number, number>()
+  for (const [key, value] of Array.isArray(bias) ? bias : Object.entries(bias)) {
+    const id = typeof key === 'string' && /^\d+$/.test(key) ? Number(key) : key
+    const ids = typeof id === 'number' ? [id] : model.tokenize(id, { bos: false, special: false })
+    for (const one of ids) {
+      checkToken(one, model, 'logit_bias')
+      out.set(one, (out.get(one) ?? 0) + (value === false ? -Infinity : value))
+    }
+  }
+  return out
 }
 
 /** Options of the i-th choice: with a seed, each has one of its own. */
 export function choiceOptions(options: GenerateOptions, i: number): GenerateOptions {
   return options.seed === undefined ? options : { ...options, seed: seedOfAnswer(options.seed, i) }
-}
-
-/** One text or list of ids each. `param`: the field that holds them. */
-export function promptsOf(prompt: ApiPrompt, model: Model, param: string): (string | number[])[] {
-  const single = typeof prompt === 'string' || typeof prompt[0] === 'number'
-  const prompts = (single ? [prompt] : prompt) as (string | number[])[]
-  for (const ids of prompts) if (typeof ids !== 'string') for (const id of ids) checkToken(id, model, param)
-  return prompts
-}
-
-export function checkToken(id: number, { info }: Model, param: string): void {
-  if (id < info.vocabularySize) return
-  throw badRequest(param, `${param}: there is no token ${id}; ids are 0 to ${info.vocabularySize - 1}.`, id)
 }

@@ -1,36 +1,64 @@
 /**
- * Schemas of fields, each with its rule in words: errors say it, and so does docs/SERVER.md. A field that is null counts as
- * absent, as in OpenAI's API.
+ * Rules of fields. Each says itself in words, for errors and docs/SERVER.md, and as JSON Schema. A field that is null counts
+ * as absent, as in OpenAI's API, also where its name is unknown.
  */
-import * as v from 'valibot'
 
-/** Any schema of a field. */
-export type FieldRule<T = unknown> = v.GenericSchema<unknown, T>
-
-/** Of schemas made of several, what they say together. */
-const WORDS = new WeakMap<object, string>()
-
-/** The rule in words: `a number from 0 to 2`. */
-export function wordsOf(rule: FieldRule): string {
-  const { message = '' } = rule as { message?: string }
-  return WORDS.get(rule) ?? message.replace('must be ', '')
+/** What a rule makes of a value, and what it says of itself. */
+export interface FieldRule<T = unknown> {
+  /** `a number from 0 to 2`. Of a field that is refused: `is not supported, but for 0`. */
+  readonly words: string
+  readonly schema: JsonSchema
+  /** The value as it is used, undefined where it asks for nothing. What is wrong goes to `faults`. */
+  read(value: unknown, path: string, faults: Faults): T | undefined
 }
 
-function worded<T>(words: string, rule: FieldRule<T>): FieldRule<T> {
-  WORDS.set(rule, words)
-  return rule
+export type JsonSchema = Readonly<Record<string, unknown>>
+
+export interface Problem {
+  /** The field: `messages[0].role`; empty for the whole value. */
+  path: string
+  /** What follows the field's name in a sentence. */
+  message: string
+  kind: 'unsupported' | 'unknown' | 'invalid' | 'missing'
+  value: unknown
 }
 
-function rule<T>(words: string, holds: (value: unknown) => boolean): FieldRule<T> {
-  return v.custom<T>(holds, `must be ${words}`)
+const RANKS: Record<Problem['kind'], number> = { unsupported: 0, unknown: 1, invalid: 1, missing: 2 }
+
+/**
+ * The fault to tell of a body: what is not supported comes before what is wrong, and what is missing is told last. Who leaves
+ * out a message's content for its tool calls learns of the tool calls.
+ */
+export class Faults {
+  worst: Problem | undefined
+
+  add(kind: Problem['kind'], path: string, message: string, value: unknown): undefined {
+    if (!this.worst || RANKS[kind] < RANKS[this.worst.kind]) this.worst = { kind, path, message, value }
+  }
+}
+
+/** The value that fits, or what is wrong with it. */
+export function check<T>(rule: FieldRule<T>, value: unknown): { value: T } | { problem: Problem } {
+  const faults = new Faults()
+  const read = rule.read(value, '', faults)
+  return faults.worst ? { problem: faults.worst } : { value: read as T }
+}
+
+/** A rule by a predicate. */
+export function rule<T>(words: string, holds: (value: unknown) => boolean, schema: JsonSchema): FieldRule<T> {
+  const read = (value: unknown, path: string, faults: Faults): T | undefined =>
+    holds(value) ? (value as T) : faults.add('invalid', path, `must be ${words}`, value)
+  return { words, schema, read }
 }
 
 export function number(low: number, high: number): FieldRule<number> {
-  return rule(`a number from ${low} to ${high}`, (x) => typeof x === 'number' && x >= low && x <= high)
+  const holds = (x: unknown): boolean => typeof x === 'number' && within(x, low, high)
+  return rule(`a number from ${low} to ${high}`, holds, { type: 'number', minimum: low, maximum: high })
 }
 
 export function integer(low: number, high: number): FieldRule<number> {
-  return rule(`a whole number from ${low} to ${high}`, (x) => Number.isInteger(x) && within(x as number, low, high))
+  const holds = (x: unknown): boolean => Number.isInteger(x) && within(x as number, low, high)
+  return rule(`a whole number from ${low} to ${high}`, holds, { type: 'integer', minimum: low, maximum: high })
 }
 
 function within(x: number, low: number, high: number): boolean {
@@ -42,34 +70,49 @@ export function text(most?: number, least = 0): FieldRule<string> {
   const from = least > 0 ? ` of at least ${least}` : ''
   const upTo = most === undefined ? '' : `${from ? ' and' : ' of'} at most ${most}`
   const words = `a text${from}${upTo}${from || upTo ? ' characters' : ''}`
-  return rule(words, (x) => typeof x === 'string' && within(x.length, least, most ?? Infinity))
+  const lengths = { ...(least > 0 && { minLength: least }), ...(most !== undefined && { maxLength: most }) }
+  const holds = (x: unknown): boolean => typeof x === 'string' && within(x.length, least, most ?? Infinity)
+  return rule(words, holds, { type: 'string', ...lengths })
 }
 
-export const boolean: FieldRule<boolean> = rule('true or false', (x) => typeof x === 'boolean')
+export const boolean: FieldRule<boolean> = rule('true or false', (x) => typeof x === 'boolean', { type: 'boolean' })
 
-export const object: FieldRule<Record<string, unknown>> = rule('an object', isObject)
+export const object: FieldRule<Record<string, unknown>> = rule('an object', isObject, { type: 'object' })
+
+export const anything: FieldRule = rule('anything', () => true, {})
 
 export function isObject(x: unknown): x is Record<string, unknown> {
   return typeof x === 'object' && x !== null && !Array.isArray(x)
 }
 
-/** One of a few values: what else there is in OpenAI's API would change the output. */
+/** One of a few values. */
 export function only<T extends string | number | boolean>(...values: T[]): FieldRule<T> {
-  return rule(values.map((value) => JSON.stringify(value)).join(' or '), (x) => values.includes(x as T))
+  const words = values.map((value) => JSON.stringify(value)).join(' or ')
+  return rule(words, (x) => values.includes(x as T), { enum: values })
 }
 
 /** A list; an error names the item at fault. */
 export function list<T>(items: FieldRule<T>, least: number, most: number): FieldRule<T[]> {
   const words = `a list of ${least} to ${most} items`
-  const holds = (x: unknown): boolean => Array.isArray(x) && within(x.length, least, most)
-  const checked = v.pipe(v.custom<unknown[]>(holds, `must be ${words}`), v.array(items))
-  return worded(`${words}, each ${wordsOf(items)}`, checked as FieldRule<T[]>)
+  return {
+    words: `${words}, each ${items.words}`,
+    schema: { type: 'array', items: items.schema, minItems: least, maxItems: most },
+    read: (value, path, faults) =>
+      Array.isArray(value) && within(value.length, least, most)
+        ? value.map((item, i) => items.read(item, `${path}[${i}]`, faults) as T)
+        : faults.add('invalid', path, `must be ${words}`, value),
+  }
 }
 
 /** A list with one rule for it as a whole, where items are many and their positions say nothing. */
-export function listOf<T>(words: string, most: number, holds: (item: unknown) => boolean): FieldRule<T[]> {
+export function listOf<T>(
+  words: string,
+  most: number,
+  holds: (item: unknown) => boolean,
+  items: JsonSchema,
+): FieldRule<T[]> {
   const fits = (x: unknown): boolean => Array.isArray(x) && x.length <= most && x.every(holds)
-  return rule(`a list of at most ${most} ${words}`, fits)
+  return rule(`a list of at most ${most} ${words}`, fits, { type: 'array', items, maxItems: most })
 }
 
 /** The first rule that the value's kind asks for. `when`: whether it is of the first one's kind. */
@@ -78,50 +121,64 @@ export function either<A, B>(
   first: FieldRule<A>,
   second: FieldRule<B>,
 ): FieldRule<A | B> {
-  const schema = v.lazy<FieldRule<A | B>>((value) => (when(value) ? first : second))
-  return worded(`${wordsOf(first)}, or ${wordsOf(second)}`, schema as FieldRule<A | B>)
+  return {
+    words: `${first.words}, or ${second.words}`,
+    schema: { anyOf: [first.schema, second.schema] },
+    read: (value, path, faults) => (when(value) ? first : second).read(value, path, faults),
+  }
 }
 
-/** An object with these fields and no others. A rule in `required` is that of a field that must be there. */
+/** A value that stands for none: llama.cpp's -1. */
+export function orNone<T>(none: T, rule: FieldRule<T>): FieldRule<T> {
+  return { ...rule, read: (value, path, faults) => (value === none ? undefined : rule.read(value, path, faults)) }
+}
+
+/** Checked, and then dropped: without effect here. */
+export function idle(rule: FieldRule = anything): FieldRule<never> {
+  const read = (value: unknown, path: string, faults: Faults): undefined => void rule.read(value, path, faults)
+  return { ...rule, read }
+}
+
+/** Not supported; only values that ask for nothing are let through: these, empty lists and objects, objects of nulls. */
+export function unsupported(...nothing: (string | number | boolean)[]): FieldRule<never> {
+  const words = nothing.map((value) => JSON.stringify(value)).join(' or ')
+  const empty = (x: unknown): boolean =>
+    Array.isArray(x) ? x.length === 0 : isObject(x) && Object.values(x).every((one) => one === null)
+  return refused(words, (x) => nothing.includes(x as string) || empty(x))
+}
+
+/** Not supported, but for what `holds`. `words`: that, as text. */
+export function refused(words: string, holds: (value: unknown) => boolean): FieldRule<never> {
+  const message = `is not supported${words ? `, but for ${words}` : ''}`
+  return {
+    words: message,
+    schema: {},
+    read: (value, path, faults) => (holds(value) ? undefined : faults.add('unsupported', path, message, value)),
+  }
+}
+
+/** An object with these fields and no others. */
 export function fields<T>(
   words: string,
   entries: Record<string, FieldRule>,
   required: readonly string[] = [],
 ): FieldRule<T> {
-  const optional = Object.entries(entries).map(([name, entry]) => [
-    name,
-    required.includes(name) ? entry : v.optional(entry),
-  ])
-  // What has no rule is kept, and refused.
-  const withoutNulls = (value: Record<string, unknown>) =>
-    Object.fromEntries(Object.entries(value).filter(([name, field]) => field != null || !Object.hasOwn(entries, name)))
-  const schema = v.pipe(
-    v.custom<Record<string, unknown>>(isObject, `must be ${words}`),
-    v.transform(withoutNulls),
-    v.strictObject(Object.fromEntries(optional) as Record<string, FieldRule>),
-  )
-  return worded(words, schema as unknown as FieldRule<T>)
-}
-
-export interface Problem {
-  /** The field: `messages[0].role`; empty for the whole value. */
-  path: string
-  /** What follows the field's name in a sentence. */
-  message: string
-  kind: 'missing' | 'unknown' | 'invalid'
-  value: unknown
-}
-
-/** The value that fits, or the first thing that is wrong with it. */
-export function check<T>(schema: FieldRule<T>, value: unknown): { value: T } | { problem: Problem } {
-  const result = v.safeParse(schema, value, { abortEarly: true, abortPipeEarly: true })
-  if (result.success) return { value: result.output }
-  const [issue] = result.issues
-  const path = (issue.path ?? []).reduce((all, { key }) => {
-    if (typeof key === 'number') return `${all}[${key}]`
-    return all === '' ? String(key) : `${all}.${String(key)}`
-  }, '')
-  // What valibot says of an object's keys.
-  const kind = issue.type !== 'strict_object' ? 'invalid' : issue.expected === 'never' ? 'unknown' : 'missing'
-  return { problem: { path, message: issue.message, kind, value: issue.input } }
+  const properties = Object.fromEntries(Object.entries(entries).map(([name, { schema }]) => [name, schema]))
+  const read = (value: unknown, path: string, faults: Faults): T | undefined => {
+    if (!isObject(value)) return faults.add('invalid', path, `must be ${words}`, value)
+    const given = new Map(Object.entries(value).filter(([, field]) => field !== null))
+    const at = (name: string): string => (path === '' ? name : `${path}.${name}`)
+    const out: Record<string, unknown> = {}
+    for (const [name, entry] of Object.entries(entries)) {
+      if (!given.has(name)) continue
+      const field = entry.read(given.get(name), at(name), faults)
+      if (field !== undefined) out[name] = field
+    }
+    for (const [name, field] of given) {
+      if (!Object.hasOwn(entries, name)) faults.add('unknown', at(name), 'is no parameter of this endpoint', field)
+    }
+    for (const name of required) if (!given.has(name)) faults.add('missing', at(name), 'is missing', undefined)
+    return out as T
+  }
+  return { words, schema: { type: 'object', properties, required, additionalProperties: false }, read }
 }

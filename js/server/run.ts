@@ -1,6 +1,7 @@
 /** The generations behind one request: several choices of one or more prompts, side by side. */
 import type { GenerateOptions, GenerateResult, Generation, SampledLogprobs } from '../api/types.ts'
 import { atMost } from '../util/concurrency.ts'
+import { Progress } from './timings.ts'
 
 /** What a model is asked for one choice. */
 export interface ChoiceRequest {
@@ -11,10 +12,20 @@ export interface ChoiceRequest {
 export interface Piece {
   index: number
   text: string
-  /** Of the tokens that its text is made of, where they were asked for. */
+  /** Of the tokens that its text is made of. */
+  ids: number[]
+  /** Where they were asked for. */
   logprobs: SampledLogprobs[]
+  progress: Progress
   /** With the last piece, whose text is empty. */
   result?: GenerateResult
+}
+
+/** Hears of choices beside their pieces. */
+export interface Listener {
+  /** The prompt of a choice is being read: the first call says how much of it was cached. */
+  onProgress?(index: number, progress: Progress): void
+  onEnd?(index: number): void
 }
 
 /**
@@ -26,6 +37,7 @@ export async function runChoices(
   most: number,
   signal: AbortSignal,
   onPiece: (piece: Piece) => Promise<void>,
+  listener: Listener = {},
 ): Promise<GenerateResult[]> {
   // A signal for each: one for all would have more listeners than Node takes for no leak.
   const controllers = choices.map(() => new AbortController())
@@ -40,7 +52,9 @@ export async function runChoices(
   try {
     const results = await atMost(most, choices, (choice, index) =>
       // All are waited for; what failed first was the reason for the others to end.
-      runChoice(choice, index, controllers[index]!.signal, onPiece).catch(end),
+      runChoice(choice, index, controllers[index]!.signal, onPiece, listener)
+        .catch(end)
+        .finally(() => listener.onEnd?.(index)),
     )
     if (failure) throw (failure as { reason: unknown }).reason
     return results as GenerateResult[]
@@ -54,27 +68,43 @@ async function runChoice(
   index: number,
   signal: AbortSignal,
   onPiece: (piece: Piece) => Promise<void>,
+  listener: Listener,
 ): Promise<GenerateResult> {
+  type Token = { id: number; logprobs?: SampledLogprobs }
   /** Of each piece of text that no one has taken yet. */
-  const pending: SampledLogprobs[][] = []
+  const pending: Token[][] = []
   /** Since the last piece. */
-  const heard: SampledLogprobs[] = []
-  const onToken: GenerateOptions['onToken'] = ({ text, logprobs }) => {
-    if (logprobs) heard.push(logprobs)
+  const heard: Token[] = []
+  const progress = new Progress()
+  const onPrompt: GenerateOptions['onPrompt'] = ({ done, total }) => {
+    if (progress.prompt(done, total)) listener.onProgress?.(index, progress)
+  }
+  const onToken: GenerateOptions['onToken'] = ({ id, text, logprobs }) => {
+    progress.token()
+    heard.push({ id, ...(logprobs && { logprobs }) })
     if (text) pending.push(heard.splice(0))
   }
-  const rest = (result: GenerateResult): SampledLogprobs[] => {
+  const rest = (result: GenerateResult): Token[] => {
     // The token that ended generation is no part of the text.
     if (endsByToken(result)) heard.pop()
     return heard.splice(0)
   }
-  const generation = start({ ...options, signal, onToken })
+  const tell = (text: string, tokens: readonly Token[], result?: GenerateResult): Promise<void> =>
+    onPiece({
+      index,
+      text,
+      ids: tokens.map(({ id }) => id),
+      logprobs: tokens.flatMap(({ logprobs }) => logprobs ?? []),
+      progress,
+      ...(result && { result }),
+    })
+  const generation = start({ ...options, signal, onPrompt, onToken })
   for await (const text of generation) {
     // No token comes with what is flushed at the end.
-    await onPiece({ index, text, logprobs: pending.shift() ?? rest(await generation.result()) })
+    await tell(text, pending.shift() ?? rest(await generation.result()))
   }
   const result = await generation.result()
-  await onPiece({ index, text: '', logprobs: rest(result), result })
+  await tell('', rest(result), result)
   return result
 }
 

@@ -2,28 +2,34 @@
  * What clients may send, endpoint by endpoint. Nothing reaches a model unchecked, and no field is passed over in silence: what
  * is not named here is refused as unknown, what would change the output and is not supported, by its name.
  */
-import * as v from 'valibot'
-import type { TokenizeBody } from './native.ts'
+import { GENERATION, type GenerationBody, IDLE, MOST, NATIVE_SAMPLING, REFUSED, SAMPLING } from './generation-fields.ts'
+import { type ApiMessage, MESSAGES } from './message-rules.ts'
+import { type ApiPrompt, isTokenId, type NativePrompt, nativePrompts, prompts } from './prompts.ts'
 import {
   boolean,
   either,
   type FieldRule,
   fields,
+  idle,
   integer,
   isObject,
   list,
   listOf,
-  number,
   object,
   only,
+  refused,
+  rule,
   text,
+  unsupported,
 } from './rules.ts'
 
-const MOST = 2147483647
+export { SAMPLING }
 
 export interface Endpoint<T = unknown> {
   method: 'GET' | 'POST'
   path: string
+  /** Its other addresses. */
+  also: readonly string[]
   /** What it takes in its body, and what it does with each. */
   takes: Record<string, FieldRule>
   required: readonly string[]
@@ -36,161 +42,23 @@ export interface Endpoint<T = unknown> {
 }
 
 function endpoint<T>(
-  path: string,
+  [path, ...also]: [string, ...string[]],
   parts: Partial<Pick<Endpoint, 'takes' | 'required' | 'idle' | 'refused'>>,
 ): Endpoint<T> {
   const { takes = {}, required = [], idle = {}, refused = {} } = parts
-  const body = fields<T>('a JSON object', { ...takes, ...idle, ...refused }, required)
-  return { method: 'POST', path, takes, required, idle, refused, body }
+  const body = fields<T>('a JSON object', { ...refused, ...idle, ...takes }, required)
+  return { method: 'POST', path, also, takes, required, idle, refused, body }
 }
 
-export const UNSUPPORTED = 'is not supported'
-
-/** A field of OpenAI's or llama-server's that is not supported, and the values of it that ask for nothing. */
-function unsupported(...nothing: (string | number | boolean)[]): FieldRule {
-  const words = nothing.map((value) => JSON.stringify(value)).join(' or ')
-  const empty = (x: unknown): boolean =>
-    nothing.includes(x as string) || (typeof x === 'object' && x !== null && Object.keys(x).length === 0)
-  return v.custom(empty, `${UNSUPPORTED}${words ? `, but for ${words}` : ''}`)
-}
-
-const isTokenId = (id: unknown): boolean => Number.isInteger(id) && (id as number) >= 0
-const tokenIds = listOf<number>('token ids', MOST, isTokenId)
-
-const bias = (x: unknown): boolean => typeof x === 'number' && x >= -100 && x <= 100
-const logitBias: FieldRule<Record<string, number>> = v.custom<Record<string, number>>(
-  (x) => isObject(x) && Object.entries(x).every(([id, value]) => /^(0|[1-9]\d{0,6})$/.test(id) && bias(value)),
-  'must be an object of token ids and numbers from -100 to 100',
-)
-
-const stop = text(1000, 1)
-
-const streamOptions = fields<{ include_usage?: boolean }>('an object with include_usage', {
-  include_usage: boolean,
-  include_obfuscation: boolean,
-})
-
-/** How tokens are chosen: OpenAI's names, and llama-server's for the rest. */
-export const SAMPLING = {
-  temperature: number(0, 2),
-  top_p: number(0, 1),
-  top_k: integer(-1, MOST),
-  min_p: number(0, 1),
-  typical_p: number(0, 1),
-  top_n_sigma: number(-1, 100),
-  min_keep: integer(0, MOST),
-  repeat_penalty: number(0.01, 100),
-  repeat_last_n: integer(-1, MOST),
-  frequency_penalty: number(-2, 2),
-  presence_penalty: number(-2, 2),
-  dynatemp_range: number(0, 100),
-  dynatemp_exponent: number(0, 100),
-  logit_bias: logitBias,
-  seed: integer(-1, 4294967295),
-}
-
-const GENERATION = {
-  model: text(),
-  stream: boolean,
-  stream_options: streamOptions,
-  n: integer(1, 128),
-  max_tokens: integer(0, MOST),
-  stop: either((x) => Array.isArray(x), list(stop, 0, 16), stop),
-  ignore_eos: boolean,
-  ...SAMPLING,
-}
-
-/** Of the client's own bookkeeping, or of a service's. */
-const IDLE = {
-  user: text(),
-  metadata: object,
-  store: boolean,
-  service_tier: text(),
-  safety_identifier: text(),
-  prompt_cache_key: text(),
-  prompt_cache_retention: text(),
-  cache_prompt: boolean,
-}
-
-const UNSUPPORTED_SAMPLING = {
-  grammar: unsupported(''),
-  json_schema: unsupported(),
-  samplers: unsupported(),
-  mirostat: unsupported(0),
-  xtc_probability: unsupported(0),
-  dry_multiplier: unsupported(0),
-  n_probs: unsupported(0),
-  min_tokens: unsupported(0),
-  lora: unsupported(),
-}
-
-const textPart = fields<{ type: 'text'; text: string }>(
-  'a part { type: "text", text }',
-  { type: only('text'), text: text() },
-  ['type', 'text'],
-)
-
-const message = fields<ApiMessage>(
-  'a message { role, content }',
-  {
-    role: only('system', 'developer', 'user', 'assistant'),
-    content: either((x) => Array.isArray(x), list(textPart, 1, 1000), text()),
-    name: text(64, 1),
-    reasoning_content: text(),
-    refusal: unsupported(''),
-    annotations: unsupported(),
-    audio: unsupported(),
-    tool_calls: unsupported(),
-    tool_call_id: unsupported(),
-    function_call: unsupported(),
-  },
-  ['role', 'content'],
-)
-
-export interface ApiMessage {
-  role: string
-  content: string | { type: 'text'; text: string }[]
-  [name: string]: unknown
-}
-
-const CHAT = { messages: list(message, 1, 4096), chat_template_kwargs: object }
-
-/** What both generating endpoints take, as it is when it has been checked. */
-export interface GenerationBody {
-  model?: string
-  stream?: boolean
-  stream_options?: { include_usage?: boolean }
-  n?: number
-  max_tokens?: number
-  stop?: string | string[]
-  ignore_eos?: boolean
-  temperature?: number
-  top_p?: number
-  top_k?: number
-  min_p?: number
-  typical_p?: number
-  top_n_sigma?: number
-  min_keep?: number
-  repeat_penalty?: number
-  repeat_last_n?: number
-  frequency_penalty?: number
-  presence_penalty?: number
-  dynatemp_range?: number
-  dynatemp_exponent?: number
-  logit_bias?: Record<string, number>
-  seed?: number
-}
+const tokenIds = listOf<number>('token ids', MOST, isTokenId, { type: 'integer', minimum: 0 })
 
 export interface ChatBody extends GenerationBody {
   messages: ApiMessage[]
   chat_template_kwargs?: Record<string, unknown>
-  max_completion_tokens?: number
+  reasoning_effort?: string
   logprobs?: boolean
   top_logprobs?: number
 }
-
-/** One text or list of token ids, or several. */
-export type ApiPrompt = string | number[] | (string | number[])[]
 
 export interface CompletionBody extends GenerationBody {
   prompt: ApiPrompt
@@ -198,77 +66,182 @@ export interface CompletionBody extends GenerationBody {
   logprobs?: number
 }
 
+/** Of llama-server's own endpoint. */
+export interface NativeBody extends GenerationBody {
+  prompt: NativePrompt
+  n_cmpl?: number
+  n_probs?: number
+  id_slot?: number
+  return_tokens?: boolean
+  response_fields?: string[]
+}
+
+export interface InfillBody extends Omit<NativeBody, 'prompt'> {
+  input_prefix: string
+  input_suffix: string
+  input_extra?: { text: string; filename?: string }[]
+  prompt?: string
+}
+
 export interface EmbeddingsBody {
   input: ApiPrompt
   model?: string
   encoding_format?: 'float' | 'base64'
+  dimensions?: number
 }
 
-function isPrompt(x: unknown): boolean {
-  return typeof x === 'string' || (Array.isArray(x) && x.length > 0 && x.every(isTokenId))
+export interface NativeEmbeddingsBody {
+  input?: NativePrompt
+  content?: NativePrompt
+  model?: string
+  embd_normalize?: -1 | 2
 }
 
-function prompts(most: number): FieldRule<ApiPrompt> {
-  return v.custom<ApiPrompt>(
-    (x) => isPrompt(x) || (Array.isArray(x) && x.length > 0 && x.length <= most && x.every(isPrompt)),
-    `must be a text, a list of token ids, or a list of 1 to ${most} of them`,
-  )
+export interface TokenizeBody {
+  model?: string
+  content: string | (string | number)[]
+  add_special?: boolean
+  parse_special?: boolean
+  with_pieces?: boolean
 }
+
+const CHAT = { messages: MESSAGES, chat_template_kwargs: object, reasoning_effort: text(64) }
+const CHAT_GENERATION = {
+  ...GENERATION,
+  max_completion_tokens: GENERATION.max_tokens,
+  logprobs: boolean,
+  top_logprobs: integer(0, 20),
+}
+const CHAT_IDLE = { ...IDLE, prediction: idle(object), parallel_tool_calls: idle(boolean) }
+const CHAT_REFUSED = {
+  ...REFUSED,
+  tools: unsupported(),
+  tool_choice: unsupported('none', 'auto'),
+  functions: unsupported(),
+  function_call: unsupported('none', 'auto'),
+  response_format: refused('{"type":"text"}', (x) => isObject(x) && isText(x)),
+  modalities: refused('["text"]', (x) => Array.isArray(x) && x.length === 1 && x[0] === 'text'),
+  audio: unsupported(),
+  verbosity: unsupported('medium'),
+  web_search_options: unsupported(),
+  reasoning: unsupported(),
+  reasoning_format: unsupported('none', 'auto'),
+  reasoning_budget_tokens: unsupported(-1),
+  thinking_budget_tokens: unsupported(-1),
+  reasoning_control: unsupported(false),
+  add_generation_prompt: unsupported(true),
+  continue_final_message: unsupported(false),
+  echo: unsupported(false),
+  documents: unsupported(),
+}
+const NATIVE = {
+  ...GENERATION,
+  ...NATIVE_SAMPLING,
+  max_completion_tokens: GENERATION.max_tokens,
+  n_cmpl: GENERATION.n,
+  n_probs: integer(0, 20),
+  id_slot: integer(-1, MOST),
+  return_tokens: boolean,
+  response_fields: list(text(100), 0, 100),
+}
+const { id_slot: _, return_tokens: __, ...NATIVE_IDLE } = IDLE
+const { n_probs: ___, ...NATIVE_REFUSED } = REFUSED
+
+/** `{"type":"text"}`, with nothing beside it. */
+function isText({ type, ...rest }: Record<string, unknown>): boolean {
+  return type === 'text' && Object.values(rest).every((value) => value === null)
+}
+
+/** All that chats take beside their messages, where nothing is generated. */
+const NOT_GENERATED = Object.fromEntries(
+  Object.entries(CHAT_GENERATION)
+    .filter(([name]) => name !== 'model')
+    .map(([name, rule]) => [name, idle(rule)]),
+)
+const RENDERED = {
+  takes: { ...CHAT, model: text() },
+  required: ['messages'],
+  idle: { ...CHAT_IDLE, ...NOT_GENERATED },
+  refused: CHAT_REFUSED,
+}
+
+const extra = fields<{ text: string; filename?: string }>(
+  '{ "filename": text, "text": text }',
+  { text: text(), filename: text(1000) },
+  ['text'],
+)
 
 export const ENDPOINTS = {
-  chat: endpoint<ChatBody>('/v1/chat/completions', {
-    takes: {
-      ...CHAT,
-      ...GENERATION,
-      max_completion_tokens: integer(0, MOST),
-      logprobs: boolean,
-      top_logprobs: integer(0, 20),
-    },
+  chat: endpoint<ChatBody>(['/v1/chat/completions', '/chat/completions'], {
+    takes: { ...CHAT, ...CHAT_GENERATION },
     required: ['messages'],
-    idle: { ...IDLE, prediction: object, parallel_tool_calls: boolean },
-    refused: {
-      ...UNSUPPORTED_SAMPLING,
-      tools: unsupported(),
-      tool_choice: unsupported('none', 'auto'),
-      functions: unsupported(),
-      function_call: unsupported('none', 'auto'),
-      response_format: v.custom(
-        (x) => isObject(x) && x.type === 'text' && Object.keys(x).length === 1,
-        `${UNSUPPORTED}, but for {"type":"text"}`,
-      ),
-      modalities: v.custom(
-        (x) => Array.isArray(x) && x.length === 1 && x[0] === 'text',
-        `${UNSUPPORTED}, but for ["text"]`,
-      ),
-      audio: unsupported(),
-      reasoning_effort: unsupported('none'),
-      verbosity: unsupported(),
-      web_search_options: unsupported(),
-    },
+    idle: CHAT_IDLE,
+    refused: CHAT_REFUSED,
   }),
-  completions: endpoint<CompletionBody>('/v1/completions', {
+  completions: endpoint<CompletionBody>(['/v1/completions'], {
     takes: { prompt: prompts(64), ...GENERATION, echo: boolean, logprobs: integer(0, 20) },
     required: ['prompt'],
     idle: IDLE,
-    refused: { ...UNSUPPORTED_SAMPLING, suffix: unsupported(''), best_of: unsupported(1) },
+    refused: { ...REFUSED, suffix: unsupported('') },
   }),
-  embeddings: endpoint<EmbeddingsBody>('/v1/embeddings', {
-    takes: { input: prompts(2048), model: text(), encoding_format: only('float', 'base64') },
+  embeddings: endpoint<EmbeddingsBody>(['/v1/embeddings'], {
+    takes: {
+      input: prompts(2048),
+      model: text(),
+      encoding_format: only('float', 'base64'),
+      dimensions: integer(1, MOST),
+    },
     required: ['input'],
-    idle: { user: text() },
-    refused: { dimensions: unsupported() },
+    idle: { user: idle(text()) },
   }),
-  tokenize: endpoint<TokenizeBody>('/tokenize', {
-    takes: { content: text(), model: text(), add_special: boolean, parse_special: boolean, with_pieces: boolean },
+  native: endpoint<NativeBody>(['/completion', '/completions'], {
+    takes: { prompt: nativePrompts(64), ...NATIVE },
+    required: ['prompt'],
+    idle: NATIVE_IDLE,
+    refused: NATIVE_REFUSED,
+  }),
+  infill: endpoint<InfillBody>(['/infill'], {
+    takes: {
+      input_prefix: text(),
+      input_suffix: text(),
+      input_extra: list(extra, 0, 1000),
+      prompt: text(),
+      ...NATIVE,
+    },
+    required: ['input_prefix', 'input_suffix'],
+    idle: NATIVE_IDLE,
+    refused: NATIVE_REFUSED,
+  }),
+  nativeEmbeddings: endpoint<NativeEmbeddingsBody>(['/embedding', '/embeddings'], {
+    takes: {
+      content: nativePrompts(2048),
+      input: nativePrompts(2048),
+      model: text(),
+      embd_normalize: only(-1, 2),
+    },
+    idle: { user: idle(text()) },
+    refused: { encoding_format: unsupported('float') },
+  }),
+  tokenize: endpoint<TokenizeBody>(['/tokenize'], {
+    takes: {
+      content: either<(string | number)[], string>((x) => Array.isArray(x), mixed(), text()),
+      model: text(),
+      add_special: boolean,
+      parse_special: boolean,
+      with_pieces: boolean,
+    },
     required: ['content'],
   }),
-  detokenize: endpoint<{ tokens: number[]; model?: string }>('/detokenize', {
+  detokenize: endpoint<{ tokens: number[]; model?: string }>(['/detokenize'], {
     takes: { tokens: tokenIds, model: text() },
     required: ['tokens'],
   }),
-  applyTemplate: endpoint<Pick<ChatBody, 'messages' | 'chat_template_kwargs' | 'model'>>('/apply-template', {
-    takes: { ...CHAT, model: text() },
-    required: ['messages'],
-    refused: { tools: unsupported() },
-  }),
+  applyTemplate: endpoint<ChatBody>(['/apply-template'], RENDERED),
+  inputTokens: endpoint<ChatBody>(['/v1/chat/completions/input_tokens', '/chat/completions/input_tokens'], RENDERED),
 } satisfies Record<string, Endpoint>
+
+function mixed(): FieldRule<(string | number)[]> {
+  const one = (x: unknown): boolean => isTokenId(x) || typeof x === 'string'
+  const holds = (x: unknown): boolean => Array.isArray(x) && x.length > 0 && x.every(one) && x.some(isTokenId)
+  return rule('a list of token ids and texts', holds, { type: 'array', items: { type: ['integer', 'string'] } })
+}

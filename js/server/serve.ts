@@ -1,8 +1,9 @@
-/** Answers of both generating endpoints: whole, or as a stream of chunks. */
+/** Answers of the generating endpoints: whole, or as a stream of events. */
 import type { GenerateResult } from '../api/types.ts'
 import type { ApiError } from './errors.ts'
-import { type EventStream, eventStream } from './events.ts'
-import { type ChoiceRequest, type Piece, runChoices } from './run.ts'
+import { type EventStream, eventStream, type Sender } from './events.ts'
+import { type ChoiceRequest, type Listener, type Piece, runChoices } from './run.ts'
+import type { Measured } from './timings.ts'
 
 /** What to run for a request, and how its endpoint answers. */
 export interface Served {
@@ -11,50 +12,70 @@ export interface Served {
   parallel: number
   /** What must be there before the first choice begins. */
   prepare?(signal: AbortSignal): Promise<void>
-  /** Of a stream: what comes before the first piece of a choice. */
+  /** Events of a stream: before the first piece of a choice, of a piece, of the prompt's progress, at the end. */
   opening(index: number): object[]
   piece(piece: Piece): object[]
-  chunk(choices: object[], rest?: object): object
+  progress?(index: number, measured: Measured): object
+  ending(results: GenerateResult[]): object[]
   whole(results: GenerateResult[]): object
-  usage(results: GenerateResult[]): object
+  /** What follows the last event. */
+  end: string
 }
 
 export async function answerWhole(
   served: Served,
   signal: AbortSignal,
+  listener: Listener,
 ): Promise<{ answer: object; results: GenerateResult[] }> {
   await served.prepare?.(signal)
-  const results = await runChoices(served.choices, served.parallel, signal, async () => {})
+  const results = await runChoices(served.choices, served.parallel, signal, async () => {}, listener)
   return { answer: served.whole(results), results }
 }
 
 export interface AnswerStreamOptions {
   signal: AbortSignal
-  includeUsage: boolean
+  pingInterval: number
+  listener: Listener
   /** Runs the work when its turn comes. */
-  enter(work: () => Promise<void>): Promise<void>
+  enter(work: () => Promise<void>, onWait: () => void): Promise<void>
   onResults(results: GenerateResult[]): void
   left(): void
   toError(error: unknown): ApiError
 }
 
 export function answerStream(served: Served, options: AnswerStreamOptions): Promise<EventStream> {
-  const { signal, includeUsage, enter, onResults, left, toError } = options
-  // Where usage comes at the end, all other chunks have it as null.
-  const rest = includeUsage ? { usage: null } : {}
-  return eventStream(
-    (send) =>
-      enter(async () => {
-        await served.prepare?.(signal)
-        const opened = new Set<number>()
-        const results = await runChoices(served.choices, served.parallel, signal, async (piece) => {
-          const choices = opened.has(piece.index) ? [] : served.opening(piece.index)
-          opened.add(piece.index)
-          for (const choice of [...choices, ...served.piece(piece)]) await send(served.chunk([choice], rest))
-        })
-        if (includeUsage) await send(served.chunk([], { usage: served.usage(results) }))
-        onResults(results)
-      }),
-    { signal, left, toError },
-  )
+  const { signal, pingInterval, enter, left, toError } = options
+  return eventStream((sender) => enter(() => streamChoices(served, sender, options), sender.open), {
+    signal,
+    pingInterval,
+    left,
+    toError,
+    end: served.end,
+  })
+}
+
+async function streamChoices(
+  served: Served,
+  { send, open }: Sender,
+  { signal, listener, onResults }: AnswerStreamOptions,
+): Promise<void> {
+  await served.prepare?.(signal)
+  const opened = new Set<number>()
+  const onPiece = async (piece: Piece): Promise<void> => {
+    const first = opened.has(piece.index) ? [] : served.opening(piece.index)
+    opened.add(piece.index)
+    for (const event of [...first, ...served.piece(piece)]) await send(event)
+  }
+  const results = await runChoices(served.choices, served.parallel, signal, onPiece, {
+    onEnd: (index) => listener.onEnd?.(index),
+    onProgress: (index, progress) => {
+      listener.onProgress?.(index, progress)
+      const event = served.progress?.(index, progress)
+      // Who does not read is waited for at the first piece.
+      if (event) send(event).catch(() => {})
+      else open()
+    },
+  })
+  for (const event of served.ending(results)) await send(event)
+  onResults(results)
 }

@@ -3,6 +3,11 @@ import type { GenerateResult, SampledLogprobs, TokenLogprob } from '../api/types
 import { hex } from '../source/hashed.ts'
 import type { PromptToken } from './prompt-logprobs.ts'
 
+declare const CRIA_VERSION: string | undefined
+
+/** The version, which stands for the bits of an answer, in the form of llama-server's builds. */
+export const FINGERPRINT = `b${typeof CRIA_VERSION === 'string' ? CRIA_VERSION : '0'}-cria`
+
 /** @param n choices of each prompt: a prompt is counted once */
 export function usageOf(results: readonly GenerateResult[], n: number): object {
   const sum = (values: number[]): number => values.reduce((a, b) => a + b, 0)

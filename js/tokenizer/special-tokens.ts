@@ -11,6 +11,9 @@ export interface SpecialIds {
   readonly pad: number | undefined
 }
 
+/** Fill-in-the-middle tokens: what is before the gap, after it, and in it; a padding, a repository, a file. */
+export type FimIds = { readonly [K in 'pre' | 'suf' | 'mid' | 'pad' | 'rep' | 'sep']: number | undefined }
+
 // GGUF files name few of their special tokens, so some are known by their text. Source: llama.cpp's src/llama-vocab.cpp.
 const END_OF_TURN = [
   '<|eot_id|>',
@@ -96,7 +99,7 @@ export function nameSpecialTokens(
   attributes: Uint8Array,
   special: SpecialIds,
   idOf: (key: string) => number | undefined,
-): { eot: number | undefined; eom: number | undefined; endOfGeneration: Set<number> } {
+): { eot: number | undefined; eom: number | undefined; fim: FimIds; endOfGeneration: Set<number> } {
   const known = (texts: string[]) => texts.map((text) => ids.get(text)).filter((id) => id !== undefined)
   const control = (id: number | undefined) => {
     if (id !== undefined) attributes[id]! |= CONTROL
@@ -104,15 +107,17 @@ export function nameSpecialTokens(
   }
   const eot = special.eot ?? control(known(END_OF_TURN)[0])
   const eom = special.eom ?? control(known(END_OF_MESSAGE)[0])
+  const fim: Record<string, number | undefined> = {}
   // A text counts only where no id is given.
-  for (const [keys, texts] of Object.entries(FIM_PARTS)) {
-    if (keys.split(' ').every((key) => idOf(key) === undefined)) control(known(texts)[0])
+  for (const [keys, texts] of Object.entries({ ...FIM_PARTS, ...FIM_ENDS })) {
+    const [key, older] = keys.split(' ')
+    fim[key!.slice(4)] = idOf(key!) ?? (older ? idOf(older) : undefined) ?? control(known(texts)[0])
   }
   const ends = new Set<number>()
   const add = (id: number | undefined) => {
     if (id !== undefined) ends.add(id)
   }
-  for (const [key, texts] of Object.entries(FIM_ENDS)) add(idOf(key) ?? control(known(texts)[0]))
+  for (const id of [fim.pad, fim.rep, fim.sep]) add(id)
   for (const id of known(END_OF_GENERATION)) add(control(id))
   for (const id of known(ALWAYS_WRITTEN)) attributes[id] = USER_DEFINED
   for (const id of [special.eos, eot, eom]) add(id)
@@ -133,5 +138,5 @@ export function nameSpecialTokens(
     ends.delete(stroke)
     attributes[stroke] = NORMAL
   }
-  return { eot, eom, endOfGeneration: ends }
+  return { eot, eom, fim: fim as FimIds, endOfGeneration: ends }
 }

@@ -7,6 +7,7 @@ import { byteLevelEncoder } from './bpe.ts'
 import { byteOfHexToken, bytesOfVisible, SPACE_MARK, utf8 } from './bytes.ts'
 import { escapeBytes, readEscaped } from './raw-bytes.ts'
 import { type SpecialToken, SpecialTokens } from './special.ts'
+import type { FimIds } from './special-tokens.ts'
 import { sentencePieceEncoder } from './spm.ts'
 import { readVocabulary, type Vocabulary } from './vocabulary.ts'
 
@@ -50,6 +51,7 @@ export interface Tokenizer {
   readonly unk: number | undefined
   readonly sep: number | undefined
   readonly pad: number | undefined
+  readonly fim: FimIds
   /**
    * The ids of a text. Special tokens in the text count as such unless `special` is false; user-defined tokens always
    * do. `bos`: true puts BOS first, false leaves BOS and EOS out, undefined does as the metadata says. Lone surrogates
@@ -144,6 +146,9 @@ class GgufTokenizer implements Tokenizer {
   }
   get pad(): number | undefined {
     return this.vocabulary.special.pad
+  }
+  get fim(): FimIds {
+    return this.vocabulary.fim
   }
 
   tokenize(text: string | Uint8Array, options: TokenizeOptions = {}): number[] {

@@ -2,7 +2,7 @@ import { FormatError, UnsupportedError } from '../errors.ts'
 import type { Metadata } from '../gguf/types.ts'
 import { BYTE, CONTROL, NORMAL, RSTRIP, UNKNOWN, UNUSED, USER_DEFINED } from './attributes.ts'
 import { type PreTokenizer, preTokenizer } from './pretokenizers.ts'
-import { nameSpecialTokens, type SpecialIds } from './special-tokens.ts'
+import { type FimIds, nameSpecialTokens, type SpecialIds } from './special-tokens.ts'
 
 /** By the codes of `tokenizer.ggml.token_type`. */
 const ATTRIBUTES = [0, NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE]
@@ -15,6 +15,7 @@ export interface Vocabulary {
   /** Bits a token: NORMAL, CONTROL … */
   readonly attributes: Uint8Array
   readonly special: SpecialIds
+  readonly fim: FimIds
   readonly endOfGeneration: ReadonlySet<number>
   readonly addBos: boolean
   readonly addEos: boolean
@@ -64,6 +65,7 @@ export function readVocabulary(metadata: Metadata): Vocabulary {
     ids,
     attributes,
     special: { ...special, eot: named.eot, eom: named.eom },
+    fim: named.fim,
     endOfGeneration: named.endOfGeneration,
     addBos: addBos ?? (special.bos !== undefined && (kind === 'spm' || pre.addBos === true)),
     addEos: addEos ?? false,

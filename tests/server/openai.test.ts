@@ -234,7 +234,7 @@ async function checkErrors(url: string, common: object): Promise<void> {
       'messages',
       'context_length_exceeded',
     ],
-    ['NotFoundError', ask({ model: 'another' }), 404, 'model', 'model_not_found'],
+    ['NotFoundError', () => openai.models.retrieve('another'), 404, 'model', 'model_not_found'],
     ['AuthenticationError', () => stranger.models.list(), 401, null, 'invalid_api_key'],
     [
       'BadRequestError',

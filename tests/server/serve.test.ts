@@ -1,4 +1,5 @@
 /** `cria serve`: how it begins and ends, what its flags come to, what it makes of improper requests. */
+import { spawn } from 'node:child_process'
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
@@ -7,7 +8,7 @@ import { join } from 'node:path'
 import { inspect } from 'cria'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { STORIES } from '../api-helpers.ts'
+import { STORIES, serve as serveFile } from '../api-helpers.ts'
 import { CLI, cria } from '../cli-helpers.ts'
 import { start } from '../runtimes/process.ts'
 import { ENDLESS, first, serve } from './helpers.ts'
@@ -34,6 +35,94 @@ test('cria serve lets answers end at the first signal, and ends at once at the s
   await new Promise((resolve) => setTimeout(resolve, 100))
   child.kill('SIGTERM')
   assert.is(await ended, 143)
+})
+
+test('from the line with the address on, SIGTERM drains', async () => {
+  for (let i = 0; i < 4; i++) {
+    const { child, ended, stderr } = await serve()
+    child.kill('SIGTERM')
+    assert.is(await ended, 0, stderr())
+  }
+})
+
+test('a signal ends the loading of a model, and closes what was begun', async () => {
+  for (const [signal, expected] of [
+    ['SIGTERM', 0],
+    ['SIGINT', 130],
+  ] as const) {
+    let asked = (): void => {}
+    const waits = new Promise<void>((resolve) => (asked = resolve))
+    // It never answers.
+    const source = await serveFile(() => asked())
+    try {
+      const child = spawn(process.execPath, [CLI, 'serve', '--port', '0', '-m', source.url])
+      const ended = new Promise<unknown>((resolve) => child.once('close', (code, by) => resolve(code ?? by)))
+      let stderr = ''
+      child.stderr.on('data', (text) => (stderr += text))
+      await waits
+      child.kill(signal)
+      assert.is(await ended, expected, stderr)
+      assert.not.match(stderr, 'cria:')
+    } finally {
+      source.close()
+    }
+  }
+})
+
+test('names are a list, of which the first of all counts; several addresses share a port', async () => {
+  const server = start(process.execPath, [
+    ...[CLI, 'serve', '--port', '0', '--alias', 'tiny, code,fim', '--tags', 'chat,small', '--strict-model'],
+    ...['--host', '127.0.0.1,127.0.0.2', '-n', '1'],
+  ])
+  try {
+    const [said] = await server.said(/(cria: code at http:\S+:\d+\/v1\n){2}/)
+    const urls = [...said.matchAll(/at (http:\S+)\/v1\n/g)].map(([, url]) => url!)
+    assert.is(new Set(urls.map((url) => new URL(url).port)).size, 1)
+    for (const url of urls) {
+      const { data } = (await (await fetch(`${url}/models`)).json()) as { data: Record<string, unknown>[] }
+      assert.equal([data[0]!.id, data[0]!.aliases, data[0]!.tags], ['code', ['fim', 'tiny'], ['chat', 'small']])
+    }
+    for (const [model, status] of [
+      ['tiny', 200],
+      ['other', 404],
+    ] as const) {
+      const response = await fetch(`${urls[0]}/completion`, {
+        method: 'POST',
+        body: JSON.stringify({ model, prompt: 'Hi' }),
+      })
+      assert.is(response.status, status)
+    }
+    const props = await (await fetch(`${urls[0]}/props`)).json()
+    assert.match(props.model_path, /stories260K\.gguf$/)
+  } finally {
+    await server.end()
+  }
+})
+
+test('with --parallel each answer has its share of -c, in steps of 256, unless the cache is unified', async () => {
+  const { config } = await inspect(STORIES)
+  for (const [flags, context] of [
+    [['-c', '512', '-np', '2'], 256],
+    [['-c', '512', '-np', '2', '--kv-unified'], config!.contextLength],
+    [['-c', '512'], config!.contextLength],
+    [['-c', '256', '-np', '3'], 256],
+  ] as const) {
+    const { url, child, ended } = await serve(...flags)
+    const { default_generation_settings: settings } = await (await fetch(`${url}/props`)).json()
+    assert.is(settings.n_ctx, context, flags.join(' '))
+    child.kill('SIGTERM')
+    assert.is(await ended, 0)
+  }
+})
+
+test('flags of the server reach its answers', async () => {
+  const { url, child, ended } = await serve('--no-slots', '--context-shift', '-v', '-c', '256', '-np', '1')
+  assert.is((await fetch(`${url}/slots`)).status, 501)
+  const body = JSON.stringify({ prompt: 'Once', max_tokens: 300, ignore_eos: true })
+  const answer = await (await fetch(`${url}/v1/completions`, { method: 'POST', body })).json()
+  assert.equal([answer.usage.completion_tokens, answer.__verbose.truncated], [300, true])
+  child.kill('SIGTERM')
+  assert.is(await ended, 0)
 })
 
 test('-c is what answers share of the cache, --parallel how many run at once', async () => {

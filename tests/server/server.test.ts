@@ -333,19 +333,22 @@ test('fields that contradict each other or the model are named', async () => {
   assert.equal([status, body.error.param, body.error.code], [400, 'messages', 'template_raised'])
 })
 
-test('a field that is null counts as absent, also where it is required; one that is not known is refused', async () => {
+test('a field that is null counts as absent, also where it is required or not known', async () => {
   const handler = createHandler(model)
   const cases: [string, string, object, string][] = [
     ['/v1/completions', 'prompt', { prompt: null }, 'missing_required_parameter'],
     ['/v1/completions', 'prompt', {}, 'missing_required_parameter'],
     ['/v1/chat/completions', 'messages[0].role', { messages: [{ role: null }] }, 'missing_required_parameter'],
     ['/v1/chat/completions', 'messages[0]', { messages: [null] }, 'invalid_value'],
-    ['/v1/completions', 'mood', { prompt: '', mood: null }, 'unknown_parameter'],
+    ['/v1/completions', 'mood', { prompt: '', mood: 'bad' }, 'unknown_parameter'],
   ]
   for (const [path, param, fields, code] of cases) {
     const { status, body } = await ask(handler, post(path, fields))
     assert.equal([status, body.error.param, body.error.code], [400, param, code])
   }
+  const nulls = { mood: null, wizardry: null, stop: null, messages: [{ role: 'user', content: 'Hi', parsed: null }] }
+  const { status } = await ask(handler, post('/v1/chat/completions', { ...nulls, max_tokens: 1 }))
+  assert.is(status, 200)
 })
 
 test('unknown addresses and models: 404; methods that an address has not: 405', async () => {

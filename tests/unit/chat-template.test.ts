@@ -218,19 +218,17 @@ test('the requested template comes first, then the file, then a fallback that wa
   const name = 'mistral-v7-tekken'
   assert.equal(chooseTemplate({ ggufTemplate: name }), { template: text(name), source: 'named' })
   assert.is(chooseTemplate({ ggufTemplate: 'mistral-v0' }).source, 'fallback')
-  const vocabulary = (model: string, ...tokens: string[]) => Object.assign(new Set(tokens), { model })
   for (const [tokens, name] of [
     [undefined, 'chatml'],
-    [vocabulary('gpt2', 'a'), 'chatml'],
-    [vocabulary('gpt2', '<|im_start|>'), 'chatml'],
-    [vocabulary('llama', '<|im_start|>'), 'chatml'],
-    [vocabulary('llama', '<s>'), 'llama2'],
-    [vocabulary('gpt2', '[INST]'), 'mistral'],
-    [vocabulary('gpt2', '[INST]', '[SYSTEM_PROMPT]'), 'mistral-v7-tekken'],
-    [vocabulary('gpt2', '<|start_header_id|>'), 'llama3'],
+    [['a'], 'chatml'],
+    [['<s>'], 'chatml'],
+    [['<|im_start|>'], 'chatml'],
+    [['[INST]'], 'mistral'],
+    [['[INST]', '[SYSTEM_PROMPT]'], 'mistral-v7-tekken'],
+    [['<|start_header_id|>'], 'llama3'],
   ] as const) {
     for (const nothing of [undefined, '']) {
-      const choice = chooseTemplate({ tokens, ggufTemplate: nothing })
+      const choice = chooseTemplate({ tokens: tokens && new Set(tokens), ggufTemplate: nothing })
       assert.is(choice.template, text(name))
       assert.is(choice.source, 'fallback')
       assert.is(choice.warning?.code, 'NO_CHAT_TEMPLATE')

@@ -1,0 +1,102 @@
+/** Options of `createHandler`. */
+import type { GenerateOptions } from '../api/types.ts'
+import { checkObject, checkTypes, invalid } from '../util/check.ts'
+import type { RequestLog } from './call.ts'
+import type { ModelCard } from './models.ts'
+
+export interface HandlerOptions {
+  /** Keys of which requests must bring one, as `Authorization: Bearer KEY` or `X-Api-Key: KEY`; `/health` needs none. Default: none. */
+  apiKeys?: readonly string[]
+  /** Origins whose pages may use it, `'*'` for all; default: none, and requests of pages from elsewhere are refused. */
+  cors?: string | readonly string[]
+  /** Most bytes of a request's body; default 4 MiB. */
+  bodyLimit?: number
+  /** Requests of one model that are under way at once; default: as many as it runs generations at once. */
+  parallel?: number
+  /** Requests of one model that may wait for their turn; more are answered 429. Default 64. */
+  queue?: number
+  /** Milliseconds that a request may take, its body and waiting included; then it ends with 504. Default 600000. */
+  timeout?: number
+  /** Most tokens of an answer where a request does not say; default: to the end of the context. */
+  maxTokens?: number
+  /** Chat template in Jinja, or the name of a built-in one; default: the model's. */
+  template?: string
+  /** Options of `generate` where a request sets none. */
+  defaults?: GenerateOptions
+  /** What clients are told of a model beside its name, by that name: aliases, tags, path. */
+  about?: Readonly<Record<string, ModelCard>>
+  /** Whether a single model answers to its own names alone. Default false: clients send the names of OpenAI's models. */
+  strictModel?: boolean
+  /** Seconds of silence after which a stream gets a comment, so that no proxy gives it up; 0 or -1: none. Default 5. */
+  ssePingInterval?: number
+  /** Whether `/slots` tells what is computed. Default true. */
+  slots?: boolean
+  /** Whether answers have `__verbose` where a request does not say: the prompt as the model read it, the settings. Default false. */
+  verbose?: boolean
+  /** Called when a request has been answered to its end. */
+  onRequest?: (request: RequestLog) => void
+  /** Called with errors whose details clients do not get; default: `console.error`. */
+  onError?: (error: unknown) => void
+}
+
+const DEFAULTS = {
+  bodyLimit: 4194304,
+  queue: 64,
+  timeout: 600_000,
+  ssePingInterval: 5,
+  strictModel: false,
+  slots: true,
+}
+
+export type ResolvedOptions = HandlerOptions & typeof DEFAULTS
+
+/**
+ * @param names the models'
+ * @throws ArgumentError INVALID_OPTION
+ */
+export function resolveOptions(options: HandlerOptions, names: readonly string[]): ResolvedOptions {
+  checkObject(options)
+  checkTypes(options, 'string', ['template'])
+  checkTypes(options, 'function', ['onRequest', 'onError'])
+  checkTypes(options, 'boolean', ['strictModel', 'slots', 'verbose'])
+  const given = Object.entries(options).filter(([, value]) => value !== undefined)
+  const resolved: ResolvedOptions = { ...DEFAULTS, ...Object.fromEntries(given) }
+  for (const [name, least] of [
+    ['bodyLimit', 1],
+    ['parallel', 1],
+    ['queue', 0],
+    ['timeout', 1],
+    ['maxTokens', 0],
+    ['ssePingInterval', -1],
+  ] as const) {
+    const value = resolved[name]
+    const whole = Number.isInteger(value) && value! >= least && value! <= 2147483647
+    if (value !== undefined && !whole) throw invalid(name, `a whole number from ${least} to 2147483647`, value)
+  }
+  const { apiKeys, cors, about = {}, defaults = {} } = resolved
+  if (apiKeys !== undefined && !(texts(apiKeys) && apiKeys.every(Boolean))) {
+    throw invalid('apiKeys', 'a list of texts that are not empty', apiKeys)
+  }
+  if (cors !== undefined && typeof cors !== 'string' && !texts(cors)) {
+    throw invalid('cors', 'an origin or a list of them', cors)
+  }
+  checkObject(defaults)
+  checkObject(about)
+  for (const [name, card] of Object.entries(about)) {
+    if (!names.includes(name)) throw invalid('about', `given for ${names.join(', ')}`, name)
+    checkCard(card)
+  }
+  return resolved
+}
+
+function checkCard(card: ModelCard): void {
+  checkObject(card)
+  checkTypes(card, 'string', ['path'])
+  for (const list of [card.aliases, card.tags]) {
+    if (list !== undefined && !texts(list)) throw invalid('about', 'lists of texts by model', list)
+  }
+}
+
+function texts(x: unknown): boolean {
+  return Array.isArray(x) && x.every((one) => typeof one === 'string')
+}
