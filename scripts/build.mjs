@@ -45,7 +45,7 @@ const ENTRIES = {
 
 /**
  * The script of all workers, for code that holds everything within itself: classic, so that pages and Node's `eval` take it.
- * Only Node has a `require`. The wasm is given.
+ * Its global `name` says which it is and, after that, whether it is in Node. The wasm is given.
  */
 const INLINE_WORKER = `
 import { provide } from './js/platform/injected.ts'
@@ -53,12 +53,12 @@ import * as web from './js/platform/web-common.ts'
 import { start as leader } from './workers/leader.ts'
 import { start as quantize } from './workers/quantize.ts'
 import { start as thread } from './workers/thread.ts'
+const [, kind, node] = globalThis.name.split(' ')
 const begin = (platform) => {
   provide(platform)
-  const [, kind] = globalThis.name.split(' ')
   ;({ leader, thread, quantize })[kind]()
 }
-if (typeof require === 'function') import('./js/platform/node-common.ts').then(begin)
+if (node) import('./js/platform/node-common.ts').then(begin)
 else begin(web)`
 /** esbuild's, of all bundles. */
 const OPTIONS = {

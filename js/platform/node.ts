@@ -92,7 +92,7 @@ export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void, fold
   const options = { name, execArgv: [] }
   const worker = url
     ? new Worker(url, options)
-    : new Worker(`globalThis.name = '${name}';${script}`, { ...options, eval: true })
+    : new Worker(`globalThis.name = '${name} node';${script}`, { ...options, eval: true })
   let reason: unknown
   let wanted = false
   worker.on('error', (error: NodeJS.ErrnoException) => {
