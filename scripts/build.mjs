@@ -17,6 +17,10 @@ import { compress } from 'lzma1'
 import { minify } from 'terser'
 import { problems, readModules } from './check-wasm.mjs'
 
+process.chdir(fileURLToPath(new URL('..', import.meta.url)))
+
+/** What modules of js/platform/ lack that are for workers. */
+const LACKS = { 'web-worker': ['spawn', 'unpack'] }
 /** What a module for users gives, beside its platform's workings. */
 const MODULES = ['index', 'tokenizer', 'gguf']
 /**
@@ -39,12 +43,23 @@ const ENTRIES = {
   server: "export * from './js/server.ts'",
 }
 
-/** The script of both kinds of workers, for the code that holds all within itself. They are given their wasm. */
-const INLINE_WORKER = `${provide('web-common')}
-import { start as startLeader } from './workers/leader.ts'
-import { start as startThread } from './workers/thread.ts'
-if (globalThis.name === 'cria thread') startThread()
-else startLeader()`
+/**
+ * The script of all workers, for code that holds everything within itself: classic, so that pages and Node's `eval` take it.
+ * Its global `name` says which it is and, after that, whether it is in Node. The wasm is given.
+ */
+const INLINE_WORKER = `
+import { provide } from './js/platform/injected.ts'
+import * as web from './js/platform/web-common.ts'
+import { start as leader } from './workers/leader.ts'
+import { start as quantize } from './workers/quantize.ts'
+import { start as thread } from './workers/thread.ts'
+const [, kind, node] = globalThis.name.split(' ')
+const begin = (platform) => {
+  provide(platform)
+  ;({ leader, thread, quantize })[kind]()
+}
+if (node) import('./js/platform/node-common.ts').then(begin)
+else begin(web)`
 /** esbuild's, of all bundles. */
 const OPTIONS = {
   bundle: true,
@@ -87,14 +102,16 @@ const SHRUNK = 'build/shrunk'
 /** A change of the build itself or of a tool's version makes every step stale. */
 const TOOLS = ['scripts/build.mjs', 'scripts/compile.mjs', 'package-lock.json']
 
-process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 const wat = process.argv.includes('--wat')
 const stamps = existsSync(STAMPS) ? JSON.parse(readFileSync(STAMPS, 'utf8')) : {}
 
+/** An object that esbuild writes out: namespaces would need its helpers, and a page their bytes. */
 function provide(platform) {
+  const all = readFileSync('js/platform/injected.ts', 'utf8').matchAll(/^export const (\w+)/gm)
+  const names = Array.from(all, ([, name]) => name).filter((name) => !(LACKS[platform] ?? []).includes(name))
   return `import { provide } from './js/platform/injected.ts'
-import * as platform from './js/platform/${platform}.ts'
-provide(platform)`
+import { ${names} } from './js/platform/${platform}.ts'
+provide({ ${names} })`
 }
 
 function offer(platform, module) {
@@ -221,6 +238,7 @@ async function bundle() {
   const shrunk = []
   const worker = await build({
     ...OPTIONS,
+    format: 'iife',
     entryPoints: ['inline-worker:'],
     plugins: [entries({})],
   })
@@ -241,12 +259,13 @@ async function bundle() {
   )
   const modules = new Map(outputFiles.map(({ path, text }) => [relative('.', path), text]))
   const names = chunkNames(metafile.outputs)
+  const isEmpty = (path) => modules.get(path).trim() === '' || Object.keys(metafile.outputs[path].inputs).length === 0
   for (const [path, text] of modules) {
     // Modules that only pass on what others export become empty chunks.
     if (text.trim() === '') continue
     // Chunks have no effects: one that is imported for nothing is sooner on its way to a browser, and more to read for Node.
     const code = text.replaceAll(/import"(\.[^"]+)";/g, (statement, from) =>
-      node.has(path) || modules.get(join(dirname(path), from))?.trim() === '' ? '' : statement,
+      node.has(path) || isEmpty(join(dirname(path), from)) ? '' : statement,
     )
     const out = rename(path, names)
     mkdirSync(dirname(out), { recursive: true })
@@ -287,7 +306,7 @@ function entries({ inlined }) {
 
 /** The module that js/platform/inlined.d.ts declares. */
 function inlinedModule(worker) {
-  const names = ['relaxed', 'simd']
+  const names = ['relaxed', 'simd', 'quantize']
   const files = names.map((name) => readFileSync(`${DIST}/${name}.wasm`))
   return `export const worker = ${packed(Buffer.from(worker))}
 export const wasm = ${packed(Buffer.concat(files))}
@@ -313,17 +332,20 @@ async function shrink(code, used) {
   return small
 }
 
-/** esbuild's names of chunks → names that last: that of the largest source in each, our own before others'. */
+/**
+ * esbuild's names of chunks → names that last: that of the module that is imported later on, or else of the largest source in
+ * each, our own before others'. Without any it is esbuild's helpers.
+ */
 function chunkNames(outputs) {
   const names = new Map()
-  for (const [path, { inputs }] of Object.entries(outputs)) {
+  for (const [path, { inputs, entryPoint }] of Object.entries(outputs)) {
     if (!path.startsWith(`${DIST}/chunks/`)) continue
     const foreign = (source) => Number(source.startsWith('node_modules/'))
-    const [[source] = ['shared']] = Object.entries(inputs).sort(
+    const [[largest] = ['helpers']] = Object.entries(inputs).sort(
       ([a, { bytesInOutput: aBytes }], [b, { bytesInOutput: bBytes }]) => foreign(a) - foreign(b) || bBytes - aBytes,
     )
-    const wanted = source
-      .replace(/\.\w+$/, '')
+    const wanted = (entryPoint ?? largest)
+      .replace(/^entries:|\.\w+$/g, '')
       .split('/')
       .slice(-2)
       .join('-')

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 
-const TIMEOUT = 60_000
+const TIMEOUT = 180_000
 
 /** Runs a program; its stdout and stderr. Throws where its code is not 0. */
 export function run(file: string, args: readonly string[], cwd = '.'): { stdout: string; stderr: string } {

@@ -63,8 +63,9 @@ export class LeaderModel implements LeaderCalls {
       // Build the lazy encoder now, so that the first prompt does not pay for it.
       this.tokenizer?.tokenize('', { bos: false })
       const { batch, parallel, shared } = options
+      const { wasm, hasBuilds } = platform
       const type = mainType(gguf)
-      const { module, ...chosen } = await chooseBuild(type, gguf.fileBytes, options, platform)
+      const { module, ...chosen } = await chooseBuild(type, gguf.fileBytes, options, { wasm, hasBuilds })
       const relaxed = chosen.isa === 'relaxed'
       this.engine = new Engine(gguf, { ...options, relaxed }, shared ? undefined : platform.breathe)
       throwIfAborted(signal, 'Loading the model')

@@ -67,7 +67,7 @@ async function start<T>(
   done: (pool: WorkerPool, opened: Opened) => T,
 ): Promise<T> {
   const InProcess = inProcess ? await inProcessLeader() : undefined
-  const wasm = open.wasm ?? (await inlinedBuilds(open))
+  const wasm = await builds(open)
   const { spec, source } = await sourceSpec(input, options)
   const pool = new WorkerPool(InProcess, options.workerUrl)
   const stop = (): void => void pool.close(new AbortError('Loading the model', options.signal?.reason))
@@ -102,10 +102,10 @@ async function start<T>(
   }
 }
 
-/** The builds that may run, where the code holds them within itself. */
-async function inlinedBuilds({ isa, isaReason, shared }: OpenOptions): Promise<Modules | undefined> {
-  const files = await platform.unpack(isaReason ? [isa] : ['relaxed', 'simd'])
-  if (!files) return undefined
+/** The builds that may run, where they are at hand: given by the caller, or within the code. */
+async function builds({ isa, isaReason, shared, wasm }: OpenOptions): Promise<Modules | undefined> {
+  const files = await platform.unpack(wasm ? [] : isaReason ? [isa] : ['relaxed', 'simd'])
+  if (wasm || !files) return wasm
   const modules = Object.entries(files).map(async ([name, bytes]) => [name, await compileBuild(bytes, shared)] as const)
   return Object.fromEntries(await Promise.all(modules))
 }

@@ -1,7 +1,7 @@
 /** `cria conformance`: whether this machine gives the bits that all others give. */
 import { conformance } from '../conformance/index.ts'
 import type { CaseResult, Report } from '../conformance/types.ts'
-import * as cria from '../index.ts'
+import { load, loadTokenizer } from '../index.ts'
 import type { Command, Context } from './command.ts'
 import { toggle, UsageError, type Values } from './flags.ts'
 import { BUILT_IN } from './options.ts'
@@ -32,11 +32,14 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
   if (positionals.length > 0) {
     throw new UsageError(`conformance takes no argument: ${JSON.stringify(positionals[0])}.`)
   }
-  const report = await conformance(cria, {
-    stories: BUILT_IN,
-    onCase: (result) => say(line(result)),
-    signal: context.signal,
-  })
+  const report = await conformance(
+    { load, loadTokenizer },
+    {
+      stories: BUILT_IN,
+      onCase: (result) => say(line(result)),
+      signal: context.signal,
+    },
+  )
   await write(values.json ? `${JSON.stringify(report, null, 2)}\n` : summary(report))
   return report.ok ? 0 : 1
 }

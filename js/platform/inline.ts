@@ -1,7 +1,6 @@
 /** Browsers, with the workers and the wasm within the code: nothing but the code itself is loaded. */
-import * as inlined from 'inlined'
-import { unpackLzma } from './lzma.ts'
 import type { WasmFiles, WorkerHandle, WorkerKind } from './types.ts'
+import { unpackScript, unpackWasm } from './unpacked.ts'
 import { breathe, canSpawn, folderUrl, handleOf, start } from './web-common.ts'
 
 export { breathe, canShare, canSpawn, cores, openFile, parent, runtime } from './web-common.ts'
@@ -11,11 +10,10 @@ let script: string | undefined
 
 export async function unpack(names: readonly string[]): Promise<WasmFiles> {
   if (canSpawn() && script === undefined) {
-    const text = await unpackText(inlined.worker)
+    const text = await unpackScript(breathe)
     script ??= URL.createObjectURL(new Blob([text], { type: 'text/javascript' }))
   }
-  const all = await unpackText(inlined.wasm)
-  return Object.fromEntries(names.map((name) => [name, cut(all, name)]))
+  return unpackWasm(names, breathe)
 }
 
 /** What a trial needs is given to it. */
@@ -24,27 +22,11 @@ export function hasBuilds(): boolean {
 }
 
 export async function wasm(name: string): Promise<Uint8Array<ArrayBuffer>> {
-  return cut(await unpackText(inlined.wasm), name)
-}
-
-function cut(all: Uint8Array<ArrayBuffer>, name: string): Uint8Array<ArrayBuffer> {
-  let start = 0
-  for (const [other, size] of Object.entries(inlined.sizes)) {
-    if (other === name) return all.slice(start, start + size)
-    start += size
-  }
-  throw new RangeError(`no ${name}.wasm`)
+  return (await unpack([name]))[name]!
 }
 
 export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void, folder?: string | URL): WorkerHandle {
   const name = `cria ${kind}`
   const given = folder !== undefined && start(new URL(`${kind}.js`, folderUrl(folder)), name)
   return handleOf(given || new Worker(script!, { type: 'module', name }), onDeath)
-}
-
-function unpackText(base64: string): Promise<Uint8Array<ArrayBuffer>> {
-  return unpackLzma(
-    Uint8Array.from(atob(base64), (character) => character.charCodeAt(0)),
-    breathe,
-  )
 }

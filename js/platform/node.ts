@@ -1,67 +1,102 @@
-/** Node, and what speaks its API: Deno and Bun. */
+/** Node, and what speaks its API: Deno and Bun. The workers and the wasm are files in the package's folder, or packed. */
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
 import { pathToFileURL } from 'node:url'
-import { parentPort, Worker } from 'node:worker_threads'
+import { Worker } from 'node:worker_threads'
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs'
 import { SourceError } from '../errors.ts'
-import type { ParentPort, RuntimeName, WasmFiles, WorkerHandle, WorkerKind } from './types.ts'
+import { breathe } from './node-common.ts'
+import type { WasmFiles, WorkerHandle, WorkerKind } from './types.ts'
 
-export { openFile } from './files-node.ts'
+export { breathe, canShare, canSpawn, cores, openFile, parent, runtime } from './node-common.ts'
 
-/** Not written where it is used: bundlers would take what is relative to it for files to be found now. */
-const HERE = new URL(import.meta.url)
-/** Workers and wasm lie in dist/, this code in dist/chunks/; the sources find them there too. */
-const DIST = new URL(HERE.pathname.endsWith('.ts') ? '../../dist/' : '../', HERE)
-
-export function runtime(): RuntimeName {
-  const { bun, deno, node } = process.versions
-  if (bun !== undefined) return { name: 'Bun', version: bun }
-  return deno === undefined ? { name: 'Node', version: node } : { name: 'Deno', version: deno }
+/**
+ * The files of dist/, relative to the code in dist/chunks/. They are written out one by one, and not as arrow functions: so
+ * those who carry a program's files elsewhere find them (@vercel/nft, for one). Bundlers copy each alone, under another name.
+ */
+function besideCode(name: string): URL {
+  switch (name) {
+    case 'leader.js':
+      return new URL('../leader.js', import.meta.url)
+    case 'thread.js':
+      return new URL('../thread.js', import.meta.url)
+    case 'quantize.js':
+      return new URL('../quantize.js', import.meta.url)
+    case 'simd.wasm':
+      return new URL('../simd.wasm', import.meta.url)
+    case 'relaxed.wasm':
+      return new URL('../relaxed.wasm', import.meta.url)
+    default:
+      return new URL('../quantize.wasm', import.meta.url)
+  }
 }
 
-export function cores(): number {
-  return availableParallelism()
-}
-
-export function canShare(): boolean {
-  return typeof SharedArrayBuffer === 'function'
-}
-
-export function canSpawn(): boolean {
-  return true
+/**
+ * A file of dist/, where the rest of dist/ is around it. Elsewhere this code is in a bundle: then there is none, or something
+ * else of that name, or a script without the code that it imports.
+ */
+function fileOf(name: string): URL | undefined {
+  // A bundle in CommonJS has no address.
+  const here: string | undefined = import.meta.url
+  if (!here) return undefined
+  const url = here.endsWith('.ts') ? new URL(`../../dist/${name}`, here) : besideCode(name)
+  // Bundlers may give paths, and Deno code from the web.
+  if (url.protocol !== 'file:') return undefined
+  try {
+    return [url, new URL('chunks/platform-node.js', url)].every((file) => existsSync(file)) ? url : undefined
+  } catch {
+    // Deno forbids to look without a permission.
+    return undefined
+  }
 }
 
 /** @throws SourceError where the file cannot be read. */
 export async function wasm(name: string): Promise<Uint8Array<ArrayBuffer>> {
-  const url = new URL(`${name}.wasm`, DIST)
+  const url = fileOf(`${name}.wasm`)
+  if (!url) return (await unpack([name]))![name]!
   try {
     return new Uint8Array(await readFile(url))
   } catch (cause) {
-    const message =
-      `${url.href} cannot be read (${String(cause)}); keep the package's folder dist/ together, or give workerUrl ` +
-      'where a bundler took the code out of it.'
+    const message = `${url.href} cannot be read (${String(cause)}); keep the package's folder dist/ together.`
     throw new SourceError('WASM_UNREACHABLE', message, url.href, { cause })
   }
 }
 
-/** They are files of this machine's. */
+/** They are files of this machine's, or within the code. */
 export function hasBuilds(): boolean {
   return true
 }
 
-export async function unpack(_names: readonly string[]): Promise<WasmFiles | undefined> {
-  return undefined
+/** The script of all workers, where they are no files. */
+let script: string | undefined
+
+/** @throws SourceError where the package's code is not whole. */
+export async function unpack(names: readonly string[]): Promise<WasmFiles | undefined> {
+  if (fileOf('leader.js')) return undefined
+  try {
+    const { unpackScript, unpackWasm } = await import('./unpacked.ts')
+    script ??= await unpackScript(breathe)
+    return await unpackWasm(names, breathe)
+  } catch (cause) {
+    const message =
+      `cria's workers and wasm are not to be found (${String(cause)}); bundle all of its code, leave it out of the bundle ` +
+      "(as an external package), or pass the path of the package's dist/ as workerUrl."
+    throw new SourceError('WASM_UNREACHABLE', message, undefined, { cause })
+  }
 }
 
 export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void, folder?: string | URL): WorkerHandle {
-  const url = new URL(`${kind}.js`, folder === undefined ? DIST : folderUrl(folder))
+  const url = folder === undefined ? fileOf(`${kind}.js`) : new URL(`${kind}.js`, folderUrl(folder))
+  const name = `cria ${kind}`
   // The bundles need none of the process's own flags, and Node refuses a worker some of them (--input-type).
-  const worker = new Worker(url, { name: `cria ${kind}`, execArgv: [] })
+  const options = { name, execArgv: [] }
+  const worker = url
+    ? new Worker(url, options)
+    : new Worker(`globalThis.name = '${name} node';${script}`, { ...options, eval: true })
   let reason: unknown
   let wanted = false
   worker.on('error', (error: NodeJS.ErrnoException) => {
-    reason = error.code?.endsWith('MODULE_NOT_FOUND') ? noScript(url, error) : error
+    reason = url && error.code?.endsWith('MODULE_NOT_FOUND') ? noScript(url, error) : error
   })
   worker.on('exit', (code) => {
     if (!wanted) onDeath(reason ?? new Error(`it exited with code ${code}`))
@@ -88,27 +123,11 @@ export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void, fold
 }
 
 function noScript(url: URL, cause: Error): Error {
-  const advice = "bundle without cria (as an external package), or pass the URL of the package's dist/ as workerUrl"
+  const advice = "keep the package's folder dist/ together; workerUrl is its path or URL"
   return new Error(`its script ${url.href} could not be loaded: ${advice}`, { cause })
 }
 
 /** A URL, or a path relative to the working directory. */
 function folderUrl(folder: string | URL): URL {
   return new URL(String(folder).replace(/\/?$/, '/'), pathToFileURL(`${process.cwd()}/`))
-}
-
-export function parent(): ParentPort {
-  const port = parentPort
-  if (!port) throw new Error('This module runs in a worker.')
-  return {
-    endpoint: nodeEndpoint(port),
-    postMessage: (message) => port.postMessage(message),
-    onMessage: (listener) => {
-      port.on('message', listener)
-    },
-  }
-}
-
-export function breathe(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
 }

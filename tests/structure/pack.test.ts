@@ -49,6 +49,17 @@ test('modules import each other and Node alone; those for the web not even Node'
   assert.ok(foreign('dist/index.js').includes('node:fs/promises'))
 })
 
+test('what bundlers follow into the workers of pages is imported at once', () => {
+  for (const name of ['leader', 'thread', 'quantize']) {
+    const options = { bundle: true, format: 'esm', platform: 'neutral', write: false, metafile: true } as const
+    const { metafile } = buildSync({ ...options, entryPoints: [`dist/web/${name}.js`] })
+    const late = Object.values(metafile.inputs).flatMap(({ imports }) =>
+      imports.filter(({ kind }) => kind !== 'import-statement'),
+    )
+    assert.equal(late, [], name)
+  }
+})
+
 test('needs no other package', () => {
   const listed = JSON.parse(run('npm', ['ls', '--all', '--json', '--offline'], home).stdout) as {
     dependencies: Record<string, { dependencies?: object }>
@@ -73,25 +84,6 @@ test('the module runs: imported, and from CommonJS', () => {
   )
   const fromCommonJs = `import('cria').then(async ({ load }) => { ${story} })`
   assert.match(run(process.execPath, ['-e', fromCommonJs], home).stdout, /^Once/)
-})
-
-test('a bundle for Node takes workers from the package’s folder, and says so where it has none', () => {
-  const contents = `import { load } from 'cria'
-    const [workerUrl] = process.argv.slice(2)
-    const options = workerUrl ? { threads: 2, workerUrl } : {}
-    try {
-      const model = await load('node_modules/cria/models/stories260K.gguf', options)
-      console.log((await model.generate('', { temperature: 0, maxTokens: 8 }).result()).text)
-      await model.close()
-    } catch ({ code, message }) {
-      console.log(code, message)
-    }`
-  const outfile = join(home, 'bundled', 'app.mjs')
-  const stdin = { contents, resolveDir: home }
-  buildSync({ stdin, bundle: true, platform: 'node', format: 'esm', outfile, logLevel: 'error' })
-  assert.match(run(process.execPath, [outfile, 'node_modules/cria/dist'], home).stdout, /^Once/)
-  const { stdout } = run(process.execPath, [outfile], home)
-  assert.match(stdout, /^WORKER_DIED .*leader\.js could not be loaded: .* as workerUrl\)\.\n$/)
 })
 
 test('an uncaught error is not lost in the code that Node shows above it', () => {
