@@ -6,7 +6,7 @@ import * as cria from 'cria'
 import { conformance } from 'cria/conformance'
 import { watchWorkers } from './workers.mjs'
 
-export { killed } from './workers.mjs'
+export { killed, loads } from './workers.mjs'
 
 const { load } = cria
 

@@ -86,6 +86,29 @@ export async function killed({ model, options, tokens, runs, streams = STREAMS.l
   return { differences, codes, workers: workers.length }
 }
 
+/**
+ * Loads a model, generates and closes it, again and again: with each of the options in turn.
+ * @returns the different answers, of which there should be one, and all warnings
+ */
+export async function loads({ model, configurations, tokens, count }) {
+  const answers = new Set()
+  const warnings = []
+  for (let i = 0; i < count; i++) {
+    const options = configurations[i % configurations.length]
+    const loaded = await load(model, { ...options, onWarning: ({ code, message }) => warnings.push({ code, message }) })
+    const ids = Array.from({ length: 70 }, (_, i) => (i * 7919 + 1) % loaded.info.vocabularySize)
+    const [{ data }, ...results] = await Promise.all([
+      loaded.logits(ids, { from: 69 }),
+      ...STREAMS.slice(0, 3).map((one) =>
+        loaded.generate('Once', { maxTokens: tokens, ignoreEos: true, ...one }).result(),
+      ),
+    ])
+    answers.add(JSON.stringify([...data, ...results.map(({ ids: answer }) => answer)]))
+    await loaded.close()
+  }
+  return { answers: [...answers], warnings }
+}
+
 /** All that is under way at once, by name, as JSON. */
 async function allCalls(loaded, streams, tokens, onToken) {
   const ids = Array.from({ length: 90 }, (_, i) => (i * 7919 + 1) % loaded.info.vocabularySize)
