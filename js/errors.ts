@@ -41,7 +41,7 @@ export class ContextError extends CriaError {
 export class MemoryError extends CriaError {
   static override readonly name = 'MemoryError'
 }
-/** A worker died or trapped: what it was at is lost. The next call loads the model again, where it did not come as bytes. */
+/** A worker died or trapped, and no other could take its place: the model came as bytes, or it happened again at once. */
 export class WorkerError extends CriaError {
   static override readonly name = 'WorkerError'
 }

@@ -12,17 +12,17 @@ import { readModel } from '../js/gguf/shards.ts'
 import type { Gguf } from '../js/gguf/types.ts'
 import { countParameters } from '../js/models/tensors.ts'
 import { ActivationsTask, type InputSums } from '../js/scheduler/activations.ts'
-import { Conversations } from '../js/scheduler/conversations.ts'
 import { type GenerateRequest, GenerateTask, type Prompt, promptIds } from '../js/scheduler/generate.ts'
 import { Scheduler, type Task } from '../js/scheduler/scheduler.ts'
 import { readState, signState, writeState } from '../js/scheduler/state.ts'
 import { CacheTask, EmbedTask, LogitsTask } from '../js/scheduler/tasks.ts'
-import type { Embeddings, GenerateResult, SampledLogprobs, SchedulerStatus } from '../js/scheduler/types.ts'
+import type { Embeddings, SampledLogprobs, SchedulerStatus } from '../js/scheduler/types.ts'
 import { openModel } from '../js/source/shards.ts'
 import type { Source } from '../js/source/types.ts'
 import { createTokenizer, type Tokenizer } from '../js/tokenizer/tokenizer.ts'
 import type {
   EmbedRequest,
+  Generated,
   LeaderCalls,
   LeaderEvent,
   Opened,
@@ -40,7 +40,6 @@ export class LeaderModel implements LeaderCalls {
   private tokenizer: Tokenizer | undefined
   private readonly loading = new AbortController()
   private scheduler: Scheduler | undefined
-  private readonly conversations = new Conversations()
   /** By the numbers of their calls. */
   private readonly tasks = new Map<number, Task[]>()
   /** Events since the last pass: they go out together. */
@@ -58,7 +57,8 @@ export class LeaderModel implements LeaderCalls {
     try {
       this.source = source
       this.emit([{ event: 'header', done: 0, total: source.size }])
-      const gguf = await readModel(source, signal)
+      const header = hashed(source)
+      const gguf = await readModel(header, signal)
       this.tokenizer = gguf.metadata.has('tokenizer.ggml.model') ? createTokenizer(gguf.metadata) : undefined
       // Build the lazy encoder now, so that the first prompt does not pay for it.
       this.tokenizer?.tokenize('', { bos: false })
@@ -72,41 +72,38 @@ export class LeaderModel implements LeaderCalls {
       const segments = this.engine.allocate(module)
       const limits = { batch, parallel, ...(!shared && { passMs: PASS_MS }) }
       this.scheduler = new Scheduler(this.engine, limits, platform.breathe, () => this.flush())
-      return { opened: { ...this.describe(gguf, this.engine), type, ...chosen }, segments: shared ? segments : [] }
+      const opened = { ...this.describe(gguf, this.engine), headerHash: header.hash, type, ...chosen }
+      return { opened, segments: shared ? segments : [] }
     } catch (error) {
       await source.close()
       throw error
     }
   }
 
-  async load(): Promise<void> {
+  async load(): Promise<string> {
     const { engine, source } = this.opened()
     try {
       const emit = (done: number, total: number): void => this.emit([{ event: 'weights', done, total }])
       await engine.load(source, emit, this.loading.signal)
+      return String(engine.fingerprint())
     } finally {
       await source.close()
     }
   }
 
-  async generate(call: number, request: GenerateRequest): Promise<GenerateResult> {
+  async generate(call: number, request: GenerateRequest): Promise<Generated> {
     const { engine } = this.opened()
-    const { conversations } = this
-    const { conversation } = request
-    const last = conversations.last(conversation)
-    // A turn that fails is no part of its conversation.
-    conversations.remember(conversation, undefined)
     const events = {
       onPrompt: (done: number, total: number) => this.events.push({ call, event: 'prompt', done, total }),
       onToken: (id: number, text: string, logprobs?: SampledLogprobs) =>
         this.events.push({ call, event: 'token', id, text, ...(logprobs && { logprobs }) }),
     }
-    const task = new GenerateTask(engine, this.tokenizer, request, events, last)
+    const task = new GenerateTask(engine, this.tokenizer, request, events)
     await this.run(call, [task])
     const result = task.result()
-    conversations.remember(conversation, task.continuation())
+    const history = task.history()
     this.flush()
-    return result
+    return { result, ...(history && { history }) }
   }
 
   async logits(call: number, ids: number[], first: number): Promise<Float32Array> {
@@ -199,7 +196,7 @@ export class LeaderModel implements LeaderCalls {
   }
 
   /** What the façade shows, what it renders chats with, and the metadata for its own tokenizer. */
-  private describe(gguf: Gguf, engine: Engine): Omit<Opened, keyof Omit<Build, 'module'> | 'type'> {
+  private describe(gguf: Gguf, engine: Engine): Omit<Opened, keyof Omit<Build, 'module'> | 'type' | 'headerHash'> {
     const { config, plan, tensors, context } = engine
     const { tokenizer } = this
     const text = (id: number | undefined): string => (id === undefined ? '' : tokenizer!.tokenText(id))
@@ -246,6 +243,24 @@ async function openSpec(spec: SourceSpec, reader: RemoteReader | undefined, sign
     async close() {
       ;(reader as Partial<Remote<RemoteReader>>)[releaseProxy]?.()
     },
+  }
+}
+
+/** A source whose bytes go into a hash (FNV-1a) as they are read. */
+function hashed(source: Source): Source & { hash: number } {
+  const { name, size, parts } = source
+  return {
+    name,
+    size,
+    ...(parts && { parts }),
+    hash: 0x811c9dc5,
+    async read(target, offset, signal) {
+      await source.read(target, offset, signal)
+      let { hash } = this
+      for (let i = 0; i < target.length; i++) hash = Math.imul(hash ^ target[i]!, 0x01000193)
+      this.hash = hash
+    },
+    close: () => source.close(),
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * The workers of one model, seen from the caller's thread: spawned here, so that the death of any is noticed here. Then a
- * flag in shared memory ends every wait, and pending calls reject.
+ * flag in shared memory ends every wait, and pending calls reject; js/api/recovery.ts runs them again in another pool.
  */
 import { proxy, type Remote, transfer, wrap } from 'comlink'
 import * as platform from '#platform'
@@ -10,13 +10,14 @@ import { AbortError, CriaError, throwIfAborted, WorkerError } from '../js/errors
 import type { WorkerHandle } from '../js/platform/types.ts'
 import type { InputSums } from '../js/scheduler/activations.ts'
 import type { GenerateRequest, Prompt } from '../js/scheduler/generate.ts'
-import type { Embeddings, GenerateResult, SchedulerStatus } from '../js/scheduler/types.ts'
+import type { Embeddings, SchedulerStatus } from '../js/scheduler/types.ts'
 import { untilAborted } from '../js/util/abort.ts'
 import type { LeaderModel } from './leader-model.ts'
 import {
   type CallEvent,
   carryErrors,
   type EmbedRequest,
+  type Generated,
   type LeaderCalls,
   type LeaderEvent,
   type Opened,
@@ -36,8 +37,10 @@ export class WorkerPool {
   /** Listeners to the events of a call, by its number. */
   private readonly listeners = new Map<number, (event: CallEvent) => void>()
   private calls = 0
-  /** Whether the call after a death loads the model again: errors say so. */
-  loadsAgain = false
+  /** What to do after a death, for errors: a sentence with a space before it; nothing while the model loads. */
+  advice = ''
+  /** Whether a call has got further here than in the pools before this one. */
+  advanced = false
   /** Set for good by the death of a worker, or by close(). */
   private end: CriaError | undefined
   /** Of each pending call, the function that rejects it. */
@@ -92,7 +95,8 @@ export class WorkerPool {
     return opened
   }
 
-  load(): Promise<void> {
+  /** Reads the weights; gives their fingerprint. */
+  load(): Promise<string> {
     return this.call(async () => this.leader.load())
   }
 
@@ -100,7 +104,7 @@ export class WorkerPool {
     request: GenerateRequest,
     signal: AbortSignal | undefined,
     listener: (event: CallEvent) => void,
-  ): Promise<GenerateResult> {
+  ): Promise<Generated> {
     return this.abortable(
       'Generation',
       signal,
@@ -152,11 +156,13 @@ export class WorkerPool {
     signal?.addEventListener('abort', abort, { once: true })
     try {
       throwIfAborted(signal, what)
-      return await untilAborted(
+      const result = await untilAborted(
         this.call(async () => run(number)),
         signal,
         what,
       )
+      this.advanced = true
+      return result
     } catch (error) {
       throw error instanceof AbortError ? new AbortError(what, signal?.reason) : error
     } finally {
@@ -172,15 +178,9 @@ export class WorkerPool {
     if (this.pending.size === 1) this.flag(CONTROL_ABORT, 1)
   }
 
-  /** Whether a worker died or trapped: every call rejects. */
-  get dead(): boolean {
-    return this.end instanceof WorkerError
-  }
-
-  private get advice(): string {
-    // While the model loads there is none to close.
-    if (this.segments.length === 0) return ''
-    return this.loadsAgain ? ' The next call loads the model again.' : ' Close the model and load it again.'
+  /** The error that every call rejects with, once a worker died or trapped. */
+  get death(): WorkerError | undefined {
+    return this.end instanceof WorkerError ? this.end : undefined
   }
 
   /** Ends all workers; pending calls reject with `reason`. */

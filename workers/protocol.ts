@@ -23,9 +23,9 @@ export interface LeaderCalls {
     options: OpenOptions,
     reader?: RemoteReader,
   ): Promise<{ opened: Opened; segments: SegmentHandle[] }>
-  /** Reads the weights. */
-  load(): Promise<void>
-  generate(call: number, request: GenerateRequest): Promise<GenerateResult>
+  /** Reads the weights; gives their fingerprint. */
+  load(): Promise<string>
+  generate(call: number, request: GenerateRequest): Promise<Generated>
   /** Logits after each token from the one at `first` on, [n - first, vocabulary]. */
   logits(call: number, ids: number[], first: number): Promise<Float32Array>
   /** The embedding of each text. */
@@ -57,6 +57,12 @@ export interface ThreadStart {
 
 export type LeaderEvent = { event: 'header' | 'weights'; done: number; total: number } | ({ call: number } & CallEvent)
 
+/** `history`: the ids of a conversation that its next turn may continue. */
+export interface Generated {
+  result: GenerateResult
+  history?: number[]
+}
+
 /** How a call goes on. */
 export type CallEvent =
   | { event: 'prompt'; done: number; total: number }
@@ -84,6 +90,8 @@ export interface OpenOptions extends PlanOptions, BuildOptions {
 
 export interface Opened {
   fileBytes: number
+  /** Of the header's bytes. */
+  headerHash: number
   metadata: Metadata
   /** Texts of BOS and EOS; '' where there is none. */
   bosToken: string

@@ -14,13 +14,31 @@ import type { Chat, ChatMessage, ChatOptions, CreateChatOptions, GenerateOptions
 export interface ChatHost {
   /** The text of messages, with or without what opens an answer. */
   render(messages: readonly ChatMessage[], options: ChatOptions, addGenerationPrompt: boolean): string
-  /** Generates from a text that is made when its turn comes. `conversation`: see GenerateRequest. */
-  generation(prompt: () => string, options: GenerateOptions, conversation: number): RunningGeneration
+  /** Generates from a text that is made when its turn comes. */
+  generation(prompt: () => string, options: GenerateOptions, conversation: Conversation): RunningGeneration
   readonly onWarning: (warning: CriaWarning) => void
 }
 
-/** Conversations so far. */
-let conversations = 0
+/** The ids of the turns so far, which their text might not tokenize to. */
+export class Conversation {
+  private text = ''
+  private ids: readonly number[] = []
+
+  /** Begins a turn: what its text adds to the ids so far, where it goes on from them. A turn that fails forgets them. */
+  begin(text: string): { prompt: string; history: readonly number[] } {
+    const known = this.ids.length > 0 && text.startsWith(this.text)
+    const turn = known ? { prompt: text.slice(this.text.length), history: this.ids } : { prompt: text, history: [] }
+    this.text = text
+    this.ids = []
+    return turn
+  }
+
+  /** `ids`: those of the conversation with the answer, where another turn may continue them. */
+  end(answer: string, ids: readonly number[] = []): void {
+    this.text += answer
+    this.ids = ids
+  }
+}
 
 export class ModelChat implements Chat {
   private readonly options: ChatOptions
@@ -28,7 +46,7 @@ export class ModelChat implements Chat {
   private readonly opening: ChatMessage[]
   /** Turns behind the opening that a context shift has dropped from the prompt. */
   private dropped = 0
-  private readonly number = conversations++
+  private readonly conversation = new Conversation()
   /** A turn begins when the one before it is complete. */
   private readonly queue = new Queue()
 
@@ -109,7 +127,7 @@ export class ModelChat implements Chat {
   ): Promise<GenerateResult> {
     for (;;) {
       const kept = [...this.opening, ...turns.slice(this.opening.length + this.dropped)]
-      const generation = this.host.generation(() => this.host.render(kept, options, true), options, this.number)
+      const generation = this.host.generation(() => this.host.render(kept, options, true), options, this.conversation)
       try {
         for await (const text of generation) onText(text)
         return await generation.result()

@@ -11,11 +11,12 @@ import { type CriaWarning, warnBy } from '../util/warn.ts'
 import { runtimeSupport } from './capabilities.ts'
 import { CriaModel } from './model.ts'
 import { checkLoadOptions, type ResolvedLoad, resolveLoad } from './options.ts'
+import { RecoveringPool } from './recovery.ts'
 import type { LoadOptions, Model, ModelInfo, Progress } from './types.ts'
 
 /**
  * Loads a model: reads its header, creates exactly the memory it needs, and streams its weights in. Where a worker dies later
- * on, the next call loads it again, unless it came as bytes, which are not kept.
+ * on, the model is loaded again and calls under way go on, unless it came as bytes, which are not kept.
  *
  * @param input a path, a `file:`, `http(s):` or `hf:owner/repo/file.gguf` URL, a Blob or File, or bytes; of shards the
  *   first's path or URL, or a list of all
@@ -27,44 +28,48 @@ export async function load(input: ModelInput, options: LoadOptions = {}): Promis
   throwIfAborted(options.signal, 'Loading the model')
   const onWarning = warnBy(options.onWarning)
   const warn = (opened: Opened): void => warnOfContext(opened, onWarning)
-  return start(input, options, resolved, warn, (pool, opened) => {
+  return start(input, options, resolved, warn, (pool, opened, weights) => {
     const info = describe(opened, resolved.open)
-    return new CriaModel(info, pool, opened, onWarning, reloader(input, options, resolved, pool, opened))
+    const reload = reloader(input, options, resolved, opened, weights)
+    pool.advice = reload ? LOADS_AGAIN : ' Close the model and load it again: its bytes were not kept.'
+    return new CriaModel(info, new RecoveringPool(pool, onWarning, reload), opened, onWarning)
   })
 }
 
-/** Loads again a model that was loaded by `pool`; undefined where its bytes are not kept. */
+const LOADS_AGAIN = ' The next call loads the model again.'
+
+/** Loads a model again; undefined where its bytes are not kept. */
 function reloader(
   input: ModelInput,
   { onProgress: _, signal: __, ...options }: LoadOptions,
   { open, inProcess }: ResolvedLoad,
-  pool: WorkerPool,
-  opened: Opened,
+  { isa, isaReason, fileBytes, headerHash }: Opened,
+  weights: string,
 ): ((signal: AbortSignal) => Promise<WorkerPool>) | undefined {
   if (holdsBytes(input)) return undefined
-  const { isa, isaReason } = opened
-  const first = identityOf(opened)
+  const again = { open: { ...open, isa, isaReason }, inProcess }
   const check = (now: Opened): void => {
-    if (identityOf(now) !== first) throw changed(now)
+    if (now.fileBytes !== fileBytes || now.headerHash !== headerHash) throw changed(now)
   }
-  pool.loadsAgain = true
-  return (signal) =>
-    start(input, { ...options, signal }, { open: { ...open, isa, isaReason }, inProcess }, check, (again) => {
-      again.loadsAgain = true
-      return again
-    })
+  const done = (pool: WorkerPool, now: Opened, found: string): WorkerPool => {
+    if (found !== weights) throw changed(now)
+    pool.advice = LOADS_AGAIN
+    return pool
+  }
+  return (signal) => start(input, { ...options, signal }, again, check, done)
 }
 
 /**
  * Starts the workers and has them load the model. `onOpened` gets the header before the weights are read, `done` makes the
- * result. The header itself is no result: Firefox long holds what an async function returned, and with it a vocabulary.
+ * result; `weights` is their fingerprint. The header itself is no result: Firefox long holds what an async function
+ * returned, and with it a vocabulary.
  */
 async function start<T>(
   input: ModelInput,
   options: LoadOptions,
   { open, inProcess }: ResolvedLoad,
   onOpened: (opened: Opened) => void,
-  done: (pool: WorkerPool, opened: Opened) => T,
+  done: (pool: WorkerPool, opened: Opened, weights: string) => T,
 ): Promise<T> {
   const InProcess = inProcess ? await inProcessLeader() : undefined
   const wasm = await builds(open)
@@ -87,11 +92,11 @@ async function start<T>(
     const opened = await pool.open(spec, { ...open, ...(wasm && { wasm }) }, reader)
     if (opened.isaReason === 'measured') measured[opened.type] = opened.isa
     onOpened(opened)
-    await pool.load()
+    const weights = await pool.load()
     if (failure) throw failure.error
     throwIfAborted(options.signal, 'Loading the model')
     options.onProgress?.({ phase: 'ready', done: opened.fileBytes, total: opened.fileBytes })
-    return done(pool, opened)
+    return done(pool, opened, weights)
   } catch (error) {
     await pool.close(error instanceof CriaError ? error : new CriaError('LOAD_FAILED', 'The model was not loaded.'))
     if (failure) throw failure.error
@@ -112,11 +117,6 @@ async function builds({ isa, isaReason, shared, wasm }: OpenOptions): Promise<Mo
 
 function holdsBytes(input: ModelInput): boolean {
   return [input].flat().some((part) => part instanceof ArrayBuffer || ArrayBuffer.isView(part))
-}
-
-/** Of a model, what must be the same when it is loaded again. */
-function identityOf({ fileBytes, config, type }: Opened): string {
-  return JSON.stringify([fileBytes, config, type])
 }
 
 function changed({ config }: Opened): SourceError {

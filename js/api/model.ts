@@ -1,25 +1,26 @@
 /** The model as its caller sees it. */
 
 import type { WorkerPool } from '../../workers/pool.ts'
-import type { CallEvent, Opened } from '../../workers/protocol.ts'
+import type { CallEvent, Generated, Opened } from '../../workers/protocol.ts'
 import { beginsWithBos, chooseTemplate, renderChat, type TemplateChoice } from '../chat/template.ts'
 import type { ChatMessage } from '../chat/types.ts'
-import { AbortError, ArgumentError, ClosedError, throwIfAborted, UnsupportedError } from '../errors.ts'
+import { AbortError, ArgumentError, throwIfAborted, UnsupportedError } from '../errors.ts'
 import { measureImatrix } from '../imatrix/imatrix.ts'
 import type { ImatrixOptions } from '../imatrix/types.ts'
 import { measurePerplexity } from '../perplexity/perplexity.ts'
 import type { PerplexityOptions, PerplexityResult } from '../perplexity/types.ts'
-import { seedOfAnswer } from '../sampler/random.ts'
+import { randomSeed, seedOfAnswer } from '../sampler/random.ts'
 import type { GenerateRequest } from '../scheduler/generate.ts'
 import { checkSignal } from '../source/check.ts'
 import type { DetokenizeOptions, TokenizeOptions } from '../tokenizer/tokenizer.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
-import { underAny, untilAborted } from '../util/abort.ts'
+import { underAny } from '../util/abort.ts'
 import { checkOptions, checkTypes, invalid, type OptionNames } from '../util/check.ts'
 import type { CriaWarning } from '../util/warn.ts'
-import { type ChatHost, ModelChat } from './chat.ts'
+import { type ChatHost, type Conversation, ModelChat } from './chat.ts'
 import { RunningGeneration } from './generation.ts'
 import { CHAT_OPTIONS, type ResolvedGenerate, resolveGenerate } from './options.ts'
+import { Heard, type RecoveringPool } from './recovery.ts'
 import type {
   Chat,
   ChatOptions,
@@ -38,22 +39,22 @@ const CREATE_CHAT_OPTIONS: OptionNames<CreateChatOptions> = { ...CHAT_OPTIONS, s
 const SIGNAL: OptionNames<{ signal: unknown }> = { signal: true }
 const LOGITS_OPTIONS: OptionNames<{ from: unknown; signal: unknown }> = { ...SIGNAL, from: true }
 const EMBED_OPTIONS: OptionNames<EmbedOptions> = { ...SIGNAL, pooling: true, normalize: true }
+/** Of a generation: who gets its text, and the conversation whose turn it is. */
+interface Recipient {
+  onText: (text: string) => void
+  conversation?: Conversation
+}
 
 export class CriaModel implements Model, ChatHost {
   /** Made when first needed, which for a large vocabulary takes a while: generation and chat tokenize in the leader. */
   private tokenizerMade: Tokenizer | undefined
-  private readonly closing = new AbortController()
-  /** The next pool, while the model is loaded again. */
-  private reloading: Promise<WorkerPool> | undefined
   private warned = false
 
-  /** `reload`: makes another pool after the death of a worker; absent where the model cannot be loaded again. */
   constructor(
     readonly info: ModelInfo,
-    private pool: WorkerPool,
+    private readonly pool: RecoveringPool,
     private opened: Pick<Opened, 'metadata' | 'bosToken' | 'eosToken'>,
     readonly onWarning: (warning: CriaWarning) => void,
-    private readonly reload?: (signal: AbortSignal) => Promise<WorkerPool>,
   ) {}
 
   generate(prompt: string | readonly number[], options: GenerateOptions = {}): Generation {
@@ -126,7 +127,7 @@ export class CriaModel implements Model, ChatHost {
   }
 
   private withVocabulary(): typeof this.opened {
-    this.checkOpen()
+    this.pool.checkOpen()
     if (this.opened.metadata.has('tokenizer.ggml.model')) return this.opened
     throw new UnsupportedError('NO_TOKENIZER', 'The model’s file has no vocabulary: only token ids can be used.')
   }
@@ -142,8 +143,8 @@ export class CriaModel implements Model, ChatHost {
     if (!Number.isInteger(from) || from < 0 || from > ids.length) {
       throw invalid('from', `a whole number from 0 to ${ids.length}`, from)
     }
-    const pool = await this.working('Computing logits', options.signal)
-    const data = await pool.logits(ids, from, options.signal)
+    const { signal } = options
+    const data = await this.pool.run('Computing logits', signal, (pool) => pool.logits(ids, from, signal))
     return { data, shape: [ids.length - from, this.info.vocabularySize] }
   }
 
@@ -158,8 +159,8 @@ export class CriaModel implements Model, ChatHost {
     if (pooling !== 'mean' && pooling !== 'last') throw invalid('pooling', 'mean or last', pooling)
     if (typeof texts !== 'string' && !Array.isArray(texts)) throw invalid('texts', 'a text or a list of texts', texts)
     const list = (typeof texts === 'string' ? [texts] : (texts as unknown[])).map(promptOf)
-    const pool = await this.working('The embedding', signal)
-    return pool.embed({ texts: list, pooling, normalize }, signal)
+    const request = { texts: list, pooling, normalize }
+    return this.pool.run('The embedding', signal, (pool) => pool.embed(request, signal))
   }
 
   async perplexity(text: string | readonly number[], options: PerplexityOptions = {}): Promise<PerplexityResult> {
@@ -167,10 +168,10 @@ export class CriaModel implements Model, ChatHost {
   }
 
   async imatrix(text: string | readonly number[], options: ImatrixOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
-    return measureImatrix(this, text, options, async (ids) => {
-      const pool = await this.working('The importance matrix', options.signal)
-      return pool.activations(ids, options.signal)
-    })
+    const { signal } = options
+    return measureImatrix(this, text, options, (ids) =>
+      this.pool.run('The importance matrix', signal, (pool) => pool.activations(ids, signal)),
+    )
   }
 
   async saveState(
@@ -180,8 +181,8 @@ export class CriaModel implements Model, ChatHost {
     checkOptions(options, SIGNAL)
     checkSignal(options.signal)
     const text = promptOf(prompt)
-    const pool = await this.working('Saving the state', options.signal)
-    return pool.saveState(text, options.signal)
+    const { signal } = options
+    return this.pool.run('Saving the state', signal, (pool) => pool.saveState(text, signal))
   }
 
   async loadState(
@@ -192,24 +193,21 @@ export class CriaModel implements Model, ChatHost {
     checkSignal(options.signal)
     const bytes = state instanceof ArrayBuffer ? new Uint8Array(state) : state
     if (!(bytes instanceof Uint8Array)) throw invalid('state', 'the bytes that saveState gave', state)
-    const pool = await this.working('Loading the state', options.signal)
-    return { tokens: await pool.loadState(bytes, options.signal) }
+    const { signal } = options
+    const tokens = await this.pool.run('Loading the state', signal, (pool) => pool.loadState(bytes, signal))
+    return { tokens }
   }
 
   async reset(): Promise<void> {
-    const pool = await this.working('The reset')
-    await pool.reset()
+    await this.pool.run('The reset', undefined, (pool) => pool.reset())
   }
 
   async status(): Promise<ModelStatus> {
-    const pool = await this.working('The status')
-    return pool.status()
+    return this.pool.run('The status', undefined, (pool) => pool.status())
   }
 
   async close(): Promise<void> {
-    this.closing.abort()
-    await this.pool.close(closedError())
-    await this.reloading?.catch(() => {})
+    await this.pool.close()
     // Whoever still holds the model should not hold its vocabulary.
     this.opened = { ...this.opened, metadata: new Map() }
     this.tokenizerMade = undefined
@@ -219,49 +217,17 @@ export class CriaModel implements Model, ChatHost {
     await this.close()
   }
 
-  private checkOpen(): void {
-    if (this.closing.signal.aborted) throw closedError()
-  }
-
-  /** The pool; where a worker of it died, the one that takes its place, which all calls wait for. */
-  private async working(what: string, signal?: AbortSignal): Promise<WorkerPool> {
-    this.checkOpen()
-    const { pool, reload } = this
-    if (!pool.dead || !reload) return pool
-    this.reloading ??= this.replace(pool, reload).finally(() => {
-      this.reloading = undefined
-    })
-    return untilAborted(this.reloading, signal, what)
-  }
-
-  private async replace(dead: WorkerPool, reload: (signal: AbortSignal) => Promise<WorkerPool>): Promise<WorkerPool> {
-    // Its memory goes before there is another.
-    await dead.close(closedError())
-    try {
-      const pool = await reload(this.closing.signal)
-      if (!this.closing.signal.aborted) {
-        this.pool = pool
-        return pool
-      }
-      await pool.close(closedError())
-    } catch (error) {
-      this.checkOpen()
-      throw error
-    }
-    throw closedError()
-  }
-
   generation(
     prompt: string | readonly number[] | (() => string),
     options: GenerateOptions,
-    conversation?: number,
+    conversation?: Conversation,
   ): RunningGeneration {
     const stopped = new AbortController()
     return new RunningGeneration({
       run: async (onText) => {
-        const resolved = resolveGenerate(options, this.info.vocabularySize, typeof prompt === 'function')
-        const request = { ...resolved, ...(conversation !== undefined && { conversation }) }
-        const [first, ...others] = await this.runChoices(prompt, request, options, stopped.signal, onText)
+        const request = resolveGenerate(options, this.info.vocabularySize, typeof prompt === 'function')
+        const recipient = { onText, ...(conversation && { conversation }) }
+        const [first, ...others] = await this.runChoices(prompt, request, options, stopped.signal, recipient)
         return others.length > 0 ? { ...first!, choices: [first!, ...others] } : first!
       },
       stop: () => stopped.abort(),
@@ -274,7 +240,7 @@ export class CriaModel implements Model, ChatHost {
     request: ResolvedGenerate,
     options: GenerateOptions,
     stopped: AbortSignal,
-    onText: (text: string) => void,
+    recipient: Recipient,
   ): Promise<GenerateResult[]> {
     // A signal for each: one for all would have more listeners than Node takes for no leak.
     const choices = Array.from({ length: options.n ?? 1 }, () => new AbortController())
@@ -285,11 +251,10 @@ export class CriaModel implements Model, ChatHost {
       signal.addEventListener('abort', () => end(signal.reason))
       if (signal.aborted) end(signal.reason)
       const all = choices.map((choice, i) => {
-        if (i === 0) return this.runGeneration(prompt, request, choice, { ...options, onText })
-        const { conversation: _, ...other } = request
+        if (i === 0) return this.runGeneration(prompt, request, choice, { ...options, ...recipient })
         const { seed } = request.sampler
         const sampler = seed === undefined ? request.sampler : { ...request.sampler, seed: seedOfAnswer(seed, i) }
-        return this.runGeneration(prompt, { ...other, sampler }, choice)
+        return this.runGeneration(prompt, { ...request, sampler }, choice)
       })
       try {
         return await Promise.all(all)
@@ -306,13 +271,16 @@ export class CriaModel implements Model, ChatHost {
     prompt: string | readonly number[] | (() => string),
     request: ResolvedGenerate,
     stopped: AbortController,
-    listener: Pick<GenerateOptions, 'onPrompt' | 'onToken'> & { onText?: (text: string) => void } = {},
+    listener: Pick<GenerateOptions, 'onPrompt' | 'onToken'> & Partial<Recipient> = {},
   ): Promise<GenerateResult> {
     // An error of a caller's callback ends the generation and is its error.
     let failure: { error: unknown } | undefined
-    const hear = (event: CallEvent): void => {
+    const heard = new Heard()
+    const hear = (event: CallEvent, pool: WorkerPool): void => {
       if (failure || stopped.signal.aborted) return
       try {
+        if (!heard.isNew(event)) return
+        pool.advanced = true
         if (event.event === 'prompt') listener.onPrompt?.({ done: event.done, total: event.total })
         if (event.event !== 'token') return
         const { id, text, logprobs } = event
@@ -326,25 +294,33 @@ export class CriaModel implements Model, ChatHost {
     try {
       const { signal } = stopped
       throwIfAborted(signal, 'Generation')
-      const pool = await this.working('Generation', signal)
-      const result = await pool.generate(this.withPrompt(request, prompt), signal, hear)
-      if (!failure) return result
+      let whole: GenerateRequest | undefined
+      const call = (pool: WorkerPool): Promise<Generated> => {
+        whole ??= this.withPrompt(request, prompt, listener.conversation)
+        return pool.generate({ ...whole, sampled: heard.restart() }, signal, (event) => hear(event, pool))
+      }
+      const { result, history } = await this.pool.run('Generation', signal, call, heard.stuck)
+      listener.conversation?.end(result.text, history)
+      if (!failure) return { ...result, ...(result.logprobs && { logprobs: heard.logprobs }) }
     } catch (error) {
       if (!failure) throw error
     }
     throw failure.error
   }
 
-  private withPrompt(request: ResolvedGenerate, prompt: string | readonly number[] | (() => string)): GenerateRequest {
+  private withPrompt(
+    resolved: ResolvedGenerate,
+    prompt: string | readonly number[] | (() => string),
+    conversation: Conversation | undefined,
+  ): GenerateRequest {
+    // A generation that is run again draws the same numbers.
+    const request = { ...resolved, sampler: { seed: randomSeed(), ...resolved.sampler } }
     if (typeof prompt !== 'function') return { ...request, prompt: promptOf(prompt) }
-    const rendered = prompt()
+    const text = prompt()
     // A rendered template that begins with BOS must not get a second one.
-    return { ...(beginsWithBos(rendered, this.opened.bosToken) && { bos: false }), ...request, prompt: rendered }
+    const bos = beginsWithBos(text, this.opened.bosToken) && { bos: false }
+    return { ...bos, ...request, ...(conversation?.begin(text) ?? { prompt: text }) }
   }
-}
-
-function closedError(): ClosedError {
-  return new ClosedError('CLOSED', 'The model was closed; load it again to use it.')
 }
 
 /** A text, or ids as a plain array. */

@@ -63,6 +63,12 @@ export class Sampler {
     else this.counts.delete(oldest)
   }
 
+  /** Accepts a token that was sampled before, and draws the random number that it took. */
+  skip(id: number): void {
+    if (!this.settings.greedy) this.random.uniform()
+    this.accept(id)
+  }
+
   /**
    * The next token's id. Does not accept it.
    * @param logits [vocabulary], left as they are; NumericError unless all are finite

@@ -8,7 +8,6 @@ import { logprobsOf } from '../sampler/logprobs.ts'
 import { Sampler, type SamplerOptions } from '../sampler/sampler.ts'
 import { StopMatcher } from '../sampler/stop.ts'
 import type { StreamDecoder, Tokenizer } from '../tokenizer/tokenizer.ts'
-import type { Continuation } from './conversations.ts'
 import type { Task } from './scheduler.ts'
 import type { FinishReason, GenerateResult, GenerateSettings, SampledLogprobs, TokenLogprob } from './types.ts'
 
@@ -19,8 +18,10 @@ export type Prompt = string | readonly number[]
 export interface GenerateRequest extends GenerateSettings {
   prompt: Prompt
   sampler: SamplerOptions
-  /** The conversation whose turn this is, by number: its text goes on from the turn before. */
-  conversation?: number
+  /** Of a conversation's turn: the ids of the turns before, which the prompt's text follows. */
+  history?: readonly number[]
+  /** The ids that were sampled until a worker died, and that the generation goes on after. */
+  sampled?: readonly number[]
 }
 
 export interface GenerateEvents {
@@ -29,21 +30,20 @@ export interface GenerateEvents {
 }
 
 /**
- * The ids of a prompt, which takes over those of the turn that its text begins with.
+ * The ids of a prompt, after those of the turns before.
  * @throws UnsupportedError where a text meets a model without a vocabulary
  */
 export function promptIds(
   tokenizer: Tokenizer | undefined,
-  { prompt, special, bos }: Pick<GenerateRequest, 'prompt' | 'special' | 'bos'>,
-  last?: Continuation,
+  { prompt, special, bos, history = [] }: Pick<GenerateRequest, 'prompt' | 'special' | 'bos' | 'history'>,
 ): number[] {
   if (typeof prompt !== 'string') return [...prompt]
   if (!tokenizer) {
     throw new UnsupportedError('NO_TOKENIZER', 'The model’s file has no vocabulary; give token ids instead of a text.')
   }
   const options = { ...(special !== undefined && { special }), ...(bos !== undefined && { bos }) }
-  if (!last || !prompt.startsWith(last.text)) return tokenizer.tokenize(prompt, options)
-  return [...last.ids, ...tokenizer.tokenize(prompt.slice(last.text.length), { ...options, bos: false })]
+  if (history.length === 0) return tokenizer.tokenize(prompt, options)
+  return [...history, ...tokenizer.tokenize(prompt, { ...options, bos: false })]
 }
 
 /** One generation: its prompt, what was sampled so far, and the text of that. */
@@ -62,16 +62,17 @@ export class GenerateTask implements Task {
   private finishReason: FinishReason = 'length'
   private start = 0
   private prompted = 0
+  /** Tokens sampled before, which prefill computes with the prompt. */
+  private readonly sampled: readonly number[]
 
-  /** `last`: the turn before. @throws UnsupportedError: see promptIds; ArgumentError for sampler options out of range */
+  /** @throws UnsupportedError: see promptIds; ArgumentError for sampler options out of range */
   constructor(
     private readonly engine: Engine,
     private readonly tokenizer: Tokenizer | undefined,
     private readonly request: GenerateRequest,
     private readonly events: GenerateEvents,
-    last?: Continuation,
   ) {
-    this.prompt = promptIds(tokenizer, request, last)
+    this.prompt = promptIds(tokenizer, request)
     this.ids = [...this.prompt]
     if (request.contextShift) {
       checkShift(engine.config)
@@ -86,6 +87,10 @@ export class GenerateTask implements Task {
     this.text = new TextStream(tokenizer?.stream({ continued, special: showSpecial }), request.stop)
     this.logprobs = request.logprobs ? [] : undefined
     for (const id of this.ids) if (id < this.vocabulary) this.sampler.accept(id)
+    // The last one is sampled again, which proves that all is as it was; so are those after a context shift.
+    this.sampled = (request.sampled ?? []).slice(0, -1).slice(0, Math.max(0, engine.context - this.ids.length))
+    for (const id of this.sampled) this.sampler.skip(id)
+    this.ids.push(...this.sampled)
   }
 
   get wanted(): number {
@@ -97,6 +102,10 @@ export class GenerateTask implements Task {
     this.start = performance.now()
     this.progress(cached)
     if (this.request.echo) this.events.onToken(-1, this.text.echo(this.promptText()))
+    for (const id of this.sampled) {
+      this.out.push(id)
+      this.events.onToken(id, this.text.push(id))
+    }
   }
 
   private promptText(): string {
@@ -106,13 +115,13 @@ export class GenerateTask implements Task {
   }
 
   progress(done: number): void {
-    this.events.onPrompt(done, this.prompt.length)
+    this.events.onPrompt(Math.min(done, this.prompt.length), this.prompt.length)
   }
 
   /** Samples the next token. @throws NumericError unless all logits are finite */
   take(_: number, row: Float32Array): boolean {
     const { request, sampler, tokenizer, out } = this
-    if (out.length === 0) this.prompted = performance.now()
+    if (out.length === this.sampled.length) this.prompted = performance.now()
     const most = request.maxTokens ?? Number.POSITIVE_INFINITY
     if (most === 0) return true
     const logits = row.subarray(0, this.vocabulary)
@@ -133,8 +142,10 @@ export class GenerateTask implements Task {
 
   /** The result, once the task is over. */
   result(): GenerateResult {
-    const { text, out, logprobs, prompt, cachedTokens, start, prompted } = this
+    const { text, out, logprobs, prompt, start, prompted } = this
     const promptTokens = prompt.length
+    const cachedTokens = Math.min(this.cachedTokens, promptTokens)
+    const known = this.sampled.length
     const rest = text.flush()
     if (rest) this.events.onToken(-1, rest)
     if (text.stopped !== undefined) this.finishReason = 'stop'
@@ -149,21 +160,21 @@ export class GenerateTask implements Task {
       cachedTokens,
       completionTokens: out.length,
       seed: this.sampler.seed,
-      timings: timingsOf(prompted - start, generated, promptTokens - cachedTokens, out.length),
+      timings: timingsOf(prompted - start, generated, promptTokens + known - this.cachedTokens, out.length - known),
     }
   }
 
-  /** What another turn may continue, once there is a result. */
-  continuation(): Continuation | undefined {
+  /** The ids of a conversation, of which there is a result, as its next turn may continue them. */
+  history(): number[] | undefined {
     const { tokenizer, text, out, request } = this
-    if (typeof request.prompt !== 'string' || request.echo) return undefined
+    if (!request.history) return undefined
     // SentencePiece would put a space before a text that goes on.
     if (tokenizer?.kind !== 'bpe' || text.stopped !== undefined) return undefined
     const last = out.at(-1)
     const ids = last !== undefined && tokenizer.isEndOfGeneration(last) ? out.slice(0, -1) : out
     // Bytes that are no whole character would not come back the same.
     if (tokenizer.detokenize(ids, { special: true }) !== text.all) return undefined
-    return { text: request.prompt + text.all, ids: [...this.prompt, ...ids] }
+    return [...this.prompt, ...ids]
   }
 }
 

@@ -1,4 +1,4 @@
-/** Workers that die, and work that is given up: what is pending ends at once, and nothing is left hanging. */
+/** Workers that die: calls under way go on. Work that is given up ends at once. Nothing is left hanging. */
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,10 +7,13 @@ import {
   AbortError,
   ClosedError,
   type CriaError,
+  type CriaWarning,
+  type GenerateResult,
   type LoadOptions,
   load,
   type Model,
   type ModelInput,
+  readGguf,
   SourceError,
   WorkerError,
 } from 'cria'
@@ -42,15 +45,25 @@ async function loadWatched(path: ModelInput, options: LoadOptions): Promise<{ mo
 }
 
 const ENDLESS = { temperature: 0, ignoreEos: true }
+const LONG = { ...ENDLESS, maxTokens: 500 }
 
 /** A long generation, once its first token is there. */
-async function running(model: Model): Promise<{ result: Promise<unknown> }> {
-  let result!: Promise<unknown>
+async function running(model: Model): Promise<{ result: Promise<GenerateResult> }> {
+  let result!: Promise<GenerateResult>
   await new Promise<void>((resolve, reject) => {
-    result = model.generate('Once', { ...ENDLESS, onToken: () => resolve() }).result()
+    result = model.generate('Once', { ...LONG, onToken: () => resolve() }).result()
     result.catch(reject)
   })
   return { result }
+}
+
+const undisturbed = await load(STORIES, { threads: 1 })
+const { ids: LONG_IDS } = await undisturbed.generate('Once', LONG).result()
+await undisturbed.close()
+
+/** A generation whose model has lost a worker gives what it would have given. */
+async function goesOn({ result }: { result: Promise<GenerateResult> }): Promise<void> {
+  assert.equal((await result).ids, LONG_IDS)
 }
 
 async function usable(path = STORIES): Promise<void> {
@@ -109,22 +122,30 @@ for (const [who, index] of [
   ['the last thread', 2],
 ] as const) {
   test(`${who} dies in the middle of a token`, async () => {
-    const { model, team } = await loadWatched(STORIES, { threads: 3, context: 8192, onWarning: () => {} })
+    const warnings: CriaWarning[] = []
+    const onWarning = (warning: CriaWarning) => warnings.push(warning)
+    const { model, team } = await loadWatched(STORIES, { threads: 3, onWarning })
     assert.is(team.length, 3)
-    const { result } = await running(model)
-    const waiting = failsSoon(model.generate('Two').result(), WorkerError)
+    const first = await running(model)
+    const beside = model.generate('Once', LONG)
+    const waiting = goesOn({ result: beside.result() })
     void team[index]!.terminate()
-    const error = await failsSoon(result, WorkerError)
-    assert.equal([error.code, error.value], ['WORKER_DIED', index])
-    assert.match(error.message, /The next call loads the model again\.$/)
+    await goesOn(first)
     await waiting
-    await checkBack(model, team)
+    const second = [...workers].slice(3)
+    assert.is(second.length, 3)
     // And once more.
     const again = await running(model)
-    const second = [...workers]
     void second[index]!.terminate()
-    await failsSoon(again.result, WorkerError)
-    await checkBack(model, second)
+    await goesOn(again)
+    assert.is(workers.size, 9)
+    assert.equal(
+      warnings.map(({ code }) => code),
+      ['WORKER_RESTARTED', 'WORKER_RESTARTED'],
+    )
+    const kind = index === 0 ? 'leader' : 'thread'
+    const said = `^Worker ${index} \\(${kind}\\) of this model died \\(.*\\)\\. The model is loaded again, and calls under way go on\\.$`
+    assert.match(warnings[0]!.message, new RegExp(said))
     await model.close()
   })
 }
@@ -135,9 +156,53 @@ test('a model that came as bytes stays dead', async () => {
     const { result } = await running(model)
     void team[1]!.terminate()
     const error = await failsSoon(result, WorkerError)
-    assert.match(error.message, /Close the model and load it again\.$/)
+    assert.equal([error.code, error.value], ['WORKER_DIED', 1])
+    assert.match(error.message, /Close the model and load it again: its bytes were not kept\.$/)
     await checkDead(model)
   }
+})
+
+/** Ends each worker that is started from now on, until the function that it returns is called. */
+function endNewWorkers(): () => void {
+  const add = workers.add.bind(workers)
+  workers.add = (worker) => {
+    if (!workers.has(worker)) void worker.terminate()
+    return add(worker)
+  }
+  return () => {
+    workers.add = add
+  }
+}
+
+test('a death that happens again at once fails the calls under way; the next one loads the model again', async () => {
+  const { model, team } = await loadWatched(STORIES, { threads: 2, onWarning: () => {} })
+  const { result } = await running(model)
+  const stop = endNewWorkers()
+  void team[0]!.terminate()
+  const error = await failsSoon(result, WorkerError)
+  assert.equal([error.code, error.value], ['WORKER_DIED', 0])
+  stop()
+  await checkBack(model, team)
+  await model.close()
+})
+
+sharedTest('a chat goes on after a death, on the ids of its turns', async () => {
+  const talk = async (model: Model, between: () => unknown): Promise<unknown> => {
+    const chat = model.createChat({ seed: 4, temperature: 1.2, maxTokens: 12 })
+    const ids: unknown[] = []
+    for (const message of ['Name a colour.', 'Another!', 'Why?']) {
+      const { ids: answer, promptTokens } = await chat.send(message, { onToken: () => between() }).result()
+      ids.push([promptTokens, answer])
+    }
+    return ids
+  }
+  const { model, team } = await loadWatched(SMOLLM, { threads: 2, context: 1024, onWarning: () => {} })
+  const expected = await talk(model, () => {})
+  let tokens = 0
+  const killing = () => ++tokens === 17 && team[1]!.terminate()
+  assert.equal(await talk(model, killing), expected)
+  assert.is(workers.size, 4)
+  await model.close()
 })
 
 test('a model that comes from a Blob, or by a fetch of one’s own, is loaded again too', async () => {
@@ -156,15 +221,16 @@ test('a model that comes from a Blob, or by a fetch of one’s own, is loaded ag
     const once = new AbortController()
     const progress: string[] = []
     const onProgress = ({ phase }: { phase: string }) => progress.push(phase)
-    const { model, team } = await loadWatched(input, { threads: 2, onProgress, signal: once.signal, ...options })
+    const watched = { threads: 2, onProgress, signal: once.signal, onWarning: () => {}, ...options }
+    const { model, team } = await loadWatched(input, watched)
     const told = progress.length
     // Signal and progress were of the first loading alone.
     once.abort()
-    const { result } = await running(model)
-    void team[0]!.terminate()
-    await failsSoon(result, WorkerError)
     const asked = requests
-    await checkBack(model, team)
+    const generation = await running(model)
+    void team[0]!.terminate()
+    await goesOn(generation)
+    assert.is(workers.size, 4)
     assert.is(progress.length, told)
     assert.ok(options.fetch === undefined || requests > asked)
     await model.close()
@@ -175,15 +241,24 @@ test('what cannot be loaded again is told, and tried again by the next call', as
   const folder = mkdtempSync(join(tmpdir(), 'cria-'))
   const path = join(folder, 'model.gguf')
   const bytes = readFileSync(STORIES)
+  const { offset } = [...(await readGguf(STORIES)).tensors.values()].at(-1)!
   try {
     writeFileSync(path, bytes)
-    const { model, team } = await loadWatched(path, { threads: 2 })
-    await team[1]!.terminate()
+    const { model, team } = await loadWatched(path, { threads: 2, onWarning: () => {} })
+    const { result } = await running(model)
     rmSync(path)
-    const failures = [model.generate('x').result(), model.logits([1]), model.status()]
+    await team[1]!.terminate()
+    const failures = [result, model.generate('x').result(), model.logits([1]), model.status()]
     for (const failure of failures) await fails(failure, SourceError)
-    writeFileSync(path, Buffer.concat([bytes, Buffer.alloc(64)]))
-    await fails(model.status(), SourceError, 'SOURCE_CHANGED')
+    // Longer; another vocabulary; other weights.
+    const vocabulary = Buffer.from(bytes)
+    vocabulary.write('Lily', vocabulary.indexOf('Once'))
+    const weights = Buffer.from(bytes)
+    weights[offset]! ^= 1
+    for (const changed of [Buffer.concat([bytes, Buffer.alloc(64)]), vocabulary, weights]) {
+      writeFileSync(path, changed)
+      await fails(model.status(), SourceError, 'SOURCE_CHANGED')
+    }
     writeFileSync(path, bytes)
     await checkBack(model, team)
     await model.close()
@@ -201,18 +276,22 @@ test('close, and an abort, end a loading that goes on', async () => {
     fileHandler(readFileSync(STORIES))(request, response)
   })
   try {
-    const { model, team } = await loadWatched(server.url, { threads: 2 })
-    await team[0]!.terminate()
-    slow = true
+    const { model, team } = await loadWatched(server.url, { threads: 2, onWarning: () => {} })
     const leaving = new AbortController()
-    const aborted = model.generate('x', { signal: leaving.signal }).result()
-    const waiting = model.generate('x').result()
-    waiting.catch(() => {})
+    const { signal } = leaving
+    const underWay = model.generate('Once', { ...LONG, signal })
+    const pieces = underWay[Symbol.asyncIterator]()
+    const beside = await running(model)
+    await pieces.next()
+    slow = true
+    await team[0]!.terminate()
+    const aborted = [underWay.result(), model.generate('x', { signal }).result()]
+    const waiting = [beside.result, model.generate('x').result()]
+    for (const call of [...aborted, ...waiting]) call.catch(() => {})
     setTimeout(() => leaving.abort(), 100)
-    await failsSoon(aborted, AbortError)
-    workers.clear()
+    for (const call of aborted) await failsSoon(call, AbortError)
     const closing = model.close()
-    await failsSoon(waiting, ClosedError)
+    for (const call of waiting) await failsSoon(call, ClosedError)
     await closing
     await failsSoon(model.status(), ClosedError)
   } finally {
@@ -222,7 +301,7 @@ test('close, and an abort, end a loading that goes on', async () => {
 })
 
 test('a worker dies while nothing runs, and while the model loads', async () => {
-  const { model, team } = await loadWatched(STORIES, { threads: 2 })
+  const { model, team } = await loadWatched(STORIES, { threads: 2, onWarning: () => {} })
   await team[1]!.terminate()
   await checkBack(model, team)
   await model.close()
@@ -236,38 +315,63 @@ test('a worker dies while nothing runs, and while the model loads', async () => 
       void worker.terminate()
     }
     // A small model may be there before the death of a thread is heard of.
-    const loading = load(STORIES, { threads: 2, onProgress }).then(async (late) => {
-      await late.generate('Once', ENDLESS).result()
+    const codes: string[] = []
+    const loading = load(STORIES, { threads: 2, onProgress, onWarning: ({ code }) => codes.push(code) })
+    const late = await loading.catch((error: unknown) => {
+      assert.ok(error instanceof WorkerError)
     })
-    await failsSoon(loading, WorkerError)
+    if (!late) continue
+    await goesOn({ result: late.generate('Once', LONG).result() })
+    assert.equal(codes, ['WORKER_RESTARTED'])
+    await late.close()
   }
   await usable()
 })
 
-test('a trap in wasm ends the model with a clear error', async () => {
-  const { model, team } = await loadWatched(STORIES, { threads: 2 })
-  const { memory, model: at } = segments[0]!
+/** Has each pass of a model trap from now on. */
+function damage({ memory, model: at }: SegmentHandle): void {
   new DataView(memory.buffer).setUint32(at + MODEL_LAYER_TABLE, 0xffffff00, true)
+}
+
+test('a trap in wasm costs time, too; one that comes again is a clear error', async () => {
+  const warnings: string[] = []
+  const onWarning = ({ message }: CriaWarning) => warnings.push(message)
+  const { model, team } = await loadWatched(STORIES, { threads: 2, onWarning })
+  damage(segments[0]!)
+  await goesOn({ result: model.generate('Once', LONG).result() })
+  assert.match(warnings[0]!, /out of bounds/)
+  const { push } = segments
+  segments.push = (...added) => {
+    for (const one of added) damage(one)
+    return push.apply(segments, added)
+  }
+  damage(segments.at(-1)!)
   const error = await failsSoon(model.generate('Once').result(), WorkerError)
+  segments.push = push
   assert.ok(['WORKER_DIED', 'WORKER_TRAPPED'].includes(error.code))
-  assert.match(error.message, /out of bounds/)
+  assert.match(error.message, /out of bounds.* The next call loads the model again\.$/)
   await checkBack(model, team)
   await model.close()
 })
 
-test('a process whose model lost a worker ends by itself', async () => {
-  for (const index of [0, 1]) {
-    const { code, stdout, stderr } = await runModule(`
-      import { Worker } from 'node:worker_threads'
-      import { load } from 'cria'
-      const workers = new Set()
-      const { unref } = Worker.prototype
-      Worker.prototype.unref = function () { workers.add(this); return unref.call(this) }
-      const model = await load('${STORIES}', { threads: 2, context: 8192, onWarning: () => {} })
-      const onToken = () => [...workers][${index}].terminate()
-      await model.generate('Once', { ignoreEos: true, onToken }).result().catch(({ code }) => process.stdout.write(code))`)
-    assert.equal([code, stdout, stderr], [0, 'WORKER_DIED', ''])
+test('in process a trap is no more than a warning, too', async () => {
+  const codes: string[] = []
+  const model = await load(STORIES, { inProcess: true, onWarning: ({ code }) => codes.push(code) })
+  const { subarray } = Float32Array.prototype
+  let tokens = 0
+  const onToken = (): void => {
+    if (++tokens !== 20) return
+    // What is no error of cria's is taken for a trap.
+    Float32Array.prototype.subarray = () => {
+      Float32Array.prototype.subarray = subarray
+      throw new WebAssembly.RuntimeError('unreachable')
+    }
   }
+  const { ids } = await model.generate('Once', { ...LONG, onToken }).result()
+  assert.equal(ids, LONG_IDS)
+  assert.is(tokens, LONG_IDS.length)
+  assert.equal(codes, ['WORKER_RESTARTED'])
+  await model.close()
 })
 
 test('a process whose model lost a worker goes on with it, and ends by itself', async () => {
@@ -278,12 +382,11 @@ test('a process whose model lost a worker goes on with it, and ends by itself', 
       const workers = new Set()
       const { unref } = Worker.prototype
       Worker.prototype.unref = function () { workers.add(this); return unref.call(this) }
-      const model = await load('${STORIES}', { threads: 2, onWarning: () => {} })
+      const model = await load('${STORIES}', { threads: 2, onWarning: ({ code }) => process.stdout.write(code) })
       const onToken = () => [...workers][${index}].terminate()
-      await model.generate('Once', { ignoreEos: true, onToken }).result().catch(({ code }) => process.stdout.write(code))
-      const { completionTokens } = await model.generate('Once', { maxTokens: 5, ignoreEos: true }).result()
+      const { completionTokens } = await model.generate('Once', { maxTokens: 50, ignoreEos: true, onToken }).result()
       process.stdout.write(' ' + completionTokens)`)
-    assert.equal([code, stdout, stderr], [0, 'WORKER_DIED 5', ''])
+    assert.equal([code, stdout, stderr], [0, 'WORKER_RESTARTED 50', ''])
   }
 })
 

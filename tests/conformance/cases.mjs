@@ -4,6 +4,9 @@
  */
 import * as cria from 'cria'
 import { conformance } from 'cria/conformance'
+import { watchWorkers } from './workers.mjs'
+
+export { killed, loads } from './workers.mjs'
 
 const { load } = cria
 
@@ -139,57 +142,6 @@ export async function closed({ model, options }) {
 }
 
 /**
- * Ends one of a model's workers from outside while it generates: as if the runtime had.
- * @returns what the generation rejects with, and after how many milliseconds
- */
-export async function deadWorker({ model, options, which }) {
-  const workers = []
-  await watchWorkers((worker) => workers.push(worker))
-  const loaded = await load(model, options)
-  const work = errorOf(endless(loaded))
-  await sleep(50)
-  const began = performance.now()
-  workers[which].terminate()
-  const error = await work
-  const milliseconds = performance.now() - began
-  await loaded.close()
-  return { ...error, milliseconds, workers: workers.length }
-}
-
-/** Calls back for each worker that is started from now on, and for each call of its `terminate`. */
-async function watchWorkers(onStart, onEnd = () => {}) {
-  const watch = ({ prototype }) => {
-    const { terminate } = prototype
-    prototype.terminate = function () {
-      onEnd(this)
-      return terminate.call(this)
-    }
-  }
-  // Names of modules that only Node and its kin have stay out of the reach of bundlers and pages.
-  const threads = await import(`node:${'worker_threads'}`).catch(() => undefined)
-  if (threads?.Worker) {
-    const { prototype } = threads.Worker
-    const { unref } = prototype
-    const seen = new WeakSet()
-    // Each is unref'd once it has been started.
-    prototype.unref = function () {
-      if (!seen.has(this)) onStart(this)
-      seen.add(this)
-      return unref.call(this)
-    }
-    watch(threads.Worker)
-  } else if (globalThis.Worker) {
-    watch(globalThis.Worker)
-    globalThis.Worker = class extends Worker {
-      constructor(...args) {
-        super(...args)
-        onStart(this)
-      }
-    }
-  }
-}
-
-/**
  * Loads a model, generates and closes it, again and again.
  * @returns what is left after the first and after the last round
  */
@@ -304,11 +256,6 @@ export async function failedThread({ model, options }) {
     }
   }
   return errorOf(load(model, options))
-}
-
-/** Generates again and again. */
-async function endless(loaded) {
-  for (;;) await loaded.generate('', { temperature: 0, ignoreEos: true }).result()
 }
 
 async function errorOf(work) {

@@ -1,10 +1,17 @@
-/** Runs the cases in a runtime, and what its worker's death does to a model. */
+/** Runs the cases in a runtime, and ends a worker of a model there. */
 import type { Report } from '../../js/conformance/types.ts'
 import { type Driver, startServer } from '../runtimes/driver.ts'
 import { brief, FEW_CONFIGURATIONS, full, servedFiles } from './material.ts'
 
 /** Milliseconds for all cases in one runtime: emulated ones take a minute or two. */
 const TIMEOUT = 480_000
+
+/** See tests/conformance/workers.mjs. */
+export interface Killed {
+  differences: readonly unknown[]
+  codes: readonly string[]
+  workers: number
+}
 
 export interface Outcome extends Report {
   name: string
@@ -18,8 +25,8 @@ export interface Outcome extends Report {
     threads: number
     isa: string
   }
-  /** What a generation ends with whose worker has died; undefined where there are no workers. */
-  death?: { name: string; code: string; value: unknown }
+  /** What the death of a worker changes; undefined where there are no workers. */
+  death?: Killed
 }
 
 export async function conform(driver: Driver): Promise<Outcome> {
@@ -31,11 +38,14 @@ export async function conform(driver: Driver): Promise<Outcome> {
       const material = driver.brief ? brief(base, driver.emulated ? FEW_CONFIGURATIONS : undefined) : await full(base)
       const report = await runtime.run<Outcome>('conform', material)
       const threads = report.threads.at(-1)! > 1 ? 2 : 1
-      const options = { context: 4096, threads }
-      const argument = { model: material.stories, options, which: threads - 1 }
-      const death = report.capabilities.workers
-        ? await runtime.run<Outcome['death']>('deadWorker', argument)
-        : undefined
+      const argument = {
+        model: material.stories,
+        options: { context: 256, kvTokens: 8192, threads },
+        streams: driver.emulated ? 1 : 4,
+        tokens: 20,
+        runs: [[{ at: 30, delay: 0, which: threads - 1 }]],
+      }
+      const death = report.capabilities.workers ? await runtime.run<Killed>('killed', argument) : undefined
       return { ...report, name: driver.name, version: runtime.version, ...(death && { death }) }
     } finally {
       await runtime.close()

@@ -31,8 +31,8 @@ export function conformanceTests(drivers: readonly Driver[]): void {
       assert.ok(outcome.ok)
       if (hasShared && !driver.brief) assert.is(outcome.hash, COMMITTED)
       if (outcome.death) {
-        const { name, code } = outcome.death
-        assert.equal([name, code], ['WorkerError', 'WORKER_DIED'])
+        const { differences, codes } = outcome.death
+        assert.equal([differences, codes], [[], ['WORKER_RESTARTED']])
       }
     })
   }

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { STORIES } from '../api-helpers.ts'
+import type { Killed } from '../conformance/run-all.ts'
 import { shared, sharedTest } from '../shared.ts'
 import { chromium } from './chromium.ts'
 import { type Driver, type Runtime, startServer } from './driver.ts'
@@ -26,8 +27,6 @@ interface Told {
 const STORY = { kv: 'f32', generate: { maxTokens: 255 } }
 /** Milliseconds: what is at once, on a machine that does other things too. */
 const SOON = 1000
-/** Chromium gives a worker that is ended two seconds for what it is doing. */
-const AFTER_GRACE = 4000
 
 /** Folders of workers that lack the wasm, and a thread that can be loaded. */
 const LAME = [
@@ -171,18 +170,18 @@ function run(driver: Driver): void {
     }
   })
 
-  test('the death of any worker is noticed', async () => {
-    for (const which of [0, 1]) {
-      const failure = await isolated.run<Failure & { workers: number }>('deadWorker', {
-        ...story({ threads: 2, context: 4096 }),
-        which,
-      })
-      assert.equal([failure.name, failure.code, failure.value], ['WorkerError', 'WORKER_DIED', which])
-      assert.ok(failure.milliseconds < AFTER_GRACE, `${failure.milliseconds} ms`)
-      assert.is(failure.workers, 2)
-    }
-    const alone = await bare.run<Failure>('deadWorker', { ...story({ context: 4096 }), which: 0 })
-    assert.is(alone.code, 'WORKER_DIED')
+  test('a worker that dies changes nothing that is under way', async () => {
+    const options = { context: 256, kvTokens: 8192 }
+    const death = (at: number, which: number) => ({ at, which, delay: 0 })
+    const runs = [[death(3, 0)], [death(100, 1)], [death(200, 0)]]
+    const killed = await isolated.run<Killed>('killed', { ...story({ ...options, threads: 2 }), tokens: 30, runs })
+    assert.equal(killed, { differences: [], codes: Array(3).fill('WORKER_RESTARTED'), workers: 8 })
+    const alone = { ...story(options), tokens: 20, runs: [[death(50, 0)]] }
+    assert.equal(await bare.run<Killed>('killed', alone), {
+      differences: [],
+      codes: ['WORKER_RESTARTED'],
+      workers: 2,
+    })
   })
 }
 

@@ -47,6 +47,7 @@ function config(): string {
   const modules = [
     ['esModule', 'main.mjs', 'tests/conformance/workerd.mjs'],
     ['esModule', 'cases.mjs', 'tests/conformance/cases.mjs'],
+    ['esModule', 'workers.mjs', 'tests/conformance/workers.mjs'],
     ['esModule', 'cria', 'tests/conformance/workerd-cria.mjs'],
     ['esModule', 'cria/conformance', 'tests/conformance/workerd-conformance.mjs'],
     ...dist.map((path) => ['esModule', `dist/${path}`, `dist/${path}`]),
