@@ -70,16 +70,16 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
   try {
     const session = new ChatSession(model, options, system, values)
     if (values.verbose) say(`seed: ${session.seed}`)
-    const conversation = new Conversation(session, values)
-    if (process.stdin.isTTY) await conversation.atTerminal(values.prompt, context)
-    else await conversation.fromPipe(values.prompt, context)
+    const dialog = new Dialog(session, values)
+    if (process.stdin.isTTY) await dialog.atTerminal(values.prompt, context)
+    else await dialog.fromPipe(values.prompt, context)
     return 0
   } finally {
     await model.close()
   }
 }
 
-class Conversation implements Talk {
+class Dialog implements Talk {
   showTimings: boolean
   private readonly verbose: boolean
   private readonly styled: boolean
