@@ -82,11 +82,16 @@ async function answer(
   const request = requestOf(incoming, gone.signal)
   const response = request ? await handle(request) : new Response('Bad request\n', { status: 400 })
   if (!(await dropRest(incoming))) outgoing.shouldKeepAlive = false
-  outgoing.writeHead(response.status, Object.fromEntries(response.headers))
+  outgoing.writeHead(response.status, Object.fromEntries(Array.from(response.headers, spelled)))
   // A stream may have nothing to say for long.
   if (response.body) outgoing.flushHeaders()
   if (response.body) await pour(response.body, outgoing, gone.signal)
   outgoing.end()
+}
+
+/** `retry-after` → `Retry-After`, as HTTP/1.1 is written: some programs look for nothing else. */
+function spelled([name, value]: [string, string]): [string, string] {
+  return [name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase()), value]
 }
 
 /** Undefined for what no Request can be made of: a broken Host, a method like TRACE. */

@@ -109,7 +109,8 @@ async function serve(values: Values<typeof flags>, ending: Ending): Promise<void
   const model = await loadModel(values, ending.signal, await sharedContext(values, ending.signal))
   try {
     // As in llama.cpp: names are a set, of which the first counts.
-    const [name = model.info.name || 'model', ...aliases] = listOf(values.alias).sort()
+    const aliases = listOf(values.alias).sort()
+    const [name = model.info.name || 'model'] = aliases
     // As llama-server: better now than at each request.
     if (chatTemplate) model.applyTemplate([{ role: 'user', content: 'test' }], { template: chatTemplate })
     const handler = createHandler(

@@ -7,7 +7,7 @@ import { Slots } from './slots.ts'
 
 /** What clients are told of a model beside its name. */
 export interface ModelCard {
-  /** Its other names. */
+  /** Other names; its own may be among them, as llama-server lists it. */
   aliases?: readonly string[]
   tags?: readonly string[]
   /** Where its file is. */

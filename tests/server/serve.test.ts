@@ -80,7 +80,7 @@ test('names are a list, of which the first of all counts; several addresses shar
     assert.is(new Set(urls.map((url) => new URL(url).port)).size, 1)
     for (const url of urls) {
       const { data } = (await (await fetch(`${url}/models`)).json()) as { data: Record<string, unknown>[] }
-      assert.equal([data[0]!.id, data[0]!.aliases, data[0]!.tags], ['code', ['fim', 'tiny'], ['chat', 'small']])
+      assert.equal([data[0]!.id, data[0]!.aliases, data[0]!.tags], ['code', ['code', 'fim', 'tiny'], ['chat', 'small']])
     }
     for (const [model, status] of [
       ['tiny', 200],
