@@ -85,7 +85,7 @@ export interface LoadOptions extends SourceOptions {
    */
   workerUrl?: string | URL
   onProgress?: (progress: Progress) => void
-  /** Called for each warning; default: `console.warn`. */
+  /** Called for each warning, such as `WORKER_RESTARTED`; default: `console.warn`. */
   onWarning?: (warning: CriaWarning) => void
   signal?: AbortSignal
 }
