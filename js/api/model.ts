@@ -4,7 +4,7 @@ import type { WorkerPool } from '../../workers/pool.ts'
 import type { CallEvent, Opened } from '../../workers/protocol.ts'
 import { beginsWithBos, chooseTemplate, renderChat } from '../chat/template.ts'
 import type { ChatMessage } from '../chat/types.ts'
-import { AbortError, ArgumentError, ClosedError, throwIfAborted, UnsupportedError } from '../errors.ts'
+import { AbortError, ArgumentError, ClosedError, TemplateError, throwIfAborted, UnsupportedError } from '../errors.ts'
 import { measureImatrix } from '../imatrix/imatrix.ts'
 import type { ImatrixOptions } from '../imatrix/types.ts'
 import { measurePerplexity } from '../perplexity/perplexity.ts'
@@ -33,13 +33,17 @@ import type {
   ModelStatus,
 } from './types.ts'
 
+/** Warnings about chats in the life of a model. */
+const MOST_TOLD = 100
+
 export class CriaModel implements Model, ChatHost {
   /** Made when first needed, which for a large vocabulary takes a while: generation and chat tokenize in the leader. */
   private tokenizerMade: Tokenizer | undefined
   private readonly closing = new AbortController()
   /** The next pool, while the model is loaded again. */
   private reloading: Promise<WorkerPool> | undefined
-  private warned = false
+  /** Warnings about chats that were given: each is told once. */
+  private readonly told = new Set<string>()
 
   /** `reload`: makes another pool after the death of a worker; absent where the model cannot be loaded again. */
   constructor(
@@ -64,31 +68,40 @@ export class CriaModel implements Model, ChatHost {
   }
 
   applyTemplate(messages: readonly ChatMessage[], options: ChatOptions = {}): string {
-    return this.render(messages, options, true)
+    checkObject(options)
+    return this.render(messages, options, options.addGenerationPrompt)
   }
 
-  render(messages: readonly ChatMessage[], options: ChatOptions, addGenerationPrompt: boolean): string {
+  render(messages: readonly ChatMessage[], options: ChatOptions, addGenerationPrompt: boolean | undefined): string {
     checkObject(options)
     if (options.special === false) throw invalid('special', 'true in a chat', false)
+    checkTypes(options, 'boolean', ['addGenerationPrompt', 'strict'])
+    const { tools, continueFinalMessage, templateVariables: variables, strict } = options
+    if (![undefined, true, false, 'content', 'reasoning_content'].includes(continueFinalMessage)) {
+      throw invalid('continueFinalMessage', "true, false, 'content' or 'reasoning_content'", continueFinalMessage)
+    }
     const { metadata, bosToken, eosToken } = this.withVocabulary()
     const named = metadata.get('tokenizer.chat_template.tool_use')
     const toolUse = typeof named === 'string' ? named : undefined
     const { template, warning } = chooseTemplate({
-      ggufTemplate: (options.tools?.length && toolUse) || this.info.chatTemplate || toolUse,
+      ggufTemplate: (tools?.length && toolUse) || this.info.chatTemplate || toolUse,
       ...(options.template !== undefined && { requested: options.template }),
       tokens: this.templateVocabulary(),
     })
-    if (warning && !this.warned) this.onWarning(warning)
-    if (warning) this.warned = true
-    return renderChat({
-      template,
-      messages,
-      bosToken,
-      eosToken,
-      addGenerationPrompt,
-      ...(options.tools && { tools: options.tools }),
-      ...(options.templateVariables && { variables: options.templateVariables }),
-    })
+    if (warning) this.tell(warning)
+    const onDropped = (names: string[]): void => {
+      const message = `The chat template leaves out ${names.join(', ')}: the model would not see it.`
+      if (strict) throw new TemplateError('MESSAGE_DROPPED', message, names)
+      this.tell({ code: 'MESSAGE_DROPPED', message })
+    }
+    const rest = { tools, addGenerationPrompt, continueFinalMessage, variables, onDropped }
+    return renderChat({ template, messages, bosToken, eosToken, ...rest })
+  }
+
+  private tell(warning: CriaWarning): void {
+    if (this.told.has(warning.message) || this.told.size > MOST_TOLD) return
+    this.told.add(warning.message)
+    this.onWarning(warning)
   }
 
   private templateVocabulary(): { has(token: string): boolean; model?: string } {
