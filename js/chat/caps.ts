@@ -15,8 +15,8 @@ export interface TemplateCaps {
   parts: boolean
 }
 
-/** Renders messages as they are; an empty text where that fails. */
-export type Probe = (messages: object[], variables?: Record<string, unknown>) => string
+/** Renders messages as they are; undefined where that fails. */
+export type Probe = (messages: object[], variables?: Record<string, unknown>) => string | undefined
 
 /** Variables that templates add to texts without a look; to llama.cpp they are empty texts where they are not given. */
 export const EMPTY = { functions: '', datetime: '' }
@@ -43,16 +43,16 @@ export function probeCalls(probe: Probe, args: unknown, ...names: string[]): str
   const call = { role: 'assistant', content: '', tool_calls: calls }
   const result = { role: 'tool', content: 'Tool response', tool_call_id: 'call00000' }
   const answer = { role: 'assistant', content: 'The response' }
-  return probe([user('Message'), call, result, answer, user('Message')], { tools: TOOLS })
+  return probe([user('Message'), call, result, answer, user('Message')], { tools: TOOLS }) ?? ''
 }
 
 /** Finds what a template can do. */
 export function capsOf(probe: Probe): TemplateCaps {
   const inParts = (text: string) => [{ type: 'text', text }]
-  const text = probe([user(MARK)]).includes(MARK)
-  const asParts = probe([user(inParts(MARK))])
+  const text = probe([user(MARK)])?.includes(MARK) ?? false
+  const asParts = probe([user(inParts(MARK))]) ?? ''
   // Parts that are printed as a value are none, and who refuses an empty list knows texts alone to llama.cpp.
-  const parts = asParts.includes(MARK) && !/['"]text['"]/.test(asParts) && (!text || probe([user([])]) !== '')
+  const parts = asParts.includes(MARK) && !/['"]text['"]/.test(asParts) && (!text || probe([user([])]) !== undefined)
   const rule = 'System message'
   const ruled = probe([{ role: 'system', content: text ? rule : inParts(rule) }, user('Message')])
   const object = probeCalls(probe, { arg: 'value' }, 'called')
@@ -64,7 +64,7 @@ export function capsOf(probe: Probe): TemplateCaps {
     calls: calls.includes('called'),
     objects,
     // A template that shows no message says nothing of roles.
-    system: ruled.includes(rule) || (ruled !== '' && !ruled.includes('Message')),
+    system: ruled?.includes(rule) || ruled?.includes('Message') === false,
     text,
     parts,
   }

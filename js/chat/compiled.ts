@@ -37,7 +37,7 @@ function chatTemplate(source: string): ChatTemplate {
     try {
       return render({ ...none, ...variables, messages })
     } catch (error) {
-      if (error instanceof TemplateError) return ''
+      if (error instanceof TemplateError) return undefined
       throw error
     }
   }

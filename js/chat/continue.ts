@@ -23,9 +23,12 @@ const PAIR = new RegExp(`${MARKER}\\s*${MARKER}\\s*$`)
 
 export function reasoningMarks(source: string, probe: Probe): ReasoningMarks {
   const say = (answer: object) => probe([ASKED, answer], { enable_thinking: true, add_generation_prompt: false })
-  let [, think = '', , answer = ''] = (say(ANSWER) && WRAPPED.exec(say(REASONED))) || []
+  let [, think = '', , answer = ''] = (say(ANSWER) && WRAPPED.exec(say(REASONED) ?? '')) || []
 
-  const [off, on] = [false, true].map((thinking) => probe([ASKED], { enable_thinking: thinking })) as [string, string]
+  const [off, on] = [false, true].map((thinking) => probe([ASKED], { enable_thinking: thinking }) ?? '') as [
+    string,
+    string,
+  ]
   const [added, removed] = [tail(on, off), tail(off, on)]
   if (off && on.startsWith(off)) {
     if (added.trim()) think ||= added

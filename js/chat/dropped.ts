@@ -26,7 +26,7 @@ export function droppedFrom(
     const at = text.indexOf(said, from)
     const speaks = message.role === 'user' || message.role === 'assistant'
     // Other roles may stand elsewhere, the system's at the beginning or before the last question.
-    if (at < 0 ? !text.includes(said) : !speaks && said.length < SHORT) doubtful.add(message)
+    if ((at < 0 && !text.includes(said)) || (!speaks && said.length < SHORT)) doubtful.add(message)
     if (at >= 0 && speaks) from = at + said.length
   }
   const names = doubtful.size > 0 ? untagged(messages, doubtful, render) : []
