@@ -1,28 +1,16 @@
 /** `/v1/chat/completions`. */
 import type { ChatOptions, GenerateResult, Model } from '../api/types.ts'
-import type { ChatMessage } from '../chat/types.ts'
 import { badRequest } from './errors.ts'
 import { choiceOptions, generateOptions } from './options.ts'
 import { type Piece, textLogprobs } from './run.ts'
-import type { ApiMessage, ChatBody } from './schemas.ts'
+import type { ChatBody } from './schemas.ts'
 import type { Served } from './serve.ts'
+import { templateOptions } from './template.ts'
 import { chatLogprobs, newId, now, usageOf } from './usage.ts'
 
 export interface Defaults {
   maxTokens?: number
   template?: string
-}
-
-/** Messages as templates take them. OpenAI's `developer` is the newer word for `system`. */
-export function messagesOf(messages: readonly ApiMessage[]): ChatMessage[] {
-  return messages.map((message) => (message.role === 'developer' ? { ...message, role: 'system' } : message))
-}
-
-export function templateOptions(
-  { chat_template_kwargs: variables }: Pick<ChatBody, 'chat_template_kwargs'>,
-  { template }: Defaults,
-): ChatOptions {
-  return { ...(variables && { templateVariables: variables }), ...(template !== undefined && { template }) }
 }
 
 export function serveChat(body: ChatBody, name: string, model: Model, defaults: Defaults): Served {
@@ -36,10 +24,10 @@ export function serveChat(body: ChatBody, name: string, model: Model, defaults: 
       model,
       defaults.maxTokens,
     ),
-    ...templateOptions(body, defaults),
+    ...templateOptions(body, model, defaults.template),
     ...(logprobs && { logprobs, topLogprobs: topLogprobs ?? 0 }),
   }
-  const messages = messagesOf(body.messages)
+  const { messages } = body
   const head = { id: newId('chatcmpl'), created: now(), model: name }
   const chunk = (choices: object[], rest: object = {}): object => ({
     ...head,

@@ -7,7 +7,7 @@ import type { GenerateResult, Model, ModelStatus } from '../api/types.ts'
 import { checkObject, checkTypes, invalid } from '../util/check.ts'
 import { readBody } from './body.ts'
 import { Call, type RequestLog } from './call.ts'
-import { messagesOf, serveChat, templateOptions } from './chat.ts'
+import { serveChat } from './chat.ts'
 import { serveCompletions } from './completions.ts'
 import { serveEmbeddings } from './embeddings.ts'
 import { ApiError, apiError, errorResponse } from './errors.ts'
@@ -17,6 +17,7 @@ import { modelEntry, propsOf, tokenize } from './native.ts'
 import { checkToken } from './options.ts'
 import { type EmbeddingsBody, ENDPOINTS, type Endpoint, type GenerationBody } from './schemas.ts'
 import { answerStream, answerWhole, type Served } from './serve.ts'
+import { renderedPrompt } from './template.ts'
 import { now } from './usage.ts'
 
 export interface HandlerOptions {
@@ -196,11 +197,8 @@ class Server {
       return Response.json({ content: model.detokenize(ids, { special: true }) })
     })
     this.post(applyTemplate, async (body) => {
-      const prompt = this.model(body.model)[1].applyTemplate(
-        messagesOf(body.messages),
-        templateOptions(body, this.options),
-      )
-      return Response.json({ prompt })
+      const [, model] = this.model(body.model)
+      return Response.json({ prompt: renderedPrompt(body, model, this.options.template) })
     })
   }
 

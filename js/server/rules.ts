@@ -82,6 +82,11 @@ export function either<A, B>(
   return worded(`${wordsOf(first)}, or ${wordsOf(second)}`, schema as FieldRule<A | B>)
 }
 
+/** A rule for what is made of a value. */
+export function after<T>(change: (value: unknown) => unknown, rule: FieldRule<T>): FieldRule<T> {
+  return worded(wordsOf(rule), v.pipe(v.unknown(), v.transform(change), rule) as unknown as FieldRule<T>)
+}
+
 /** An object with these fields and no others. A rule in `required` is that of a field that must be there. */
 export function fields<T>(
   words: string,

@@ -5,6 +5,7 @@
 import * as v from 'valibot'
 import type { TokenizeBody } from './native.ts'
 import {
+  after,
   boolean,
   either,
   type FieldRule,
@@ -18,6 +19,7 @@ import {
   only,
   text,
 } from './rules.ts'
+import type { ApiMessage, TemplateBody } from './template.ts'
 
 const MOST = 2147483647
 
@@ -130,30 +132,77 @@ const textPart = fields<{ type: 'text'; text: string }>(
   ['type', 'text'],
 )
 
-const message = fields<ApiMessage>(
-  'a message { role, content }',
+const toolCall = fields(
+  'a call { id, type: "function", function: { name, arguments } }',
   {
-    role: only('system', 'developer', 'user', 'assistant'),
-    content: either((x) => Array.isArray(x), list(textPart, 1, 1000), text()),
-    name: text(64, 1),
-    reasoning_content: text(),
-    refusal: unsupported(''),
-    annotations: unsupported(),
-    audio: unsupported(),
-    tool_calls: unsupported(),
-    tool_call_id: unsupported(),
-    function_call: unsupported(),
+    id: text(),
+    type: only('function'),
+    function: fields(
+      'an object with name and arguments',
+      {
+        name: text(undefined, 1),
+        arguments: either(isObject, object, text()),
+      },
+      ['name', 'arguments'],
+    ),
+    index: integer(0, MOST),
   },
-  ['role', 'content'],
+  ['type', 'function'],
 )
 
-export interface ApiMessage {
-  role: string
-  content: string | { type: 'text'; text: string }[]
-  [name: string]: unknown
+const tool = fields(
+  'a tool { type: "function", function: { name, description, parameters } }',
+  {
+    type: only('function'),
+    function: fields(
+      'an object with name',
+      {
+        name: text(undefined, 1),
+        description: text(),
+        parameters: object,
+        strict: boolean,
+      },
+      ['name'],
+    ),
+  },
+  ['type', 'function'],
+)
+
+/** Content that is null is an empty text, and so is that which calls stand in place of. */
+function withContent(message: unknown): unknown {
+  if (!isObject(message)) return message
+  const { content, tool_calls: calls } = message
+  const silent = content === null || (content === undefined && Array.isArray(calls) && calls.length > 0)
+  return silent ? { ...message, content: '' } : message
 }
 
-const CHAT = { messages: list(message, 1, 4096), chat_template_kwargs: object }
+const message = after(
+  withContent,
+  fields<ApiMessage>(
+    'a message { role, content }',
+    {
+      role: only('system', 'developer', 'user', 'assistant', 'tool'),
+      content: either((x) => Array.isArray(x), list(textPart, 0, 1000), text()),
+      name: text(64, 1),
+      reasoning_content: text(),
+      tool_calls: list(toolCall, 0, 1000),
+      tool_call_id: text(),
+      refusal: unsupported(''),
+      annotations: unsupported(),
+      audio: unsupported(),
+      function_call: unsupported(),
+    },
+    ['role', 'content'],
+  ),
+)
+
+const CHAT = {
+  messages: list(message, 1, 4096),
+  add_generation_prompt: boolean,
+  continue_final_message: either((x) => typeof x === 'string', only('content', 'reasoning_content'), boolean),
+  chat_template_kwargs: object,
+  reasoning_effort: text(64),
+}
 
 /** What both generating endpoints take, as it is when it has been checked. */
 export interface GenerationBody {
@@ -181,9 +230,7 @@ export interface GenerationBody {
   seed?: number
 }
 
-export interface ChatBody extends GenerationBody {
-  messages: ApiMessage[]
-  chat_template_kwargs?: Record<string, unknown>
+export interface ChatBody extends GenerationBody, TemplateBody {
   max_completion_tokens?: number
   logprobs?: boolean
   top_logprobs?: number
@@ -241,7 +288,6 @@ export const ENDPOINTS = {
         `${UNSUPPORTED}, but for ["text"]`,
       ),
       audio: unsupported(),
-      reasoning_effort: unsupported('none'),
       verbosity: unsupported(),
       web_search_options: unsupported(),
     },
@@ -266,9 +312,8 @@ export const ENDPOINTS = {
     takes: { tokens: tokenIds, model: text() },
     required: ['tokens'],
   }),
-  applyTemplate: endpoint<Pick<ChatBody, 'messages' | 'chat_template_kwargs' | 'model'>>('/apply-template', {
-    takes: { ...CHAT, model: text() },
+  applyTemplate: endpoint<TemplateBody & { model?: string }>('/apply-template', {
+    takes: { ...CHAT, tools: list(tool, 0, 1000), model: text() },
     required: ['messages'],
-    refused: { tools: unsupported() },
   }),
 } satisfies Record<string, Endpoint>
