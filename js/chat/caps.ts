@@ -16,7 +16,7 @@ export interface TemplateCaps {
 }
 
 /** Renders messages as they are; undefined where that fails. */
-export type Probe = (messages: object[], variables?: Record<string, unknown>) => string | undefined
+export type RenderProbe = (messages: object[], variables?: Record<string, unknown>) => string | undefined
 
 /** Variables that templates add to texts without a look; to llama.cpp they are empty texts where they are not given. */
 export const EMPTY = { functions: '', datetime: '' }
@@ -36,7 +36,7 @@ const TOOLS = [
 ]
 
 /** A conversation with calls. */
-export function probeCalls(probe: Probe, args: unknown, ...names: string[]): string {
+export function probeCalls(probe: RenderProbe, args: unknown, ...names: string[]): string {
   const calls = names.map((name, i) => {
     return { id: `call0000${i}`, type: 'function', function: { name, arguments: args } }
   })
@@ -47,7 +47,7 @@ export function probeCalls(probe: Probe, args: unknown, ...names: string[]): str
 }
 
 /** Finds what a template can do. */
-export function capsOf(probe: Probe): TemplateCaps {
+export function capsOf(probe: RenderProbe): TemplateCaps {
   const inParts = (text: string) => [{ type: 'text', text }]
   const text = probe([user(MARK)])?.includes(MARK) ?? false
   const asParts = probe([user(inParts(MARK))]) ?? ''

@@ -1,8 +1,8 @@
 /** Templates, read once, with what rendering finds out about them. */
 import { ArgumentError, TemplateError } from '../errors.ts'
-import { capsOf, EMPTY, type Probe, type TemplateCaps } from './caps.ts'
+import { capsOf, EMPTY, type RenderProbe, type TemplateCaps } from './caps.ts'
 import { type ReasoningMarks, reasoningMarks } from './continue.ts'
-import { type Family, familyOf } from './families.ts'
+import { familyOf, type TemplateFamily } from './families.ts'
 import { readTemplate } from './jinja/template.ts'
 import { JinjaError } from './jinja/values.ts'
 import { contentFor, type Message } from './messages.ts'
@@ -10,11 +10,11 @@ import { strftime } from './strftime.ts'
 
 export interface ChatTemplate {
   source: string
-  family: Family | undefined
+  family: TemplateFamily | undefined
   /** Found when they are first asked for. */
   caps(): TemplateCaps
   reasoning(): ReasoningMarks
-  probe: Probe
+  probe: RenderProbe
   /** The text for some variables. Throws TemplateError. */
   render(variables: Record<string, unknown>, now?: Date): string
 }
@@ -32,7 +32,7 @@ function chatTemplate(source: string): ChatTemplate {
     }
     return failing('failed', 'TEMPLATE_FAILED', source, () => read.render(given))
   }
-  const probe: Probe = (messages, variables) => {
+  const probe: RenderProbe = (messages, variables) => {
     const none = { bos_token: '', eos_token: '', tools: [], add_generation_prompt: true, ...EMPTY }
     try {
       return render({ ...none, ...variables, messages })
@@ -43,7 +43,7 @@ function chatTemplate(source: string): ChatTemplate {
   }
   const caps = once(() => capsOf(probe))
   const reasoning = once(() => {
-    const fitted: Probe = (messages, variables) =>
+    const fitted: RenderProbe = (messages, variables) =>
       probe(
         messages.map((message) => contentFor(message as Message, caps())),
         variables,

@@ -2,15 +2,15 @@
  * A last message of the assistant that goes on. What opens its reasoning and its answer is found by comparing renderings.
  * Source: llama.cpp, common/chat-diff-analyzer.cpp and common/chat-auto-parser-generator.cpp.
  */
-import { type Probe, user } from './caps.ts'
-import type { Family } from './families.ts'
+import { type RenderProbe, user } from './caps.ts'
+import type { TemplateFamily } from './families.ts'
 import { type Message, textOf } from './messages.ts'
 
 /** The part of the message that goes on. */
 export type Continued = 'content' | 'reasoning_content'
 
 /** Texts around reasoning; empty where a template has none. */
-export type ReasoningMarks = Required<Pick<Family, 'think' | 'answer'>>
+export type ReasoningMarks = Required<Pick<TemplateFamily, 'think' | 'answer'>>
 
 const REASON = 'REASON_PART I am thinking END_R'
 const ASKED = user('U_USER_MSG Hello END_U')
@@ -21,7 +21,7 @@ const MARKER = '(<[^>]*>|\\[[^\\]]*\\])'
 const WRAPPED = new RegExp(`(${MARKER}\\s*)${REASON}(\\s*${MARKER}\\s*)`)
 const PAIR = new RegExp(`${MARKER}\\s*${MARKER}\\s*$`)
 
-export function reasoningMarks(source: string, probe: Probe): ReasoningMarks {
+export function reasoningMarks(source: string, probe: RenderProbe): ReasoningMarks {
   const say = (answer: object) => probe([ASKED, answer], { enable_thinking: true, add_generation_prompt: false })
   let [, think = '', , answer = ''] = (say(ANSWER) && WRAPPED.exec(say(REASONED) ?? '')) || []
 
@@ -65,10 +65,10 @@ function tail(text: string, other: string): string {
 export function continuation(
   { content, reasoning_content: reasoning }: Message,
   part: Continued,
-  template: { family: Family | undefined; reasoning(): ReasoningMarks },
+  template: { family: TemplateFamily | undefined; reasoning(): ReasoningMarks },
   opening: string,
 ): string {
-  const { open = opening, think = '', answer = '' }: Partial<Family> = template.family ?? template.reasoning()
+  const { open = opening, think = '', answer = '' }: Partial<TemplateFamily> = template.family ?? template.reasoning()
   const at = template.family || think === '' ? -1 : open.indexOf(think)
   const thoughts = typeof reasoning === 'string' ? reasoning : ''
   let text = at < 0 ? open : open.slice(0, at)

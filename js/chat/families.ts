@@ -4,7 +4,7 @@
  */
 import type { Message } from './messages.ts'
 
-export interface Family {
+export interface TemplateFamily {
   /** What opens the assistant's message. */
   open: string
   /** What opens reasoning; absent where there is none. */
@@ -29,7 +29,7 @@ function asPart(message: Message): Message {
   return { ...others, content: parts as Message['content'] }
 }
 
-type Row = [marks: string, open: string, think?: string, answer?: string, fit?: Family['fit']]
+type Row = [marks: string, open: string, think?: string, answer?: string, fit?: TemplateFamily['fit']]
 
 /** The mark of gpt-oss, whose templates know the role `developer`. */
 export const GPT_OSS = '<|channel|>'
@@ -59,7 +59,7 @@ const FAMILIES: readonly Row[] = [
 ]
 
 /** The family of a template, if it is of one. */
-export function familyOf(source: string): Family | undefined {
+export function familyOf(source: string): TemplateFamily | undefined {
   const row = FAMILIES.find(([marks]) => marks.split(' ').every((mark) => source.includes(mark)))
   if (!row) return undefined
   const [, open, think, answer, fit] = row
