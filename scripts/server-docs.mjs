@@ -18,21 +18,20 @@ const TITLES = {
   nativeEmbeddings: 'Embeddings in llama-server’s own form: `[{ index, embedding: [[…]] }]`.',
   tokenize: 'The tokens of a text.',
   detokenize: 'The text of tokens, special ones written out.',
-  applyTemplate: 'A conversation as the text that the model reads.',
+  applyTemplate: 'A conversation as the text that the model reads, without the BOS that `/v1/completions` adds.',
   inputTokens: 'How many tokens a conversation is: `{ input_tokens }`.',
 }
 
 /** What each field does; with `endpoint.field` for one endpoint alone. */
 const DOES = {
   messages:
-    'The conversation. `content` is a text or parts of type `text`; `developer` counts as `system`; templates get `name` and `reasoning_content` too',
+    'The conversation, fitted to the template ([TEMPLATES.md](TEMPLATES.md#messages)). `content` is a text, parts of type `text`, or null; calls and their results are history alone. A last message of the assistant is continued',
   prompt: 'The prompt: a text, token ids, or several of either; choices come prompt by prompt',
   'native.prompt': 'The prompt, or several. BOS comes before a text that is first',
   'infill.prompt': 'The beginning of what is to be filled in',
   input_prefix: 'The text before the gap',
   input_suffix: 'The text after the gap',
   input_extra: 'Other files, which go before them',
-  reasoning_effort: 'The variable `reasoning_effort` of the template; `none`: `enable_thinking` is false',
   model: 'The model by its name; default: the first',
   stream: 'Server-sent events, `[DONE]` at the end, but for llama-server’s own endpoints',
   timings_per_token: '`timings` in every chunk, not in the last one alone',
@@ -78,7 +77,12 @@ const DOES = {
   'completions.logprobs':
     'Report the log-probability of each token and of this number of the most probable ones; with `echo` those of the prompt too',
   top_logprobs: 'Number of the most probable tokens to report at each position; needs `logprobs`',
-  chat_template_kwargs: 'Variables for the template',
+  add_generation_prompt: 'End with what opens an answer; default true',
+  continue_final_message:
+    'Go on with the last message, or with its `reasoning_content` alone; default: as it is written',
+  chat_template_kwargs: 'Variables for the template, beside llama-server’s',
+  reasoning_effort: 'A variable of the template; `none`: `enable_thinking` is false',
+  tools: 'Tools for the template to describe',
   echo: 'Begin the text with the prompt',
   input: 'The input: a text, token ids, or several of either',
   encoding_format: 'Default `float`; `base64`: the bytes of little-endian 32-bit floats',

@@ -4,7 +4,7 @@ import type { WorkerPool } from '../../workers/pool.ts'
 import type { CallEvent, Generated, Opened } from '../../workers/protocol.ts'
 import { beginsWithBos, chooseTemplate, renderChat, type TemplateChoice } from '../chat/template.ts'
 import type { ChatMessage } from '../chat/types.ts'
-import { AbortError, ArgumentError, throwIfAborted, UnsupportedError } from '../errors.ts'
+import { AbortError, ArgumentError, TemplateError, throwIfAborted, UnsupportedError } from '../errors.ts'
 import { measureImatrix } from '../imatrix/imatrix.ts'
 import type { ImatrixOptions } from '../imatrix/types.ts'
 import { measurePerplexity } from '../perplexity/perplexity.ts'
@@ -39,6 +39,9 @@ const CREATE_CHAT_OPTIONS: OptionNames<CreateChatOptions> = { ...CHAT_OPTIONS, s
 const SIGNAL: OptionNames<{ signal: unknown }> = { signal: true }
 const LOGITS_OPTIONS: OptionNames<{ from: unknown; signal: unknown }> = { ...SIGNAL, from: true }
 const EMBED_OPTIONS: OptionNames<EmbedOptions> = { ...SIGNAL, pooling: true, normalize: true }
+/** Warnings about chats in the life of a model. */
+const MOST_TOLD = 100
+
 /** Of a generation: who gets its text, and the conversation whose turn it is. */
 interface Recipient {
   onText: (text: string) => void
@@ -48,7 +51,8 @@ interface Recipient {
 export class CriaModel implements Model, ChatHost {
   /** Made when first needed, which for a large vocabulary takes a while: generation and chat tokenize in the leader. */
   private tokenizerMade: Tokenizer | undefined
-  private warned = false
+  /** Warnings about chats that were given: each is told once. */
+  private readonly told = new Set<string>()
 
   constructor(
     readonly info: ModelInfo,
@@ -71,25 +75,34 @@ export class CriaModel implements Model, ChatHost {
   }
 
   applyTemplate(messages: readonly ChatMessage[], options: ChatOptions = {}): string {
-    return this.render(messages, options, true)
+    checkOptions(options, CHAT_OPTIONS)
+    return this.render(messages, options, options.addGenerationPrompt)
   }
 
-  render(messages: readonly ChatMessage[], options: ChatOptions, addGenerationPrompt: boolean): string {
+  render(messages: readonly ChatMessage[], options: ChatOptions, addGenerationPrompt: boolean | undefined): string {
     checkOptions(options, CHAT_OPTIONS)
     if (options.special === false) throw invalid('special', 'true in a chat', false)
+    checkTypes(options, 'boolean', ['addGenerationPrompt', 'strict'])
+    const { tools, continueFinalMessage, templateVariables: variables, strict } = options
+    if (![undefined, true, false, 'content', 'reasoning_content'].includes(continueFinalMessage)) {
+      throw invalid('continueFinalMessage', "true, false, 'content' or 'reasoning_content'", continueFinalMessage)
+    }
     const { bosToken, eosToken } = this.withVocabulary()
     const { template, warning } = this.templateChoice(options)
-    if (warning && !this.warned) this.onWarning(warning)
-    if (warning) this.warned = true
-    return renderChat({
-      template,
-      messages,
-      bosToken,
-      eosToken,
-      addGenerationPrompt,
-      ...(options.tools && { tools: options.tools }),
-      ...(options.templateVariables && { variables: options.templateVariables }),
-    })
+    if (warning) this.tell(warning)
+    const onDropped = (names: string[]): void => {
+      const message = `The chat template leaves out ${names.join(', ')}: the model would not see it.`
+      if (strict) throw new TemplateError('MESSAGE_DROPPED', message, names)
+      this.tell({ code: 'MESSAGE_DROPPED', message })
+    }
+    const rest = { tools, addGenerationPrompt, continueFinalMessage, variables, onDropped }
+    return renderChat({ template, messages, bosToken, eosToken, ...rest })
+  }
+
+  private tell(warning: CriaWarning): void {
+    if (this.told.has(warning.message) || this.told.size > MOST_TOLD) return
+    this.told.add(warning.message)
+    this.onWarning(warning)
   }
 
   chatTemplate(options: ChatOptions = {}): string {

@@ -125,6 +125,9 @@ export const CHAT_OPTIONS: OptionNames<ChatOptions> = {
   template: true,
   tools: true,
   templateVariables: true,
+  addGenerationPrompt: true,
+  continueFinalMessage: true,
+  strict: true,
 }
 
 /** Those of the options that are given. */

@@ -116,8 +116,18 @@ export interface Generation extends AsyncIterable<string> {
 export interface ChatOptions extends GenerateOptions {
   /** A chat template in Jinja, or the name of a built-in one (`chatml`, `llama2`); default: the GGUF's. */
   template?: string
-  /** Tools, as the template takes them. */
+  /** Tools in OpenAI's form, or as the template takes them. */
   tools?: unknown[]
+  /** End with what opens the assistant's answer; default true, unless a message is continued. */
+  addGenerationPrompt?: boolean
+  /**
+   * Go on with the last message, which is the assistant's: with its content or its reasoning, or (`true`) with its reasoning
+   * where it has no content. Default: true where the last message is the assistant's, without tool calls, and
+   * `addGenerationPrompt` is not given.
+   */
+  continueFinalMessage?: boolean | 'content' | 'reasoning_content'
+  /** Fail (`MESSAGE_DROPPED`) where the template leaves out a message, calls or tools; default: warn. */
+  strict?: boolean
   /** Further variables for the template. */
   templateVariables?: Record<string, unknown>
 }

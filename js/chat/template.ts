@@ -2,126 +2,116 @@
 import { ArgumentError, TemplateError } from '../errors.ts'
 import type { CriaWarning } from '../util/warn.ts'
 import { BUILTIN_TEMPLATES } from './builtin-templates.ts'
-import { type JinjaTemplate, readTemplate } from './jinja/template.ts'
-import { JinjaError } from './jinja/values.ts'
-import { strftime } from './strftime.ts'
+import { EMPTY } from './caps.ts'
+import { type ChatTemplate, compile } from './compiled.ts'
+import { type Continued, continuation } from './continue.ts'
+import { droppedFrom } from './dropped.ts'
+import { fit } from './fit.ts'
+import { checkMessages, checkTools, type Message } from './messages.ts'
 
 export interface RenderOptions {
   /** Jinja text. */
   template: string
   /** `{role, content, …}`; content a string or OpenAI's parts of type text. */
   messages: readonly unknown[]
-  bosToken?: string
-  eosToken?: string
-  /** End with what opens the assistant's answer; default true. */
-  addGenerationPrompt?: boolean
+  bosToken?: string | undefined
+  eosToken?: string | undefined
+  /** End with what opens the assistant's answer; default true, unless a message is continued. */
+  addGenerationPrompt?: boolean | undefined
+  /** Leave the last message open, so that generation goes on in its content or its reasoning; default: see renderChat. */
+  continueFinalMessage?: boolean | Continued | undefined
   /** Tools as the template takes them: JSON schemas of functions, mostly. */
-  tools?: readonly unknown[]
+  tools?: readonly unknown[] | undefined
   /** Further variables: `date_string`, `enable_thinking` … They win over bos_token and eos_token. */
-  variables?: Record<string, unknown>
+  variables?: Record<string, unknown> | undefined
   /** What `strftime_now` takes for now; default: now. */
   now?: Date
+  /** Called with what the template leaves out: `messages[2].content (tool)`, `messages[1].tool_calls`, `tools`. */
+  onDropped?: ((names: string[]) => void) | undefined
 }
 
 /**
- * Renders messages with a template, as transformers' apply_chat_template does (trim_blocks, lstrip_blocks; the globals
- * raise_exception, strftime_now, range; `tools` and `documents` are none where not given). Throws ArgumentError for
+ * Renders messages with a template, which they are fitted to first: js/chat/fit.ts. Variables are as transformers'
+ * apply_chat_template has them (`tools` and `documents` are none where not given). Where neither `addGenerationPrompt` nor
+ * `continueFinalMessage` is given, a last message of the assistant is continued, as llama-server does. Throws ArgumentError for
  * malformed messages, TemplateError where the template is wrong or refuses the messages.
  */
 export function renderChat(options: RenderOptions): string {
-  const { template, bosToken = '', eosToken = '', addGenerationPrompt = true, tools, variables, now } = options
-  if (tools !== undefined && tools !== null && !Array.isArray(tools)) {
-    throw new ArgumentError('INVALID_TOOLS', 'tools must be an array of tool descriptions.', tools)
+  const template = compile(options.template)
+  const messages = checkMessages(options.messages)
+  const tools = checkTools(options.tools)
+  const { part, opened, shown } = endOf(messages, options)
+  const write = (list: readonly Message[], open: boolean) => writeAs(template, list, tools, options, open)
+  const plain = write(shown, opened)
+  if (options.onDropped) {
+    const names = droppedFrom(plain, shown, tools, template.caps(), (list) => write(list, opened))
+    if (names.length > 0) options.onDropped(names)
   }
-  const values: Record<string, unknown> = {
-    raise_exception: (reason: unknown) => {
-      throw new TemplateError('TEMPLATE_RAISED', `The chat template refused the messages: ${reason}`, reason)
-    },
-    strftime_now: (format: string) => strftime(now ?? new Date(), format),
+  if (!part) return plain
+  const opening = behindCommon(write(shown, true), plain)
+  return plain + continuation(messages.at(-1)!, part, template, opening)
+}
+
+/** The end of a text behind what it has in common with another one. */
+function behindCommon(text: string, other: string): string {
+  let at = 0
+  while (at < text.length && text[at] === other[at]) at++
+  return text.slice(at)
+}
+
+/** How the text ends: with messages alone, with what opens an answer, or with a message that goes on. */
+function endOf(
+  messages: Message[],
+  { addGenerationPrompt: opened, continueFinalMessage: asked }: RenderOptions,
+): { shown: Message[]; opened: boolean; part?: Continued } {
+  const last = messages.at(-1)
+  const isAnswer = last?.role === 'assistant' && !last.tool_calls
+  if (asked && (opened || !isAnswer)) {
+    const message =
+      'continueFinalMessage needs a last message of the assistant without tool calls, and no addGenerationPrompt.'
+    throw new ArgumentError('INVALID_OPTION', message, asked)
+  }
+  if (!isAnswer || !(asked ?? opened === undefined)) return { shown: messages, opened: opened ?? true }
+  if (!asked && messages.at(-2)?.role === 'assistant') {
+    const message = 'The assistant has the last two messages: give continueFinalMessage or addGenerationPrompt.'
+    throw new ArgumentError('INVALID_MESSAGES', message, messages)
+  }
+  const shown = messages.slice(0, -1)
+  const { content, reasoning_content: reasoning } = last
+  // Nothing to go on with: an answer begins.
+  if (!content.length && !reasoning) return { shown, opened: true }
+  const part = typeof asked === 'string' ? asked : content.length ? 'content' : 'reasoning_content'
+  return { shown, opened: false, part }
+}
+
+/** The text of messages; `open`: with what opens an answer. */
+function writeAs(
+  template: ChatTemplate,
+  messages: readonly Message[],
+  tools: unknown[] | undefined,
+  { bosToken = '', eosToken = '', variables, now }: RenderOptions,
+  open: boolean,
+): string {
+  const given = {
     bos_token: bosToken,
     eos_token: eosToken,
     documents: null,
     ...variables,
-    messages: checkMessages(options.messages),
+    messages: fit(messages, template),
     tools: tools ?? variables?.tools ?? null,
-    add_generation_prompt: addGenerationPrompt,
+    add_generation_prompt: open,
   }
-  const read = compile(template)
   try {
-    return read.render(values)
+    return template.render(given, now)
   } catch (error) {
-    if (error instanceof TemplateError) throw error
-    const message = `The chat template failed${reasonOf(error)} Give another with the option template.`
-    throw new TemplateError('TEMPLATE_FAILED', message, template, { cause: error })
-  }
-}
-
-function reasonOf(error: unknown): string {
-  const reason = error instanceof Error ? error.message : String(error)
-  const line = error instanceof JinjaError ? ` in line ${error.line}` : ''
-  return `${line}: ${reason}${reason.endsWith('.') ? '' : '.'}`
-}
-
-/** The templates used last; a model has one, a server's clients may send others. */
-const compiled = new Map<string, JinjaTemplate>()
-const COMPILED_MOST = 16
-
-function compile(template: string): JinjaTemplate {
-  const known = compiled.get(template)
-  if (known) return known
-  if (typeof template !== 'string') {
-    throw new ArgumentError('INVALID_TEMPLATE', 'A chat template must be a text in Jinja.', template)
-  }
-  let read: JinjaTemplate
-  try {
-    read = readTemplate(template)
-  } catch (error) {
-    const message = `The chat template is no valid Jinja${reasonOf(error)} Give another with the option template.`
-    throw new TemplateError('TEMPLATE_SYNTAX', message, template, { cause: error })
-  }
-  if (compiled.size >= COMPILED_MOST) compiled.delete(compiled.keys().next().value!)
-  compiled.set(template, read)
-  return read
-}
-
-type Message = Record<string, unknown> & { role: string; content?: string | null }
-
-/**
- * Checks messages and joins text parts, with a line break between two as llama.cpp does. Only a message with tool calls
- * may do without content.
- */
-function checkMessages(messages: unknown): Message[] {
-  if (!Array.isArray(messages)) {
-    throw new ArgumentError('INVALID_MESSAGES', 'messages must be an array of {role, content}.', messages)
-  }
-  return messages.map((message: unknown, i) => {
-    if (typeof message !== 'object' || message === null || Array.isArray(message)) {
-      throw new ArgumentError('INVALID_MESSAGES', `messages[${i}] must be an object {role, content}.`, message)
+    if (!(error instanceof TemplateError) || error.code !== 'TEMPLATE_FAILED') throw error
+    // Templates for tools alone walk tools where there are none, and Firefunction's needs variables of its own.
+    try {
+      return template.render({ ...EMPTY, ...given, tools: given.tools ?? [] }, now)
+    } catch {
+      throw error
     }
-    const { role, content, tool_calls: toolCalls } = message as Record<string, unknown>
-    if (typeof role !== 'string' || role === '') {
-      const text = `messages[${i}].role must be a text: "system", "user", "assistant" …`
-      throw new ArgumentError('INVALID_MESSAGES', text, role)
-    }
-    const mayBeEmpty = Array.isArray(toolCalls) && toolCalls.length > 0
-    if ((content === null || content === undefined) && mayBeEmpty) return message as Message
-    return { ...message, role, content: textOf(content, `messages[${i}].content`) }
-  })
-}
-
-function textOf(content: unknown, name: string): string {
-  if (typeof content === 'string') return content
-  if (!Array.isArray(content)) {
-    const message = `${name} must be a text or an array of parts {type: "text", text}.`
-    throw new ArgumentError('INVALID_MESSAGES', message, content)
   }
-  const texts = content.map((part: unknown, i) => {
-    const { type, text } = (part ?? {}) as Record<string, unknown>
-    if (type === 'text' && typeof text === 'string') return text
-    const message = `${name}[${i}] must be a part {type: "text", text}: other kinds are not supported.`
-    throw new ArgumentError('INVALID_MESSAGES', message, part)
-  })
-  return texts.join('\n')
 }
 
 /** What the choice of a fallback wants to know of the tokenizer: a Set or Map of its tokens will do. */

@@ -1,6 +1,6 @@
 /** What chats are made of. */
 
-/** Content may be OpenAI's parts of type text, and may be missing beside tool calls. */
+/** Content may be OpenAI’s parts of type text; null is an empty text; beside tool calls it may be missing. */
 export interface ChatMessage {
   role: string
   content?: string | null | readonly { type: 'text'; text: string }[]

@@ -135,6 +135,7 @@ export function templateCase(
     try {
       return loaded.applyTemplate(messages, {
         template,
+        addGenerationPrompt: true,
         ...(tools && { tools }),
         ...(variables && { templateVariables: variables }),
       })

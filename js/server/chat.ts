@@ -2,34 +2,13 @@
 import type { ChatOptions, GenerateResult, Model } from '../api/types.ts'
 import { Chunks, chunked } from './chunks.ts'
 import { badRequest } from './errors.ts'
-import { messagesOf } from './message-rules.ts'
 import { nativeResult, promptText } from './native-result.ts'
 import { choiceOptions, type Defaults, generateOptions } from './options.ts'
 import { type Piece, textLogprobs } from './run.ts'
 import type { ChatBody } from './schemas.ts'
 import type { Served } from './serve.ts'
+import { promptIds, templateOptions } from './template.ts'
 import { chatLogprobs, newId, now } from './usage.ts'
-
-/** As llama-server does it: templates know an effort by `reasoning_effort`, and none by `enable_thinking`. */
-export function templateOptions(
-  {
-    chat_template_kwargs: given,
-    reasoning_effort: effort,
-  }: Pick<ChatBody, 'chat_template_kwargs' | 'reasoning_effort'>,
-  { template }: Defaults,
-): ChatOptions {
-  const reasoning = effort === 'none' ? { enable_thinking: false } : effort && { reasoning_effort: effort }
-  const variables = given || reasoning ? { ...given, ...reasoning } : undefined
-  return { ...(variables && { templateVariables: variables }), ...(template !== undefined && { template }) }
-}
-
-/** The ids of a conversation's prompt. */
-export function promptIds(body: ChatBody, model: Model, defaults: Defaults): number[] {
-  const ids = model.tokenize(model.applyTemplate(messagesOf(body.messages), templateOptions(body, defaults)))
-  const { bos } = model.tokenizer
-  // A template that writes BOS gets no second one.
-  return ids[0] === bos && ids[1] === bos ? ids.slice(1) : ids
-}
 
 export function serveChat(body: ChatBody, name: string, model: Model, defaults: Defaults): Served {
   const { n = 1, logprobs = false, top_logprobs: topLogprobs } = body
@@ -38,10 +17,10 @@ export function serveChat(body: ChatBody, name: string, model: Model, defaults: 
   }
   const options: ChatOptions = {
     ...generateOptions(body, model, defaults),
-    ...templateOptions(body, defaults),
+    ...templateOptions(body, model, defaults.template),
     ...(logprobs && { logprobs, topLogprobs: topLogprobs ?? 0 }),
   }
-  const messages = messagesOf(body.messages)
+  const { messages } = body
   const head = { id: newId('chatcmpl'), object: 'chat.completion.chunk', created: now(), model: name }
   const chunks = new Chunks(head, body, n)
   const delta = (index: number, content: object, tokens: Piece['logprobs'], reason: string | null): object => ({
@@ -58,7 +37,7 @@ export function serveChat(body: ChatBody, name: string, model: Model, defaults: 
   })
   const verbose = (result: GenerateResult): object => ({
     __verbose: nativeResult(result, {
-      prompt: promptText(promptIds(body, model, defaults), model),
+      prompt: promptText(promptIds(body, model, defaults.template), model),
       options,
       body,
       model,

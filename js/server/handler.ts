@@ -6,14 +6,13 @@ import { Hono } from 'hono/tiny'
 import type { GenerateResult, Model, ModelStatus } from '../api/types.ts'
 import { readBody } from './body.ts'
 import { Call } from './call.ts'
-import { promptIds, serveChat, templateOptions } from './chat.ts'
+import { serveChat } from './chat.ts'
 import { serveCompletions } from './completions.ts'
 import { type Embedded, serveEmbeddings, serveNativeEmbeddings } from './embeddings.ts'
 import { ApiError, apiError, errorResponse, RETRY_AFTER } from './errors.ts'
 import type { GenerationBody } from './generation-fields.ts'
 import { checkKey, checkOrigin } from './guard.ts'
 import { type HandlerOptions, type ResolvedOptions, resolveOptions } from './handler-options.ts'
-import { messagesOf } from './message-rules.ts'
 import { Metrics, type ServedModel } from './metrics.ts'
 import { Models, modelsByName, type NamedModel } from './models.ts'
 import { modelEntry, propsOf, tokenize } from './native.ts'
@@ -24,6 +23,7 @@ import { ENDPOINTS, type Endpoint } from './schemas.ts'
 import { answerStream, answerWhole, type Served } from './serve.ts'
 import { generationSettings } from './settings.ts'
 import { RequestSlots } from './slots.ts'
+import { promptIds, renderedPrompt } from './template.ts'
 import { now } from './usage.ts'
 
 /** What edge runtimes pass beside a request. */
@@ -156,10 +156,10 @@ class Server {
     })
     this.post(ENDPOINTS.applyTemplate, async (body) => {
       const { model } = models.find(body.model)
-      return Response.json({ prompt: model.applyTemplate(messagesOf(body.messages), templateOptions(body, options)) })
+      return Response.json({ prompt: renderedPrompt(body, model, options.template) })
     })
     this.post(ENDPOINTS.inputTokens, async (body) => {
-      const { length } = promptIds(body, models.find(body.model).model, options)
+      const { length } = promptIds(body, models.find(body.model).model, options.template)
       return Response.json({ input_tokens: length, object: 'response.input_tokens' })
     })
   }

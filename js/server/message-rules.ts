@@ -1,13 +1,15 @@
 /** Messages of a conversation as clients send them. */
-import type { ChatMessage } from '../chat/types.ts'
 import {
+  after,
   anything,
+  boolean,
   either,
   type Faults,
   type FieldRule,
   fields,
   idle,
   integer,
+  isObject,
   list,
   object,
   only,
@@ -15,12 +17,7 @@ import {
   text,
   unsupported,
 } from './rules.ts'
-
-export interface ApiMessage {
-  role: string
-  content: string | { type: 'text'; text: string }[]
-  [name: string]: unknown
-}
+import type { ApiMessage } from './template.ts'
 
 /** One of some values; others that OpenAI's API has are told to be unsupported. `known`: what those are. */
 function oneOf(values: readonly string[], others: readonly string[], known: string): FieldRule<string> {
@@ -46,39 +43,75 @@ const textPart = fields<{ type: 'text'; text: string }>(
   ['type', 'text'],
 )
 
-const message = fields<ApiMessage>(
-  'a message { role, content }',
+const toolCall = fields(
+  'a call { id, type: "function", function: { name, arguments } }',
   {
-    role: oneOf(['system', 'developer', 'user', 'assistant'], ['tool', 'function'], 'tools'),
-    content: either((x) => Array.isArray(x), list(textPart, 1, 1000), text()),
-    name: orNone('', text(64)),
-    reasoning_content: text(),
-    id: idle(text()),
-    cache_control: idle(object),
-    created: idle(integer(0, Number.MAX_SAFE_INTEGER)),
-    created_at: idle(anything),
-    timestamp: idle(anything),
-    metadata: idle(object),
-    refusal: unsupported(''),
-    reasoning: unsupported(''),
-    reasoning_details: unsupported(),
-    thinking_blocks: unsupported(),
-    annotations: unsupported(),
-    audio: unsupported(),
-    images: unsupported(),
-    tool_calls: unsupported(),
-    tool_call_id: unsupported(''),
-    function_call: unsupported(),
-    prefix: unsupported(false),
-    partial: unsupported(false),
-    provider_specific_fields: unsupported(),
+    id: text(),
+    type: only('function'),
+    function: fields(
+      'an object with name and arguments',
+      { name: text(undefined, 1), arguments: either(isObject, object, text()) },
+      ['name', 'arguments'],
+    ),
+    index: integer(0, Number.MAX_SAFE_INTEGER),
   },
-  ['role', 'content'],
+  ['type', 'function'],
+)
+
+const tool = fields(
+  'a tool { type: "function", function: { name, description, parameters } }',
+  {
+    type: only('function'),
+    function: fields(
+      'an object with name',
+      { name: text(undefined, 1), description: text(), parameters: object, strict: boolean },
+      ['name'],
+    ),
+  },
+  ['type', 'function'],
+)
+
+export const TOOLS = list(tool, 0, 1000)
+
+/** Content that is null is an empty text, and so is that which calls stand in place of. */
+function withContent(message: unknown): unknown {
+  if (!isObject(message)) return message
+  const { content, tool_calls: calls } = message
+  const silent = content === null || (content === undefined && Array.isArray(calls) && calls.length > 0)
+  return silent ? { ...message, content: '' } : message
+}
+
+const message = after(
+  withContent,
+  fields<ApiMessage>(
+    'a message { role, content }',
+    {
+      role: oneOf(['system', 'developer', 'user', 'assistant', 'tool'], ['function'], 'others'),
+      content: either((x) => Array.isArray(x), list(textPart, 0, 1000), text()),
+      name: orNone('', text(64)),
+      reasoning_content: text(),
+      tool_calls: list(toolCall, 0, 1000),
+      tool_call_id: text(),
+      id: idle(text()),
+      cache_control: idle(object),
+      created: idle(integer(0, Number.MAX_SAFE_INTEGER)),
+      created_at: idle(anything),
+      timestamp: idle(anything),
+      metadata: idle(object),
+      refusal: unsupported(''),
+      reasoning: unsupported(''),
+      reasoning_details: unsupported(),
+      thinking_blocks: unsupported(),
+      annotations: unsupported(),
+      audio: unsupported(),
+      images: unsupported(),
+      function_call: unsupported(),
+      prefix: unsupported(false),
+      partial: unsupported(false),
+      provider_specific_fields: unsupported(),
+    },
+    ['role', 'content'],
+  ),
 )
 
 export const MESSAGES = list(message, 1, 4096)
-
-/** Messages as templates take them. OpenAI's `developer` is the newer word for `system`. */
-export function messagesOf(messages: readonly ApiMessage[]): ChatMessage[] {
-  return messages.map((message) => (message.role === 'developer' ? { ...message, role: 'system' } : message))
-}

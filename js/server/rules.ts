@@ -133,6 +133,11 @@ export function orNone<T>(none: T, rule: FieldRule<T>): FieldRule<T> {
   return { ...rule, read: (value, path, faults) => (value === none ? undefined : rule.read(value, path, faults)) }
 }
 
+/** A rule for what is made of a value. */
+export function after<T>(change: (value: unknown) => unknown, rule: FieldRule<T>): FieldRule<T> {
+  return { ...rule, read: (value, path, faults) => rule.read(change(value), path, faults) }
+}
+
 /** Checked, and then dropped: without effect here. */
 export function idle(rule: FieldRule = anything): FieldRule<never> {
   const read = (value: unknown, path: string, faults: Faults): undefined => void rule.read(value, path, faults)

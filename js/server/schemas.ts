@@ -3,7 +3,7 @@
  * is not named here is refused as unknown, what would change the output and is not supported, by its name.
  */
 import { GENERATION, type GenerationBody, IDLE, MOST, NATIVE_SAMPLING, REFUSED, SAMPLING } from './generation-fields.ts'
-import { type ApiMessage, MESSAGES } from './message-rules.ts'
+import { MESSAGES, TOOLS } from './message-rules.ts'
 import { type ApiPrompt, isTokenId, type NativePrompt, nativePrompts, prompts } from './prompts.ts'
 import {
   boolean,
@@ -22,6 +22,7 @@ import {
   text,
   unsupported,
 } from './rules.ts'
+import type { TemplateBody } from './template.ts'
 
 export { SAMPLING }
 
@@ -52,10 +53,7 @@ function endpoint<T>(
 
 const tokenIds = listOf<number>('token ids', MOST, isTokenId, { type: 'integer', minimum: 0 })
 
-export interface ChatBody extends GenerationBody {
-  messages: ApiMessage[]
-  chat_template_kwargs?: Record<string, unknown>
-  reasoning_effort?: string
+export interface ChatBody extends GenerationBody, TemplateBody {
   logprobs?: boolean
   top_logprobs?: number
 }
@@ -105,7 +103,17 @@ export interface TokenizeBody {
   with_pieces?: boolean
 }
 
-const CHAT = { messages: MESSAGES, chat_template_kwargs: object, reasoning_effort: text(64) }
+const CHAT = {
+  messages: MESSAGES,
+  add_generation_prompt: boolean,
+  continue_final_message: either<'content' | 'reasoning_content', boolean>(
+    (x) => typeof x === 'string',
+    only('content', 'reasoning_content'),
+    boolean,
+  ),
+  chat_template_kwargs: object,
+  reasoning_effort: text(64),
+}
 const CHAT_GENERATION = {
   ...GENERATION,
   max_completion_tokens: GENERATION.max_tokens,
@@ -129,8 +137,6 @@ const CHAT_REFUSED = {
   reasoning_budget_tokens: unsupported(-1),
   thinking_budget_tokens: unsupported(-1),
   reasoning_control: unsupported(false),
-  add_generation_prompt: unsupported(true),
-  continue_final_message: unsupported(false),
   echo: unsupported(false),
   documents: unsupported(),
 }
@@ -158,11 +164,12 @@ const NOT_GENERATED = Object.fromEntries(
     .filter(([name]) => name !== 'model')
     .map(([name, rule]) => [name, idle(rule)]),
 )
+const { tools: ____, ...RENDERED_REFUSED } = CHAT_REFUSED
 const RENDERED = {
-  takes: { ...CHAT, model: text() },
+  takes: { ...CHAT, tools: TOOLS, model: text() },
   required: ['messages'],
   idle: { ...CHAT_IDLE, ...NOT_GENERATED },
-  refused: CHAT_REFUSED,
+  refused: RENDERED_REFUSED,
 }
 
 const extra = fields<{ text: string; filename?: string }>(

@@ -122,12 +122,17 @@ const notNativePrompt = [5, true, {}, [], [[]], [1.5], [-1], [512], [{ prompt_st
 const notMessages = [...notObject, [], {}, 'Hi', Array(5000).fill(0)].filter(
   (value) => JSON.stringify(value) !== '[{}]',
 )
+const BAD_TEMPLATE = {
+  messages: notMessages,
+  add_generation_prompt: notBoolean,
+  continue_final_message: [5, 'yes', [], {}],
+  chat_template_kwargs: notObject,
+  reasoning_effort: [...notText, 'x'.repeat(65)],
+}
 const BAD: Record<string, Record<string, unknown[]>> = {
   chat: {
     ...BAD_GENERATION,
-    messages: notMessages,
-    chat_template_kwargs: notObject,
-    reasoning_effort: [...notText, 'x'.repeat(65)],
+    ...BAD_TEMPLATE,
     max_completion_tokens: integer(-1, MOST),
     logprobs: notBoolean,
     top_logprobs: integer(0, 20),
@@ -166,32 +171,29 @@ const BAD: Record<string, Record<string, unknown[]>> = {
     with_pieces: notBoolean,
   },
   detokenize: { model: notText, tokens: [5, 'a', true, {}, [1.5], [-1], [512], ['1'], [null], [HUGE]] },
-  applyTemplate: {
-    model: notText,
-    messages: notMessages,
-    chat_template_kwargs: notObject,
-    reasoning_effort: [...notText, 'x'.repeat(65)],
-  },
+  applyTemplate: { ...BAD_TEMPLATE, model: notText, tools: [5, {}, 'f'] },
 }
 BAD.inputTokens = BAD.applyTemplate!
 
 /** Of one message in a list of two. */
 const BAD_MESSAGE: [path: string, fields: object][] = [
   ['.role', { role: 'robot' }],
-  ['.role', { role: 'tool' }],
+  ['.role', { role: 'function' }],
   ['.role', { role: '' }],
   ['.role', { role: 5 }],
   ['.role', { role: null }],
   ['.content', { content: 5 }],
-  ['.content', { content: null }],
-  ['.content', { content: [] }],
+  ['.content', { content: undefined }],
   ['.content', { content: {} }],
   ['.content[0].type', { content: [{ type: 'image_url', text: '' }] }],
   ['.content[0].text', { content: [{ type: 'text', text: 5 }] }],
   ['.content[1].text', { content: [{ type: 'text', text: 'a' }, { type: 'text' }] }],
   ['.content[0].size', { content: [{ type: 'text', text: 'a', size: 5 }] }],
   ['.name', { name: 'x'.repeat(65) }],
-  ['.tool_calls', { tool_calls: [{ id: 'x' }] }],
+  ['.tool_calls', { tool_calls: 'x' }],
+  ['.tool_calls[0].type', { tool_calls: [{ id: 'x', function: { name: 'f', arguments: '{}' } }] }],
+  ['.tool_calls[0].function.arguments', { tool_calls: [{ type: 'function', function: { name: 'f' } }] }],
+  ['.function_call', { function_call: { name: 'f', arguments: '{}' } }],
   ['.mood', { mood: 'bad' }],
   ['', 'Hi' as never],
   ['', ['user', 'Hi']],

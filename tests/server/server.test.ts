@@ -60,7 +60,8 @@ test('what llama-server tells: health, models, props, tokens, templates', async 
     { role: 'system', content: 'Be terse.' },
     { role: 'user', content: 'Hi' },
   ]
-  assert.is((await ask(handler, post('/apply-template', { messages }))).body.prompt, model.applyTemplate(system))
+  const { prompt } = (await ask(handler, post('/apply-template', { messages }))).body
+  assert.is(`<s>${prompt}`, model.applyTemplate(system))
   const chatml = createHandler(model, { template: 'chatml' })
   assert.match((await ask(chatml, post('/apply-template', { messages }))).body.prompt, '<|im_start|>user')
 })

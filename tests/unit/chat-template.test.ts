@@ -127,14 +127,17 @@ test('strftime_now takes the time given, in English', () => {
   assert.is(render('{{ strftime_now("%Y") }}').length, 4)
 })
 
-test('text parts are joined; a message with tool calls needs no content', () => {
+test('text parts are joined; content may be null, and absent beside tool calls', () => {
   const parts = [
     { type: 'text', text: 'a' },
     { type: 'text', text: 'b' },
   ]
   assert.is(render('{{ messages[0].content }}', [{ role: 'user', content: parts }]), 'a\nb')
-  const call = { role: 'assistant', content: null, tool_calls: [{ id: '1' }] }
-  assert.is(render('{{ messages[0].content is none }}{{ messages[0].tool_calls[0].id }}', [call]), 'True1')
+  for (const call of [{ content: null, tool_calls: [{ id: '1' }] }, { tool_calls: [{ id: '1' }] }]) {
+    const template = '{{ messages[0].content == "" }}{{ messages[0].tool_calls[0].id }}'
+    assert.is(render(template, [{ role: 'assistant', ...call }]), 'True1')
+  }
+  assert.is(render('<{{ messages[0].content }}>', [{ role: 'user', content: null }]), '<>')
   const messages = [{ role: 'user', content: 'Hi', name: 'Ann' }]
   assert.is(render('{{ messages[0].name }}', messages), 'Ann')
   assert.equal(messages, [{ role: 'user', content: 'Hi', name: 'Ann' }])
@@ -149,7 +152,7 @@ test('malformed messages are refused by name, with the value', () => {
     [[TALK[0], { content: 'x' }], 'messages[1].role ', undefined],
     [[TALK[0], { role: 'user' }], 'messages[1].content ', undefined],
     [[{ role: 'user', content: 3 }], 'messages[0].content ', 3],
-    [[{ role: 'assistant', content: null, tool_calls: [] }], 'messages[0].content ', null],
+    [[{ role: 'assistant', tool_calls: [] }], 'messages[0].content ', undefined],
     [[{ role: 'user', content: [{ type: 'text', text: 'x' }, image] }], 'messages[0].content[1] ', image],
     [[{ role: 'user', content: [null] }], 'messages[0].content[0] ', null],
   ]
@@ -199,7 +202,7 @@ test('a template that is broken, fails or refuses gives a TemplateError', () => 
 
 test('many templates may be in use at once', () => {
   for (let round = 0; round < 2; round++) {
-    for (let i = 0; i < 40; i++) assert.is(render(`${i} {{ messages[1].content }}`), `${i} Hi`)
+    for (let i = 0; i < 40; i++) assert.is(render(`${i} {{ messages[0].content }}`), `${i} Be brief.`)
   }
 })
 

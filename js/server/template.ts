@@ -1,0 +1,77 @@
+/** What a request gives to the chat template, as llama-server takes it. */
+import type { ChatOptions, Model } from '../api/types.ts'
+import { variablesOf } from '../chat/llama-server.ts'
+import { badRequest } from './errors.ts'
+
+export interface ApiMessage {
+  role: string
+  content: string | { type: 'text'; text: string }[]
+  [name: string]: unknown
+}
+
+export interface TemplateBody {
+  messages: ApiMessage[]
+  tools?: unknown[]
+  add_generation_prompt?: boolean
+  continue_final_message?: boolean | 'content' | 'reasoning_content'
+  chat_template_kwargs?: Record<string, unknown>
+  reasoning_effort?: string
+}
+
+/** @throws ApiError where the request says two things at once */
+export function templateOptions(body: TemplateBody, model: Model, template: string | undefined): ChatOptions {
+  const { tools, chat_template_kwargs: given = {}, reasoning_effort: effort } = body
+  if (typeof given.enable_thinking === 'string') {
+    const message = 'chat_template_kwargs.enable_thinking must be true or false.'
+    throw badRequest('chat_template_kwargs.enable_thinking', message, given.enable_thinking)
+  }
+  const { reasoning_effort: _, ...others } = given
+  const reasoning =
+    effort === 'none'
+      ? { enable_thinking: false, ...others }
+      : { ...given, ...(effort && { reasoning_effort: effort }) }
+  const chosen = { ...(tools && { tools }), ...(template !== undefined && { template }) }
+  return {
+    ...endOf(body),
+    ...chosen,
+    templateVariables: variablesOf(model.chatTemplate(chosen), reasoning),
+  }
+}
+
+/** The prompt of a request, without the BOS that the tokenizer adds to it. */
+export function renderedPrompt(body: TemplateBody, model: Model, template: string | undefined): string {
+  const prompt = model.applyTemplate(body.messages, templateOptions(body, model, template))
+  const bos = model.applyTemplate([{ role: 'user', content: '' }], { template: '{{ bos_token }}' })
+  const added = bos !== '' && prompt.startsWith(bos) && model.tokenize('').length > 0
+  return added ? prompt.slice(bos.length) : prompt
+}
+
+/** As llama-server, a last message of the assistant is continued whether or not the request says so. */
+function endOf(body: TemplateBody): Pick<ChatOptions, 'addGenerationPrompt' | 'continueFinalMessage'> {
+  const { messages, add_generation_prompt: opened, continue_final_message: asked } = body
+  const [before, last] = [messages.at(-2), messages.at(-1)]
+  const isAnswer = last?.role === 'assistant'
+  const name = asked ? 'continue_final_message' : 'messages'
+  if (asked && opened) {
+    const message = 'add_generation_prompt begins an answer, continue_final_message goes on with one: give one of them.'
+    throw badRequest(name, message, asked)
+  }
+  if (asked && !isAnswer) {
+    throw badRequest(name, 'continue_final_message needs a last message of the assistant.', asked)
+  }
+  if (isAnswer && Array.isArray(last.tool_calls)) {
+    throw badRequest(name, 'An assistant message with tool calls cannot be continued: its results are missing.')
+  }
+  if (isAnswer && !asked && before?.role === 'assistant') {
+    throw badRequest(name, 'The last two messages are the assistant’s: only one can be continued.')
+  }
+  return isAnswer ? { continueFinalMessage: asked || true } : { addGenerationPrompt: opened ?? true }
+}
+
+/** The ids of a request's prompt. */
+export function promptIds(body: TemplateBody, model: Model, template: string | undefined): number[] {
+  const ids = model.tokenize(model.applyTemplate(body.messages, templateOptions(body, model, template)))
+  const { bos } = model.tokenizer
+  // A template that writes BOS gets no second one.
+  return ids[0] === bos && ids[1] === bos ? ids.slice(1) : ids
+}
