@@ -6,6 +6,7 @@ import { checkSourceOptions } from '../source/check.ts'
 import { openModel } from '../source/shards.ts'
 import type { ModelInput, SourceOptions } from '../source/types.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
+import { type Warn, warnBy } from '../util/warn.ts'
 
 /**
  * Metadata and tensors of a GGUF file, without reading the weights.
@@ -25,12 +26,14 @@ export async function readGguf(
 }
 
 /**
- * The tokenizer of a model's file, or of one that holds only a vocabulary.
+ * The tokenizer of a model's file, or of one that holds only a vocabulary. `onWarning` hears of what is wrong with the
+ * vocabulary and can be helped; default: `console.warn`.
  * @throws ArgumentError, SourceError, FormatError, UnsupportedError for a tokenizer that cria does not have, AbortError
  */
 export async function loadTokenizer(
   input: ModelInput,
-  options: SourceOptions & { signal?: AbortSignal } = {},
+  options: SourceOptions & { onWarning?: Warn; signal?: AbortSignal } = {},
 ): Promise<Tokenizer> {
-  return createTokenizer((await readGguf(input, options)).metadata)
+  const { metadata } = await readGguf(input, options)
+  return createTokenizer(metadata, warnBy(options.onWarning))
 }

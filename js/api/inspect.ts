@@ -7,9 +7,11 @@ import { findTensors, readConfig } from '../models/index.ts'
 import { countParameters } from '../models/tensors.ts'
 import { checkSourceOptions } from '../source/check.ts'
 import type { ModelInput } from '../source/types.ts'
-import { readVocabulary } from '../tokenizer/vocabulary.ts'
+import { hasVocabulary, readVocabulary } from '../tokenizer/vocabulary.ts'
+import type { CriaWarning } from '../util/warn.ts'
 import { readGguf } from './header.ts'
 import { resolvePlan } from './options.ts'
+import { samplingOf } from './sampling.ts'
 import type { Inspection, InspectOptions } from './types.ts'
 
 /**
@@ -21,12 +23,15 @@ export async function inspect(input: ModelInput, options: InspectOptions = {}): 
   const planOptions = resolvePlan(options, platform.cores())
   const gguf = await readGguf(input, options)
   const { version, fileBytes, metadata } = gguf
-  const base = { version, fileBytes, metadata, tensors: [...gguf.tensors.values()] }
+  const warnings: CriaWarning[] = []
+  const warn = (warning: CriaWarning): void => void warnings.push(warning)
+  const sampling = samplingOf(metadata, warn)
+  const base = { version, fileBytes, metadata, tensors: [...gguf.tensors.values()], sampling, warnings }
   try {
-    const config = readConfig(gguf)
+    const config = readConfig(gguf, warn)
     const context = contextOf(config.contextLength, planOptions.context)
     const tensors = findTensors(gguf, config)
-    if (metadata.has('tokenizer.ggml.model')) readVocabulary(metadata)
+    if (hasVocabulary(metadata)) readVocabulary(metadata, warn)
     const parameters = countParameters(tensors, config)
     const plan = planMemory(config, tensors, { ...planOptions, context })
     const memory = {

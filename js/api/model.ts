@@ -14,6 +14,7 @@ import type { GenerateRequest } from '../scheduler/generate.ts'
 import { checkSignal } from '../source/check.ts'
 import type { DetokenizeOptions, TokenizeOptions } from '../tokenizer/tokenizer.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
+import { hasVocabulary } from '../tokenizer/vocabulary.ts'
 import { underAny, untilAborted } from '../util/abort.ts'
 import { checkObject, checkTypes, invalid } from '../util/check.ts'
 import type { CriaWarning } from '../util/warn.ts'
@@ -120,7 +121,7 @@ export class CriaModel implements Model, ChatHost {
 
   private withVocabulary(): typeof this.opened {
     this.checkOpen()
-    if (this.opened.metadata.has('tokenizer.ggml.model')) return this.opened
+    if (hasVocabulary(this.opened.metadata)) return this.opened
     throw new UnsupportedError('NO_TOKENIZER', 'The model’s file has no vocabulary: only token ids can be used.')
   }
 
@@ -254,7 +255,8 @@ export class CriaModel implements Model, ChatHost {
     const stopped = new AbortController()
     return new RunningGeneration({
       run: async (onText) => {
-        const resolved = resolveGenerate(options, this.info.vocabularySize)
+        const { vocabularySize, sampling } = this.info
+        const resolved = resolveGenerate(options, vocabularySize, sampling)
         const request = { ...resolved, ...(conversation !== undefined && { conversation }) }
         const [first, ...others] = await this.runChoices(prompt, request, options, stopped.signal, onText)
         return others.length > 0 ? { ...first!, choices: [first!, ...others] } : first!

@@ -44,7 +44,7 @@ function oneOf<T extends string>(name: string, value: unknown, words: readonly T
 export function checkLoadOptions(options: LoadOptions): void {
   checkSourceOptions(options)
   checkTypes(options, 'boolean', ['inProcess'])
-  checkTypes(options, 'function', ['onProgress', 'onWarning'])
+  checkTypes(options, 'function', ['onProgress'])
   const { workerUrl } = options
   if (workerUrl === undefined || workerUrl instanceof URL) return
   // What it is relative to does not matter to whether it is sound.
@@ -68,6 +68,7 @@ const SAMPLER_OPTIONS: Record<keyof SamplerOptions, true> = {
   logitBias: true,
   seed: true,
   minKeep: true,
+  samplers: true,
 }
 
 const BOOLEANS = ['special', 'bos', 'ignoreEos', 'showSpecial', 'logprobs', 'contextShift', 'echo'] as const
@@ -82,8 +83,15 @@ function pick<T, K extends keyof T>(options: T, names: readonly K[]): Pick<T, K>
 /** A generation but for its prompt. Nothing else crosses to a worker. */
 export type ResolvedGenerate = Omit<GenerateRequest, 'prompt'>
 
-/** @throws ArgumentError INVALID_OPTION with the value at fault */
-export function resolveGenerate(options: GenerateOptions, vocabularySize: number): ResolvedGenerate {
+/**
+ * @param defaults of the sampler, where its options are not given
+ * @throws ArgumentError INVALID_OPTION with the value at fault
+ */
+export function resolveGenerate(
+  options: GenerateOptions,
+  vocabularySize: number,
+  defaults: SamplerOptions = {},
+): ResolvedGenerate {
   checkObject(options)
   checkCamelCase(options)
   const { maxTokens, stop, topLogprobs, priority, keep, signal } = options
@@ -98,7 +106,7 @@ export function resolveGenerate(options: GenerateOptions, vocabularySize: number
   if (stop !== undefined) new StopMatcher(typeof stop === 'string' ? [stop] : stop)
   whole('topLogprobs', topLogprobs, 0, MOST_LOGPROBS, 0)
   if (priority !== undefined && !Number.isFinite(priority)) throw invalid('priority', 'a number', priority)
-  const sampler = pick(options, Object.keys(SAMPLER_OPTIONS) as (keyof SamplerOptions)[])
+  const sampler = { ...defaults, ...pick(options, Object.keys(SAMPLER_OPTIONS) as (keyof SamplerOptions)[]) }
   resolveSampler(sampler, vocabularySize)
   return { sampler, ...pick(options, SETTINGS) }
 }
