@@ -35,8 +35,8 @@ export const inspectCommand: Command<typeof flags> = {
   usage: 'inspect [FILE] [options]',
   description: [
     'Prints metadata, tensors, sizes by type, the kind of model, and the memory that it needs at a context.',
-    'Reads the header alone, over HTTP too. The default FILE is the built-in model. The exit code is 1 for a file that',
-    'cria cannot run; the last line says why.',
+    'Reads the header alone, over HTTP too. The default FILE is the built-in model. The exit code is 1 for a',
+    'file that cannot run, and the last line says why.',
   ],
   groups: [
     ['Model', SOURCE_FLAGS],
