@@ -57,7 +57,7 @@ const DOES = {
   max_tokens: 'Most tokens of a choice; default, and -1: to the end of the context',
   max_completion_tokens: 'The newer name of `max_tokens`, and wins over it',
   stop: 'Texts that end a choice; the choice ends before them',
-  ignore_eos: 'Continue past end-of-generation tokens',
+  ignore_eos: 'Ban end-of-generation tokens',
   temperature: 'Default 0.8; 0: greedy',
   top_p: 'Default 0.95',
   top_k: 'Default 40; 0 or -1: all',

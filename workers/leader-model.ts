@@ -10,6 +10,7 @@ import type { SegmentHandle } from '../js/engine/wasm.ts'
 import { ArgumentError, throwIfAborted, UnsupportedError } from '../js/errors.ts'
 import { readModel } from '../js/gguf/shards.ts'
 import type { Gguf } from '../js/gguf/types.ts'
+import { architectureOf } from '../js/models/index.ts'
 import { countParameters } from '../js/models/tensors.ts'
 import { ActivationsTask, type InputSums } from '../js/scheduler/activations.ts'
 import { type GenerateRequest, GenerateTask, type Prompt, promptIds } from '../js/scheduler/generate.ts'
@@ -20,6 +21,8 @@ import type { Embeddings, SampledLogprobs, SchedulerStatus } from '../js/schedul
 import { openModel } from '../js/source/shards.ts'
 import type { Source } from '../js/source/types.ts'
 import { createTokenizer, type Tokenizer } from '../js/tokenizer/tokenizer.ts'
+import { hasVocabulary } from '../js/tokenizer/vocabulary.ts'
+import type { CriaWarning } from '../js/util/warn.ts'
 import type {
   EmbedRequest,
   Generated,
@@ -59,7 +62,12 @@ export class LeaderModel implements LeaderCalls {
       this.emit([{ event: 'header', done: 0, total: source.size }])
       const header = hashed(source)
       const gguf = await readModel(header, signal)
-      this.tokenizer = gguf.metadata.has('tokenizer.ggml.model') ? createTokenizer(gguf.metadata) : undefined
+      const { metadata } = gguf
+      // What a file is says more than what its vocabulary lacks.
+      architectureOf(metadata)
+      const warnings: CriaWarning[] = []
+      const warn = (warning: CriaWarning): void => void warnings.push(warning)
+      this.tokenizer = hasVocabulary(metadata) ? createTokenizer(metadata, warn) : undefined
       // Build the lazy encoder now, so that the first prompt does not pay for it.
       this.tokenizer?.tokenize('', { bos: false })
       const { batch, parallel, shared } = options
@@ -67,12 +75,12 @@ export class LeaderModel implements LeaderCalls {
       const type = mainType(gguf)
       const { module, ...chosen } = await chooseBuild(type, gguf.fileBytes, options, { wasm, hasBuilds })
       const relaxed = chosen.isa === 'relaxed'
-      this.engine = new Engine(gguf, { ...options, relaxed }, shared ? undefined : platform.breathe)
+      this.engine = new Engine(gguf, { ...options, relaxed }, shared ? undefined : platform.breathe, warn)
       throwIfAborted(signal, 'Loading the model')
       const segments = this.engine.allocate(module)
       const limits = { batch, parallel, ...(!shared && { passMs: PASS_MS }) }
       this.scheduler = new Scheduler(this.engine, limits, platform.breathe, () => this.flush())
-      const opened = { ...this.describe(gguf, this.engine), headerHash: header.hash, type, ...chosen }
+      const opened = { ...this.describe(gguf, this.engine), headerHash: header.hash, type, ...chosen, warnings }
       return { opened, segments: shared ? segments : [] }
     } catch (error) {
       await source.close()
@@ -196,7 +204,10 @@ export class LeaderModel implements LeaderCalls {
   }
 
   /** What the façade shows, what it renders chats with, and the metadata for its own tokenizer. */
-  private describe(gguf: Gguf, engine: Engine): Omit<Opened, keyof Omit<Build, 'module'> | 'type' | 'headerHash'> {
+  private describe(
+    gguf: Gguf,
+    engine: Engine,
+  ): Omit<Opened, keyof Omit<Build, 'module'> | 'type' | 'headerHash' | 'warnings'> {
     const { config, plan, tensors, context } = engine
     const { tokenizer } = this
     const text = (id: number | undefined): string => (id === undefined ? '' : tokenizer!.tokenText(id))

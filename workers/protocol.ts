@@ -14,6 +14,7 @@ import type { InputSums } from '../js/scheduler/activations.ts'
 import type { GenerateRequest, Prompt } from '../js/scheduler/generate.ts'
 import type { Embeddings, GenerateResult, Pooling, SampledLogprobs, SchedulerStatus } from '../js/scheduler/types.ts'
 import type { Part, SourceOptions } from '../js/source/types.ts'
+import type { CriaWarning } from '../js/util/warn.ts'
 
 /** What the leader does. `call`: the number that events of a call bear, and by which it is aborted. */
 export interface LeaderCalls {
@@ -105,6 +106,8 @@ export interface Opened {
   context: number
   memoryBytes: number
   kvBytes: number
+  /** What is wrong with the file's metadata and can be helped. */
+  warnings: readonly CriaWarning[]
 }
 
 export interface EmbedRequest {

@@ -6,7 +6,13 @@ import { checkSourceOptions, SOURCE_OPTIONS } from '../source/check.ts'
 import { openModel } from '../source/shards.ts'
 import type { ModelInput, SourceOptions } from '../source/types.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
-import { checkOptions } from '../util/check.ts'
+import { checkOptions, checkTypes, type OptionNames } from '../util/check.ts'
+import { type Warn, warnBy } from '../util/warn.ts'
+
+const TOKENIZER_OPTIONS: OptionNames<SourceOptions & { onWarning: unknown; signal: unknown }> = {
+  ...SOURCE_OPTIONS,
+  onWarning: true,
+}
 
 /**
  * Metadata and tensors of a GGUF file, without reading the weights.
@@ -32,12 +38,16 @@ export async function readHeader(input: ModelInput, options: SourceOptions & { s
 }
 
 /**
- * The tokenizer of a model's file, or of one that holds only a vocabulary.
+ * The tokenizer of a model's file, or of one that holds only a vocabulary. `onWarning` hears of what is wrong with the
+ * vocabulary and can be helped; default: `console.warn`.
  * @throws ArgumentError, SourceError, FormatError, UnsupportedError for a tokenizer that cria does not have, AbortError
  */
 export async function loadTokenizer(
   input: ModelInput,
-  options: SourceOptions & { signal?: AbortSignal } = {},
+  options: SourceOptions & { onWarning?: Warn; signal?: AbortSignal } = {},
 ): Promise<Tokenizer> {
-  return createTokenizer((await readGguf(input, options)).metadata)
+  checkOptions(options, TOKENIZER_OPTIONS)
+  checkTypes(options, 'function', ['onWarning'])
+  const { metadata } = await readHeader(input, options)
+  return createTokenizer(metadata, warnBy(options.onWarning))
 }

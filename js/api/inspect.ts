@@ -7,10 +7,12 @@ import { findTensors, readConfig } from '../models/index.ts'
 import { countParameters } from '../models/tensors.ts'
 import { SOURCE_OPTIONS } from '../source/check.ts'
 import type { ModelInput } from '../source/types.ts'
-import { readVocabulary } from '../tokenizer/vocabulary.ts'
+import { hasVocabulary, readVocabulary } from '../tokenizer/vocabulary.ts'
 import { checkOptions, type OptionNames } from '../util/check.ts'
+import type { CriaWarning } from '../util/warn.ts'
 import { readHeader } from './header.ts'
 import { PLAN_OPTIONS, resolvePlan } from './options.ts'
+import { samplingOf } from './sampling.ts'
 import type { Inspection, InspectOptions } from './types.ts'
 
 const OPTIONS: OptionNames<InspectOptions> = { ...SOURCE_OPTIONS, ...PLAN_OPTIONS }
@@ -24,12 +26,15 @@ export async function inspect(input: ModelInput, options: InspectOptions = {}): 
   const planOptions = resolvePlan(options, platform.cores())
   const gguf = await readHeader(input, options)
   const { version, fileBytes, metadata } = gguf
-  const base = { version, fileBytes, metadata, tensors: [...gguf.tensors.values()] }
+  const warnings: CriaWarning[] = []
+  const warn = (warning: CriaWarning): void => void warnings.push(warning)
+  const sampling = samplingOf(metadata, warn)
+  const base = { version, fileBytes, metadata, tensors: [...gguf.tensors.values()], sampling, warnings }
   try {
-    const config = readConfig(gguf)
+    const config = readConfig(gguf, warn)
     const context = contextOf(config.contextLength, planOptions.context)
     const tensors = findTensors(gguf, config)
-    if (metadata.has('tokenizer.ggml.model')) readVocabulary(metadata)
+    if (hasVocabulary(metadata)) readVocabulary(metadata, warn)
     const parameters = countParameters(tensors, config)
     const plan = planMemory(config, tensors, { ...planOptions, context })
     const memory = {

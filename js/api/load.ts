@@ -5,6 +5,7 @@ import { WorkerPool } from '../../workers/pool.ts'
 import type { LeaderEvent, Location, Opened, OpenOptions, RemoteReader, SourceSpec } from '../../workers/protocol.ts'
 import { compileBuild, type Modules, measured } from '../engine/wasm-build.ts'
 import { AbortError, CriaError, SourceError, throwIfAborted } from '../errors.ts'
+import type { SamplerOptions } from '../sampler/types.ts'
 import { openModel } from '../source/shards.ts'
 import type { ModelInput, Source, SourceOptions } from '../source/types.ts'
 import { type CriaWarning, warnBy } from '../util/warn.ts'
@@ -12,6 +13,7 @@ import { runtimeSupport } from './capabilities.ts'
 import { CriaModel } from './model.ts'
 import { checkLoadOptions, type ResolvedLoad, resolveLoad } from './options.ts'
 import { RecoveringPool } from './recovery.ts'
+import { samplingOf } from './sampling.ts'
 import type { LoadOptions, Model, ModelInfo, Progress } from './types.ts'
 
 /**
@@ -27,9 +29,14 @@ export async function load(input: ModelInput, options: LoadOptions = {}): Promis
   const resolved = resolveLoad(options, runtimeSupport())
   throwIfAborted(options.signal, 'Loading the model')
   const onWarning = warnBy(options.onWarning)
-  const warn = (opened: Opened): void => warnOfContext(opened, onWarning)
+  let sampling: SamplerOptions
+  const warn = (opened: Opened): void => {
+    warnOfContext(opened, onWarning)
+    for (const warning of opened.warnings) onWarning(warning)
+    sampling = samplingOf(opened.metadata, onWarning)
+  }
   return start(input, options, resolved, warn, (pool, opened, weights) => {
-    const info = describe(opened, resolved.open)
+    const info = describe(opened, resolved.open, sampling)
     const reload = reloader(input, options, resolved, opened, weights)
     pool.advice = reload ? LOADS_AGAIN : ' Close the model and load it again: its bytes were not kept.'
     return new CriaModel(info, new RecoveringPool(pool, onWarning, reload), opened, onWarning)
@@ -175,7 +182,7 @@ function warnOfContext({ context, config }: Opened, onWarning: (warning: CriaWar
   })
 }
 
-function describe(opened: Opened, { threads, parallel, shared, kv }: OpenOptions): ModelInfo {
+function describe(opened: Opened, { threads, parallel, shared, kv }: OpenOptions, sampling: SamplerOptions): ModelInfo {
   const { config, metadata } = opened
   const template = metadata.get('tokenizer.chat_template')
   return {
@@ -198,5 +205,6 @@ function describe(opened: Opened, { threads, parallel, shared, kv }: OpenOptions
     memoryBytes: opened.memoryBytes,
     kvBytes: opened.kvBytes,
     chatTemplate: typeof template === 'string' ? template : undefined,
+    sampling,
   }
 }

@@ -14,6 +14,7 @@ import type { GenerateRequest } from '../scheduler/generate.ts'
 import { checkSignal } from '../source/check.ts'
 import type { DetokenizeOptions, TokenizeOptions } from '../tokenizer/tokenizer.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
+import { hasVocabulary } from '../tokenizer/vocabulary.ts'
 import { underAny } from '../util/abort.ts'
 import { checkOptions, checkTypes, invalid, type OptionNames } from '../util/check.ts'
 import type { CriaWarning } from '../util/warn.ts'
@@ -141,7 +142,7 @@ export class CriaModel implements Model, ChatHost {
 
   private withVocabulary(): typeof this.opened {
     this.pool.checkOpen()
-    if (this.opened.metadata.has('tokenizer.ggml.model')) return this.opened
+    if (hasVocabulary(this.opened.metadata)) return this.opened
     throw new UnsupportedError('NO_TOKENIZER', 'The model’s file has no vocabulary: only token ids can be used.')
   }
 
@@ -238,7 +239,8 @@ export class CriaModel implements Model, ChatHost {
     const stopped = new AbortController()
     return new RunningGeneration({
       run: async (onText) => {
-        const request = resolveGenerate(options, this.info.vocabularySize, typeof prompt === 'function')
+        const { vocabularySize, sampling } = this.info
+        const request = resolveGenerate(options, vocabularySize, sampling, typeof prompt === 'function')
         const recipient = { onText, ...(conversation && { conversation }) }
         const [first, ...others] = await this.runChoices(prompt, request, options, stopped.signal, recipient)
         return others.length > 0 ? { ...first!, choices: [first!, ...others] } : first!

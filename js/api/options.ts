@@ -69,7 +69,7 @@ export function checkLoadOptions(options: LoadOptions): void {
   checkOptions(options, LOAD_OPTIONS)
   checkSourceOptions(options)
   checkTypes(options, 'boolean', ['inProcess'])
-  checkTypes(options, 'function', ['onProgress', 'onWarning'])
+  checkTypes(options, 'function', ['onProgress'])
   const { workerUrl } = options
   if (workerUrl === undefined || workerUrl instanceof URL) return
   // What it is relative to does not matter to whether it is sound.
@@ -93,6 +93,7 @@ const SAMPLER_OPTIONS: OptionNames<SamplerOptions> = {
   logitBias: true,
   seed: true,
   minKeep: true,
+  samplers: true,
 }
 
 const BOOLEANS = {
@@ -140,10 +141,16 @@ function pick<T, K extends keyof T>(options: T, names: OptionNames<Pick<T, K>>):
 export type ResolvedGenerate = Omit<GenerateRequest, 'prompt'>
 
 /**
+ * @param defaults of the sampler, where its options are not given
  * @param chat options of a chat are taken too
  * @throws ArgumentError INVALID_OPTION with the name or value at fault
  */
-export function resolveGenerate(options: GenerateOptions, vocabularySize: number, chat: boolean): ResolvedGenerate {
+export function resolveGenerate(
+  options: GenerateOptions,
+  vocabularySize: number,
+  defaults: SamplerOptions,
+  chat: boolean,
+): ResolvedGenerate {
   checkOptions(options, chat ? CHAT_OPTIONS : GENERATE_OPTIONS)
   const { maxTokens, stop, topLogprobs, priority, keep, signal } = options
   checkTypes(options, 'boolean', Object.keys(BOOLEANS))
@@ -157,7 +164,7 @@ export function resolveGenerate(options: GenerateOptions, vocabularySize: number
   if (stop !== undefined) new StopMatcher(typeof stop === 'string' ? [stop] : stop)
   whole('topLogprobs', topLogprobs, 0, MOST_LOGPROBS, 0)
   if (priority !== undefined && !Number.isFinite(priority)) throw invalid('priority', 'a number', priority)
-  const sampler = pick(options, SAMPLER_OPTIONS)
+  const sampler = { ...defaults, ...pick(options, SAMPLER_OPTIONS) }
   resolveSampler(sampler, vocabularySize)
   return { sampler, ...pick(options, SETTINGS) }
 }

@@ -171,6 +171,8 @@ export interface ModelInfo {
   memoryBytes: number
   kvBytes: number
   chatTemplate: string | undefined
+  /** What the file says of sampling (`general.sampling.*`): the defaults of a generation's options. */
+  sampling: SamplerOptions
 }
 
 /** The result of `inspect`: a file by its header alone. */
@@ -182,6 +184,10 @@ export interface Inspection {
   tensors: readonly TensorInfo[]
   /** Why cria cannot run it: then `config` and `memory` are absent. */
   problem?: CriaError
+  /** What is wrong with it and does not keep it from running. */
+  warnings: readonly CriaWarning[]
+  /** What it says of sampling: the defaults of a generation's options. */
+  sampling: SamplerOptions
   config?: ModelConfig
   /** Weights, and those that take part in one token: fewer where there are experts. */
   parameters?: { total: number; active: number }

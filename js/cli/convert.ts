@@ -60,7 +60,7 @@ async function convertFolder(
 ): Promise<number> {
   const { name, pre, force = false } = values
   const folder = await folderOf(input)
-  const files = await filesOf(folder)
+  const files = withWeights(await filesOf(folder), input)
   await checkOutput(out, force, ...files.values())
   const bar = progressBar('converting')
   try {
@@ -106,6 +106,14 @@ async function filesOf(folder: string): Promise<Map<string, string>> {
     names.push(...(await readdir(join(folder, inner))).map((name) => `${inner}/${name}`))
   }
   return new Map(names.map((name) => [name, join(folder, name)]))
+}
+
+/** Where a file of weights is given that goes by another name than transformers', it is the model's, and the only one. */
+function withWeights(files: Map<string, string>, input: string): Map<string, string> {
+  const path = files.get(basename(input))
+  if (path === undefined || !/^(?!model).*\.safetensors$/.test(basename(input))) return files
+  const others = [...files].filter(([name]) => !/^model.*\.safetensors(\.index\.json)?$/.test(name))
+  return new Map([...others, ['model.safetensors', path]])
 }
 
 /** `tiny-llama-v1.1` → `Tiny Llama v1.1`, as llama.cpp has it. */

@@ -10,7 +10,7 @@ import { choice, toggle, UsageError, type Values } from './flags.ts'
 import { abbreviate, kindOf, plain } from './metadata.ts'
 import { LOAD_FLAGS, locate, OTHER_FLAGS, SOURCE_FLAGS, sourceOptions } from './options.ts'
 import { bytes, printable, table, write } from './terminal.ts'
-import { modelRows } from './traits.ts'
+import { modelRows, samplingText } from './traits.ts'
 
 const { isa: _, ...MEMORY } = LOAD_FLAGS
 const OUTPUT = {
@@ -35,7 +35,8 @@ export const inspectCommand: Command<typeof flags> = {
   usage: 'inspect [FILE] [options]',
   description: [
     'Prints metadata, tensors, sizes by type, the kind of model, and the memory that it needs at a context.',
-    'Reads the header alone, over HTTP too. The default FILE is the built-in model.',
+    'Reads the header alone, over HTTP too. The default FILE is the built-in model. The exit code is 1 for a',
+    'file that cannot run, and the last line says why.',
   ],
   groups: [
     ['Model', SOURCE_FLAGS],
@@ -72,7 +73,7 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
     ? `${JSON.stringify(asJson(inspection, file, full), null, 2)}\n`
     : asText(inspection, file, full)
   await write(shown)
-  return 0
+  return inspection.problem ? 1 : 0
 }
 
 /** Of the file that `cria bench --shape` would write, its header is made and read. */
@@ -99,7 +100,7 @@ function totals({ tensors }: Inspection): TypeTotal[] {
 }
 
 function asJson(inspection: Inspection, file: string, full: boolean): unknown {
-  const { version, fileBytes, metadata, tensors, problem, config, parameters, memory } = inspection
+  const { version, fileBytes, metadata, tensors, problem, warnings, sampling, config, parameters, memory } = inspection
   return {
     file,
     version,
@@ -108,6 +109,8 @@ function asJson(inspection: Inspection, file: string, full: boolean): unknown {
     tensors: tensors.map(({ name, type, dimensions, offset, bytes }) => ({ name, type, dimensions, offset, bytes })),
     types: totals(inspection),
     ...(problem && { problem: { code: problem.code, message: problem.message } }),
+    warnings,
+    sampling,
     config,
     parameters,
     memory,
@@ -115,7 +118,7 @@ function asJson(inspection: Inspection, file: string, full: boolean): unknown {
 }
 
 function asText(inspection: Inspection, file: string, full: boolean): string {
-  const { version, fileBytes, metadata, tensors, problem, config, memory, parameters } = inspection
+  const { version, fileBytes, metadata, tensors, problem, warnings, config, memory, parameters } = inspection
   const sections = [
     `${printable(file)}: GGUF version ${version}, ${sized(fileBytes)}`,
     section(
@@ -139,7 +142,7 @@ function asText(inspection: Inspection, file: string, full: boolean): string {
         ]),
         'lrlr',
       ),
-    config && section('Model', modelRows(config, tensors), 'll'),
+    config && section('Model', [...modelRows(config, tensors), ...samplingRows(inspection)], 'll'),
     parameters && section('Parameters', parameterRows(inspection), 'lr'),
     memory &&
       section(
@@ -152,9 +155,15 @@ function asText(inspection: Inspection, file: string, full: boolean): string {
         ],
         'lr',
       ),
+    warnings.length > 0 && warnings.map(({ message }) => `warning: ${printable(message)}`).join('\n'),
     problem && `cria cannot run it: ${printable(problem.message)} (${problem.code})`,
   ]
   return `${sections.filter(Boolean).join('\n\n')}\n`
+}
+
+function samplingRows({ sampling }: Inspection): string[][] {
+  const text = samplingText(sampling)
+  return text ? [['sampling', text]] : []
 }
 
 function parameterRows({ parameters, config }: Inspection): string[][] {

@@ -5,6 +5,7 @@ import type { LoadOptions, Model } from '../api/types.ts'
 import type { Values } from './flags.ts'
 import { type LOAD_FLAGS, loadOptions, locate, type SOURCE_FLAGS, sourceOptions } from './options.ts'
 import { bytes, printable, progressBar, say, sayWarning } from './terminal.ts'
+import { samplingText } from './traits.ts'
 
 /** Loads the model that the flags name, with a progress bar where that takes long. */
 export async function loadModel(
@@ -34,8 +35,10 @@ export async function loadModel(
 }
 
 function sayModel({ info }: Model, milliseconds: number): void {
-  const { name, type, parameters, context, trainedContext, threads, isa, kv, memoryBytes, kvBytes } = info
+  const { name, type, parameters, context, trainedContext, threads, isa, kv, memoryBytes, kvBytes, sampling } = info
   say(`model: ${printable(name)}, ${type}, ${parameters} parameters, loaded in ${(milliseconds / 1000).toFixed(2)} s`)
   say(`context: ${context} tokens (trained: ${trainedContext}), KV cache ${kv}, ${bytes(kvBytes)}`)
   say(`engine: ${isa}, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${bytes(memoryBytes)} of memory`)
+  const defaults = samplingText(sampling)
+  if (defaults) say(`sampling, as the file has it: ${defaults}`)
 }

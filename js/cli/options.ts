@@ -43,7 +43,7 @@ export const LOAD_FLAGS = {
 export const GENERATE_FLAGS = {
   predict: integer('-n --predict --n-predict', 'most tokens to generate; default: -1, no limit', -2),
   reversePrompt: texts('-r --reverse-prompt', 'TEXT', 'stop before this text; repeatable'),
-  ignoreEos: toggle('--ignore-eos', 'continue past end-of-generation tokens'),
+  ignoreEos: toggle('--ignore-eos', 'ban end-of-generation tokens'),
   contextShift: toggle('--context-shift', 'drop the older half of a full context and continue'),
   keep: integer(
     '--keep',

@@ -5,7 +5,7 @@ import type { Command, Context } from './command.ts'
 import { text, toggle, UsageError, type Values } from './flags.ts'
 import { locate, OTHER_FLAGS, SOURCE_FLAGS, sourceOptions } from './options.ts'
 import { readEscapes } from './prompt.ts'
-import { type RawText, readStdin, readText, say, write } from './terminal.ts'
+import { type RawText, readStdin, readText, say, sayWarning, write } from './terminal.ts'
 
 const TEXT = {
   prompt: text('-p --prompt', 'TEXT', 'the text'),
@@ -42,7 +42,7 @@ export const tokenizeCommand: Command<typeof flags> = {
 async function run(values: Values<typeof flags>, positionals: readonly string[], context: Context): Promise<number> {
   if (positionals.length > 0) throw new UsageError(`The text goes after -p: ${JSON.stringify(positionals[0])}.`)
   const location = locate(values)
-  const options = { ...sourceOptions(values, location), signal: context.signal }
+  const options = { ...sourceOptions(values, location), onWarning: sayWarning, signal: context.signal }
   const given = await readGiven(values, context.signal)
   const tokenizer = await loadTokenizer(location, options)
   const ids = tokenizer.tokenize(values.escape ? readEscapes(given) : given, {

@@ -1,6 +1,7 @@
 /** A model's sizes, and the traits in which it differs from a plain LLaMA, for reading. */
 import type { TensorInfo } from '../gguf/types.ts'
 import type { ModelConfig, RopeConfig } from '../models/config.ts'
+import type { SamplerOptions } from '../sampler/types.ts'
 
 /** Name and value; traits that a model lacks have no row. */
 export function modelRows(config: ModelConfig, tensors: readonly TensorInfo[]): [name: string, value: string][] {
@@ -107,6 +108,12 @@ function caps({ attentionCap, logitCap }: ModelConfig): string | undefined {
     ...(attentionCap > 0 ? [`attention ${short(attentionCap)}`] : []),
     ...(logitCap > 0 ? [`logits ${short(logitCap)}`] : []),
   ])
+}
+
+/** What a file says of sampling: `temperature 0.6, topK 20`; empty where it says nothing. */
+export function samplingText(sampling: SamplerOptions): string {
+  const values = Object.entries(sampling).map(([name, value]) => `${name} ${[value].flat().join(' ')}`)
+  return listed(values) ?? ''
 }
 
 function listed(parts: readonly string[]): string | undefined {

@@ -22,7 +22,10 @@ const SETTINGS = [
 /** @throws FormatError HF_GENERATION for a setting that is no number, or no whole one where it should be */
 export async function describeSampling(folder: Folder): Promise<MetadataEntry[]> {
   const json = (await folder.jsonIfPresent(FILE)) ?? {}
-  return SETTINGS.flatMap(([name, type, ...sources]): MetadataEntry[] => {
+  const { sequence } = json
+  const order: MetadataEntry[] =
+    typeof sequence === 'string' ? [{ key: 'general.sampling.sequence', type: 'string', value: sequence }] : []
+  const numbers = SETTINGS.flatMap(([name, type, ...sources]): MetadataEntry[] => {
     const source = sources.find((key) => json[key] !== undefined)
     const value = source === undefined ? undefined : json[source]
     if (value === undefined || value === null) return []
@@ -31,4 +34,5 @@ export async function describeSampling(folder: Folder): Promise<MetadataEntry[]>
     const message = `${FILE}: ${source} should be a ${type === 'int32' ? 'whole ' : ''}number, but is ${JSON.stringify(value)}. Correct it, or delete the file.`
     throw new FormatError('HF_GENERATION', message, source)
   })
+  return [...order, ...numbers]
 }

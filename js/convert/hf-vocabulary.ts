@@ -1,6 +1,6 @@
 /**
  * The vocabulary of a Hugging Face folder as GGUF metadata: a SentencePiece tokenizer.model, or tokenizer.json, whose BPE is
- * SentencePiece's (with byte fallback) or works on bytes. Source: llama.cpp's convert_hf_to_gguf.py (types and scores of
+ * SentencePiece's (with byte fallback) or works on bytes, or which is SentencePiece's unigram model. Source: llama.cpp's convert_hf_to_gguf.py (types and scores of
  * tokens, what added tokens become).
  */
 
@@ -13,19 +13,28 @@ import { architectureOf, familyOf } from './families/index.ts'
 import type { Folder } from './folder.ts'
 import { findPreTokenizer } from './hf-pretokenizer.ts'
 import { describeChatTemplates, describeSpecialTokens, readTexts, type TokenizerFiles } from './hf-special.ts'
-import { BYTE, CONTROL, NORMAL, readSentencePiece, UNUSED, USER_DEFINED } from './sentencepiece.ts'
-
-interface TokenList {
-  texts: string[]
-  scores: Float32Array
-  types: Int32Array
-}
-
-/** Scores of what never comes of merging, as llama.cpp has them. */
-const PADDING_SCORE = -10000
-const ADDED_SCORE = -1000
-/** SentencePiece's stand-in for a space. */
-const MARK = '\u2581'
+import {
+  BYTE,
+  CONTROL,
+  NORMAL,
+  readSentencePiece,
+  type SentencePieceModel,
+  UNUSED,
+  USER_DEFINED,
+} from './sentencepiece.ts'
+import {
+  ADDED_SCORE,
+  addedTokens,
+  addTokens,
+  emptyTokens,
+  isId,
+  MARK,
+  PADDING_SCORE,
+  setToken,
+  type TokenList,
+  tooMany,
+} from './token-list.ts'
+import { describeUnigram, readUnigram, type Unigram, unigramDefaults } from './unigram.ts'
 
 export interface VocabularyOptions {
   /** TokenList that the model has: rows of its embedding. */
@@ -44,11 +53,12 @@ export async function describeVocabulary(
   const settings = (await folder.jsonIfPresent('tokenizer_config.json')) ?? {}
   const generation = await folder.jsonIfPresent('generation_config.json')
   const files = { ...(tokenizer && { tokenizer }), settings, config, ...(generation && { generation }) }
-  const { entries, tokens, spacePrefix } = await describeTokens(folder, files, options)
+  const { entries, tokens, spacePrefix, unigram } = await describeTokens(folder, files, options)
   const prefix: MetadataEntry[] =
     spacePrefix === undefined ? [] : [{ key: 'tokenizer.ggml.add_space_prefix', type: 'bool', value: spacePrefix }]
   const special = describeSpecialTokens(files, tokens, options.warn)
-  const rest = [...special.entries, ...(await describeChatTemplates(folder, settings)), ...special.last]
+  const described = [...special.entries, ...(await describeChatTemplates(folder, settings)), ...special.last]
+  const rest = unigram ? [...described, ...unigramDefaults(unigram, described)] : described
   // llama.cpp's converter has the flag in different places; who compares files sees the same order.
   switch (traitsOf(config).spacePrefix) {
     case 'never':
@@ -70,6 +80,8 @@ interface Described {
   tokens: string[]
   /** Whether a space is put before a text, where the file should say. */
   spacePrefix: boolean | undefined
+  /** Of a unigram model. */
+  unigram?: TokenList
 }
 
 async function describeTokens(folder: Folder, files: TokenizerFiles, options: VocabularyOptions): Promise<Described> {
@@ -77,7 +89,9 @@ async function describeTokens(folder: Folder, files: TokenizerFiles, options: Vo
   const { spacePrefix } = traitsOf(files.config)
   const stated = typeof settings.add_prefix_space === 'boolean' ? settings.add_prefix_space : undefined
   if (folder.has('tokenizer.model')) {
-    const { tokens, addsPrefix } = await sentencePieceTokens(folder, files, options)
+    const { tokens, model } = await sentencePieceTokens(folder, files, options)
+    const { addDummyPrefix: addsPrefix } = model
+    if (model.unigram) return unigramTokens({ ...model, tokens, addsPrefix }, options)
     const prefix = spacePrefix === 'model' ? addsPrefix : (stated ?? (addsPrefix ? undefined : false))
     return llamaTokens(tokens, spacePrefix === 'never' ? false : prefix)
   }
@@ -86,8 +100,9 @@ async function describeTokens(folder: Folder, files: TokenizerFiles, options: Vo
     throw new FormatError('FILE_MISSING', message, 'tokenizer.json')
   }
   const model = asObject(tokenizer.model) ?? {}
+  if (model.type === 'Unigram') return unigramTokens(readUnigram(tokenizer, model, settings, options), options)
   if (model.type !== 'BPE') {
-    const message = `tokenizer.json holds a model of type ${String(model.type)}; cria converts BPE.`
+    const message = `tokenizer.json holds a model of type ${String(model.type)}; cria converts BPE and Unigram.`
     throw new UnsupportedError('HF_TOKENIZER', message, model.type)
   }
   const normalizers = normalizersOf(tokenizer, model.byte_fallback === true)
@@ -99,6 +114,11 @@ async function describeTokens(folder: Folder, files: TokenizerFiles, options: Vo
   }
   const prefix = stated ?? (addsPrefix(tokenizer) ? undefined : false)
   return llamaTokens(mergedTokens(tokenizer, model, settings, options), spacePrefix === 'never' ? false : prefix)
+}
+
+function unigramTokens(unigram: Unigram, { warn }: VocabularyOptions): Described {
+  const { tokens } = unigram
+  return { entries: describeUnigram(unigram, warn), tokens: tokens.texts, spacePrefix: undefined, unigram: tokens }
 }
 
 function llamaTokens({ texts, scores, types }: TokenList, spacePrefix: boolean | undefined): Described {
@@ -116,9 +136,9 @@ async function sentencePieceTokens(
   folder: Folder,
   { tokenizer = {}, settings, config }: TokenizerFiles,
   { vocabulary, warn }: VocabularyOptions,
-): Promise<{ tokens: TokenList; addsPrefix: boolean }> {
+): Promise<{ tokens: TokenList; model: SentencePieceModel }> {
   const model = readSentencePiece(await folder.bytes('tokenizer.model'), 'tokenizer.model')
-  if (model.normalizer !== 'identity' && model.normalizer !== '') {
+  if (!model.unigram && model.normalizer !== 'identity' && model.normalizer !== '') {
     warn(normalized('tokenizer.model', model.normalizer))
   }
   const tokens = emptyTokens(vocabulary, PADDING_SCORE)
@@ -138,24 +158,7 @@ async function sentencePieceTokens(
     ...(addsFromJson ? addedTokens(tokenizer) : []),
   ]
   addTokens(tokens, added, ADDED_SCORE, warn)
-  return { tokens, addsPrefix: model.addDummyPrefix }
-}
-
-/** Tokens beside the model's own; those beyond its embedding are left out, as in llama.cpp. */
-function addTokens(
-  tokens: TokenList,
-  added: readonly AddedToken[],
-  score: number,
-  warn: (warning: CriaWarning) => void,
-): void {
-  const beyond = added.filter(({ id }) => !isId(id, tokens.texts.length))
-  for (const { id, text, special } of added) {
-    if (isId(id, tokens.texts.length)) setToken(tokens, id, text, score, special ? CONTROL : USER_DEFINED)
-  }
-  if (beyond.length === 0) return
-  const names = Array.from(new Set(beyond.map(({ text }) => text))).join(', ')
-  const message = `The model has ${tokens.texts.length} tokens, and none for the added ${names}: left out.`
-  warn({ code: 'ADDED_TOKENS', message })
+  return { tokens, model }
 }
 
 function normalized(file: string, how: string): CriaWarning {
@@ -237,50 +240,6 @@ function describeByteLevel(
   return { entries, tokens: tokens.texts }
 }
 
-/** As many tokens as the model has; those that no file names are unused. */
-function emptyTokens(count: number, score: number): TokenList {
-  return {
-    texts: Array.from({ length: count }, (_, id) => `[PAD${id}]`),
-    scores: new Float32Array(count).fill(score),
-    types: new Int32Array(count).fill(UNUSED),
-  }
-}
-
-function setToken(tokens: TokenList, id: number, text: string, score: number, type: number): void {
-  // The texts of user-defined tokens have spaces as they are.
-  tokens.texts[id] = type === USER_DEFINED ? text.replaceAll(MARK, ' ') : text
-  tokens.scores[id] = score
-  tokens.types[id] = type
-}
-
-function isId(id: unknown, vocabulary: number): id is number {
-  return typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < vocabulary
-}
-
-interface AddedToken {
-  id: number
-  text: string
-  special: boolean
-}
-
-/** Of tokenizer_config.json, by id, or of tokenizer.json, a list. */
-function addedTokens(json: Json): AddedToken[] {
-  const byId = Object.entries(asObject(json.added_tokens_decoder) ?? {})
-  const listed = [
-    ...byId.map(([id, token]) => ({ ...asObject(token), id: Number(id) }) as Json),
-    ...asObjects(json.added_tokens),
-  ]
-  return listed.map(({ id, content, special }) => {
-    const text = String(content)
-    return { id: Number(id), text, special: special === true || looksSpecial(text) }
-  })
-}
-
-/** Some models call tokens ordinary that are special. Source: llama.cpp. */
-function looksSpecial(text: string): boolean {
-  return ['<pad>', '<mask>', '<2mass>', '[@BOS@]'].includes(text) || /^(<\|.*\|>|<｜.*｜>|<unused.*>)$/s.test(text)
-}
-
 function readIds(model: Json, vocabulary: number): Map<string, number> {
   const ids = new Map<string, number>()
   for (const [text, id] of Object.entries(asObject(model.vocab) ?? {})) {
@@ -301,9 +260,4 @@ function readMerges(model: Json): [string, string][] {
     const message = `tokenizer.json has a merge that is no pair of tokens (${JSON.stringify(merge)}): download it again.`
     throw new FormatError('HF_TOKENIZER', message, merge)
   })
-}
-
-function tooMany(file: string, id: unknown, vocabulary: number): FormatError {
-  const message = `${file} has the token id ${String(id)}, but config.json a vocab_size of ${vocabulary}: they do not belong together.`
-  return new FormatError('HF_VOCABULARY', message, id)
 }

@@ -2,7 +2,7 @@
 import * as platform from '#platform'
 import { autoThreads } from '../api/capabilities.ts'
 import type { Progress } from '../api/types.ts'
-import { ArgumentError, FormatError, NumericError, throwIfAborted } from '../errors.ts'
+import { ArgumentError, FormatError, NumericError, throwIfAborted, UnsupportedError } from '../errors.ts'
 import { GGML_TYPES } from '../gguf/ggml-types.ts'
 import type { MetadataEntry, TensorEntry } from '../gguf/writer.ts'
 import { findFileType } from '../quantize/file-types.ts'
@@ -73,6 +73,11 @@ export async function* convertHuggingFace(
   const folder = new Folder(files, signal)
   let pool: RowPool | undefined
   try {
+    if (folder.has('adapter_config.json') && !folder.has('config.json')) {
+      const message =
+        'The folder holds a LoRA adapter (adapter_config.json), not a model: merge it into its model first.'
+      throw new UnsupportedError('NOT_A_MODEL', message, 'adapter_config.json')
+    }
     const json = await folder.json('config.json')
     const config = readHfConfig(json, warn)
     const tensors = planHfTensors(await readParts(folder, signal), config, warn)

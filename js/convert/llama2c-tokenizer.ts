@@ -26,12 +26,15 @@ export function readLlama2cTokenizer(bytes: Uint8Array, vocabSize: number): Llam
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true })
   const tokens: string[] = []
+  const seen = new Set<string>()
   const scores: number[] = []
   const types: number[] = []
   let position = 4
   for (let id = 0; id < vocabSize; id++) {
     if (position + 8 > bytes.length) throw tokenizerError(id, vocabSize, 'ends early')
-    scores.push(view.getFloat32(position, true))
+    const score = view.getFloat32(position, true)
+    if (!Number.isFinite(score)) throw tokenizerError(id, vocabSize, 'has a score that is no number')
+    scores.push(score)
     const length = view.getInt32(position + 4, true)
     position += 8
     if (length < 0 || position + length > bytes.length) throw tokenizerError(id, vocabSize, 'ends early')
@@ -42,7 +45,11 @@ export function readLlama2cTokenizer(bytes: Uint8Array, vocabSize: number): Llam
       throw tokenizerError(id, vocabSize, 'is no UTF-8')
     }
     position += length
-    tokens.push(SPECIAL[id] ?? text.replaceAll(' ', '\u2581'))
+    const token = SPECIAL[id] ?? text.replaceAll(' ', '\u2581')
+    if (token === '' || seen.has(token))
+      throw tokenizerError(id, vocabSize, token === '' ? 'has no text' : 'repeats one')
+    seen.add(token)
+    tokens.push(token)
     types.push(tokenType(id, text))
   }
   if (position !== bytes.length) throw tokenizerError(vocabSize, vocabSize, 'holds more than that')

@@ -21,6 +21,7 @@ import { findTensors, readConfig } from '../models/index.ts'
 import { type RopeTable, ropeTable } from '../models/rope.ts'
 import { type ModelTensors, matrixTypes, type TensorPart } from '../models/tensors.ts'
 import type { Source } from '../source/types.ts'
+import type { Warn } from '../util/warn.ts'
 import { attentionUnits, type BatchSpan, writeBatch } from './batch.ts'
 import { contextOf } from './context.ts'
 import { loadWeights, type OnBytes } from './load-weights.ts'
@@ -51,13 +52,14 @@ export class Engine {
   private structs: ReadonlyMap<string, number>[] = []
   private print: Uint8Array | undefined
 
-  /** Sizes everything; allocates nothing. */
+  /** Sizes everything; allocates nothing. `warn` hears of keys that say nothing of the model. */
   constructor(
     gguf: Gguf,
     options: EngineOptions,
     private readonly breathe?: Breathe,
+    warn?: Warn,
   ) {
-    this.config = readConfig(gguf)
+    this.config = readConfig(gguf, warn)
     this.tensors = findTensors(gguf, this.config)
     this.options = { ...options, context: contextOf(this.config.contextLength, options.context) }
     this.plan = planMemory(this.config, this.tensors, this.options)

@@ -62,7 +62,14 @@ async function readVersion(cursor: Cursor, file: string): Promise<number> {
   const view = cursor.take(length)
   const start = String.fromCharCode(...Array.from({ length }, (_, i) => view.getUint8(i)))
   if (!'GGUF'.startsWith(start)) {
-    throw new FormatError('GGUF_MAGIC', `${file} is not a GGUF file: ${describeStart(start)}`, start)
+    const more = Math.min(5, cursor.rest)
+    await cursor.need(more)
+    const next = cursor.take(more)
+    const isSafetensors = more === 5 && next.getUint32(0, true) === 0 && next.getUint8(4) === 0x7b
+    const what = isSafetensors
+      ? 'it is a safetensors file; convert its folder with `cria convert`.'
+      : describeStart(start)
+    throw new FormatError('GGUF_MAGIC', `${file} is not a GGUF file: ${what}`, start)
   }
   await cursor.need(4)
   const version = cursor.uint32()
@@ -82,14 +89,19 @@ async function readVersion(cursor: Cursor, file: string): Promise<number> {
   )
 }
 
+/** What files begin with, as Latin-1, that are brought in the place of a GGUF file. */
+const STARTS: readonly (readonly [starts: readonly string[], what: string])[] = [
+  [['vers'], 'it seems to be a Git LFS pointer; fetch the file itself with `git lfs pull`.'],
+  [['<', '{'], 'it seems to be a web page; use the link to the file itself.'],
+  [['PK', '\x80'], 'it seems to be a zip archive or a PyTorch checkpoint; convert it to GGUF first.'],
+  [['lmgg', 'fmgg', 'tjgg', 'algg'], 'it is in an older GGML format; convert it to GGUF.'],
+  [['24ka'], 'it is a llama2.c checkpoint; convert it with `cria convert`.'],
+  [['\x1f\x8b', '7z', 'Rar!', '(\xb5/\xfd'], 'it is compressed; unpack it first.'],
+]
+
 function describeStart(start: string): string {
-  if (start === 'vers') return 'it seems to be a Git LFS pointer; fetch the file itself with `git lfs pull`.'
-  if (start.startsWith('<') || start.startsWith('{'))
-    return 'it seems to be a web page; use the link to the file itself.'
-  if (start.startsWith('PK')) return 'it seems to be a zip archive or a PyTorch checkpoint; convert it to GGUF first.'
-  if (start === 'tjgg' || start === 'lmgg' || start === 'fmgg')
-    return 'it is in an older GGML format; convert it to GGUF.'
-  return 'it does not begin with the letters GGUF.'
+  const known = STARTS.find(([starts]) => starts.some((one) => start.trimStart().startsWith(one)))
+  return known?.[1] ?? `it begins with ${JSON.stringify(start)} in the place of GGUF; download it again.`
 }
 
 /** Refuses a count whose items, at their smallest, do not fit in the rest of the file, or are too many to be true. */

@@ -3,7 +3,9 @@ import { MAX_HEAD_DIM } from '../../assembly/layout.ts'
 import { FormatError, UnsupportedError } from '../errors.ts'
 import { getBoolean, getNumber, getNumbers, getString } from '../gguf/metadata.ts'
 import type { Gguf, Metadata } from '../gguf/types.ts'
+import type { Warn } from '../util/warn.ts'
 import type { LayerConfig, ModelConfig, RopeConfig } from './config.ts'
+import { refuseVocabulary } from './kinds.ts'
 import { Finder, type LayerTensors, type ModelTensors } from './tensors.ts'
 
 /** A LLaMA or one of its kin. What it leaves out is as in LLaMA. */
@@ -27,11 +29,13 @@ const MOST_EXPERTS = 512
 /** Larger sizes than any LLaMA has; products of three of them stay exact in a double. */
 const LARGEST = 2_097_152
 /** Longest context, in tokens: far beyond what anybody runs. */
-const LONGEST = 1_073_741_824
+const LONGEST = 4_294_967_295
 
 /** Keys that change nothing unless an architecture reads them; YaRN's as llama.cpp has it. */
 const NEUTRAL =
   /^rope\.scaling\.(finetuned|yarn_(ext_factor|attn_factor|log_multiplier)|alpha)$|^attention\.layer_norm(_rms)?_epsilon$/
+/** Keys that files of any architecture may have, and that llama.cpp, as cria, reads of those alone that need them. */
+const IDLE = /^(attention\.scale|rope\.(freq_base_swa|dimension_sections))$/
 /** Keys that do say something of the results, in some architecture at least. */
 const TELLING =
   /softcap|sliding_window|swa|scale|scaling|expert|clamp|^rope\.|^attention\.|sections|mapping|alpha|parallel|norm|gate|gating|altup|laurel|shared|ssm|conv|residual|activation/
@@ -78,7 +82,11 @@ export class Keys {
     const value = this.metadata.get(key)
     if (value === undefined || typeof value === 'number') return this.size(name, fallback)
     const sizes = Array.from(getNumbers(this.metadata, key))
-    if (sizes.length > 0 && sizes.every((other) => other === sizes[0])) return whole(key, sizes[0]!, LARGEST)
+    const layers = this.size('block_count')
+    if (sizes.length !== layers) {
+      throw new FormatError('METADATA_RANGE', `${key} has ${sizes.length} entries for ${layers} layers.`, sizes)
+    }
+    if (sizes.every((other) => other === sizes[0])) return whole(key, sizes[0]!, LARGEST)
     throw new UnsupportedError(
       name.includes('head_count') ? 'UNSUPPORTED_HEADS' : 'UNSUPPORTED_LAYERS',
       `${key} differs from layer to layer; cria needs the same in all layers.`,
@@ -138,14 +146,24 @@ export class Keys {
     throw new UnsupportedError('UNSUPPORTED_WINDOW', message, value)
   }
 
-  /** @throws UnsupportedError for a key that nobody read and that changes results */
-  refuseOthers(): void {
+  /**
+   * @param warn hears of keys that change results in other architectures only
+   * @throws UnsupportedError for a key that nobody read and that changes results
+   */
+  refuseOthers(warn: Warn): void {
     const prefix = `${this.architecture}.`
     for (const [key, value] of this.metadata) {
       const name = key.slice(prefix.length)
       if (!key.startsWith(prefix) || this.read.has(name) || NEUTRAL.test(name) || !TELLING.test(name)) continue
       // Nothing of something is as without it.
       if (value === 0 || value === false) continue
+      if (IDLE.test(name)) {
+        warn({
+          code: 'KEY_IGNORED',
+          message: `The file has the key ${key}, which says nothing of a ${this.architecture} model.`,
+        })
+        continue
+      }
       const message = `The file has the key ${key}, which cria does not know of a ${this.architecture} model: leaving it out could give wrong results.`
       throw new UnsupportedError('KEY_UNKNOWN', message, value)
     }
@@ -165,13 +183,13 @@ function whole(key: string, value: number, most: number): number {
  * Reads and checks the sizes and traits of a model.
  * @throws UnsupportedError for a feature that cria lacks; FormatError for sizes that cannot be.
  */
-export function configOf(architecture: Architecture, gguf: Gguf): ModelConfig {
+export function configOf(architecture: Architecture, gguf: Gguf, warn: Warn): ModelConfig {
   refuseShard(gguf)
   const keys = new Keys(gguf.metadata, architecture.name)
   for (const name of architecture.ignores ?? []) keys.of(name)
   const common = commonConfig(architecture, keys, gguf)
   const config = { ...common, ...architecture.config?.(keys, common, gguf) }
-  keys.refuseOthers()
+  keys.refuseOthers(warn)
   return config
 }
 
@@ -381,6 +399,7 @@ export function postNormLayer(find: Finder, config: ModelConfig, i: number): Lay
  * @throws FormatError TENSOR_MISSING, TENSOR_SHAPE; UnsupportedError TENSOR_TYPE, TENSOR_UNKNOWN
  */
 export function tensorsOf(architecture: Architecture, gguf: Gguf, config: ModelConfig): ModelTensors {
+  refuseVocabulary(gguf)
   const { headDim, ropes, blockCount, nextnPredictLayers } = config
   const { dimensions } = ropes[0]!
   const halfSplit = architecture.rope === 'half' ? { headDim, dimensions } : undefined

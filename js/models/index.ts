@@ -1,7 +1,7 @@
 /** The architectures that cria runs. */
-import { UnsupportedError } from '../errors.ts'
 import { getString } from '../gguf/metadata.ts'
 import type { Gguf, Metadata } from '../gguf/types.ts'
+import type { Warn } from '../util/warn.ts'
 import { arcee } from './arcee.ts'
 import { type Architecture, configOf, takeTensors, tensorsOf } from './architecture.ts'
 import { cohere2 } from './cohere2.ts'
@@ -17,6 +17,7 @@ import { glm4 } from './glm4.ts'
 import { granite, granitemoe } from './granite.ts'
 import { hunyuanDense } from './hunyuan-dense.ts'
 import { internlm2 } from './internlm2.ts'
+import { refuseOtherTypes, unsupported } from './kinds.ts'
 import { llama } from './llama.ts'
 import { minicpm } from './minicpm.ts'
 import { mistral3 } from './mistral3.ts'
@@ -40,25 +41,24 @@ export const ARCHITECTURES: readonly Architecture[] = [
   commandR, cohere2,
 ]
 
-/** @throws UnsupportedError for one that cria does not run */
+/** @throws UnsupportedError for what is no model, and for an architecture that cria does not run */
 export function architectureOf(metadata: Metadata): Architecture {
+  refuseOtherTypes(metadata)
   return architectureNamed(getString(metadata, 'general.architecture'))
 }
 
 function architectureNamed(name: string): Architecture {
   const found = ARCHITECTURES.find((one) => one.name === name)
   if (found) return found
-  const names = ARCHITECTURES.map((one) => one.name).join(', ')
-  const message = `The architecture is ${name}; cria runs ${names} and what goes by their names (docs/MODELS.md).`
-  throw new UnsupportedError('UNSUPPORTED_ARCHITECTURE', message, name)
+  throw unsupported(name, ARCHITECTURES)
 }
 
 /**
- * Reads and checks the sizes and traits of a model.
- * @throws UnsupportedError for another architecture or a feature that cria lacks; FormatError for sizes that cannot be.
+ * Reads and checks the sizes and traits of a model. `warn` hears of keys that say nothing of it.
+ * @throws UnsupportedError for what is no model, another architecture or a feature that cria lacks; FormatError for sizes that cannot be.
  */
-export function readConfig(gguf: Gguf): ModelConfig {
-  return configOf(architectureOf(gguf.metadata), gguf)
+export function readConfig(gguf: Gguf, warn: Warn = () => {}): ModelConfig {
+  return configOf(architectureOf(gguf.metadata), gguf, warn)
 }
 
 /**

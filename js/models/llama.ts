@@ -5,5 +5,5 @@ export const llama: Architecture = {
   name: 'llama',
   rope: 'interleaved',
   // As in llama.cpp.
-  ignores: ['attention.scale', 'attention.sliding_window'],
+  ignores: ['attention.sliding_window'],
 }

@@ -5,7 +5,7 @@ import type { Architecture } from './architecture.ts'
 export const mistral3: Architecture = {
   name: 'mistral3',
   rope: 'interleaved',
-  ignores: ['attention.scale', 'attention.sliding_window'],
+  ignores: ['attention.sliding_window'],
   config(keys, { ropes: [rope] }) {
     // By which the scale of YaRN is divided. Source: llama.cpp, rope_yarn_log_mul.
     const multiplier = keys.number('rope.scaling.yarn_log_multiplier', 0)

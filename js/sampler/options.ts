@@ -1,6 +1,6 @@
 /** What a caller may ask of the sampler, checked and put in order. */
 import { invalid } from '../util/check.ts'
-import type { ChainStep, SamplerOptions } from './types.ts'
+import { type ChainStep, SAMPLERS, type SamplerName, type SamplerOptions } from './types.ts'
 
 /** Options checked, with their defaults. */
 export interface SamplerSettings {
@@ -8,8 +8,9 @@ export interface SamplerSettings {
   greedy: boolean
   bias: Extract<ChainStep, { type: 'logit_bias' }>
   penalties: Extract<ChainStep, { type: 'penalties' }>
-  /** What follows them, in llama.cpp's order. */
+  /** What follows them, in llama.cpp's order or, where `ordered`, in that of the option; then penalties are among them. */
   cuts: ChainStep[]
+  ordered: boolean
   seed: number | undefined
 }
 
@@ -53,29 +54,37 @@ export function resolve(options: SamplerOptions, vocabularySize: number): Sample
   if (Math.fround(repeat) === 0) throw invalid('repeatPenalty', 'a number above 0', repeat)
   const t = number('temperature', o.temperature, 0.8)
   const min_keep = integer('minKeep', o.minKeep, 0, 0)
-  return {
-    greedy: t <= 0,
-    bias: { type: 'logit_bias', bias: resolveBias(o.logitBias, vocabularySize) },
-    penalties: {
-      type: 'penalties',
-      last_n: integer('repeatLastN', o.repeatLastN, 64, -1),
-      repeat,
-      frequency: number('frequencyPenalty', o.frequencyPenalty, 0, -1000, 1000),
-      presence: number('presencePenalty', o.presencePenalty, 0, -1000, 1000),
+  const penalties: SamplerSettings['penalties'] = {
+    type: 'penalties',
+    last_n: integer('repeatLastN', o.repeatLastN, 64, -1),
+    repeat,
+    frequency: number('frequencyPenalty', o.frequencyPenalty, 0, -1000, 1000),
+    presence: number('presencePenalty', o.presencePenalty, 0, -1000, 1000),
+  }
+  const cuts: Record<Exclude<SamplerName, 'penalties'>, ChainStep> = {
+    top_n_sigma: { type: 'top_n_sigma', n: number('topNSigma', o.topNSigma, -1) },
+    top_k: { type: 'top_k', k: integer('topK', o.topK, 40, -1) },
+    typ_p: { type: 'typical_p', p: number('typicalP', o.typicalP, 1, 0, 1), min_keep },
+    top_p: { type: 'top_p', p: number('topP', o.topP, 0.95, 0, 1), min_keep },
+    min_p: { type: 'min_p', p: number('minP', o.minP, 0.05, 0, 1), min_keep },
+    temperature: {
+      type: 'temperature',
+      t,
+      dynamic_range: number('dynatempRange', o.dynatempRange, 0, 0),
+      exponent: number('dynatempExponent', o.dynatempExponent, 1, 0),
     },
-    cuts: [
-      { type: 'top_n_sigma', n: number('topNSigma', o.topNSigma, -1) },
-      { type: 'top_k', k: integer('topK', o.topK, 40, -1) },
-      { type: 'typical_p', p: number('typicalP', o.typicalP, 1, 0, 1), min_keep },
-      { type: 'top_p', p: number('topP', o.topP, 0.95, 0, 1), min_keep },
-      { type: 'min_p', p: number('minP', o.minP, 0.05, 0, 1), min_keep },
-      {
-        type: 'temperature',
-        t,
-        dynamic_range: number('dynatempRange', o.dynatempRange, 0, 0),
-        exponent: number('dynatempExponent', o.dynatempExponent, 1, 0),
-      },
-    ],
+  }
+  const { samplers } = o
+  const links = { penalties, ...cuts }
+  if (samplers !== undefined && !(Array.isArray(samplers) && samplers.every((name) => Object.hasOwn(links, name)))) {
+    throw invalid('samplers', `a list of ${SAMPLERS.join(', ')}`, samplers)
+  }
+  return {
+    greedy: t <= 0 && !samplers,
+    bias: { type: 'logit_bias', bias: resolveBias(o.logitBias, vocabularySize) },
+    penalties: samplers?.includes('penalties') === false ? { ...penalties, last_n: 0 } : penalties,
+    cuts: samplers?.map((name: SamplerName) => links[name]) ?? Object.values(cuts),
+    ordered: samplers !== undefined,
     seed: o.seed === undefined ? undefined : integer('seed', o.seed, 0, 0, 4294967295),
   }
 }

@@ -28,8 +28,15 @@ export class Sampler {
   private history: number[] = []
   private readonly counts = new Map<number, number>()
 
-  /** Throws ArgumentError where an option is wrong. */
-  constructor(options: SamplerOptions, vocabularySize: number) {
+  /**
+   * Throws ArgumentError where an option is wrong.
+   * @param banned token ids that are never chosen, whatever their bias
+   */
+  constructor(
+    options: SamplerOptions,
+    vocabularySize: number,
+    private readonly banned: ReadonlySet<number> = new Set(),
+  ) {
     checkVocabularySize(vocabularySize)
     this.settings = resolve(options, vocabularySize)
     this.vocabularySize = vocabularySize
@@ -37,6 +44,11 @@ export class Sampler {
     this.random = new Random(this.seed)
     const { greedy, bias, penalties } = this.settings
     this.plain = greedy && bias.bias.size === 0 && !penalizes(penalties)
+    if (banned.size > 0) {
+      const all = new Map(bias.bias)
+      for (const id of banned) all.set(id, -Infinity)
+      bias.bias = all
+    }
   }
 
   private get candidates(): Candidates {
@@ -75,10 +87,13 @@ export class Sampler {
    */
   sample(logits: Float32Array): number {
     const { candidates, settings } = this
-    if (this.plain && logits.length === this.vocabularySize) return bestOf(logits)
+    if (this.plain && logits.length === this.vocabularySize) {
+      const best = bestOf(logits)
+      if (!this.banned.has(best)) return best
+    }
     candidates.load(logits)
     const counts = () => this.counts
-    runChain(candidates, [settings.bias, settings.penalties], counts)
+    runChain(candidates, settings.ordered ? [settings.bias] : [settings.bias, settings.penalties], counts)
     // One pass, and the lowest id among equals: nothing has moved yet.
     if (settings.greedy) return candidates.best()
     runChain(candidates, settings.cuts, counts)

@@ -1,5 +1,9 @@
 /** The sampler's options, as callers give them, and the links of its chain. */
 
+/** The links of the chain that options put in an order. Source: llama.cpp. */
+export const SAMPLERS = ['penalties', 'top_n_sigma', 'top_k', 'typ_p', 'top_p', 'min_p', 'temperature'] as const
+export type SamplerName = (typeof SAMPLERS)[number]
+
 /** How the next token is chosen. Names, order and defaults are llama.cpp's; every number acts as float32. */
 export interface SamplerOptions {
   /** Divides the logits: below 1 surer, above 1 wilder; ≤ 0: always the most probable token. Default 0.8. */
@@ -32,6 +36,11 @@ export interface SamplerOptions {
   seed?: number
   /** topP, minP and typicalP leave at least this many tokens. Default 0. */
   minKeep?: number
+  /**
+   * The samplers in the order that they take, by llama.cpp's names; one that is left out is off. Default `penalties`,
+   * `top_n_sigma`, `top_k`, `typ_p`, `top_p`, `min_p`, `temperature`.
+   */
+  samplers?: readonly SamplerName[]
 }
 
 type Bias = number | false

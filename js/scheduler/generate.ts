@@ -80,7 +80,7 @@ export class GenerateTask implements Task {
     }
     this.priority = request.priority ?? 0
     this.vocabulary = Math.min(engine.config.vocabSize, tokenizer?.vocabularySize ?? engine.config.vocabSize)
-    this.sampler = new Sampler(request.sampler, this.vocabulary)
+    this.sampler = new Sampler(request.sampler, this.vocabulary, tokenizer?.banned(request.ignoreEos))
     // After nothing but BOS the text begins anew: without the space that SentencePiece puts before its first word.
     const continued = !(this.ids.length === 1 && this.ids[0] === tokenizer?.bos)
     const { showSpecial = false } = request
@@ -129,7 +129,7 @@ export class GenerateTask implements Task {
     out.push(id)
     this.logprobs?.push(describe(tokenizer, logprobsOf(logits, id, request.topLogprobs ?? 0)))
     sampler.accept(id)
-    const ended = !request.ignoreEos && tokenizer?.isEndOfGeneration(id) === true
+    const ended = tokenizer?.isEndOfGeneration(id) === true
     this.events.onToken(id, ended ? '' : this.text.push(id), this.logprobs?.at(-1))
     if (ended || this.text.stopped !== undefined) {
       this.finishReason = 'stop'

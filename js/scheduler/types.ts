@@ -10,7 +10,7 @@ export interface GenerateSettings {
   special?: boolean
   /** Put the beginning-of-sequence token first; default: as the model's metadata says. */
   bos?: boolean
-  /** Go on past end-of-generation tokens; default false. */
+  /** Ban end-of-generation tokens: their logits become -Infinity; default false. */
   ignoreEos?: boolean
   /** Write special tokens (`<tool_call>` …) into the text, but for the one that ends generation; default false. */
   showSpecial?: boolean

@@ -22,7 +22,7 @@ export function checkSignal(signal: unknown): void {
 /** Values of options whose names are checked; what reads a file knows the rest. Values may be secret. */
 export function checkSourceOptions(options: SourceOptions & { signal?: AbortSignal }): void {
   const { headers, token, retries, retryDelay, signal } = options
-  checkTypes(options, 'function', ['fetch'])
+  checkTypes(options, 'function', ['fetch', 'onWarning'])
   checkSignal(signal)
   if (headers !== undefined && !soundHeaders(headers)) {
     throw new ArgumentError('INVALID_OPTION', 'headers must be an object of texts by name, or Headers.', typeof headers)

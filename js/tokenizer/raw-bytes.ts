@@ -3,6 +3,7 @@
  * U+FFFD. Source: llama.cpp, src/unicode.cpp and llm_tokenizer_spm in src/llama-vocab.cpp.
  */
 import { SPACE_MARK, utf8 } from './bytes.ts'
+import type { VocabularyKind } from './vocabulary.ts'
 
 /** A byte as a lone surrogate, which no text has (Python's surrogateescape, PEP 383). */
 const ESCAPE = 0xdc00
@@ -41,7 +42,7 @@ function bytesOf(text: string): Uint8Array {
 }
 
 /** A text without special tokens as its encoder takes it; a byte that stays escaped is a byte token. */
-export function readEscaped(text: string, kind: 'spm' | 'bpe'): string {
+export function readEscaped(text: string, kind: VocabularyKind): string {
   if (!ESCAPED.test(text)) return text
   return kind === 'spm' ? symbols(bytesOf(text.replaceAll(' ', SPACE_MARK))) : codePoints(bytesOf(text))
 }

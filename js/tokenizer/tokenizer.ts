@@ -2,6 +2,7 @@ import { ArgumentError } from '../errors.ts'
 import type { Metadata } from '../gguf/types.ts'
 import { checkOptions, checkTypes, type OptionNames } from '../util/check.ts'
 import { wellFormed } from '../util/unicode.ts'
+import type { Warn } from '../util/warn.ts'
 import { BYTE, CONTROL, NORMAL, RSTRIP, UNKNOWN, USER_DEFINED } from './attributes.ts'
 import { byteLevelEncoder } from './bpe.ts'
 import { byteOfHexToken, bytesOfVisible, SPACE_MARK, utf8 } from './bytes.ts'
@@ -9,7 +10,8 @@ import { escapeBytes, readEscaped } from './raw-bytes.ts'
 import { type SpecialToken, SpecialTokens } from './special.ts'
 import type { FimIds } from './special-tokens.ts'
 import { sentencePieceEncoder } from './spm.ts'
-import { readVocabulary, type Vocabulary } from './vocabulary.ts'
+import { unigramEncoder } from './ugm.ts'
+import { readVocabulary, type Vocabulary, type VocabularyKind } from './vocabulary.ts'
 
 export interface TokenizeOptions {
   /** Parse special tokens in the text; default true. */
@@ -42,7 +44,7 @@ export interface StreamDecoder {
 }
 
 export interface Tokenizer {
-  readonly kind: 'spm' | 'bpe'
+  readonly kind: VocabularyKind
   readonly vocabularySize: number
   readonly bos: number | undefined
   readonly eos: number | undefined
@@ -75,6 +77,8 @@ export interface Tokenizer {
   tokenText(id: number): string
   /** Whether generation should stop at this token. */
   isEndOfGeneration(id: number): boolean
+  /** Ids that are never to be generated: those that the file names, and with `ignoreEos` those that end generation. */
+  banned(ignoreEos?: boolean): ReadonlySet<number>
 }
 
 /**
@@ -82,13 +86,16 @@ export interface Tokenizer {
  *
  * @throws UnsupportedError for a tokenizer model or pre-tokenizer that cria does not have
  * @throws FormatError for a vocabulary that is incomplete or contradicts itself
+ * @param warn hears of what is wrong with it and can be helped
  * @internal
  */
-export function createTokenizer(metadata: Metadata): Tokenizer {
-  return new GgufTokenizer(readVocabulary(metadata))
+export function createTokenizer(metadata: Metadata, warn?: Warn): Tokenizer {
+  return new GgufTokenizer(readVocabulary(metadata, warn))
 }
 
 const SPACE_BYTE = 0x20
+
+const ENCODERS = { spm: sentencePieceEncoder, bpe: byteLevelEncoder, ugm: unigramEncoder }
 
 interface Encoder {
   /** Special tokens to look for: all of them, and those that are looked for in any case. */
@@ -111,12 +118,12 @@ function createEncoder(vocabulary: Vocabulary): Encoder {
   return {
     all: find((bits) => bits & (CONTROL | UNKNOWN | USER_DEFINED)),
     userDefined: find((bits) => bits & USER_DEFINED && !(bits & (CONTROL | UNKNOWN))),
-    encode: vocabulary.kind === 'spm' ? sentencePieceEncoder(vocabulary) : byteLevelEncoder(vocabulary),
+    encode: ENCODERS[vocabulary.kind](vocabulary),
   }
 }
 
 class GgufTokenizer implements Tokenizer {
-  readonly kind: 'spm' | 'bpe'
+  readonly kind: VocabularyKind
   readonly vocabularySize: number
   /** Made when the first text is tokenized: whoever only turns ids into text does without. */
   private encoder: Encoder | undefined
@@ -173,7 +180,7 @@ class GgufTokenizer implements Tokenizer {
     }
     this.encoder ??= createEncoder(this.vocabulary)
     const { all, userDefined, encode } = this.encoder
-    // llama.cpp heeds the flag in SentencePiece alone; files of the other kind have it by mistake.
+    // llama.cpp heeds the flag in SentencePiece alone; byte-level files have it by mistake.
     const prefix = addSpacePrefix && this.kind === 'spm'
     let afterSpecial = true
     for (const fragment of (special ? all : userDefined).split(bytes ? escapeBytes(text) : wellFormed(text))) {
@@ -242,5 +249,10 @@ class GgufTokenizer implements Tokenizer {
 
   isEndOfGeneration(id: number): boolean {
     return this.vocabulary.endOfGeneration.has(id)
+  }
+
+  banned(ignoreEos = false): ReadonlySet<number> {
+    const { suppressed, endOfGeneration } = this.vocabulary
+    return new Set([...suppressed, ...(ignoreEos ? endOfGeneration : [])])
   }
 }

@@ -6,7 +6,9 @@ export interface CriaWarning {
   message: string
 }
 
+export type Warn = (warning: CriaWarning) => void
+
 /** The caller's own function, or the console. */
-export function warnBy(onWarning: ((warning: CriaWarning) => void) | undefined): (warning: CriaWarning) => void {
+export function warnBy(onWarning: Warn | undefined): Warn {
   return onWarning ?? ((warning) => console.warn(`cria: ${warning.message}`))
 }

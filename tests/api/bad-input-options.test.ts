@@ -116,6 +116,7 @@ const BAD_GENERATE: Record<keyof GenerateOptions, unknown[]> = {
   dynatempExponent: [-1, Number.NaN, 'x'],
   logitBias: [5, 'x', [1], { x: 1 }, { 512: 1 }, { [-1]: 1 }, { 1: Number.NaN }, { 1: '5' }, new Map([[1, null]])],
   seed: [-1, 1.5, 4294967296, 'x', null, Number.NaN],
+  samplers: ['top_k', ['top_k', 'nucleus'], [5], null],
   minKeep: [-1, 1.5, 'x'],
 }
 

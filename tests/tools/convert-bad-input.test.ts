@@ -1,5 +1,5 @@
 /** Hugging Face folders that are damaged, incomplete or of another kind: errors that name what is wrong. */
-import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -132,6 +132,8 @@ test('missing files are named', async () => {
   }
   const pickle = without(LLAMA, 'model.safetensors').set('pytorch_model.bin', new Uint8Array(8))
   await rejects(convert(pickle), UnsupportedError, 'HF_PICKLE')
+  const adapter = without(LLAMA, 'config.json').set('adapter_config.json', Buffer.from('{}'))
+  assert.match((await rejects(convert(adapter), UnsupportedError, 'NOT_A_MODEL')).message, /LoRA adapter/)
 })
 
 test('tensors that are missing, of the wrong shape, unknown or twice are named', async () => {
@@ -301,7 +303,7 @@ test('tokenizers that are damaged or of another kind are refused', async () => {
   }
   const tokenizer = (change: (json: Json) => void) => convert(changed(MISTRAL, 'tokenizer.json', change))
   await rejects(
-    tokenizer((json) => Object.assign(json.model as Json, { type: 'Unigram' })),
+    tokenizer((json) => Object.assign(json.model as Json, { type: 'WordPiece' })),
     UnsupportedError,
     'HF_TOKENIZER',
   )
@@ -477,13 +479,30 @@ test('the command line converts a folder, and leaves nothing half-written', () =
     cpSync(join(FIXTURES, LLAMA), input, { recursive: true })
     const done = await cria(['convert', input, out, '--outtype', 'bf16', '--license', 'mit'])
     assert.equal([done.code, done.stdout], [0, ''], done.stderr)
-    const { metadata } = await read(new Uint8Array(readFileSync(out)))
+    const first = readFileSync(out)
+    const { metadata } = await read(new Uint8Array(first))
     assert.is(metadata.get('general.name'), 'Tiny Llama v1')
     assert.is(metadata.get('general.license'), 'mit')
     assert.match((await cria(['convert', input, out])).stderr, /FILE_EXISTS/)
     const fromFile = await cria(['convert', join(input, 'config.json'), out, '--outtype', 'bf16', '--force'])
     assert.is(fromFile.code, 0)
+    // A file of weights by another name, beside those of another model.
+    cpSync(join(input, 'model.safetensors'), join(input, 'tuned.safetensors'))
+    writeFileSync(join(input, 'model.safetensors'), 'another')
     const other = join(path, 'other.gguf')
+    const tuned = await cria([
+      'convert',
+      join(input, 'tuned.safetensors'),
+      other,
+      '--outtype',
+      'bf16',
+      '--license',
+      'mit',
+    ])
+    assert.is(tuned.code, 0, tuned.stderr)
+    assert.ok(readFileSync(other).equals(first))
+    rmSync(other)
+    cpSync(join(input, 'tuned.safetensors'), join(input, 'model.safetensors'))
     const line = 'ulimit -f 50 && exec "$0" "$@"'
     const full = await command('sh', ['-c', line, process.execPath, CLI, 'convert', input, other])
     assert.match(full.stderr, /EFBIG/)

@@ -560,6 +560,10 @@ test('how to sample is taken from generation_config.json', async () => {
     ['temp', Math.fround(0.6)],
     ['penalty_repeat', Math.fround(1.1)],
   ])
+  assert.equal(await sampling({ top_p: 0.5, sequence: 'top_k;temperature' }), [
+    ['sequence', 'top_k;temperature'],
+    ['top_p', 0.5],
+  ])
   for (const wrong of [{ top_k: 1.5 }, { temperature: '0.6' }]) {
     await rejects(sampling(wrong), FormatError, 'HF_GENERATION')
   }

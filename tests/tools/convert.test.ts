@@ -296,6 +296,8 @@ test('refuses a tokenizer that does not fit, and other outtypes', async () => {
   const { bytes } = checkpoint(0, true)
   const endless = TOKENIZER.slice()
   new DataView(endless.buffer).setInt32(8, 2 ** 31 - 1, true)
+  const scoreless = TOKENIZER.slice()
+  new DataView(scoreless.buffer).setFloat32(4, Number.NaN, true)
   const negative = TOKENIZER.slice()
   new DataView(negative.buffer).setInt32(8, -1, true)
   for (const tokenizer of [
@@ -306,6 +308,10 @@ test('refuses a tokenizer that does not fit, and other outtypes', async () => {
     tokenizerFile(['a', 'b', 'c', 'd', Uint8Array.of(0xff)]),
     endless,
     negative,
+    // As a tokenizer.model of a folder.
+    tokenizerFile(['a', 'b', 'c', 'd', 'd']),
+    tokenizerFile(['a', 'b', 'c', 'd', '']),
+    scoreless,
   ]) {
     await rejects(convert(bytes, {}, tokenizer), FormatError, 'LLAMA2C_TOKENIZER')
   }

@@ -59,6 +59,12 @@ test('sizes may be given layer by layer, as long as they agree', () => {
       () => config(differ),
       (error: unknown) => error instanceof UnsupportedError && /differs/.test(error.message),
     )
+    for (const length of [0, 1, 3]) {
+      assert.throws(
+        () => config({ [L + key]: new Uint32Array(length).fill(value) }),
+        (error: unknown) => error instanceof FormatError && error.message.includes(`${length} entries for 2 layers`),
+      )
+    }
   }
 })
 

@@ -8,6 +8,7 @@ import { readGguf } from '../../js/gguf/reader.ts'
 import type { Gguf, MetadataValue } from '../../js/gguf/types.ts'
 import { findTensors, readConfig } from '../../js/models/index.ts'
 import { bytesSource } from '../../js/source/memory.ts'
+import type { CriaWarning } from '../../js/util/warn.ts'
 import { kinFiles } from '../kin-files.ts'
 import { sharedTest } from '../shared.ts'
 
@@ -60,6 +61,16 @@ for (const [name, gguf] of headers) {
       tensor_data_layout: 'Meta AI original pth',
     }
     assert.equal(readConfig(withKeys(gguf, neutral)), plain, 'nothing of something is as without it')
+    // llama.cpp reads it of Granite alone; converters write it of MiniCPM.
+    const codes: string[] = []
+    const warn = ({ code, message }: CriaWarning): void => {
+      assert.ok(message.includes(`${architecture}.attention.scale`))
+      codes.push(code)
+    }
+    const scaled = readConfig(withKeys(gguf, { 'attention.scale': 0.5 }), warn)
+    const isGranite = architecture.startsWith('granite')
+    assert.equal(codes, isGranite || architecture === 'minicpm' ? [] : ['KEY_IGNORED'])
+    assert.equal(scaled, isGranite ? { ...plain, attentionScale: 0.5 } : plain)
     const info = { ...gguf.tensors.get('output_norm.weight')!, name: 'blk.0.attn_sinks.weight' }
     refused({ ...gguf, tensors: new Map([...gguf.tensors, [info.name, info]]) }, 'TENSOR_UNKNOWN', info.name)
   })

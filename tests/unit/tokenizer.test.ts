@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert'
 import { ArgumentError, FormatError, UnsupportedError } from '../../js/errors.ts'
 import type { Metadata, MetadataValue } from '../../js/gguf/types.ts'
 import { createTokenizer } from '../../js/tokenizer/tokenizer.ts'
+import type { CriaWarning } from '../../js/util/warn.ts'
 
 const NORMAL = 1
 const UNKNOWN = 2
@@ -80,6 +81,12 @@ function throwsTyped(run: () => unknown, Class: new (...args: never[]) => Error,
   assert.unreachable(`expected ${code}`)
 }
 
+/** A function for warnings, and the codes of those that it heard. */
+function heard(): { warnings: string[]; warn: (warning: CriaWarning) => void } {
+  const warnings: string[] = []
+  return { warnings, warn: ({ code }) => void warnings.push(code) }
+}
+
 test('SentencePiece: the best score joins first, the leftmost of equals', () => {
   const tokenizer = spm()
   assert.is(texts(tokenizer, tokenizer.tokenize('abc', { bos: false })), '▁a|bc')
@@ -127,9 +134,15 @@ test('byte-level: BOS as the metadata and the pre-tokenizer say', () => {
   assert.is(texts(bpe(), bpe({ add_bos_token: true }).tokenize('a')), '<|begin|>|a')
   assert.is(texts(bpe(), bpe({ pre: 'llama-bpe' }).tokenize('a')), '<|begin|>|a')
   assert.is(texts(bpe(), bpe({ pre: 'llama-bpe', add_bos_token: false }).tokenize('a')), 'a')
-  const none = createTokenizer(metadataOf('gpt2', BPE_TOKENS, { merges: MERGES, pre: 'llama-bpe' }))
-  assert.is(texts(none, none.tokenize('a')), 'a')
-  throwsTyped(() => none.tokenize('a', { bos: true }), ArgumentError, 'NO_BOS')
+  // llama.cpp has token 11 in the place of one that no key names, but for GLM's vocabularies.
+  const { warnings, warn } = heard()
+  const none = createTokenizer(metadataOf('gpt2', BPE_TOKENS, { merges: MERGES, pre: 'llama-bpe' }), warn)
+  assert.equal([none.bos, none.eos], [11, 11])
+  assert.equal(none.tokenize('a'), [11, bpeId('a')])
+  assert.equal(warnings, ['TOKEN_ID', 'TOKEN_ID'])
+  const glm = createTokenizer(metadataOf('gpt2', BPE_TOKENS, { merges: MERGES, pre: 'glm4' }))
+  assert.is(texts(glm, glm.tokenize('a')), 'a')
+  throwsTyped(() => glm.tokenize('a', { bos: true }), ArgumentError, 'NO_BOS')
 })
 
 test('byte-level: a word that is a token stays whole where the pre-tokenizer says so', () => {
@@ -262,7 +275,6 @@ test('unsound metadata is refused', () => {
   for (const [model, key] of [
     ['llama', 'model'],
     ['llama', 'tokens'],
-    ['llama', 'scores'],
     ['gpt2', 'tokens'],
     ['gpt2', 'merges'],
   ] as const) {
@@ -276,9 +288,8 @@ test('unsound metadata is refused', () => {
     ['scores', new Float32Array(3)],
     ['scores', ['1']],
     ['scores', new BigInt64Array(SPM_TOKENS.length)],
-    ['token_type', new Int32Array(SPM_TOKENS.length + 1)],
-    ['bos_token_id', SPM_TOKENS.length],
-    ['eos_token_id', -1],
+    ['token_type', new Int32Array(SPM_TOKENS.length - 1)],
+    ['bos_token_id', 1.5],
     ['eot_token_id', 'x'],
     ['fim_pad_token_id', 'x'],
     ['add_bos_token', 1],
@@ -286,9 +297,12 @@ test('unsound metadata is refused', () => {
     ['model', 3],
   ]
   for (const [key, value] of wrong) throwsTyped(() => spm({ [key]: value }), FormatError, 'TOKENIZER_METADATA')
-  throwsTyped(() => bpe({ add_eos_token: true }), FormatError, 'TOKENIZER_METADATA')
+  throwsTyped(() => bpe({ pre: 'glm4', add_eos_token: 1 }), FormatError, 'TOKENIZER_METADATA')
+  const glm = metadataOf('gpt2', BPE_TOKENS, { merges: MERGES, pre: 'glm4', add_bos_token: true })
+  throwsTyped(() => createTokenizer(glm), FormatError, 'TOKENIZER_METADATA')
   throwsTyped(() => bpe({ pre: 7 }), FormatError, 'TOKENIZER_METADATA')
-  throwsTyped(() => spm({ model: 't5' }), UnsupportedError, 'TOKENIZER_MODEL', 't5')
+  throwsTyped(() => spm({ model: 'bert' }), UnsupportedError, 'TOKENIZER_MODEL', 'bert')
+  throwsTyped(() => spm({ model: 'toString' }), UnsupportedError, 'TOKENIZER_MODEL')
   throwsTyped(() => bpe({ pre: 'gemma4' }), UnsupportedError, 'TOKENIZER_PRE', 'gemma4')
 })
 
@@ -313,20 +327,76 @@ test('fill-in-the-middle tokens are known by their text only where the metadata 
   }
 })
 
-test('a padding token beyond the vocabulary is none', () => {
-  for (const id of [-1, SPM_TOKENS.length, 4294967295]) assert.is(spm({ padding_token_id: id }).pad, undefined)
+test('ids beyond the vocabulary give way to those of the tokenizer model, with a warning', () => {
+  const { length } = SPM_TOKENS
+  for (const id of [-1, length, 4294967295]) {
+    for (const [key, usual] of [
+      ['bos', 1],
+      ['eos', 2],
+      ['unknown', 0],
+      ['eot', undefined],
+      ['eom', undefined],
+      ['padding', undefined],
+      ['seperator', undefined],
+      ['mask', undefined],
+      ['fim_pre', undefined],
+      ['middle', undefined],
+    ] as const) {
+      const { warnings, warn } = heard()
+      const name = `${key}_token_id`
+      const tokenizer = createTokenizer(metadataOf('llama', SPM_TOKENS, { [name]: id }), warn)
+      assert.equal(warnings, ['TOKEN_ID'], `${key} ${id}`)
+      const { bos, eos, eot, eom, unk: unknown, pad: padding, sep: seperator } = tokenizer
+      const read: Record<string, number | undefined> = { bos, eos, eot, eom, unknown, padding, seperator }
+      assert.is(read[key], usual)
+      assert.is(tokenizer.isEndOfGeneration(2), true)
+    }
+  }
   assert.is(spm({ padding_token_id: 0 }).pad, 0)
   throwsTyped(() => spm({ padding_token_id: 'x' }), FormatError, 'TOKENIZER_METADATA')
+  // A default that the vocabulary does not have is none.
+  const few = createTokenizer(metadataOf('gpt2', [['a'], ['b']], { merges: ['a b'], eos_token_id: 9 }))
+  assert.is(few.eos, undefined)
 })
 
-test('an absent pre-tokenizer is the default one', () => {
-  const absent = createTokenizer(metadataOf('gpt2', BPE_TOKENS, BPE_MORE))
+test('scores: none count as equal, spare ones are not read, and so with types', () => {
+  const metadata = new Map(metadataOf('llama', SPM_TOKENS))
+  metadata.delete('tokenizer.ggml.scores')
+  const without = createTokenizer(metadata)
+  assert.is(texts(without, without.tokenize('baaa', { bos: false })), '▁|b|aa|a')
+  const { length } = SPM_TOKENS
+  const scores = Float32Array.from({ length: length + 3 }, (_, id) => SPM_TOKENS[id]?.[2] ?? 0)
+  const types = Int32Array.from({ length: length + 2 }, (_, id) => SPM_TOKENS[id]?.[1] ?? NORMAL)
+  const spare = spm({ scores, token_type: types })
+  for (const text of ['abc', 'baaa', 'é a</s>b[x]c']) assert.equal(spare.tokenize(text), spm().tokenize(text))
+})
+
+test('tokens that are never to be generated', () => {
+  const tokenizer = spm({ suppress_tokens: Int32Array.of(5, -1, 9999) })
+  assert.equal([...tokenizer.banned()], [5])
+  assert.equal([...tokenizer.banned(true)], [5, 2])
+  throwsTyped(() => spm({ suppress_tokens: 5 }), FormatError, 'TOKENIZER_METADATA')
+})
+
+test('an absent pre-tokenizer is the default one, with a warning', () => {
+  const { warnings, warn } = heard()
+  const named = { ...BPE_MORE, eos_token_id: bpeId('<|im_end|>') }
+  const absent = createTokenizer(metadataOf('gpt2', BPE_TOKENS, named), warn)
+  assert.equal(warnings, ['TOKENIZER_PRE'])
+  createTokenizer(metadataOf('gpt2', BPE_TOKENS, { ...named, pre: 'default' }), warn)
+  createTokenizer(metadataOf('llama', SPM_TOKENS), warn)
+  assert.is(warnings.length, 1)
   assert.equal(absent.tokenize("ab's 1234..."), bpe({ pre: 'default' }).tokenize("ab's 1234..."))
 })
 
 test('empty and repeated tokens do no harm', () => {
-  const tokens: Token[] = [...BYTES, ['', CONTROL], ['a'], ['<x>', CONTROL], ['<x>', CONTROL]]
-  const tokenizer = createTokenizer(metadataOf('gpt2', tokens, { merges: ['', ' ', 'a', ' a', 'a '] }))
+  const tokens: Token[] = [...BYTES, ['', CONTROL], ['a'], ['<x>', CONTROL], ['<x>', CONTROL], ['']]
+  const { warnings, warn } = heard()
+  const more = { merges: ['', ' ', 'a', ' a', 'a '], pre: 'gpt-2', eos_token_id: 258 }
+  const tokenizer = createTokenizer(metadataOf('gpt2', tokens, more), warn)
+  assert.equal(warnings, ['TOKENS_EMPTY'])
+  // As llama.cpp calls it.
+  assert.is(tokenizer.detokenize([260]), '[EMPTY_260]')
   assert.equal(tokenizer.tokenize('a<x>'), [97, 258])
   assert.is(tokenizer.detokenize([256, 257, 259]), 'a')
 })
