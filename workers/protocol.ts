@@ -14,6 +14,7 @@ import type { InputSums } from '../js/scheduler/activations.ts'
 import type { GenerateRequest, Prompt } from '../js/scheduler/generate.ts'
 import type { Embeddings, GenerateResult, Pooling, SampledLogprobs, SchedulerStatus } from '../js/scheduler/types.ts'
 import type { Part, SourceOptions } from '../js/source/types.ts'
+import type { CriaWarning } from '../js/util/warn.ts'
 
 /** What the leader does. `call`: the number that events of a call bear, and by which it is aborted. */
 export interface LeaderCalls {
@@ -55,7 +56,10 @@ export interface ThreadStart {
   threads: number
 }
 
-export type LeaderEvent = { event: 'header' | 'weights'; done: number; total: number } | ({ call: number } & CallEvent)
+export type LeaderEvent =
+  | { event: 'header' | 'weights'; done: number; total: number }
+  | { event: 'warning'; warning: CriaWarning }
+  | ({ call: number } & CallEvent)
 
 /** How a call goes on. */
 export type CallEvent =

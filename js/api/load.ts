@@ -11,7 +11,7 @@ import { type CriaWarning, warnBy } from '../util/warn.ts'
 import { runtimeSupport } from './capabilities.ts'
 import { CriaModel } from './model.ts'
 import { checkLoadOptions, type ResolvedLoad, resolveLoad } from './options.ts'
-import type { LoadOptions, Model, ModelInfo, Progress } from './types.ts'
+import type { LoadOptions, Model, ModelInfo } from './types.ts'
 
 /**
  * Loads a model: reads its header, creates exactly the memory it needs, and streams its weights in. Where a worker dies later
@@ -75,7 +75,7 @@ async function start<T>(
   let failure: { error: unknown } | undefined
   pool.listen((event) => {
     try {
-      report(event, options.onProgress)
+      report(event, options)
     } catch (error) {
       failure ??= { error }
       stop()
@@ -127,17 +127,18 @@ function changed({ config }: Opened): SourceError {
 /** Paths, URLs and Blobs go to the leader; bytes, and sources read by the caller's own `fetch`, stay behind a reader. */
 async function sourceSpec(input: ModelInput, options: LoadOptions): Promise<{ spec: SourceSpec; source?: Source }> {
   const kept: SourceOptions = {}
-  for (const key of ['headers', 'token', 'sha256', 'retries', 'retryDelay'] as const) {
+  for (const key of ['headers', 'token', 'sha256', 'retries', 'retryDelay', 'reconnectTimeout'] as const) {
     if (options[key] !== undefined) Object.assign(kept, { [key]: options[key] })
   }
   // Headers lose all they hold on their way to a worker. Naming the class makes Node load its fetch.
   if (kept.headers && kept.headers instanceof Headers) kept.headers = Object.fromEntries(kept.headers)
   const locations = (Array.isArray(input) ? input : [input]).map((part) => locationOf(part, options))
   if (locations.length > 0 && locations.every((one) => one !== undefined)) return { spec: { locations, options: kept } }
-  const { signal, fetch } = options
+  const { signal, fetch, onWarning } = options
   const source = await openModel(input, platform.openFile, {
     ...kept,
     ...(fetch && { fetch }),
+    ...(onWarning && { onWarning }),
     ...(signal && { signal }),
   })
   const { name, size, parts } = source
@@ -162,7 +163,8 @@ function readerOf(source: Source, signal: AbortSignal | undefined): RemoteReader
   }
 }
 
-function report(event: LeaderEvent, onProgress: ((progress: Progress) => void) | undefined): void {
+function report(event: LeaderEvent, { onProgress, onWarning }: LoadOptions): void {
+  if (event.event === 'warning') warnBy(onWarning)(event.warning)
   if (event.event !== 'header' && event.event !== 'weights') return
   onProgress?.({ phase: event.event, done: event.done, total: event.total })
 }

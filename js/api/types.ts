@@ -21,7 +21,6 @@ import type {
 } from '../scheduler/types.ts'
 import type { SourceOptions } from '../source/types.ts'
 import type { DetokenizeOptions, TokenizeOptions } from '../tokenizer/tokenizer.ts'
-import type { CriaWarning } from '../util/warn.ts'
 
 export type { ChatMessage } from '../chat/types.ts'
 export type { KvType } from '../engine/kv.ts'
@@ -85,8 +84,6 @@ export interface LoadOptions extends SourceOptions {
    */
   workerUrl?: string | URL
   onProgress?: (progress: Progress) => void
-  /** Called for each warning; default: `console.warn`. */
-  onWarning?: (warning: CriaWarning) => void
   signal?: AbortSignal
 }
 

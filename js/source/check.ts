@@ -11,8 +11,8 @@ export function checkSignal(signal: unknown): void {
 /** What reads a file knows the rest; here, what must hold before it is sent to a worker. Values may be secret. */
 export function checkSourceOptions(options: SourceOptions & { signal?: AbortSignal }): void {
   checkObject(options)
-  const { headers, token, retries, retryDelay, signal } = options
-  checkTypes(options, 'function', ['fetch'])
+  const { headers, token, retries, retryDelay, reconnectTimeout, signal } = options
+  checkTypes(options, 'function', ['fetch', 'onWarning'])
   checkSignal(signal)
   if (headers !== undefined && !soundHeaders(headers)) {
     throw new ArgumentError('INVALID_OPTION', 'headers must be an object of texts by name, or Headers.', typeof headers)
@@ -20,7 +20,7 @@ export function checkSourceOptions(options: SourceOptions & { signal?: AbortSign
   if (token !== undefined && typeof token !== 'string') {
     throw new ArgumentError('INVALID_OPTION', 'token must be a text.', typeof token)
   }
-  for (const [name, value] of Object.entries({ retries, retryDelay })) {
+  for (const [name, value] of Object.entries({ retries, retryDelay, reconnectTimeout })) {
     if (value === undefined || (typeof value === 'number' && Number.isFinite(value) && value >= 0)) continue
     throw invalid(name, 'a number from 0 on', value)
   }

@@ -1,43 +1,59 @@
 /**
- * A file behind HTTP. One streaming response serves reads in file order; a jump closes it and asks again with a Range.
- * Servers that ignore Range are read from the start.
+ * A file behind HTTP. The first request is for the whole file, as caches store it, and its streaming response serves reads
+ * in file order; a jump closes it and asks again with a Range. Servers that ignore Range are read from the start.
  */
 
-import { SourceError } from '../errors.ts'
-import { untilAborted } from '../util/abort.ts'
+import { CriaError, SourceError } from '../errors.ts'
+import { type sleep, untilAborted } from '../util/abort.ts'
 import { checkRange } from '../util/check.ts'
 import { Queue } from '../util/concurrency.ts'
 import { type Answer, Client } from './http-client.ts'
-import { blobSource } from './memory.ts'
+import { blobSource, bytesSource } from './memory.ts'
 import type { Source, SourceOptions } from './types.ts'
 
 /** A gap up to this many bytes is read and thrown away rather than jumped with a new request. */
 const SKIP = 1024 * 1024
 
 /**
- * Sends a first request for the whole file, whose answer has the size and goes on to serve the first reads. Where
- * the size stays unknown (no Content-Length, or compressed) the file is fetched into memory whole.
- * @throws SourceError for a final HTTP status and after `retries` failures in a row.
+ * Sends a first request for the whole file, whose answer has the size and goes on to serve the first reads. Where it does
+ * not have it (no Content-Length, or compressed), one with a Range follows, which browsers do not let servers compress. A
+ * size that stays unknown means that the file is fetched into memory whole.
+ * @param wait for tests
+ * @throws SourceError for a final HTTP status, for what may not be read, and after `retries` failures in a row.
  */
-export function openHttp(location: string, options: SourceOptions & { signal?: AbortSignal } = {}): Promise<Source> {
-  const client = new Client(location, options)
+export function openHttp(
+  location: string,
+  options: SourceOptions & { signal?: AbortSignal } = {},
+  wait?: typeof sleep,
+): Promise<Source> {
+  const client = new Client(location, options, wait)
   const { signal } = options
   return client.attempt(signal, async () => {
-    let answer = await client.get(0, signal)
+    let answer = await client.get(undefined, signal)
     let size = fileSize(answer.response, 0)
-    if (size === undefined && answer.response.status === 206) {
+    if (size === undefined && answer.response.headers.get('accept-ranges') !== 'none') {
       answer.cancel()
-      answer = await client.get(undefined, signal)
+      answer = await client.get(0, signal)
       size = fileSize(answer.response, 0)
+      if (size === undefined && answer.response.status === 206) {
+        answer.cancel()
+        answer = await client.get(undefined, signal)
+      }
     }
-    if (size !== undefined) return new HttpSource(client, answer, size)
+    if (size !== undefined && answer.response.body) return new HttpSource(client, answer, size)
     try {
-      return blobSource(await untilAborted(answer.response.blob(), signal, client.what), client.name)
+      return await untilAborted(inMemory(answer.response, client.name), signal, client.what)
     } catch (error) {
       answer.cancel()
       throw error
     }
   })
+}
+
+/** A caller's own `fetch` may give less than a Response. */
+async function inMemory(response: Response, name: string): Promise<Source> {
+  if (typeof response.blob === 'function') return blobSource(await response.blob(), name)
+  return bytesSource(new Uint8Array(await response.arrayBuffer()), name)
 }
 
 class HttpSource implements Source {
@@ -47,8 +63,10 @@ class HttpSource implements Source {
   readonly #version: Headers
   readonly #queue = new Queue()
   #body: Body | undefined
-  /** Whether the server answers Range requests. */
+  /** Whether the server answers Range requests, as far as it has said. */
   #ranges: boolean
+  /** Whether the last Range request got no answer. */
+  #refused = false
   #closed = false
 
   constructor(client: Client, first: Answer, size: number) {
@@ -56,7 +74,7 @@ class HttpSource implements Source {
     this.size = size
     this.#client = client
     this.#version = first.response.headers
-    this.#ranges = first.response.status === 206
+    this.#ranges = hasRanges(first.response)
     this.#body = this.#startBody(first, 0)
   }
 
@@ -111,13 +129,33 @@ class HttpSource implements Source {
 
   /** A new request for the bytes from `position` on; its body begins there, or at 0 if the server ignores Range. */
   async #open(position: number, signal: AbortSignal | undefined): Promise<Body> {
-    const answer = await this.#client.get(position, signal)
+    const answer = await this.#request(position, signal)
     try {
-      this.#ranges = answer.response.status === 206
+      this.#ranges = position > 0 ? answer.response.status === 206 : hasRanges(answer.response)
       this.#checkUnchanged(answer.response, position)
       return this.#startBody(answer, position)
     } catch (error) {
       answer.cancel()
+      throw error
+    }
+  }
+
+  /**
+   * After a Range request without an answer, one for the whole file shows whether the network or the Range is to blame: a
+   * cache in between may fail on answers of status 206, which it cannot store.
+   */
+  async #request(position: number, signal: AbortSignal | undefined): Promise<Answer> {
+    const whole = position === 0 || this.#refused ? await this.#client.get(undefined, signal) : undefined
+    if (whole && position === 0) return whole
+    this.#refused = !whole
+    try {
+      const part = await this.#client.get(position, signal)
+      this.#refused = false
+      whole?.cancel()
+      return part
+    } catch (error) {
+      if (whole && !(error instanceof CriaError)) return whole
+      whole?.cancel()
       throw error
     }
   }
@@ -158,7 +196,7 @@ class Body {
   readonly #end: number
   readonly #client: Client
   readonly #answer: Answer
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined
+  readonly #reader: Pick<ReadableStreamDefaultReader<Uint8Array>, 'read'> & { cancel?(): Promise<void> }
   #chunk = new Uint8Array(0)
 
   constructor(client: Client, answer: Answer, position: number, end: number) {
@@ -166,7 +204,13 @@ class Body {
     this.#end = end
     this.#client = client
     this.#answer = answer
-    this.#reader = answer.response.body?.getReader()
+    const body = answer.response.body!
+    if (body.getReader) this.#reader = body.getReader()
+    else {
+      // A stream of Node's, from a caller's own fetch.
+      const chunks = (body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]()
+      this.#reader = { read: () => chunks.next() as Promise<ReadableStreamReadResult<Uint8Array>> }
+    }
   }
 
   /** Whether reading on from here comes to the byte at `position`. */
@@ -177,8 +221,7 @@ class Body {
   /** The next bytes, at least one and at most `limit`; rejects if the connection breaks. Not to be called at the end. */
   async next(limit: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
     while (this.#chunk.length === 0) {
-      const read = this.#reader?.read() ?? Promise.resolve({ done: true, value: undefined })
-      const { done, value } = await untilAborted<ReadableStreamReadResult<Uint8Array>>(read, signal, this.#client.what)
+      const { done, value } = await untilAborted(this.#reader.read(), signal, this.#client.what)
       if (done) throw new Error(`The answer ended at byte ${this.position} instead of ${this.#end}.`)
       this.#chunk = value as Uint8Array<ArrayBuffer>
     }
@@ -190,7 +233,7 @@ class Body {
 
   cancel(): void {
     this.#answer.cancel()
-    this.#reader?.cancel().catch(() => {})
+    this.#reader.cancel?.().catch(() => {})
   }
 }
 
@@ -216,6 +259,12 @@ function contentRange(response: Response): { start: number; end: number; total: 
   const match = /^bytes (\d+)-(\d+)\/(\d+|\*)$/i.exec(response.headers.get('content-range') ?? '')
   if (!match) return undefined
   return { start: Number(match[1]), end: Number(match[2]) + 1, total: match[3] === '*' ? undefined : Number(match[3]) }
+}
+
+/** Of an answer to a request without a Range, only what it says; another site's may hide that. */
+function hasRanges({ status, headers, type }: Response): boolean {
+  const ranges = headers.get('accept-ranges')
+  return status === 206 || (ranges === null ? type === 'cors' : ranges !== 'none')
 }
 
 function isEncoded(response: Response): boolean {

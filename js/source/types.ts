@@ -1,4 +1,5 @@
 /** What a source of bytes is, and what one can be made of. */
+import type { CriaWarning } from '../util/warn.ts'
 
 /** Where a file's bytes come from: a file path, a `file:`/`http(s):`/`hf:` URL, a Blob or File, or bytes. */
 export type ModelPart = string | URL | Blob | ArrayBuffer | ArrayBufferView
@@ -53,10 +54,17 @@ export interface SourceOptions {
   fetch?: typeof globalThis.fetch
   /** The SHA-256 the bytes must have, in hexadecimal, or of each shard its own; checked by {@link Source.finish}. */
   sha256?: string | readonly string[]
-  /** How often in a row a failed HTTP request is tried again; default 4. */
+  /** How often in a row a failed HTTP request is tried again; default 4. 0: never, and no connection is waited for. */
   retries?: number
   /** Milliseconds before the first new try, doubled for each further one; default 500. */
   retryDelay?: number
+  /**
+   * How long a download under way waits for a connection that was lost, in milliseconds; default 600000. The bytes are kept,
+   * and `onWarning` hears of it (`CONNECTION_LOST`).
+   */
+  reconnectTimeout?: number
+  /** Called for each warning; default: `console.warn`. */
+  onWarning?: (warning: CriaWarning) => void
 }
 
 /** @internal */
