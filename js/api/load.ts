@@ -5,12 +5,14 @@ import { WorkerPool } from '../../workers/pool.ts'
 import type { LeaderEvent, Location, Opened, OpenOptions, RemoteReader, SourceSpec } from '../../workers/protocol.ts'
 import { compileBuild, type Modules, measured } from '../engine/wasm-build.ts'
 import { AbortError, CriaError, SourceError, throwIfAborted } from '../errors.ts'
+import { fileOf } from '../source/memory.ts'
 import { openModel } from '../source/shards.ts'
 import type { ModelInput, Source, SourceOptions } from '../source/types.ts'
+import { isBlob, isUrl, kindOf } from '../util/kind.ts'
 import { type CriaWarning, warnBy } from '../util/warn.ts'
 import { runtimeSupport } from './capabilities.ts'
 import { CriaModel } from './model.ts'
-import { checkLoadOptions, type ResolvedLoad, resolveLoad } from './options.ts'
+import { checkLoadOptions, noWorkers, type ResolvedLoad, resolveLoad } from './options.ts'
 import type { LoadOptions, Model, ModelInfo } from './types.ts'
 
 /**
@@ -23,14 +25,27 @@ import type { LoadOptions, Model, ModelInfo } from './types.ts'
  */
 export async function load(input: ModelInput, options: LoadOptions = {}): Promise<Model> {
   checkLoadOptions(options)
-  const resolved = resolveLoad(options, runtimeSupport())
-  throwIfAborted(options.signal, 'Loading the model')
+  const support = runtimeSupport()
   const onWarning = warnBy(options.onWarning)
   const warn = (opened: Opened): void => warnOfContext(opened, onWarning)
-  return start(input, options, resolved, warn, (pool, opened) => {
-    const info = describe(opened, resolved.open)
-    return new CriaModel(info, pool, opened, onWarning, reloader(input, options, resolved, pool, opened))
-  })
+  const begin = (resolved: ResolvedLoad): Promise<CriaModel> =>
+    start(input, options, resolved, warn, (pool, opened) => {
+      const info = describe(opened, resolved.open)
+      return new CriaModel(info, pool, opened, onWarning, reloader(input, options, resolved, pool, opened))
+    })
+  const { inProcess, threads = 1 } = options
+  const warnOf = ({ message }: CriaError): void =>
+    onWarning({ code: 'NO_WORKERS', message: `${message} The model runs in the calling thread.` })
+  // Whoever gives a module knows a runtime that has none.
+  if (!support.canSpawn && inProcess === undefined && !options.wasm) warnOf(noWorkers())
+  try {
+    return await begin(resolveLoad(options, support))
+  } catch (error) {
+    const none = error instanceof CriaError && error.code === 'NO_WORKERS'
+    if (!none || inProcess === false || Number(threads) > 1) throw error
+    warnOf(error)
+    return begin(resolveLoad(options, { ...support, canSpawn: false }))
+  }
 }
 
 /** Loads again a model that was loaded by `pool`; undefined where its bytes are not kept. */
@@ -67,12 +82,13 @@ async function start<T>(
   done: (pool: WorkerPool, opened: Opened) => T,
 ): Promise<T> {
   const InProcess = inProcess ? await inProcessLeader() : undefined
+  throwIfAborted(options.signal, 'Loading the model')
   const wasm = open.wasm ?? (await inlinedBuilds(open))
-  const { spec, source } = await sourceSpec(input, options)
   const pool = new WorkerPool(InProcess, options.workerUrl)
   const stop = (): void => void pool.close(new AbortError('Loading the model', options.signal?.reason))
   options.signal?.addEventListener('abort', stop, { once: true })
   let failure: { error: unknown } | undefined
+  let source: Source | undefined
   pool.listen((event) => {
     try {
       report(event, options)
@@ -83,6 +99,10 @@ async function start<T>(
   })
   try {
     throwIfAborted(options.signal, 'Loading the model')
+    // Where none can start, nothing has been asked for yet.
+    await pool.start()
+    const { spec, ...given } = await sourceSpec(input, options)
+    source = given.source
     const reader = source && readerOf(source, options.signal)
     const opened = await pool.open(spec, { ...open, ...(wasm && { wasm }) }, reader)
     if (opened.isaReason === 'measured') measured[opened.type] = opened.isa
@@ -111,7 +131,7 @@ async function inlinedBuilds({ isa, isaReason, shared }: OpenOptions): Promise<M
 }
 
 function holdsBytes(input: ModelInput): boolean {
-  return [input].flat().some((part) => part instanceof ArrayBuffer || ArrayBuffer.isView(part))
+  return [input].flat().some((part) => kindOf(part) === 'ArrayBuffer' || ArrayBuffer.isView(part))
 }
 
 /** Of a model, what must be the same when it is loaded again. */
@@ -130,9 +150,10 @@ async function sourceSpec(input: ModelInput, options: LoadOptions): Promise<{ sp
   for (const key of ['headers', 'token', 'sha256', 'retries', 'retryDelay', 'reconnectTimeout'] as const) {
     if (options[key] !== undefined) Object.assign(kept, { [key]: options[key] })
   }
-  // Headers lose all they hold on their way to a worker. Naming the class makes Node load its fetch.
-  if (kept.headers && kept.headers instanceof Headers) kept.headers = Object.fromEntries(kept.headers)
-  const locations = (Array.isArray(input) ? input : [input]).map((part) => locationOf(part, options))
+  // Headers lose all they hold on their way to a worker.
+  if (kindOf(kept.headers) === 'Headers') kept.headers = Object.fromEntries(kept.headers as Headers)
+  const inputs = await Promise.all((Array.isArray(input) ? input : [input]).map(fileOf))
+  const locations = inputs.map((part) => locationOf(part, options))
   if (locations.length > 0 && locations.every((one) => one !== undefined)) return { spec: { locations, options: kept } }
   const { signal, fetch, onWarning } = options
   const source = await openModel(input, platform.openFile, {
@@ -147,9 +168,18 @@ async function sourceSpec(input: ModelInput, options: LoadOptions): Promise<{ sp
 
 /** What the leader can open itself. */
 function locationOf(part: unknown, { fetch }: LoadOptions): Location | undefined {
-  const url = part instanceof URL
-  if ((url || typeof part === 'string') && !fetch) return { location: String(part), url }
-  return typeof Blob === 'function' && part instanceof Blob ? { blob: part } : undefined
+  const url = isUrl(part)
+  if (!fetch && (url || typeof part === 'string')) return { location: url ? part.href : platform.locate(part), url }
+  return isBlob(part) && survives(part) ? { blob: part } : undefined
+}
+
+/** Whether it comes to a worker as what it is: an emulation of a browser's does not. */
+function survives(blob: Blob): boolean {
+  try {
+    return kindOf(structuredClone(blob)) === kindOf(blob)
+  } catch {
+    return false
+  }
 }
 
 function readerOf(source: Source, signal: AbortSignal | undefined): RemoteReader {

@@ -16,6 +16,7 @@ import type { DetokenizeOptions, TokenizeOptions } from '../tokenizer/tokenizer.
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
 import { underAny, untilAborted } from '../util/abort.ts'
 import { checkObject, checkTypes, invalid } from '../util/check.ts'
+import { kindOf } from '../util/kind.ts'
 import type { CriaWarning } from '../util/warn.ts'
 import { type ChatHost, ModelChat } from './chat.ts'
 import { RunningGeneration } from './generation.ts'
@@ -185,8 +186,9 @@ export class CriaModel implements Model, ChatHost {
   ): Promise<{ tokens: number }> {
     checkObject(options)
     checkSignal(options.signal)
-    const bytes = state instanceof ArrayBuffer ? new Uint8Array(state) : state
-    if (!(bytes instanceof Uint8Array)) throw invalid('state', 'the bytes that saveState gave', state)
+    const bytes = kindOf(state) === 'ArrayBuffer' ? new Uint8Array(state as ArrayBuffer) : state
+    if (!ArrayBuffer.isView(bytes) || kindOf(bytes) !== 'Uint8Array')
+      throw invalid('state', 'the bytes that saveState gave', state)
     const pool = await this.working('Loading the state', options.signal)
     return { tokens: await pool.loadState(bytes, options.signal) }
   }
@@ -349,7 +351,7 @@ function promptOf(prompt: unknown): string | number[] {
 
 /** Token ids as a plain array; the engine checks their range. */
 function idsOf(tokens: unknown): number[] {
-  const list = Array.isArray(tokens) || (ArrayBuffer.isView(tokens) && !(tokens instanceof DataView))
+  const list = Array.isArray(tokens) || (ArrayBuffer.isView(tokens) && kindOf(tokens) !== 'DataView')
   const ids = list ? Array.from(tokens as ArrayLike<unknown>) : [undefined]
   const at = ids.findIndex((id) => typeof id !== 'number')
   if (at < 0) return ids as number[]

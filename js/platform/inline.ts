@@ -2,9 +2,9 @@
 import * as inlined from 'inlined'
 import { unpackLzma } from './lzma.ts'
 import type { WasmFiles, WorkerHandle, WorkerKind } from './types.ts'
-import { breathe, canSpawn, folderUrl, handleOf, start } from './web-common.ts'
+import { breathe, canSpawn, folderUrl, spawnBy, start } from './web-common.ts'
 
-export { breathe, canShare, canSpawn, cores, openFile, parent, runtime } from './web-common.ts'
+export { breathe, canShare, canSpawn, cores, locate, openFile, parent, runtime } from './web-common.ts'
 
 /** URL of the script of all workers, which start what their names say. */
 let script: string | undefined
@@ -36,10 +36,16 @@ function cut(all: Uint8Array<ArrayBuffer>, name: string): Uint8Array<ArrayBuffer
   throw new RangeError(`no ${name}.wasm`)
 }
 
-export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void, folder?: string | URL): WorkerHandle {
+export function spawn(
+  kind: WorkerKind,
+  onDeath: (reason: unknown) => void,
+  folder?: string | URL,
+): Promise<WorkerHandle> {
   const name = `cria ${kind}`
-  const given = folder !== undefined && start(new URL(`${kind}.js`, folderUrl(folder)), name)
-  return handleOf(given || new Worker(script!, { type: 'module', name }), onDeath)
+  // A classic script: Chromium starts no module where the origin is opaque.
+  const begin = (): Worker =>
+    folder === undefined ? new Worker(script!, { name }) : start(new URL(`${kind}.js`, folderUrl(folder)), name)
+  return spawnBy(begin, onDeath)
 }
 
 function unpackText(base64: string): Promise<Uint8Array<ArrayBuffer>> {

@@ -7,7 +7,7 @@ import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs'
 import { SourceError } from '../errors.ts'
 import type { ParentPort, RuntimeName, WasmFiles, WorkerHandle, WorkerKind } from './types.ts'
 
-export { openFile } from './files-node.ts'
+export { locate, openFile } from './files-node.ts'
 
 /** Not written where it is used: bundlers would take what is relative to it for files to be found now. */
 const HERE = new URL(import.meta.url)

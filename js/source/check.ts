@@ -2,10 +2,11 @@
 
 import { ArgumentError } from '../errors.ts'
 import { checkObject, checkTypes, invalid } from '../util/check.ts'
+import { isAbortSignal, kindOf } from '../util/kind.ts'
 import type { SourceOptions } from './types.ts'
 
 export function checkSignal(signal: unknown): void {
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid('signal', 'an AbortSignal', signal)
+  if (signal !== undefined && !isAbortSignal(signal)) throw invalid('signal', 'an AbortSignal', signal)
 }
 
 /** What reads a file knows the rest; here, what must hold before it is sent to a worker. Values may be secret. */
@@ -28,6 +29,7 @@ export function checkSourceOptions(options: SourceOptions & { signal?: AbortSign
 
 /** A Map would seem an object without any. */
 function soundHeaders(headers: unknown): boolean {
-  if (typeof headers !== 'object' || headers === null || headers instanceof Map || Array.isArray(headers)) return false
+  if (typeof headers !== 'object' || headers === null || kindOf(headers) === 'Map' || Array.isArray(headers))
+    return false
   return Object.values(headers).every((text) => typeof text === 'string')
 }

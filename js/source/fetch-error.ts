@@ -9,10 +9,6 @@ export interface FetchFailure {
   final: boolean
 }
 
-/** Of reasons, what is as it is: no such host, nobody who listens, an unsound certificate. */
-const FINAL = /ENOTFOUND|refused|dns error|certificate|CERT|redirect|scheme/i
-const LOCAL = /^(localhost|127\.|\[::1\])|\.localhost$/
-
 export interface Request {
   /** The URL, for messages. */
   name: string
@@ -24,41 +20,44 @@ export interface Request {
   directive: string | undefined
 }
 
-export async function explainFetch(
-  cause: unknown,
-  url: URL,
-  { name, own, reached, directive }: Request,
-): Promise<FetchFailure> {
+/** Of reasons, what is as it is: no such host, nobody who listens, an unsound certificate. */
+const FINAL = /ENOTFOUND|refused|dns error|cert|redirect|scheme/i
+/** Browsers let pages of https: read these by http:. */
+const LOCAL = /^(localhost|127\.|\[::1)/
+
+export async function explainFetch(cause: unknown, url: URL, request: Request): Promise<FetchFailure> {
+  const { name, own, reached } = request
   const reason = reasonOf(cause).replaceAll(url.href, name)
-  const blocked = (value: string, what: string): FetchFailure => {
-    const error = new SourceError('HTTP_BLOCKED', `${name} may not be read: ${what}`, value, { cause })
+  // Browsers alone have an origin; what is of the page's own is not forbidden.
+  const { origin = url.origin, navigator } = globalThis as Partial<typeof globalThis>
+  const foreign = !own && !reached && origin !== url.origin
+  const [value, what] = (await whatForbids(url, reason, foreign ? origin : undefined, request.directive)) ?? []
+  if (what) {
+    const error = new SourceError('HTTP_BLOCKED', `${name} may not be read: ${what}.`, value, { cause })
     return { error, network: false, final: true }
   }
-  if (directive) {
-    return blocked(directive, `the page's Content-Security-Policy forbids it; add ${url.origin} to its ${directive}.`)
-  }
-  if (/NotCapable|PermissionDenied|ACCESS_DENIED/.test(reason)) {
-    return blocked('--allow-net', `this process has no permission (${reason}); start it with --allow-net.`)
-  }
-  // Browsers alone have an origin; what is of the page's own is neither mixed nor forbidden.
-  const { origin } = globalThis as { origin?: string }
-  const foreign = !own && !reached && origin !== undefined && origin !== url.origin
-  if (foreign && origin.startsWith('https:') && url.protocol === 'http:' && !LOCAL.test(url.hostname)) {
-    return blocked('http:', 'pages of https: read nothing from http: (mixed content); serve the model by https:.')
-  }
-  if (foreign && (await isThere(url))) {
-    const what =
-      `its server does not allow it to pages of ${origin} (CORS); have it send Access-Control-Allow-Origin, and for ` +
-      'headers or a token Access-Control-Allow-Headers.'
-    return blocked('Access-Control-Allow-Origin', what)
-  }
-  const offline = globalThis.navigator?.onLine === false ? 'this device is offline, ' : ''
-  const cors = foreign ? `, and that its server allows pages of ${origin} (CORS)` : ''
-  const what = own
-    ? `the option fetch threw ${reason}.`
-    : `${offline}${reason}. Check the address, that its server runs${cors}.`
-  const error = new SourceError('HTTP_NETWORK', `${name} cannot be read: ${what}`, name, { cause })
+  const offline = navigator?.onLine === false ? 'this device is offline, ' : ''
+  const cors = foreign ? ` and lets pages of ${origin} read (CORS)` : ''
+  const why = own ? `the option fetch threw ${reason}` : `${offline}${reason}; check that its server runs${cors}`
+  const error = new SourceError('HTTP_NETWORK', `${name} cannot be read: ${why}.`, name, { cause })
   return { error, network: isNetwork(cause), final: FINAL.test(reason) }
+}
+
+/** What forbids a request, and the way out. `origin`: of a page that another site's answer is for. */
+async function whatForbids(
+  url: URL,
+  reason: string,
+  origin: string | undefined,
+  directive: string | undefined,
+): Promise<[value: string, what: string] | undefined> {
+  if (directive) return [directive, `add ${url.origin} to ${directive} of the page's Content-Security-Policy`]
+  if (/NotCapable|ACCESS_DENIED/.test(reason)) return ['--allow-net', `start the process with --allow-net (${reason})`]
+  if (origin?.startsWith('https') && url.protocol === 'http:' && !LOCAL.test(url.hostname)) {
+    return ['http:', 'pages of https: read nothing by http: (mixed content)']
+  }
+  if (!origin || !(await isThere(url))) return undefined
+  const header = 'Access-Control-Allow-Origin'
+  return [header, `its server must send ${header} for pages of ${origin} (CORS), and -Headers for headers or a token`]
 }
 
 /** Whether a server answers to whoever does not want to read what it says. */
@@ -72,9 +71,8 @@ function isThere(url: URL): Promise<boolean> {
 /** Of an error, what began it: Node's fetch says only that it failed. */
 function reasonOf(error: unknown): string {
   const { cause, code, errors } = Object(error)
-  if (cause) return reasonOf(cause)
-  // Of several addresses that were tried.
-  if (errors?.length) return reasonOf(errors[0])
+  // `errors`: of several addresses that were tried.
+  if (cause ?? errors?.[0]) return reasonOf(cause ?? errors[0])
   const text = String(error)
   return code && !text.includes(code) ? `${text} (${code})` : text
 }
@@ -82,5 +80,5 @@ function reasonOf(error: unknown): string {
 /** Errors of fetch are TypeErrors, or have the code of a system call. */
 function isNetwork(error: unknown): boolean {
   const { name, code, cause } = Object(error)
-  return name === 'TypeError' || typeof code === 'string' || typeof cause?.code === 'string'
+  return name === 'TypeError' || typeof (code ?? cause?.code) === 'string'
 }

@@ -1,6 +1,7 @@
 /** HTTP requests with retries: which answers are final, which are tried again and when, and what the errors say. */
 import { ArgumentError, CriaError, SourceError, throwIfAborted } from '../errors.ts'
 import { sleep, untilAborted } from '../util/abort.ts'
+import { kindOf } from '../util/kind.ts'
 import { watchPolicy } from '../util/policy.ts'
 import { warnBy } from '../util/warn.ts'
 import { explainFetch } from './fetch-error.ts'
@@ -97,7 +98,7 @@ export class Client {
 
   async #ask(init: RequestInit): Promise<Response> {
     const url = this.#url
-    const policy = watchPolicy(/^connect/, url.href)
+    const forbidden = watchPolicy(/^connect/, url.href)
     try {
       // Not called as a method: browsers' own works on the window alone.
       const fetch = this.#fetch ?? globalThis.fetch
@@ -107,11 +108,9 @@ export class Client {
     } catch (cause) {
       if (cause instanceof CriaError) throw cause
       const reached = this.#reached
-      const how = { name: this.name, own: this.#fetch !== undefined, reached, directive: await policy.broken() }
+      const how = { name: this.name, own: this.#fetch !== undefined, reached, directive: await forbidden() }
       const { error, network, final } = await explainFetch(cause, url, how)
       throw final && !(reached && network) ? error : new Retry(error, reached && network)
-    } finally {
-      policy.stop()
     }
   }
 
@@ -156,13 +155,13 @@ export class Client {
     const minutes = Math.ceil(this.#reconnect / 60_000)
     this.#warn({
       code: 'CONNECTION_LOST',
-      message: `The connection was lost; the download keeps its bytes and waits for up to ${minutes} min. ${message}`,
+      message: `The connection was lost; the download waits for it up to ${minutes} min, with its bytes. ${message}`,
     })
   }
 
   /** Of an answer that broke off: one that always does so at the same byte is not waited for. */
   #broken(cause: unknown): Retry {
-    const message = `${this.name} cannot be read: its answers break off (${String(cause)}). Try again later, or download the file first.`
+    const message = `${this.name} cannot be read: its answers break off (${String(cause)}).`
     return new Retry(new SourceError('HTTP_NETWORK', message, this.name, { cause }), false)
   }
 
@@ -178,11 +177,10 @@ export class Client {
 }
 
 function advice(status: number): string {
-  if (status === 401) return 'it wants a valid access token (option token), or there is no such file.'
-  if (status === 403) return 'access is refused; the token may be missing, or lack the right to this file.'
+  if (status === 401 || status === 403) return 'it wants an access token with the right to this file (option token).'
   if (status === 404 || status === 410) return 'there is no such file; check the address.'
-  if (status === 416) return 'it does not have these bytes; the file is empty, or became shorter while it was read.'
-  if (status === 429) return 'it has had too many requests; try again later, or with an access token (option token).'
+  if (status === 416) return 'the file is empty, or became shorter while it was read.'
+  if (status === 429) return 'too many requests; try again later, or with an access token (option token).'
   if (status >= 500 || status === 408) return 'the server has trouble; try again later.'
   return 'check the address.'
 }
@@ -200,7 +198,7 @@ function retryAfter(headers: Headers): number | undefined {
 function makeHeaders({ headers = {}, token }: SourceOptions): Headers {
   // Compressed transfer would hide the file's size and offsets. Browsers set this header themselves.
   const result = new Headers({ 'accept-encoding': 'identity' })
-  for (const [name, value] of headers instanceof Headers ? headers : Object.entries(headers)) {
+  for (const [name, value] of kindOf(headers) === 'Headers' ? (headers as Headers) : Object.entries(headers)) {
     try {
       result.set(name, value)
     } catch {

@@ -13,6 +13,9 @@ import type { Source, SourceOptions } from './types.ts'
 
 /** A gap up to this many bytes is read and thrown away rather than jumped with a new request. */
 const SKIP = 1024 * 1024
+/** Most bytes of a read to keep, and of an answer to let come to its end unread: caches store whole answers alone. */
+const KEPT = 512 * 1024
+const LEFT = 64 * 1024
 
 /**
  * Sends a first request for the whole file, whose answer has the size and goes on to serve the first reads. Where it does
@@ -29,25 +32,25 @@ export function openHttp(
   const client = new Client(location, options, wait)
   const { signal } = options
   return client.attempt(signal, async () => {
-    let answer = await client.get(undefined, signal)
-    let size = fileSize(answer.response, 0)
-    if (size === undefined && answer.response.headers.get('accept-ranges') !== 'none') {
-      answer.cancel()
-      answer = await client.get(0, signal)
-      size = fileSize(answer.response, 0)
-      if (size === undefined && answer.response.status === 206) {
-        answer.cancel()
-        answer = await client.get(undefined, signal)
-      }
-    }
-    if (size !== undefined && answer.response.body) return new HttpSource(client, answer, size)
+    const whole = await client.get(undefined, signal)
     try {
-      return await untilAborted(inMemory(answer.response, client.name), signal, client.what)
+      const source = sizedSource(client, whole)
+      if (source) return source
+      const part = await client.get(0, signal).catch(() => undefined)
+      const parted = part && sizedSource(client, part)
+      ;(parted ? whole : part)?.cancel()
+      return parted ?? (await untilAborted(inMemory(whole.response, client.name), signal, client.what))
     } catch (error) {
-      answer.cancel()
+      whole.cancel()
       throw error
     }
   })
+}
+
+/** A source, if its first answer has the size. */
+function sizedSource(client: Client, answer: Answer): Source | undefined {
+  const size = fileSize(answer.response, 0)
+  return size !== undefined && answer.response.body ? new HttpSource(client, answer, size) : undefined
 }
 
 /** A caller's own `fetch` may give less than a Response. */
@@ -68,6 +71,8 @@ class HttpSource implements Source {
   /** Whether the last Range request got no answer. */
   #refused = false
   #closed = false
+  /** The read before, if it was short: whoever reads a header passes its end, and goes back to it for the weights. */
+  #last = { offset: 0, bytes: new Uint8Array(0) }
 
   constructor(client: Client, first: Answer, size: number) {
     this.name = client.name
@@ -80,9 +85,9 @@ class HttpSource implements Source {
 
   async read(target: Uint8Array, offset: number, signal?: AbortSignal): Promise<void> {
     checkRange(this, target, offset)
-    await this.#queue.run(() => {
-      let done = 0
-      return this.#client.attempt(signal, async (progress) => {
+    await this.#queue.run(async () => {
+      let done = this.#copyLast(target, offset)
+      await this.#client.attempt(signal, async (progress) => {
         try {
           while (done < target.length) {
             const body = await this.#bodyAt(offset + done, signal)
@@ -96,7 +101,17 @@ class HttpSource implements Source {
           throw error
         }
       })
+      if (target.length <= KEPT) this.#last = { offset, bytes: target.slice() }
     })
+  }
+
+  /** The bytes of `target` that the read before had, as their number. */
+  #copyLast(target: Uint8Array, offset: number): number {
+    const { offset: begin, bytes } = this.#last
+    if (offset < begin) return 0
+    const known = bytes.subarray(offset - begin, offset - begin + target.length)
+    target.set(known)
+    return known.length
   }
 
   pause(): Promise<void> {
@@ -190,13 +205,18 @@ class HttpSource implements Source {
   }
 }
 
+interface Reader {
+  read(): Promise<ReadableStreamReadResult<Uint8Array>>
+  cancel?(): Promise<void>
+}
+
 /** The stream of one response: file bytes [position, end), front to back. */
 class Body {
   position: number
   readonly #end: number
   readonly #client: Client
   readonly #answer: Answer
-  readonly #reader: Pick<ReadableStreamDefaultReader<Uint8Array>, 'read'> & { cancel?(): Promise<void> }
+  readonly #reader: Reader
   #chunk = new Uint8Array(0)
 
   constructor(client: Client, answer: Answer, position: number, end: number) {
@@ -205,12 +225,7 @@ class Body {
     this.#client = client
     this.#answer = answer
     const body = answer.response.body!
-    if (body.getReader) this.#reader = body.getReader()
-    else {
-      // A stream of Node's, from a caller's own fetch.
-      const chunks = (body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]()
-      this.#reader = { read: () => chunks.next() as Promise<ReadableStreamReadResult<Uint8Array>> }
-    }
+    this.#reader = body.getReader?.() ?? readerOf(body as AsyncIterable<Uint8Array>)
   }
 
   /** Whether reading on from here comes to the byte at `position`. */
@@ -232,9 +247,16 @@ class Body {
   }
 
   cancel(): void {
+    if (this.#end - this.position <= LEFT) return
     this.#answer.cancel()
     this.#reader.cancel?.().catch(() => {})
   }
+}
+
+/** Of a stream of Node's, which a caller's own `fetch` may give. */
+function readerOf(body: AsyncIterable<Uint8Array>): Reader {
+  const chunks = body[Symbol.asyncIterator]()
+  return { read: () => chunks.next() as Promise<ReadableStreamReadResult<Uint8Array>> }
 }
 
 /** Bytes of the whole file, if a response to a request from `offset` on has it. */

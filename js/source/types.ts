@@ -1,8 +1,17 @@
 /** What a source of bytes is, and what one can be made of. */
 import type { CriaWarning } from '../util/warn.ts'
 
-/** Where a file's bytes come from: a file path, a `file:`/`http(s):`/`hf:` URL, a Blob or File, or bytes. */
-export type ModelPart = string | URL | Blob | ArrayBuffer | ArrayBufferView
+/**
+ * Where a file's bytes come from: a file path (on pages, an address relative to the page), a `file:`/`http(s):`/`hf:` URL, a
+ * Blob or File, a handle of a file, or bytes.
+ */
+export type ModelPart = string | URL | Blob | FileHandle | ArrayBuffer | ArrayBufferView
+
+/** A FileSystemFileHandle of a browser, as far as it is read. */
+export interface FileHandle {
+  readonly name: string
+  getFile(): Promise<Blob>
+}
 
 /**
  * A model's file. Of a model in several shards: the path or URL of the first, `…-00001-of-0000N.gguf`, whose others lie
@@ -67,5 +76,5 @@ export interface SourceOptions {
   onWarning?: (warning: CriaWarning) => void
 }
 
-/** @internal */
-export type OpenFile = (path: string | URL) => Promise<Source>
+/** Gives an address instead where a path is one. @internal */
+export type OpenFile = (path: string | URL) => Promise<Source | string>

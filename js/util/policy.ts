@@ -2,38 +2,33 @@
 
 /** Milliseconds after a failure in which its event comes: Chromium sends it later than the error. */
 const LATE = 100
+/** Events that are kept: few are under way at once. */
+const MOST = 20
 
-export interface PolicyWatch {
-  /** The directive that forbade something, once the work has failed; undefined where the policy is not to blame. */
-  broken(): Promise<string | undefined>
-  stop(): void
-}
+let events: readonly SecurityPolicyViolationEvent[] | undefined
 
-/** Watches for directives whose names match; `address`: only where this is what was forbidden. Knows pages and workers. */
-export function watchPolicy(directives: RegExp, address?: string): PolicyWatch {
-  let found: string | undefined
-  let wake = (): void => {}
-  const hear = (event: Event): void => {
-    const { effectiveDirective, blockedURI, disposition } = event as SecurityPolicyViolationEvent
-    if (disposition === 'report' || !directives.test(effectiveDirective)) return
-    if (address !== undefined && !address.startsWith(blockedURI)) return
-    found ??= effectiveDirective
-    wake()
+/**
+ * Gives a function that finds, after a failure, the directive that forbade something from now on.
+ * @param directives whose names match
+ * @param address only where this is what was forbidden
+ */
+export function watchPolicy(directives: RegExp, address?: string): () => Promise<string | undefined> {
+  if (typeof SecurityPolicyViolationEvent !== 'function') return async () => undefined
+  if (!events) {
+    globalThis.addEventListener('securitypolicyviolation', (event) => {
+      events = [...events!.slice(-MOST), event]
+    })
+    events = []
   }
-  const told = typeof SecurityPolicyViolationEvent === 'function'
-  if (told) globalThis.addEventListener('securitypolicyviolation', hear)
-  return {
-    async broken() {
-      if (told && found === undefined) {
-        await new Promise<void>((resolve) => {
-          wake = resolve
-          setTimeout(resolve, LATE)
-        })
-      }
-      return found
-    },
-    stop: () => {
-      if (told) globalThis.removeEventListener('securitypolicyviolation', hear)
-    },
+  const begin = performance.now()
+  return async () => {
+    await new Promise((resolve) => setTimeout(resolve, LATE))
+    return events!.find(
+      ({ timeStamp, effectiveDirective, blockedURI, disposition }) =>
+        timeStamp >= begin &&
+        directives.test(effectiveDirective) &&
+        disposition !== 'report' &&
+        (!address || address.startsWith(blockedURI)),
+    )?.effectiveDirective
   }
 }

@@ -120,6 +120,15 @@ test('reads in file order take one request, small gaps included', async () => {
   await rejects(source.read(new Uint8Array(1), 0), SourceError, 'SOURCE_CLOSED')
 })
 
+test('whoever reads a little too far goes back without another request', async () => {
+  context.handler = ranged()
+  const source = await open()
+  await check(source, 0, 100_000)
+  await check(source, 40_000, 1_000_000)
+  await check(source, 1_040_000, DATA.length - 1_040_000)
+  assert.equal(ranges(), [undefined])
+})
+
 test('jumps ask again, and overlapping reads take turns', async () => {
   context.handler = ranged()
   const source = await open()

@@ -211,7 +211,7 @@ test('what a page or process may not read is told with the reason, and not tried
   const mixed = await onPage('https://page.invalid', () => failure(failed))
   assert.match(mixed.error.message, /mixed content/)
   const cors = await onPage('http://page.invalid', () => failure((init) => init?.mode !== 'no-cors' && failed()))
-  assert.match(cors.error.message, /does not allow it to pages of http:\/\/page\.invalid \(CORS\)/)
+  assert.match(cors.error.message, /Access-Control-Allow-Origin for pages of http:\/\/page\.invalid \(CORS\)/)
   const deno = await failure(() => Object.assign(new Error('Requires net access'), { name: 'NotCapable' }))
   assert.match(deno.error.message, /--allow-net/)
   const code = { code: 'ERR_ACCESS_DENIED' }
@@ -219,7 +219,7 @@ test('what a page or process may not read is told with the reason, and not tried
   assert.match(node.error.message, /--allow-net/)
   for (const { error, waits } of [mixed, cors, deno, node]) assert.equal([error.code, waits], ['HTTP_BLOCKED', []])
   const unknown = await onPage('http://page.invalid', () => failure(failed))
-  assert.match(unknown.error.message, /Failed to fetch\. Check .* allows pages of http:\/\/page\.invalid \(CORS\)/)
+  assert.match(unknown.error.message, /Failed to fetch; check .* lets pages of http:\/\/page\.invalid read \(CORS\)/)
   assert.equal([unknown.error.code, unknown.waits.length], ['HTTP_NETWORK', 4])
 })
 
@@ -231,7 +231,7 @@ test('what a caller’s own fetch throws or gives is told as its own', async () 
     'HTTP_NETWORK',
   )
   assert.match(thrown.message, /the option fetch threw RangeError: the cache is full/)
-  assert.not.match(thrown.message, /address|server/)
+  assert.not.match(thrown.message, /check/)
   const sync = () => {
     throw new Error('at once')
   }
