@@ -173,10 +173,10 @@ function locationOf(part: unknown, { fetch }: LoadOptions): Location | undefined
   return isBlob(part) && survives(part) ? { blob: part } : undefined
 }
 
-/** Whether it comes to a worker as what it is: an emulation of a browser's does not. */
+/** Whether a worker can read it: not an emulation of a browser's, nor in WebKit one of an opaque origin. */
 function survives(blob: Blob): boolean {
   try {
-    return kindOf(structuredClone(blob)) === kindOf(blob)
+    return globalThis.origin !== 'null' && kindOf(structuredClone(blob)) === kindOf(blob)
   } catch {
     return false
   }

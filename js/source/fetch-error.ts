@@ -37,7 +37,8 @@ export async function explainFetch(cause: unknown, url: URL, request: Request): 
     return { error, network: false, final: true }
   }
   const offline = navigator?.onLine === false ? 'this device is offline, ' : ''
-  const cors = foreign ? ` and lets pages of ${origin} read (CORS)` : ''
+  // WebKit's workers hear of no policy.
+  const cors = foreign ? ` and lets pages of ${origin} read (CORS), and the page's connect-src` : ''
   const why = own ? `the option fetch threw ${reason}` : `${offline}${reason}; check that its server runs${cors}`
   const error = new SourceError('HTTP_NETWORK', `${name} cannot be read: ${why}.`, name, { cause })
   return { error, network: isNetwork(cause), final: FINAL.test(reason) }

@@ -86,7 +86,8 @@ class HttpSource implements Source {
   async read(target: Uint8Array, offset: number, signal?: AbortSignal): Promise<void> {
     checkRange(this, target, offset)
     await this.#queue.run(async () => {
-      let done = this.#copyLast(target, offset)
+      const known = this.#copyLast(target, offset)
+      let done = known
       await this.#client.attempt(signal, async (progress) => {
         try {
           while (done < target.length) {
@@ -101,7 +102,7 @@ class HttpSource implements Source {
           throw error
         }
       })
-      if (target.length <= KEPT) this.#last = { offset, bytes: target.slice() }
+      if (target.length <= KEPT && known < target.length) this.#last = { offset, bytes: target.slice() }
     })
   }
 

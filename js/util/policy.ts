@@ -13,10 +13,11 @@ let events: readonly SecurityPolicyViolationEvent[] | undefined
  * @param address only where this is what was forbidden
  */
 export function watchPolicy(directives: RegExp, address?: string): () => Promise<string | undefined> {
-  if (typeof SecurityPolicyViolationEvent !== 'function') return async () => undefined
+  // Node has no such events.
+  if (!globalThis.addEventListener) return async () => undefined
   if (!events) {
     globalThis.addEventListener('securitypolicyviolation', (event) => {
-      events = [...events!.slice(-MOST), event]
+      events = [...events!.slice(-MOST), event as SecurityPolicyViolationEvent]
     })
     events = []
   }

@@ -16,8 +16,10 @@ export interface Site {
   url: string
   /** Of each request for a model: its path and Range. */
   asked: { path: string; range: string | undefined }[]
-  /** Of the next answer for a model: the bytes after which the server goes away, for so many milliseconds. */
-  leave: { after: number; for: number } | undefined
+  /** Of the next answer for a model: the bytes after which the server goes away. */
+  leave: number | undefined
+  /** Brings it back: an address of another server's. */
+  back: string
   close(): void
 }
 
@@ -27,10 +29,18 @@ export interface Site {
  */
 export async function startSite(): Promise<Site> {
   let server: Server
-  const site: Site = { url: '', asked: [], leave: undefined, close: () => end(server) }
+  const helper = createServer(async (_, response) => {
+    await listen(Number(new URL(site.url).port))
+    response.writeHead(200, { 'access-control-allow-origin': '*' }).end()
+  })
+  const close = (): void => {
+    end(server)
+    end(helper)
+  }
+  const site: Site = { url: '', asked: [], leave: undefined, back: await address(helper), close }
   const listen = async (port: number): Promise<void> => {
     server = createServer((request, response) => answer(request, response))
-    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+    site.url = await address(server, port)
   }
   const answer = ({ url, headers: { range } }: IncomingMessage, response: ServerResponse): void => {
     const { pathname } = new URL(url!, site.url)
@@ -56,16 +66,18 @@ export async function startSite(): Promise<Site> {
     const { leave } = site
     if (!leave || !file.endsWith('.gguf')) return void createReadStream(file, { start: from }).pipe(response)
     site.leave = undefined
-    const part = createReadStream(file, { start: from, end: from + leave.after - 1 })
-    part.on('end', () => {
-      end(server)
-      setTimeout(() => void listen(Number(new URL(site.url).port)), leave.for)
-    })
+    const part = createReadStream(file, { start: from, end: from + leave - 1 })
+    part.on('end', () => setTimeout(() => end(server), 100))
     part.pipe(response, { end: false })
   }
   await listen(0)
-  site.url = `http://127.0.0.1:${(server!.address() as AddressInfo).port}/`
   return site
+}
+
+/** Where a server listens, with a slash at the end. */
+async function address(server: Server, port = 0): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
 }
 
 function end(server: Server): void {

@@ -219,7 +219,10 @@ test('what a page or process may not read is told with the reason, and not tried
   assert.match(node.error.message, /--allow-net/)
   for (const { error, waits } of [mixed, cors, deno, node]) assert.equal([error.code, waits], ['HTTP_BLOCKED', []])
   const unknown = await onPage('http://page.invalid', () => failure(failed))
-  assert.match(unknown.error.message, /Failed to fetch; check .* lets pages of http:\/\/page\.invalid read \(CORS\)/)
+  assert.match(
+    unknown.error.message,
+    /Failed to fetch; check .* lets pages of http:\/\/page\.invalid read \(CORS\), and .* connect-src/,
+  )
   assert.equal([unknown.error.code, unknown.waits.length], ['HTTP_NETWORK', 4])
 })
 

@@ -1,9 +1,19 @@
 /**
  * A page in a frame: loads a model, tells a story, and posts how it went to its parent. The hash of its address is JSON:
  * `entry`, the module of dist/web/ that has `load`; `model`, or `handle: true` for a file of the page's own; `options` of
- * `load`; `cache: true` for a `fetch` that goes by a cache; `offline: true` for a service worker that does.
+ * `load`; `cache: true` for a `fetch` that goes by a cache; `offline: true` for a service worker that does; `times`, how often
+ * it is loaded; `lost`, an address to tell that the connection is.
  */
-const { entry, model, options, cache, handle, offline } = JSON.parse(decodeURIComponent(location.hash.slice(1)))
+const {
+  entry,
+  model,
+  options,
+  cache,
+  handle,
+  offline,
+  times = 1,
+  lost,
+} = JSON.parse(decodeURIComponent(location.hash.slice(1)))
 const violations = []
 const warnings = []
 addEventListener('securitypolicyviolation', ({ effectiveDirective }) => violations.push(effectiveDirective))
@@ -11,22 +21,30 @@ addEventListener('securitypolicyviolation', ({ effectiveDirective }) => violatio
 try {
   if (offline) await startServiceWorker()
   const { load } = await import(entry)
-  const loaded = await load(handle ? await fileHandle() : model, {
-    retryDelay: 50,
-    onWarning: ({ code, message }) => warnings.push({ code, message }),
-    ...(cache && { fetch: cached }),
-    ...options,
-  })
-  const { text } = await loaded.generate('Once upon a time', { temperature: 0, maxTokens: 30 }).result()
-  const { threads } = loaded.info
-  await loaded.close()
-  tell({ text, threads })
+  let told
+  for (let time = 0; time < times; time++) {
+    const loaded = await load(handle ? await fileHandle() : model, {
+      retryDelay: 50,
+      onWarning: warn,
+      ...(cache && { fetch: cached }),
+      ...options,
+    })
+    const { text } = await loaded.generate('Once upon a time', { temperature: 0, maxTokens: 30 }).result()
+    told = { text, threads: loaded.info.threads }
+    await loaded.close()
+  }
+  tell(told)
 } catch (error) {
   tell({ name: error.name, code: error.code, message: error.message, value: error.value })
 }
 
 function tell(outcome) {
   parent.postMessage({ ...outcome, warnings, violations }, '*')
+}
+
+function warn({ code, message }) {
+  warnings.push({ code, message })
+  if (lost && code === 'CONNECTION_LOST') fetch(lost)
 }
 
 /** As much written code has it: what is in the cache goes before the network. */
@@ -46,7 +64,11 @@ async function startServiceWorker() {
   await new Promise((resolve) => navigator.serviceWorker.addEventListener('controllerchange', resolve, { once: true }))
 }
 
+/** WebKit has no files of a page's own where it is driven by others. */
 async function fileHandle() {
+  if (!navigator.storage?.getDirectory) {
+    return { name: 'model.gguf', getFile: async () => new File([await (await fetch(model)).blob()], 'model.gguf') }
+  }
   const folder = await navigator.storage.getDirectory()
   const file = await folder.getFileHandle('model.gguf', { create: true })
   const writable = await file.createWritable()
