@@ -4,6 +4,7 @@ import { AbortError, throwIfAborted } from '../errors.ts'
 import type { GenerateResult } from '../scheduler/types.ts'
 import { checkSignal } from '../source/check.ts'
 import { underAny, untilAborted } from '../util/abort.ts'
+import { expose, plain } from '../util/caller.ts'
 import { invalid } from '../util/check.ts'
 import { Queue } from '../util/concurrency.ts'
 import { RunningGeneration } from './generation.ts'
@@ -33,10 +34,12 @@ export class ModelChat implements Chat {
   ) {
     this.opening = options.system === undefined ? [] : [{ role: 'system', content: options.system }]
     this.reset()
+    expose(this, 'Chat')
   }
 
   get messages(): readonly ChatMessage[] {
-    return this.turns
+    // A copy: stores freeze what they are given.
+    return [...this.turns]
   }
 
   reset(): void {
@@ -46,7 +49,7 @@ export class ModelChat implements Chat {
 
   send(content: string, options: ChatOptions = {}): Generation {
     const { system: _, ...defaults } = this.options
-    const all = { ...defaults, ...options }
+    const all = { ...defaults, ...plain(options) }
     const stopped = new AbortController()
     return new RunningGeneration({
       run: async (onText) => {

@@ -8,6 +8,7 @@ import { AbortError, CriaError, SourceError, throwIfAborted } from '../errors.ts
 import { fileOf } from '../source/memory.ts'
 import { openModel } from '../source/shards.ts'
 import type { ModelInput, Source, SourceOptions } from '../source/types.ts'
+import { plain } from '../util/caller.ts'
 import { isBlob, isUrl, kindOf } from '../util/kind.ts'
 import { type CriaWarning, warnBy } from '../util/warn.ts'
 import { runtimeSupport } from './capabilities.ts'
@@ -25,6 +26,11 @@ import type { LoadOptions, Model, ModelInfo } from './types.ts'
  */
 export async function load(input: ModelInput, options: LoadOptions = {}): Promise<Model> {
   checkLoadOptions(options)
+  // As they are now: where a worker dies, it is loaded again.
+  return loadNow(plain(input), plain(options))
+}
+
+async function loadNow(input: ModelInput, options: LoadOptions): Promise<Model> {
   const support = runtimeSupport()
   const onWarning = warnBy(options.onWarning)
   const warn = (opened: Opened): void => warnOfContext(opened, onWarning)
@@ -176,7 +182,7 @@ function locationOf(part: unknown, { fetch }: LoadOptions): Location | undefined
 /** Whether a worker can read it: not an emulation of a browser's, nor in WebKit one of an opaque origin. */
 function survives(blob: Blob): boolean {
   try {
-    return globalThis.origin !== 'null' && kindOf(structuredClone(blob)) === kindOf(blob)
+    return globalThis.origin !== 'null' && isBlob(structuredClone(blob))
   } catch {
     return false
   }

@@ -15,6 +15,7 @@ import { checkSignal } from '../source/check.ts'
 import type { DetokenizeOptions, TokenizeOptions } from '../tokenizer/tokenizer.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
 import { underAny, untilAborted } from '../util/abort.ts'
+import { expose, plain } from '../util/caller.ts'
 import { checkObject, checkTypes, invalid } from '../util/check.ts'
 import { kindOf } from '../util/kind.ts'
 import type { CriaWarning } from '../util/warn.ts'
@@ -49,19 +50,23 @@ export class CriaModel implements Model, ChatHost {
     private opened: Pick<Opened, 'metadata' | 'bosToken' | 'eosToken'>,
     private readonly onWarning: (warning: CriaWarning) => void,
     private readonly reload?: (signal: AbortSignal) => Promise<WorkerPool>,
-  ) {}
+  ) {
+    expose(this, 'Model', ['info'])
+  }
 
   generate(prompt: string | readonly number[], options: GenerateOptions = {}): Generation {
     return this.generation(prompt, options)
   }
 
   chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation {
-    return this.generation(() => this.applyTemplate(messages, options), options)
+    // As they are now: it begins later.
+    const [turns, settings] = plain([messages, options])
+    return this.generation(() => this.applyTemplate(turns, settings), settings)
   }
 
   createChat(options: ChatOptions & { system?: string } = {}): Chat {
     checkObject(options)
-    return new ModelChat(this, options)
+    return new ModelChat(this, plain(options))
   }
 
   applyTemplate(messages: readonly ChatMessage[], options: ChatOptions = {}): string {
@@ -254,11 +259,12 @@ export class CriaModel implements Model, ChatHost {
     conversation?: number,
   ): RunningGeneration {
     const stopped = new AbortController()
+    const [given, settings] = plain([prompt, options])
     return new RunningGeneration({
       run: async (onText) => {
-        const resolved = resolveGenerate(options, this.info.vocabularySize)
+        const resolved = resolveGenerate(settings, this.info.vocabularySize)
         const request = { ...resolved, ...(conversation !== undefined && { conversation }) }
-        const [first, ...others] = await this.runChoices(prompt, request, options, stopped.signal, onText)
+        const [first, ...others] = await this.runChoices(given, request, settings, stopped.signal, onText)
         return others.length > 0 ? { ...first!, choices: [first!, ...others] } : first!
       },
       stop: () => stopped.abort(),

@@ -1,5 +1,6 @@
 import { ArgumentError } from '../errors.ts'
 import type { Metadata } from '../gguf/types.ts'
+import { expose } from '../util/caller.ts'
 import { checkObject, checkTypes } from '../util/check.ts'
 import { wellFormed } from '../util/unicode.ts'
 import { BYTE, CONTROL, NORMAL, RSTRIP, UNKNOWN, USER_DEFINED } from './attributes.ts'
@@ -118,6 +119,7 @@ class GgufTokenizer implements Tokenizer {
   constructor(private readonly vocabulary: Vocabulary) {
     this.kind = vocabulary.kind
     this.vocabularySize = vocabulary.tokens.length
+    expose(this, 'Tokenizer', ['kind', 'vocabularySize'])
   }
 
   get bos(): number | undefined {
