@@ -153,12 +153,21 @@ test('Blobs of emulated browsers, handles of files, bytes and addresses of other
   assert.not.instance(foreign, Uint8Array)
   await tells(foreign)
   await tells(foreign.buffer)
-  const { href } = pathToFileURL(STORIES)
-  await tells({ href, toString: () => href, [Symbol.toStringTag]: 'URL' })
+  await tells(new EmulatedUrl(pathToFileURL(STORIES).href))
   const refused = { getFile: () => Promise.reject(new Error('NotAllowedError')), name: 'model.gguf' }
   const error = await fails(load(refused as never), Error as never, 'FILE_PERMISSION')
   assert.match(error.message, /NotAllowedError/)
 })
+
+class EmulatedUrl {
+  constructor(readonly href: string) {}
+  get [Symbol.toStringTag](): string {
+    return 'URL'
+  }
+  toString(): string {
+    return this.href
+  }
+}
 
 /** What reads such a Blob where it has no arrayBuffer. */
 class EmulatedReader {
