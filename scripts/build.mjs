@@ -236,6 +236,7 @@ async function bundle() {
   for (const folder of [DIST, `${DIST}/web`, `${DIST}/chunks`]) sweep(folder, outputs)
   for (const target of targets) packWasm(target)
   const shrunk = []
+  // Classic: see js/platform/inline.ts.
   const worker = await build({
     ...OPTIONS,
     format: 'iife',

@@ -19,7 +19,7 @@ import { readState, signState, writeState } from '../js/scheduler/state.ts'
 import { CacheTask, EmbedTask, LogitsTask } from '../js/scheduler/tasks.ts'
 import type { Embeddings, SampledLogprobs, SchedulerStatus } from '../js/scheduler/types.ts'
 import { openModel } from '../js/source/shards.ts'
-import type { Source } from '../js/source/types.ts'
+import type { Source, SourceOptions } from '../js/source/types.ts'
 import { createTokenizer, type Tokenizer } from '../js/tokenizer/tokenizer.ts'
 import { hasVocabulary } from '../js/tokenizer/vocabulary.ts'
 import type { CriaWarning } from '../js/util/warn.ts'
@@ -56,7 +56,8 @@ export class LeaderModel implements LeaderCalls {
     reader?: RemoteReader,
   ): Promise<{ opened: Opened; segments: SegmentHandle[] }> {
     const { signal } = this.loading
-    const source = await openSpec(spec, reader, signal)
+    const onWarning = (warning: CriaWarning): void => this.emit([{ event: 'warning', warning }])
+    const source = await openSpec(spec, reader, { signal, onWarning })
     try {
       this.source = source
       this.emit([{ event: 'header', done: 0, total: source.size }])
@@ -231,13 +232,17 @@ export class LeaderModel implements LeaderCalls {
   }
 }
 
-async function openSpec(spec: SourceSpec, reader: RemoteReader | undefined, signal: AbortSignal): Promise<Source> {
+async function openSpec(
+  spec: SourceSpec,
+  reader: RemoteReader | undefined,
+  here: Pick<SourceOptions, 'onWarning'> & { signal: AbortSignal },
+): Promise<Source> {
   if ('locations' in spec) {
     const inputs = spec.locations.map((one) => {
       if ('blob' in one) return one.blob
       return one.url ? new URL(one.location) : one.location
     })
-    return openModel(inputs.length === 1 ? inputs[0]! : inputs, platform.openFile, { ...spec.options, signal })
+    return openModel(inputs.length === 1 ? inputs[0]! : inputs, platform.openFile, { ...spec.options, ...here })
   }
   if (!reader) throw new ArgumentError('INPUT_KIND', 'A reader is needed for bytes that are elsewhere.')
   const { name, size, parts } = spec

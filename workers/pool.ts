@@ -6,7 +6,7 @@ import { proxy, type Remote, transfer, wrap } from 'comlink'
 import * as platform from '#platform'
 import { CONTROL_ABORT, CONTROL_GENERATION, CONTROL_POISON, CONTROL_TICKET } from '../assembly/layout.ts'
 import type { SegmentHandle } from '../js/engine/wasm.ts'
-import { AbortError, CriaError, throwIfAborted, WorkerError } from '../js/errors.ts'
+import { AbortError, CriaError, throwIfAborted, UnsupportedError, WorkerError } from '../js/errors.ts'
 import type { WorkerHandle } from '../js/platform/types.ts'
 import type { InputSums } from '../js/scheduler/activations.ts'
 import type { GenerateRequest, Prompt } from '../js/scheduler/generate.ts'
@@ -30,8 +30,11 @@ import {
 
 export class WorkerPool {
   /** In a worker, or in process. */
-  private readonly leader: Remote<LeaderCalls> | LeaderModel
+  private leader!: Remote<LeaderCalls> | LeaderModel
+  /** Whether the leader is there. */
+  private readonly up: Promise<void>
   private readonly workers: WorkerHandle[] = []
+  private spawned = 0
   private segments: SegmentHandle[] = []
   private listener: (event: LeaderEvent) => void = () => {}
   /** Listeners to the events of a call, by its number. */
@@ -51,17 +54,27 @@ export class WorkerPool {
     InProcess: typeof LeaderModel | undefined,
     private readonly workerUrl?: string | URL,
   ) {
+    this.up = this.startLeader(InProcess)
+    this.up.catch(() => {})
+  }
+
+  private async startLeader(InProcess: typeof LeaderModel | undefined): Promise<void> {
     if (InProcess) {
       this.leader = new InProcess((events) => this.hear(events))
       return
     }
     carryErrors()
-    const worker = this.spawn('leader')
+    const worker = await this.spawn('leader')
     worker.onMessage((data) => {
       const message = data as PoolMessage | undefined
       if (message?.cria === 'events') this.hear(message.events)
     })
     this.leader = wrap<LeaderCalls>(worker.endpoint)
+  }
+
+  /** Resolves when the leader is there. @throws UnsupportedError NO_WORKERS where none can start */
+  start(): Promise<void> {
+    return this.call(() => this.up)
   }
 
   /** Sets the listener to the events of loading. */
@@ -90,7 +103,10 @@ export class WorkerPool {
         thread,
         threads: options.threads,
       }
-      this.spawn('thread').postMessage(start)
+      this.spawn('thread').then(
+        (worker) => worker.postMessage(start),
+        () => {},
+      )
     }
     return opened
   }
@@ -186,24 +202,31 @@ export class WorkerPool {
   /** Ends all workers; pending calls reject with `reason`. */
   async close(reason: CriaError): Promise<void> {
     this.finish(reason)
-    if (this.workers.length === 0) (this.leader as LeaderModel).close()
+    if (this.spawned === 0) (this.leader as LeaderModel).close()
     await Promise.all(this.workers.map((worker) => worker.terminate()))
     this.segments = []
   }
 
-  private spawn(kind: 'leader' | 'thread'): WorkerHandle {
-    const index = this.workers.length
+  private async spawn(kind: 'leader' | 'thread'): Promise<WorkerHandle> {
+    const index = this.spawned++
     const onDeath = (reason: unknown): void => {
       const cause = reason instanceof Error ? reason : new Error(String(reason))
       const message = `Worker ${index} (${kind}) of this model died (${cause.message}).${this.advice}`
       this.die(new WorkerError('WORKER_DIED', message, index, { cause }))
     }
-    const worker = platform.spawn(kind, onDeath, this.workerUrl)
-    this.workers.push(worker)
-    return worker
+    try {
+      const worker = await platform.spawn(kind, onDeath, this.workerUrl)
+      this.workers.push(worker)
+      if (!this.end) return worker
+      void worker.terminate()
+    } catch (cause) {
+      const message = `No worker can start here (${String(cause)}).`
+      this.die(cause instanceof CriaError ? cause : new UnsupportedError('NO_WORKERS', message, undefined, { cause }))
+    }
+    throw this.end
   }
 
-  private die(error: WorkerError): void {
+  private die(error: CriaError): void {
     if (this.end) return
     this.finish(error)
     for (const worker of this.workers) void worker.terminate()

@@ -56,7 +56,10 @@ export interface ThreadStart {
   threads: number
 }
 
-export type LeaderEvent = { event: 'header' | 'weights'; done: number; total: number } | ({ call: number } & CallEvent)
+export type LeaderEvent =
+  | { event: 'header' | 'weights'; done: number; total: number }
+  | { event: 'warning'; warning: CriaWarning }
+  | ({ call: number } & CallEvent)
 
 /** `history`: the ids of a conversation that its next turn may continue. */
 export interface Generated {

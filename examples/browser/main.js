@@ -1,4 +1,4 @@
-/** A page that loads a GGUF file by URL or from the device and streams text. */
+/** A page that loads a GGUF file by URL or from the device: it chats with a model that has a chat template, else goes on from a text. */
 import { load } from 'cria'
 
 const element = (id) => document.getElementById(id)
@@ -6,6 +6,8 @@ const [url, file, status, progress] = ['url', 'file', 'status', 'progress'].map(
 const [prompt, generate, stop, text] = ['prompt', 'generate', 'stop', 'text'].map(element)
 
 let model
+/** The conversation, where the model has a chat template. */
+let chat
 /** Ends what is under way. */
 let controller
 
@@ -29,9 +31,13 @@ async function open(input) {
   begin()
   try {
     await model?.close()
-    model = undefined
+    model = chat = undefined
     progress.hidden = false
     model = await load(input, { signal: controller.signal, onProgress: show })
+    if (model.info.chatTemplate) chat = model.createChat()
+    prompt.value = chat ? '' : 'Once upon a time'
+    generate.textContent = chat ? 'Send' : 'Generate'
+    text.textContent = ''
     status.textContent = describe(model.info)
   } catch (error) {
     status.textContent = error.message
@@ -56,9 +62,13 @@ function describe({ name, type, fileBytes, isa, threads, shared, context }) {
 
 async function answer() {
   begin()
-  text.textContent = prompt.value
+  status.textContent = describe(model.info)
+  const options = { maxTokens: 400, signal: controller.signal }
+  if (chat) text.append(`${text.textContent ? '\n\n' : ''}> ${prompt.value}\n\n`)
+  else text.textContent = prompt.value
   try {
-    const generation = model.generate(prompt.value, { maxTokens: 400, signal: controller.signal })
+    const generation = chat ? chat.send(prompt.value, options) : model.generate(prompt.value, options)
+    if (chat) prompt.value = ''
     for await (const piece of generation) text.append(piece)
     const { completionTokens, timings } = await generation.result()
     status.textContent = `${describe(model.info)} ${completionTokens} tokens, ${timings.tokensPerSecond.toFixed(1)} a second.`

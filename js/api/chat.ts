@@ -4,6 +4,7 @@ import { AbortError, ContextError, throwIfAborted } from '../errors.ts'
 import type { GenerateResult } from '../scheduler/types.ts'
 import { checkSignal } from '../source/check.ts'
 import { underAny, untilAborted } from '../util/abort.ts'
+import { expose, plain } from '../util/caller.ts'
 import { invalid } from '../util/check.ts'
 import { Queue } from '../util/concurrency.ts'
 import type { CriaWarning } from '../util/warn.ts'
@@ -59,10 +60,12 @@ export class ModelChat implements Chat {
     this.turns = [...(system === undefined ? [] : [{ role: 'system', content: system }]), ...messages]
     const begun = this.turns.findIndex((message) => message?.role !== 'system')
     this.opening = this.turns.slice(0, begun < 0 ? undefined : begun)
+    expose(this, 'Chat')
   }
 
   get messages(): readonly ChatMessage[] {
-    return this.turns
+    // A copy: stores freeze what they are given.
+    return [...this.turns]
   }
 
   reset(): void {
@@ -72,7 +75,7 @@ export class ModelChat implements Chat {
   }
 
   send(content: string, options: ChatOptions = {}): Generation {
-    const all = { ...this.options, ...options }
+    const all = { ...this.options, ...plain(options) }
     const stopped = new AbortController()
     return new RunningGeneration({
       run: async (onText) => {

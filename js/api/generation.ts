@@ -1,6 +1,7 @@
 /** One generation as its caller sees it: pieces of text to iterate over, and a result. */
 
 import { AbortError } from '../errors.ts'
+import { expose } from '../util/caller.ts'
 import type { GenerateResult, Generation } from './types.ts'
 
 export interface GenerationHooks {
@@ -17,7 +18,9 @@ export class RunningGeneration implements Generation {
   private over = false
   private outcome: Promise<GenerateResult> | undefined
 
-  constructor(private readonly hooks: GenerationHooks) {}
+  constructor(private readonly hooks: GenerationHooks) {
+    expose(this, 'Generation')
+  }
 
   result(): Promise<GenerateResult> {
     return this.start()

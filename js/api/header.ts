@@ -6,13 +6,8 @@ import { checkSourceOptions, SOURCE_OPTIONS } from '../source/check.ts'
 import { openModel } from '../source/shards.ts'
 import type { ModelInput, SourceOptions } from '../source/types.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
-import { checkOptions, checkTypes, type OptionNames } from '../util/check.ts'
-import { type Warn, warnBy } from '../util/warn.ts'
-
-const TOKENIZER_OPTIONS: OptionNames<SourceOptions & { onWarning: unknown; signal: unknown }> = {
-  ...SOURCE_OPTIONS,
-  onWarning: true,
-}
+import { checkOptions } from '../util/check.ts'
+import { warnBy } from '../util/warn.ts'
 
 /**
  * Metadata and tensors of a GGUF file, without reading the weights.
@@ -44,10 +39,8 @@ export async function readHeader(input: ModelInput, options: SourceOptions & { s
  */
 export async function loadTokenizer(
   input: ModelInput,
-  options: SourceOptions & { onWarning?: Warn; signal?: AbortSignal } = {},
+  options: SourceOptions & { signal?: AbortSignal } = {},
 ): Promise<Tokenizer> {
-  checkOptions(options, TOKENIZER_OPTIONS)
-  checkTypes(options, 'function', ['onWarning'])
-  const { metadata } = await readHeader(input, options)
+  const { metadata } = await readGguf(input, options)
   return createTokenizer(metadata, warnBy(options.onWarning))
 }

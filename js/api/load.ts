@@ -6,15 +6,18 @@ import type { LeaderEvent, Location, Opened, OpenOptions, RemoteReader, SourceSp
 import { compileBuild, type Modules, measured } from '../engine/wasm-build.ts'
 import { AbortError, CriaError, SourceError, throwIfAborted } from '../errors.ts'
 import type { SamplerOptions } from '../sampler/types.ts'
+import { fileOf } from '../source/memory.ts'
 import { openModel } from '../source/shards.ts'
 import type { ModelInput, Source, SourceOptions } from '../source/types.ts'
+import { plain } from '../util/caller.ts'
+import { isBlob, isUrl, kindOf } from '../util/kind.ts'
 import { type CriaWarning, warnBy } from '../util/warn.ts'
 import { runtimeSupport } from './capabilities.ts'
 import { CriaModel } from './model.ts'
-import { checkLoadOptions, type ResolvedLoad, resolveLoad } from './options.ts'
+import { checkLoadOptions, noWorkers, type ResolvedLoad, resolveLoad } from './options.ts'
 import { RecoveringPool } from './recovery.ts'
 import { samplingOf } from './sampling.ts'
-import type { LoadOptions, Model, ModelInfo, Progress } from './types.ts'
+import type { LoadOptions, Model, ModelInfo } from './types.ts'
 
 /**
  * Loads a model: reads its header, creates exactly the memory it needs, and streams its weights in. Where a worker dies later
@@ -26,8 +29,12 @@ import type { LoadOptions, Model, ModelInfo, Progress } from './types.ts'
  */
 export async function load(input: ModelInput, options: LoadOptions = {}): Promise<Model> {
   checkLoadOptions(options)
-  const resolved = resolveLoad(options, runtimeSupport())
-  throwIfAborted(options.signal, 'Loading the model')
+  // As they are now: where a worker dies, it is loaded again.
+  return loadNow(plain(input), plain(options))
+}
+
+async function loadNow(input: ModelInput, options: LoadOptions): Promise<Model> {
+  const support = runtimeSupport()
   const onWarning = warnBy(options.onWarning)
   let sampling: SamplerOptions
   const warn = (opened: Opened): void => {
@@ -35,12 +42,26 @@ export async function load(input: ModelInput, options: LoadOptions = {}): Promis
     for (const warning of opened.warnings) onWarning(warning)
     sampling = samplingOf(opened.metadata, onWarning)
   }
-  return start(input, options, resolved, warn, (pool, opened, weights) => {
-    const info = describe(opened, resolved.open, sampling)
-    const reload = reloader(input, options, resolved, opened, weights)
-    pool.advice = reload ? LOADS_AGAIN : ' Close the model and load it again: its bytes were not kept.'
-    return new CriaModel(info, new RecoveringPool(pool, onWarning, reload), opened, onWarning)
-  })
+  const begin = (resolved: ResolvedLoad): Promise<CriaModel> =>
+    start(input, options, resolved, warn, (pool, opened, weights) => {
+      const info = describe(opened, resolved.open, sampling)
+      const reload = reloader(input, options, resolved, opened, weights)
+      pool.advice = reload ? LOADS_AGAIN : ' Close the model and load it again: its bytes were not kept.'
+      return new CriaModel(info, new RecoveringPool(pool, onWarning, reload), opened, onWarning)
+    })
+  const { inProcess, threads = 1 } = options
+  const warnOf = ({ message }: CriaError): void =>
+    onWarning({ code: 'NO_WORKERS', message: `${message} The model runs in the calling thread.` })
+  // Whoever gives a module knows a runtime that has none.
+  if (!support.canSpawn && inProcess === undefined && !options.wasm) warnOf(noWorkers())
+  try {
+    return await begin(resolveLoad(options, support))
+  } catch (error) {
+    const none = error instanceof CriaError && error.code === 'NO_WORKERS'
+    if (!none || inProcess === false || Number(threads) > 1) throw error
+    warnOf(error)
+    return begin(resolveLoad(options, { ...support, canSpawn: false }))
+  }
 }
 
 const LOADS_AGAIN = ' The next call loads the model again.'
@@ -79,15 +100,16 @@ async function start<T>(
   done: (pool: WorkerPool, opened: Opened, weights: string) => T,
 ): Promise<T> {
   const InProcess = inProcess ? await inProcessLeader() : undefined
+  throwIfAborted(options.signal, 'Loading the model')
   const wasm = await builds(open)
-  const { spec, source } = await sourceSpec(input, options)
   const pool = new WorkerPool(InProcess, options.workerUrl)
   const stop = (): void => void pool.close(new AbortError('Loading the model', options.signal?.reason))
   options.signal?.addEventListener('abort', stop, { once: true })
   let failure: { error: unknown } | undefined
+  let source: Source | undefined
   pool.listen((event) => {
     try {
-      report(event, options.onProgress)
+      report(event, options)
     } catch (error) {
       failure ??= { error }
       stop()
@@ -95,6 +117,10 @@ async function start<T>(
   })
   try {
     throwIfAborted(options.signal, 'Loading the model')
+    // Where none can start, nothing has been asked for yet.
+    await pool.start()
+    const { spec, ...given } = await sourceSpec(input, options)
+    source = given.source
     const reader = source && readerOf(source, options.signal)
     const opened = await pool.open(spec, { ...open, ...(wasm && { wasm }) }, reader)
     if (opened.isaReason === 'measured') measured[opened.type] = opened.isa
@@ -123,7 +149,7 @@ async function builds({ isa, isaReason, shared, wasm }: OpenOptions): Promise<Mo
 }
 
 function holdsBytes(input: ModelInput): boolean {
-  return [input].flat().some((part) => part instanceof ArrayBuffer || ArrayBuffer.isView(part))
+  return [input].flat().some((part) => kindOf(part) === 'ArrayBuffer' || ArrayBuffer.isView(part))
 }
 
 function changed({ config }: Opened): SourceError {
@@ -134,17 +160,19 @@ function changed({ config }: Opened): SourceError {
 /** Paths, URLs and Blobs go to the leader; bytes, and sources read by the caller's own `fetch`, stay behind a reader. */
 async function sourceSpec(input: ModelInput, options: LoadOptions): Promise<{ spec: SourceSpec; source?: Source }> {
   const kept: SourceOptions = {}
-  for (const key of ['headers', 'token', 'sha256', 'retries', 'retryDelay'] as const) {
+  for (const key of ['headers', 'token', 'sha256', 'retries', 'retryDelay', 'reconnectTimeout'] as const) {
     if (options[key] !== undefined) Object.assign(kept, { [key]: options[key] })
   }
-  // Headers lose all they hold on their way to a worker. Naming the class makes Node load its fetch.
-  if (kept.headers && kept.headers instanceof Headers) kept.headers = Object.fromEntries(kept.headers)
-  const locations = (Array.isArray(input) ? input : [input]).map((part) => locationOf(part, options))
+  // Headers lose all they hold on their way to a worker.
+  if (kindOf(kept.headers) === 'Headers') kept.headers = Object.fromEntries(kept.headers as Headers)
+  const inputs = await Promise.all((Array.isArray(input) ? input : [input]).map(fileOf))
+  const locations = inputs.map((part) => locationOf(part, options))
   if (locations.length > 0 && locations.every((one) => one !== undefined)) return { spec: { locations, options: kept } }
-  const { signal, fetch } = options
+  const { signal, fetch, onWarning } = options
   const source = await openModel(input, platform.openFile, {
     ...kept,
     ...(fetch && { fetch }),
+    ...(onWarning && { onWarning }),
     ...(signal && { signal }),
   })
   const { name, size, parts } = source
@@ -153,9 +181,18 @@ async function sourceSpec(input: ModelInput, options: LoadOptions): Promise<{ sp
 
 /** What the leader can open itself. */
 function locationOf(part: unknown, { fetch }: LoadOptions): Location | undefined {
-  const url = part instanceof URL
-  if ((url || typeof part === 'string') && !fetch) return { location: String(part), url }
-  return typeof Blob === 'function' && part instanceof Blob ? { blob: part } : undefined
+  const url = isUrl(part)
+  if (!fetch && (url || typeof part === 'string')) return { location: url ? part.href : platform.locate(part), url }
+  return isBlob(part) && survives(part) ? { blob: part } : undefined
+}
+
+/** Whether a worker can read it: not an emulation of a browser's, nor in WebKit one of an opaque origin. */
+function survives(blob: Blob): boolean {
+  try {
+    return globalThis.origin !== 'null' && isBlob(structuredClone(blob))
+  } catch {
+    return false
+  }
 }
 
 function readerOf(source: Source, signal: AbortSignal | undefined): RemoteReader {
@@ -169,7 +206,8 @@ function readerOf(source: Source, signal: AbortSignal | undefined): RemoteReader
   }
 }
 
-function report(event: LeaderEvent, onProgress: ((progress: Progress) => void) | undefined): void {
+function report(event: LeaderEvent, { onProgress, onWarning }: LoadOptions): void {
+  if (event.event === 'warning') warnBy(onWarning)(event.warning)
   if (event.event !== 'header' && event.event !== 'weights') return
   onProgress?.({ phase: event.event, done: event.done, total: event.total })
 }

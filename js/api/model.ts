@@ -16,7 +16,9 @@ import type { DetokenizeOptions, TokenizeOptions } from '../tokenizer/tokenizer.
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
 import { hasVocabulary } from '../tokenizer/vocabulary.ts'
 import { underAny } from '../util/abort.ts'
+import { expose, plain } from '../util/caller.ts'
 import { checkOptions, checkTypes, invalid, type OptionNames } from '../util/check.ts'
+import { kindOf } from '../util/kind.ts'
 import type { CriaWarning } from '../util/warn.ts'
 import { type ChatHost, type Conversation, ModelChat } from './chat.ts'
 import { RunningGeneration } from './generation.ts'
@@ -60,19 +62,23 @@ export class CriaModel implements Model, ChatHost {
     private readonly pool: RecoveringPool,
     private opened: Pick<Opened, 'metadata' | 'bosToken' | 'eosToken'>,
     readonly onWarning: (warning: CriaWarning) => void,
-  ) {}
+  ) {
+    expose(this, 'Model', ['info'])
+  }
 
   generate(prompt: string | readonly number[], options: GenerateOptions = {}): Generation {
     return this.generation(prompt, options)
   }
 
   chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation {
-    return this.generation(() => this.applyTemplate(messages, options), options)
+    // As they are now: it begins later.
+    const [turns, settings] = plain([messages, options])
+    return this.generation(() => this.applyTemplate(turns, settings), settings)
   }
 
   createChat(options: CreateChatOptions = {}): Chat {
     checkOptions(options, CREATE_CHAT_OPTIONS)
-    return new ModelChat(this, options)
+    return new ModelChat(this, plain(options))
   }
 
   applyTemplate(messages: readonly ChatMessage[], options: ChatOptions = {}): string {
@@ -205,8 +211,9 @@ export class CriaModel implements Model, ChatHost {
   ): Promise<{ tokens: number }> {
     checkOptions(options, SIGNAL)
     checkSignal(options.signal)
-    const bytes = state instanceof ArrayBuffer ? new Uint8Array(state) : state
-    if (!(bytes instanceof Uint8Array)) throw invalid('state', 'the bytes that saveState gave', state)
+    const bytes = kindOf(state) === 'ArrayBuffer' ? new Uint8Array(state as ArrayBuffer) : state
+    if (!ArrayBuffer.isView(bytes) || kindOf(bytes) !== 'Uint8Array')
+      throw invalid('state', 'the bytes that saveState gave', state)
     const { signal } = options
     const tokens = await this.pool.run('Loading the state', signal, (pool) => pool.loadState(bytes, signal))
     return { tokens }
@@ -237,12 +244,13 @@ export class CriaModel implements Model, ChatHost {
     conversation?: Conversation,
   ): RunningGeneration {
     const stopped = new AbortController()
+    const [given, settings] = plain([prompt, options])
     return new RunningGeneration({
       run: async (onText) => {
         const { vocabularySize, sampling } = this.info
-        const request = resolveGenerate(options, vocabularySize, sampling, typeof prompt === 'function')
+        const request = resolveGenerate(settings, vocabularySize, sampling, typeof prompt === 'function')
         const recipient = { onText, ...(conversation && { conversation }) }
-        const [first, ...others] = await this.runChoices(prompt, request, options, stopped.signal, recipient)
+        const [first, ...others] = await this.runChoices(given, request, settings, stopped.signal, recipient)
         return others.length > 0 ? { ...first!, choices: [first!, ...others] } : first!
       },
       stop: () => stopped.abort(),
@@ -345,7 +353,7 @@ function promptOf(prompt: unknown): string | number[] {
 
 /** Token ids as a plain array; the engine checks their range. */
 function idsOf(tokens: unknown): number[] {
-  const list = Array.isArray(tokens) || (ArrayBuffer.isView(tokens) && !(tokens instanceof DataView))
+  const list = Array.isArray(tokens) || (ArrayBuffer.isView(tokens) && kindOf(tokens) !== 'DataView')
   const ids = list ? Array.from(tokens as ArrayLike<unknown>) : [undefined]
   const at = ids.findIndex((id) => typeof id !== 'number')
   if (at < 0) return ids as number[]

@@ -14,6 +14,7 @@ import type { GenerateSettings } from '../scheduler/types.ts'
 import { checkSignal, checkSourceOptions, SOURCE_OPTIONS } from '../source/check.ts'
 import type { SourceOptions } from '../source/types.ts'
 import { checkOptions, checkTypes, invalid, type OptionNames } from '../util/check.ts'
+import { isUrl } from '../util/kind.ts'
 import { autoThreads, hasRelaxedSimd, hasSimd, type RuntimeSupport, whyOneThread } from './capabilities.ts'
 import type { ChatOptions, GenerateOptions, InspectOptions, LoadOptions } from './types.ts'
 
@@ -61,7 +62,6 @@ const LOAD_OPTIONS: OptionNames<LoadOptions> = {
   inProcess: true,
   workerUrl: true,
   onProgress: true,
-  onWarning: true,
 }
 
 /** @throws ArgumentError INVALID_OPTION for options that `resolveLoad` does not look at. */
@@ -71,7 +71,7 @@ export function checkLoadOptions(options: LoadOptions): void {
   checkTypes(options, 'boolean', ['inProcess'])
   checkTypes(options, 'function', ['onProgress'])
   const { workerUrl } = options
-  if (workerUrl === undefined || workerUrl instanceof URL) return
+  if (workerUrl === undefined || isUrl(workerUrl)) return
   // What it is relative to does not matter to whether it is sound.
   if (typeof workerUrl === 'string' && workerUrl && URL.canParse(workerUrl, 'file:///')) return
   throw invalid('workerUrl', 'a URL or a path', workerUrl)
@@ -180,7 +180,8 @@ export interface ResolvedLoad {
  */
 export function resolveLoad(options: LoadOptions, support: RuntimeSupport): ResolvedLoad {
   const isa = options.wasm === undefined ? undefined : isaOf(options.wasm)
-  const inProcess = options.inProcess === true || !support.canSpawn
+  const inProcess = options.inProcess ?? !support.canSpawn
+  if (!inProcess && !support.canSpawn) throw noWorkers()
   const shared = support.canShare && !inProcess && isa === undefined
   const why = options.inProcess ? 'the model runs in process (inProcess)' : whyOneThread(support)
   const threads = resolveThreads(options.threads, support.cores, shared, why ?? 'the module given as wasm has none')
@@ -192,6 +193,11 @@ export function resolveLoad(options: LoadOptions, support: RuntimeSupport): Reso
     ...(isa && { wasm: { [isa]: options.wasm } }),
   }
   return { open, inProcess }
+}
+
+/** Also of a model that runs in the calling thread for want of another. */
+export function noWorkers(): UnsupportedError {
+  return new UnsupportedError('NO_WORKERS', 'There are no workers here.')
 }
 
 /** What the memory plan of a model depends on, whether it is loaded or not. `context`: as contextOf takes it. */

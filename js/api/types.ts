@@ -76,7 +76,10 @@ export interface LoadOptions extends SourceOptions {
    * it (`import wasm from 'cria/relaxed.wasm'`). Default: the file beside the code that fits the runtime and `isa`.
    */
   wasm?: WebAssembly.Module
-  /** Run inside the calling thread, without workers; default: where there are no workers (edge functions, service workers). */
+  /**
+   * Run inside the calling thread, without workers; `false`: never. Default: where there are none (edge functions, service
+   * workers) or none can start, of which `onWarning` hears (`NO_WORKERS`).
+   */
   inProcess?: boolean
   /**
    * The folder that holds the workers, leader.js and thread.js, if it is not the one that cria's module came from: a URL, or
@@ -85,8 +88,6 @@ export interface LoadOptions extends SourceOptions {
    */
   workerUrl?: string | URL
   onProgress?: (progress: Progress) => void
-  /** Called for each warning, such as `WORKER_RESTARTED`; default: `console.warn`. */
-  onWarning?: (warning: CriaWarning) => void
   signal?: AbortSignal
 }
 

@@ -78,7 +78,7 @@ export async function* convertLlama2c(
   if (outtype !== 'f32' && outtype !== 'f16') {
     throw new ArgumentError('OUTTYPE', `outtype must be 'f32' or 'f16', not ${String(outtype)}.`, outtype)
   }
-  const source = checkpoint instanceof Uint8Array ? bytesSource(checkpoint, 'The checkpoint') : checkpoint
+  const source = ArrayBuffer.isView(checkpoint) ? bytesSource(checkpoint, 'The checkpoint') : checkpoint
   const config = await readConfig(source, signal)
   const weights = [layoutVersion0, layoutVersion1, layoutVersion2][config.version]!(config, source)
   const tensors = weights.map((weight): TensorEntry => {

@@ -2,7 +2,8 @@
  * The wasm files: one an instruction set. Whether the memory that a module imports is shared is a flag in its bytes; in the
  * files it is not.
  */
-import { ArgumentError } from '../errors.ts'
+import { ArgumentError, UnsupportedError } from '../errors.ts'
+import { kindOf } from '../util/kind.ts'
 
 export type Isa = 'simd' | 'relaxed'
 
@@ -31,9 +32,24 @@ function text(name: string): number[] {
 }
 
 /** Compiles a file, for a memory that is shared or for one that is not. @internal */
-export function compileBuild(bytes: Uint8Array<ArrayBuffer>, shared: boolean): Promise<WebAssembly.Module> {
+export async function compileBuild(bytes: Uint8Array<ArrayBuffer>, shared: boolean): Promise<WebAssembly.Module> {
   if (shared) bytes[importFlags(bytes)] = SHARED
-  return WebAssembly.compile(bytes)
+  // WebKit's classic workers sleep on what has been compiled until something else happens.
+  const awake = setInterval(() => {}, 20)
+  try {
+    return await WebAssembly.compile(bytes)
+  } catch (cause) {
+    throw forbiddenWasm(cause) ?? cause
+  } finally {
+    clearInterval(awake)
+  }
+}
+
+/** What a page's Content-Security-Policy forbids, in the words of Chromium, Firefox and WebKit. @internal */
+export function forbiddenWasm(cause: unknown): UnsupportedError | undefined {
+  if (!/CSP|Content.Security|unsafe-eval/i.test(String(cause))) return undefined
+  const message = "The Content-Security-Policy forbids WebAssembly here; add 'wasm-unsafe-eval' to script-src."
+  return new UnsupportedError('WASM_FORBIDDEN', message, 'script-src', { cause })
 }
 
 function importFlags(bytes: Uint8Array): number {
@@ -47,11 +63,11 @@ function importFlags(bytes: Uint8Array): number {
  * @internal
  */
 export function isaOf(module: unknown): Isa {
-  if (!(module instanceof WebAssembly.Module)) {
+  if (kindOf(module) !== 'WebAssembly.Module') {
     const message = "wasm must be a WebAssembly.Module: one of cria's wasm files, imported or compiled."
     throw new ArgumentError('INVALID_OPTION', message, module)
   }
-  const [section] = WebAssembly.Module.customSections(module, SECTION)
+  const [section] = WebAssembly.Module.customSections(module as WebAssembly.Module, SECTION)
   const name = section && new TextDecoder().decode(section)
   if (name === 'simd' || name === 'relaxed') return name
   const message = "wasm must be one of cria's own modules: cria/relaxed.wasm or cria/simd.wasm."

@@ -1,5 +1,6 @@
 /** The wasm side of a segment: its module's functions on its memory. */
 import { instantiateSync } from '@assemblyscript/loader'
+import { forbiddenWasm } from './wasm-build.ts'
 
 /** The exports of assembly/index.ts that the engine calls. Pointers are byte addresses. */
 export interface Exports {
@@ -51,5 +52,9 @@ export function openKernels(module: WebAssembly.Module, memory: WebAssembly.Memo
  * another that spreads its arguments, which a call a token would feel.
  */
 export function instantiate<T>(module: WebAssembly.Module, memory: WebAssembly.Memory): T {
-  return instantiateSync(module, { env: { memory } }).instance.exports as T
+  try {
+    return instantiateSync(module, { env: { memory } }).instance.exports as T
+  } catch (cause) {
+    throw forbiddenWasm(cause) ?? cause
+  }
 }

@@ -4,7 +4,7 @@ import { ArgumentError, UnsupportedError } from '../errors.ts'
 import type { ParentPort, RuntimeName, WasmFiles, WorkerHandle } from './types.ts'
 import { webRuntime } from './web-runtime.ts'
 
-export { openFile } from './files-web.ts'
+export { locate, openFile } from './files-web.ts'
 
 export function runtime(): RuntimeName {
   return webRuntime()

@@ -8,6 +8,11 @@ import { checkRange } from '../util/check.ts'
 /** Bytes read between two looks at the signal. */
 const PIECE = 16 * 1024 * 1024
 
+/** Paths are the same in workers. */
+export function locate(path: string): string {
+  return path
+}
+
 /**
  * Opens a file for reading.
  * @throws SourceError where there is no such file, it is a directory, or it may not be read.
@@ -88,6 +93,15 @@ function fileError(path: string, cause: unknown): SourceError {
     case 'EACCES':
     case 'EPERM':
       return new SourceError('FILE_PERMISSION', `${path} may not be read; check its permissions.`, path, options)
+    // Of Node's and of Deno's own permissions.
+    case 'ERR_ACCESS_DENIED':
+    case 'NotCapable':
+      return new SourceError(
+        'FILE_PERMISSION',
+        `${path} may not be read by this process; start it with --allow-fs-read (Node) or --allow-read (Deno).`,
+        path,
+        options,
+      )
     default:
       return new SourceError('FILE_READ', `${path} cannot be read: ${String(cause)}`, path, options)
   }

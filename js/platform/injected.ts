@@ -1,6 +1,6 @@
 /** The platform of the built package: each entry provides its own, so that all entries share the code of the rest. */
 
-import type { Source } from '../source/types.ts'
+import type { OpenFile } from '../source/types.ts'
 import type { ParentPort, Platform, RuntimeName, WasmFiles, WorkerHandle, WorkerKind } from './types.ts'
 
 let platform: Platform
@@ -10,7 +10,8 @@ export function provide(provided: Platform): void {
 }
 
 export const runtime = (): RuntimeName => platform.runtime()
-export const openFile = (path: string | URL): Promise<Source> => platform.openFile(path)
+export const openFile: OpenFile = (path) => platform.openFile(path)
+export const locate = (path: string): string => platform.locate(path)
 export const cores = (): number => platform.cores()
 export const canShare = (): boolean => platform.canShare()
 export const canSpawn = (): boolean => platform.canSpawn()
@@ -21,6 +22,6 @@ export const spawn = (
   kind: WorkerKind,
   onDeath: (reason: unknown) => void,
   folder: string | URL | undefined,
-): WorkerHandle => platform.spawn(kind, onDeath, folder)
+): WorkerHandle | Promise<WorkerHandle> => platform.spawn(kind, onDeath, folder)
 export const parent = (): ParentPort => platform.parent()
 export const breathe = (): Promise<void> => platform.breathe()

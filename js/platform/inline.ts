@@ -1,9 +1,9 @@
 /** Browsers, with the workers and the wasm within the code: nothing but the code itself is loaded. */
 import type { WasmFiles, WorkerHandle, WorkerKind } from './types.ts'
 import { unpackScript, unpackWasm } from './unpacked.ts'
-import { breathe, canSpawn, folderUrl, handleOf, start } from './web-common.ts'
+import { breathe, canSpawn, folderUrl, spawnBy, start } from './web-common.ts'
 
-export { breathe, canShare, canSpawn, cores, openFile, parent, runtime } from './web-common.ts'
+export { breathe, canShare, canSpawn, cores, locate, openFile, parent, runtime } from './web-common.ts'
 
 /** URL of the script of all workers, which start what their names say. */
 let script: string | undefined
@@ -25,8 +25,14 @@ export async function wasm(name: string): Promise<Uint8Array<ArrayBuffer>> {
   return (await unpack([name]))[name]!
 }
 
-export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void, folder?: string | URL): WorkerHandle {
+export function spawn(
+  kind: WorkerKind,
+  onDeath: (reason: unknown) => void,
+  folder?: string | URL,
+): Promise<WorkerHandle> {
   const name = `cria ${kind}`
-  const given = folder !== undefined && start(new URL(`${kind}.js`, folderUrl(folder)), name)
-  return handleOf(given || new Worker(script!, { type: 'module', name }), onDeath)
+  // A classic script: Chromium starts no module where the origin is opaque.
+  const begin = (): Worker =>
+    folder === undefined ? new Worker(script!, { name }) : start(new URL(`${kind}.js`, folderUrl(folder)), name)
+  return spawnBy(begin, onDeath)
 }

@@ -4,7 +4,7 @@ import { parentPort } from 'node:worker_threads'
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs'
 import type { ParentPort, RuntimeName } from './types.ts'
 
-export { openFile } from './files-node.ts'
+export { locate, openFile } from './files-node.ts'
 
 export function runtime(): RuntimeName {
   const { bun, deno, node } = process.versions

@@ -8,7 +8,7 @@ import { SourceError } from '../errors.ts'
 import { breathe } from './node-common.ts'
 import type { WasmFiles, WorkerHandle, WorkerKind } from './types.ts'
 
-export { breathe, canShare, canSpawn, cores, openFile, parent, runtime } from './node-common.ts'
+export { breathe, canShare, canSpawn, cores, locate, openFile, parent, runtime } from './node-common.ts'
 
 /**
  * The files of dist/, relative to the code in dist/chunks/. They are written out one by one, and not as arrow functions: so

@@ -33,6 +33,8 @@ export type WasmFiles = Readonly<Record<string, Uint8Array<ArrayBuffer>>>
 export interface Platform {
   runtime(): RuntimeName
   openFile: OpenFile
+  /** A path as workers find it, too: on pages, the address that it is relative to the page. */
+  locate(path: string): string
   /** Logical processors. */
   cores(): number
   /** Whether memory can be shared with workers. */
@@ -50,9 +52,14 @@ export interface Platform {
   hasBuilds(): boolean
   /**
    * Starts a worker's script: of `folder`, a URL or path, or from where this module is. `onDeath` hears of a worker that
-   * ends by itself or fails, with the reason.
+   * ends by itself or fails, with the reason; one that fails before it is up stays pending. Throws or rejects where the
+   * runtime starts no worker.
    */
-  spawn(kind: WorkerKind, onDeath: (reason: unknown) => void, folder?: string | URL): WorkerHandle
+  spawn(
+    kind: WorkerKind,
+    onDeath: (reason: unknown) => void,
+    folder?: string | URL,
+  ): WorkerHandle | Promise<WorkerHandle>
   /** In a worker: the way back. */
   parent(): ParentPort
   /** Resolves after other pending tasks (messages, timers, rendering) have had their turn. */

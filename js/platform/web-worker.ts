@@ -29,6 +29,8 @@ export async function wasm(name: string): Promise<Uint8Array<ArrayBuffer>> {
   } catch (cause) {
     status = String(cause)
   }
-  const message = `${url.href} cannot be fetched (${status}); serve the package's folder dist/ with all that is in it.`
+  const message =
+    `${url.href} cannot be fetched (${status}); serve the package's folder dist/ with all that is in it, and let ` +
+    "connect-src of a Content-Security-Policy have 'self'."
   throw new SourceError('WASM_UNREACHABLE', message, url.href)
 }

@@ -1,8 +1,8 @@
 /** Browsers, with the workers and the wasm as files in the package's folder. */
 import type { WasmFiles, WorkerHandle, WorkerKind } from './types.ts'
-import { folderUrl, handleOf, isOwn, start } from './web-common.ts'
+import { folderUrl, isOwn, spawnBy, start } from './web-common.ts'
 
-export { breathe, canShare, canSpawn, cores, hasBuilds, openFile, parent, runtime, wasm } from './web-worker.ts'
+export { breathe, canShare, canSpawn, cores, hasBuilds, locate, openFile, parent, runtime, wasm } from './web-worker.ts'
 
 // Addresses relative to the code in dist/chunks/, as in web-worker.ts.
 const START: Readonly<Record<WorkerKind, () => Worker>> = {
@@ -15,12 +15,19 @@ export async function unpack(_names: readonly string[]): Promise<WasmFiles | und
   return undefined
 }
 
-export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void, folder?: string | URL): WorkerHandle {
+export function spawn(
+  kind: WorkerKind,
+  onDeath: (reason: unknown) => void,
+  folder?: string | URL,
+): Promise<WorkerHandle> {
   const name = `cria ${kind}`
-  if (folder !== undefined) return handleOf(start(new URL(`${kind}.js`, folderUrl(folder)), name), onDeath)
-  // Not written where it is used: bundlers would take the address of any worker for all files of that folder.
-  const here = new URL(import.meta.url)
-  // In webpack's bundles it is the place of this file on the disk of whoever bundled.
-  const own = here.protocol === 'file:' || isOwn(here)
-  return handleOf(own ? START[kind]() : start(new URL(`../web/${kind}.js`, here), name), onDeath)
+  const begin = (): Worker => {
+    if (folder !== undefined) return start(new URL(`${kind}.js`, folderUrl(folder)), name)
+    // Not written where it is used: bundlers would take the address of any worker for all files of that folder.
+    const here = new URL(import.meta.url)
+    // In webpack's bundles it is the place of this file on the disk of whoever bundled.
+    const own = here.protocol === 'file:' || isOwn(here)
+    return own ? START[kind]() : start(new URL(`../web/${kind}.js`, here), name)
+  }
+  return spawnBy(begin, onDeath)
 }

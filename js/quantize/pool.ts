@@ -52,6 +52,7 @@ async function compile(): Promise<WebAssembly.Module> {
 
 class RowWorkerPool implements RowPool {
   private readonly handles: WorkerHandle[] = []
+  private count = 0
   private readonly idle: Slot[] = []
   private readonly waiting: ((slot: Slot) => void)[] = []
   /** Of each call under way, what rejects it. */
@@ -92,13 +93,17 @@ class RowWorkerPool implements RowPool {
 
   private async add(module: WebAssembly.Module): Promise<void> {
     carryErrors()
-    const index = this.handles.length
-    const handle = platform.spawn('quantize', (cause) => this.die(index, cause))
+    const slot = await this.call(() => this.spawn())
+    await this.call(() => slot.calls.open(module))
+    this.idle.push(slot)
+  }
+
+  private async spawn(): Promise<Slot> {
+    const index = this.count++
+    const handle = await platform.spawn('quantize', (cause) => this.die(index, cause))
     handle.hold(true)
     this.handles.push(handle)
-    const calls = wrap<RowWorker>(handle.endpoint)
-    await this.call(() => calls.open(module))
-    this.idle.push({ calls })
+    return { calls: wrap<RowWorker>(handle.endpoint) }
   }
 
   /** A worker that has nothing to do, as soon as there is one. */

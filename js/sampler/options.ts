@@ -1,5 +1,6 @@
 /** What a caller may ask of the sampler, checked and put in order. */
 import { invalid } from '../util/check.ts'
+import { kindOf } from '../util/kind.ts'
 import { type ChainStep, SAMPLERS, type SamplerName, type SamplerOptions } from './types.ts'
 
 /** Options checked, with their defaults. */
@@ -35,8 +36,9 @@ export function resolveBias(logitBias: unknown, vocabularySize: number): Map<num
   if (typeof logitBias !== 'object' || logitBias === null || Array.isArray(logitBias)) {
     throw invalid('logitBias', 'an object or a Map of token ids and numbers', logitBias)
   }
-  for (const [key, value] of logitBias instanceof Map ? logitBias : Object.entries(logitBias)) {
-    const id = typeof key === 'string' && /^[0-9]+$/.test(key) ? Number(key) : key
+  const entries = kindOf(logitBias) === 'Map' ? (logitBias as Map<unknown, unknown>) : Object.entries(logitBias)
+  for (const [key, value] of entries) {
+    const id = typeof key === 'number' || (typeof key === 'string' && /^[0-9]+$/.test(key)) ? Number(key) : -1
     if (!Number.isInteger(id) || id < 0 || id >= vocabularySize) {
       throw invalid('logitBias', `given for token ids from 0 to ${vocabularySize - 1}`, key)
     }

@@ -37,7 +37,7 @@ export function propsOf({ name, model, card, gate }: NamedModel, options: Resolv
   return {
     default_generation_settings: {
       n_ctx: info.context,
-      params: defaultSettings({ ...defaults, ...(maxTokens !== undefined && { maxTokens }) }),
+      params: defaultSettings({ ...model.info.sampling, ...defaults, ...(maxTokens !== undefined && { maxTokens }) }),
     },
     total_slots: gate.parallel,
     model_alias: name,

@@ -61,7 +61,7 @@ export function defaultSettings(options: GenerateOptions): object {
 
 export function generationSettings(options: GenerateOptions, body: GenerationBody, model: Model): object {
   return {
-    ...defaultSettings(options),
+    ...defaultSettings({ ...model.info.sampling, ...options }),
     stop: [options.stop ?? []].flat(),
     stream: body.stream ?? false,
     logit_bias: biases(options, model),

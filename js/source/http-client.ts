@@ -1,23 +1,31 @@
 /** HTTP requests with retries: which answers are final, which are tried again and when, and what the errors say. */
 import { ArgumentError, CriaError, SourceError, throwIfAborted } from '../errors.ts'
 import { sleep, untilAborted } from '../util/abort.ts'
+import { kindOf } from '../util/kind.ts'
+import { watchPolicy } from '../util/policy.ts'
+import { warnBy } from '../util/warn.ts'
+import { explainFetch } from './fetch-error.ts'
 import type { SourceOptions } from './types.ts'
 
-/** A failure that may pass. */
+/** A failure that another try may mend. */
 class Retry extends Error {
-  readonly final: SourceError
-  /** Milliseconds the server asks to wait. */
-  readonly after: number | undefined
-  constructor(final: SourceError, after: number | undefined) {
+  constructor(
+    readonly final: SourceError,
+    /** Whether the connection is to be waited for, if there was one. */
+    readonly lost: boolean,
+    /** Milliseconds the server asks to wait. */
+    readonly after?: number,
+  ) {
     super(final.message)
-    this.final = final
-    this.after = after
   }
 }
 
 /** Longest wait between two tries, and the longest one that a server may ask for, in milliseconds. */
 const MAX_DELAY = 20_000
 const MAX_RETRY_AFTER = 120_000
+
+/** How long a lost connection is waited for, in milliseconds. */
+const RECONNECT = 600_000
 
 export interface Answer {
   readonly response: Response
@@ -28,14 +36,22 @@ export interface Answer {
 export class Client {
   /** The URL without credentials, query and fragment: those may be secret. */
   readonly name: string
-  readonly #url: string
+  readonly #url: URL
   readonly #headers: Headers
-  readonly #fetch: typeof globalThis.fetch
+  readonly #fetch: typeof globalThis.fetch | undefined
   readonly #retries: number
   readonly #retryDelay: number
+  readonly #reconnect: number
+  readonly #warn: ReturnType<typeof warnBy>
+  readonly #sleep: typeof sleep
+  /** Whether the server has answered. */
+  #reached = false
 
-  /** The options have passed checkSourceOptions. @throws ArgumentError for a malformed URL, header or token. */
-  constructor(location: string, options: SourceOptions) {
+  /**
+   * The options have passed checkSourceOptions. `wait`: for tests.
+   * @throws ArgumentError for a malformed URL, header or token.
+   */
+  constructor(location: string, options: SourceOptions, wait = sleep) {
     const url = URL.canParse(location) ? new URL(location) : undefined
     if (!url) throw new ArgumentError('INPUT_URL', `${location} is no valid URL.`, location)
     this.name = url.origin + url.pathname
@@ -46,12 +62,14 @@ export class Client {
         this.name,
       )
     }
-    this.#url = url.href
+    this.#url = url
     this.#headers = makeHeaders(options)
-    const { fetch = globalThis.fetch } = options
-    this.#fetch = (input, init) => fetch(input, init)
+    this.#fetch = options.fetch
     this.#retries = options.retries ?? 4
     this.#retryDelay = options.retryDelay ?? 500
+    this.#reconnect = options.reconnectTimeout ?? (this.#retries > 0 ? RECONNECT : 0)
+    this.#warn = warnBy(options.onWarning)
+    this.#sleep = wait
   }
 
   /** What is being done, for AbortErrors. */
@@ -61,16 +79,16 @@ export class Client {
 
   /**
    * Asks for the bytes from `offset` on, or for the whole file; the answer has status 200 or 206.
-   * @throws SourceError for a final status, Retry for one that may pass, and whatever fetch throws.
+   * @throws SourceError for a final status or where nothing may be read, Retry for what may pass.
    */
   async get(offset: number | undefined, signal: AbortSignal | undefined): Promise<Answer> {
     const controller = new AbortController()
     const headers = new Headers(this.#headers)
     if (offset !== undefined) headers.set('range', `bytes=${offset}-`)
     try {
-      const request = this.#fetch(this.#url, { headers, signal: controller.signal })
-      const response = await untilAborted(request, signal, this.what)
+      const response = await untilAborted(this.#ask({ headers, signal: controller.signal }), signal, this.what)
       if (response.status !== 200 && response.status !== 206) throw this.#statusError(response)
+      this.#reached = true
       return { response, cancel: () => controller.abort() }
     } catch (error) {
       controller.abort()
@@ -78,31 +96,53 @@ export class Client {
     }
   }
 
+  async #ask(init: RequestInit): Promise<Response> {
+    const url = this.#url
+    const forbidden = watchPolicy(/^connect/, url.href)
+    try {
+      // Not called as a method: browsers' own works on the window alone.
+      const fetch = this.#fetch ?? globalThis.fetch
+      const response = await fetch(url.href, init)
+      if (typeof response?.headers?.get === 'function') return response
+      throw new SourceError('HTTP_FETCH', `The option fetch gave no Response for ${this.name}.`, typeof response)
+    } catch (cause) {
+      if (cause instanceof CriaError) throw cause
+      const reached = this.#reached
+      const how = { name: this.name, own: this.#fetch !== undefined, reached, directive: await forbidden() }
+      const { error, network, final } = await explainFetch(cause, url, how)
+      throw final && !(reached && network) ? error : new Retry(error, reached && network)
+    }
+  }
+
   /**
    * Runs `step` until it succeeds, fails for good, or has failed `retries` times in a row since it last called
-   * `progress`. Everything but CriaErrors counts as a failure of the network.
+   * `progress`; a connection that was lost is waited for as long as `reconnectTimeout` says. Everything but CriaErrors
+   * counts as a failure of the network.
    */
   async attempt<T>(signal: AbortSignal | undefined, step: (progress: () => void) => Promise<T>): Promise<T> {
     let failures = 0
+    /** Tries to reach the server again, and the milliseconds waited between them. */
+    let tries = 0
+    let waited = 0
     for (;;) {
       try {
         throwIfAborted(signal, this.what)
         return await step(() => {
-          failures = 0
+          failures = tries = waited = 0
         })
       } catch (error) {
         throwIfAborted(signal, this.what)
         if (error instanceof CriaError) throw error
-        const after = error instanceof Retry ? error.after : undefined
-        if (failures >= this.#retries || (after ?? 0) > MAX_RETRY_AFTER) {
-          throw error instanceof Retry ? error.final : this.#networkError(error)
-        }
-        await sleep(after ?? this.#delay(failures), signal, this.what)
-        failures++
+        const { final, lost, after = 0 } = error instanceof Retry ? error : this.#broken(error)
+        const over = lost ? waited >= this.#reconnect : failures >= this.#retries
+        if (over || after > MAX_RETRY_AFTER) throw final
+        const delay = after || this.#delay(lost ? tries++ : failures++)
+        if (lost && waited === 0) this.#warnOf(final)
+        if (lost) waited += delay
+        await this.#sleep(delay, signal, this.what, lost)
       }
     }
   }
-
   /** Doubles with each failure, with a random half of it so that many clients do not come back at once. */
   #delay(failures: number): number {
     let delay = this.#retryDelay
@@ -111,14 +151,18 @@ export class Client {
     return Math.min(delay, MAX_DELAY) * (0.5 + 0.5 * random)
   }
 
-  #networkError(cause: unknown): SourceError {
-    return new SourceError(
-      'HTTP_NETWORK',
-      `${this.name} cannot be read: the connection failed ${this.#retries + 1} times. ` +
-        'Check the address and the network (in a browser, also that the server allows this origin).',
-      this.name,
-      { cause },
-    )
+  #warnOf({ message }: SourceError): void {
+    const minutes = Math.ceil(this.#reconnect / 60_000)
+    this.#warn({
+      code: 'CONNECTION_LOST',
+      message: `The connection was lost; the download waits for it up to ${minutes} min, with its bytes. ${message}`,
+    })
+  }
+
+  /** Of an answer that broke off: one that always does so at the same byte is not waited for. */
+  #broken(cause: unknown): Retry {
+    const message = `${this.name} cannot be read: its answers break off (${String(cause)}).`
+    return new Retry(new SourceError('HTTP_NETWORK', message, this.name, { cause }), false)
   }
 
   #statusError({ status, headers }: Response): SourceError | Retry {
@@ -128,16 +172,15 @@ export class Client {
       status,
     )
     const passing = status === 408 || status === 429 || (status >= 500 && status !== 501 && status !== 505)
-    return passing ? new Retry(final, retryAfter(headers)) : final
+    return passing ? new Retry(final, this.#reached, retryAfter(headers)) : final
   }
 }
 
 function advice(status: number): string {
-  if (status === 401) return 'it wants a valid access token (option token), or there is no such file.'
-  if (status === 403) return 'access is refused; the token may be missing, or lack the right to this file.'
+  if (status === 401 || status === 403) return 'it wants an access token with the right to this file (option token).'
   if (status === 404 || status === 410) return 'there is no such file; check the address.'
-  if (status === 416) return 'it does not have these bytes; the file is empty, or became shorter while it was read.'
-  if (status === 429) return 'it has had too many requests; try again later, or with an access token (option token).'
+  if (status === 416) return 'the file is empty, or became shorter while it was read.'
+  if (status === 429) return 'too many requests; try again later, or with an access token (option token).'
   if (status >= 500 || status === 408) return 'the server has trouble; try again later.'
   return 'check the address.'
 }
@@ -155,7 +198,7 @@ function retryAfter(headers: Headers): number | undefined {
 function makeHeaders({ headers = {}, token }: SourceOptions): Headers {
   // Compressed transfer would hide the file's size and offsets. Browsers set this header themselves.
   const result = new Headers({ 'accept-encoding': 'identity' })
-  for (const [name, value] of headers instanceof Headers ? headers : Object.entries(headers)) {
+  for (const [name, value] of kindOf(headers) === 'Headers' ? (headers as Headers) : Object.entries(headers)) {
     try {
       result.set(name, value)
     } catch {

@@ -1,43 +1,62 @@
 /**
- * A file behind HTTP. One streaming response serves reads in file order; a jump closes it and asks again with a Range.
- * Servers that ignore Range are read from the start.
+ * A file behind HTTP. The first request is for the whole file, as caches store it, and its streaming response serves reads
+ * in file order; a jump closes it and asks again with a Range. Servers that ignore Range are read from the start.
  */
 
-import { SourceError } from '../errors.ts'
-import { untilAborted } from '../util/abort.ts'
+import { CriaError, SourceError } from '../errors.ts'
+import { type sleep, untilAborted } from '../util/abort.ts'
 import { checkRange } from '../util/check.ts'
 import { Queue } from '../util/concurrency.ts'
 import { type Answer, Client } from './http-client.ts'
-import { blobSource } from './memory.ts'
+import { blobSource, bytesSource } from './memory.ts'
 import type { Source, SourceOptions } from './types.ts'
 
 /** A gap up to this many bytes is read and thrown away rather than jumped with a new request. */
 const SKIP = 1024 * 1024
+/** Most bytes of a read to keep, and of an answer to let come to its end unread: caches store whole answers alone. */
+const KEPT = 512 * 1024
+const LEFT = 64 * 1024
 
 /**
- * Sends a first request for the whole file, whose answer has the size and goes on to serve the first reads. Where
- * the size stays unknown (no Content-Length, or compressed) the file is fetched into memory whole.
- * @throws SourceError for a final HTTP status and after `retries` failures in a row.
+ * Sends a first request for the whole file, whose answer has the size and goes on to serve the first reads. Where it does
+ * not have it (no Content-Length, or compressed), one with a Range follows, which browsers do not let servers compress. A
+ * size that stays unknown means that the file is fetched into memory whole.
+ * @param wait for tests
+ * @throws SourceError for a final HTTP status, for what may not be read, and after `retries` failures in a row.
  */
-export function openHttp(location: string, options: SourceOptions & { signal?: AbortSignal } = {}): Promise<Source> {
-  const client = new Client(location, options)
+export function openHttp(
+  location: string,
+  options: SourceOptions & { signal?: AbortSignal } = {},
+  wait?: typeof sleep,
+): Promise<Source> {
+  const client = new Client(location, options, wait)
   const { signal } = options
   return client.attempt(signal, async () => {
-    let answer = await client.get(0, signal)
-    let size = fileSize(answer.response, 0)
-    if (size === undefined && answer.response.status === 206) {
-      answer.cancel()
-      answer = await client.get(undefined, signal)
-      size = fileSize(answer.response, 0)
-    }
-    if (size !== undefined) return new HttpSource(client, answer, size)
+    const whole = await client.get(undefined, signal)
     try {
-      return blobSource(await untilAborted(answer.response.blob(), signal, client.what), client.name)
+      const source = sizedSource(client, whole)
+      if (source) return source
+      const part = await client.get(0, signal).catch(() => undefined)
+      const parted = part && sizedSource(client, part)
+      ;(parted ? whole : part)?.cancel()
+      return parted ?? (await untilAborted(inMemory(whole.response, client.name), signal, client.what))
     } catch (error) {
-      answer.cancel()
+      whole.cancel()
       throw error
     }
   })
+}
+
+/** A source, if its first answer has the size. */
+function sizedSource(client: Client, answer: Answer): Source | undefined {
+  const size = fileSize(answer.response, 0)
+  return size !== undefined && answer.response.body ? new HttpSource(client, answer, size) : undefined
+}
+
+/** A caller's own `fetch` may give less than a Response. */
+async function inMemory(response: Response, name: string): Promise<Source> {
+  if (typeof response.blob === 'function') return blobSource(await response.blob(), name)
+  return bytesSource(new Uint8Array(await response.arrayBuffer()), name)
 }
 
 class HttpSource implements Source {
@@ -47,24 +66,29 @@ class HttpSource implements Source {
   readonly #version: Headers
   readonly #queue = new Queue()
   #body: Body | undefined
-  /** Whether the server answers Range requests. */
+  /** Whether the server answers Range requests, as far as it has said. */
   #ranges: boolean
+  /** Whether the last Range request got no answer. */
+  #refused = false
   #closed = false
+  /** The read before, if it was short: whoever reads a header passes its end, and goes back to it for the weights. */
+  #last = { offset: 0, bytes: new Uint8Array(0) }
 
   constructor(client: Client, first: Answer, size: number) {
     this.name = client.name
     this.size = size
     this.#client = client
     this.#version = first.response.headers
-    this.#ranges = first.response.status === 206
+    this.#ranges = hasRanges(first.response)
     this.#body = this.#startBody(first, 0)
   }
 
   async read(target: Uint8Array, offset: number, signal?: AbortSignal): Promise<void> {
     checkRange(this, target, offset)
-    await this.#queue.run(() => {
-      let done = 0
-      return this.#client.attempt(signal, async (progress) => {
+    await this.#queue.run(async () => {
+      const known = this.#copyLast(target, offset)
+      let done = known
+      await this.#client.attempt(signal, async (progress) => {
         try {
           while (done < target.length) {
             const body = await this.#bodyAt(offset + done, signal)
@@ -78,7 +102,17 @@ class HttpSource implements Source {
           throw error
         }
       })
+      if (target.length <= KEPT && known < target.length) this.#last = { offset, bytes: target.slice() }
     })
+  }
+
+  /** The bytes of `target` that the read before had, as their number. */
+  #copyLast(target: Uint8Array, offset: number): number {
+    const { offset: begin, bytes } = this.#last
+    if (offset < begin) return 0
+    const known = bytes.subarray(offset - begin, offset - begin + target.length)
+    target.set(known)
+    return known.length
   }
 
   pause(): Promise<void> {
@@ -111,13 +145,33 @@ class HttpSource implements Source {
 
   /** A new request for the bytes from `position` on; its body begins there, or at 0 if the server ignores Range. */
   async #open(position: number, signal: AbortSignal | undefined): Promise<Body> {
-    const answer = await this.#client.get(position, signal)
+    const answer = await this.#request(position, signal)
     try {
-      this.#ranges = answer.response.status === 206
+      this.#ranges = position > 0 ? answer.response.status === 206 : hasRanges(answer.response)
       this.#checkUnchanged(answer.response, position)
       return this.#startBody(answer, position)
     } catch (error) {
       answer.cancel()
+      throw error
+    }
+  }
+
+  /**
+   * After a Range request without an answer, one for the whole file shows whether the network or the Range is to blame: a
+   * cache in between may fail on answers of status 206, which it cannot store.
+   */
+  async #request(position: number, signal: AbortSignal | undefined): Promise<Answer> {
+    const whole = position === 0 || this.#refused ? await this.#client.get(undefined, signal) : undefined
+    if (whole && position === 0) return whole
+    this.#refused = !whole
+    try {
+      const part = await this.#client.get(position, signal)
+      this.#refused = false
+      whole?.cancel()
+      return part
+    } catch (error) {
+      if (whole && !(error instanceof CriaError)) return whole
+      whole?.cancel()
       throw error
     }
   }
@@ -152,13 +206,18 @@ class HttpSource implements Source {
   }
 }
 
+interface Reader {
+  read(): Promise<ReadableStreamReadResult<Uint8Array>>
+  cancel?(): Promise<void>
+}
+
 /** The stream of one response: file bytes [position, end), front to back. */
 class Body {
   position: number
   readonly #end: number
   readonly #client: Client
   readonly #answer: Answer
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined
+  readonly #reader: Reader
   #chunk = new Uint8Array(0)
 
   constructor(client: Client, answer: Answer, position: number, end: number) {
@@ -166,7 +225,8 @@ class Body {
     this.#end = end
     this.#client = client
     this.#answer = answer
-    this.#reader = answer.response.body?.getReader()
+    const body = answer.response.body!
+    this.#reader = body.getReader?.() ?? readerOf(body as AsyncIterable<Uint8Array>)
   }
 
   /** Whether reading on from here comes to the byte at `position`. */
@@ -177,8 +237,7 @@ class Body {
   /** The next bytes, at least one and at most `limit`; rejects if the connection breaks. Not to be called at the end. */
   async next(limit: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
     while (this.#chunk.length === 0) {
-      const read = this.#reader?.read() ?? Promise.resolve({ done: true, value: undefined })
-      const { done, value } = await untilAborted<ReadableStreamReadResult<Uint8Array>>(read, signal, this.#client.what)
+      const { done, value } = await untilAborted(this.#reader.read(), signal, this.#client.what)
       if (done) throw new Error(`The answer ended at byte ${this.position} instead of ${this.#end}.`)
       this.#chunk = value as Uint8Array<ArrayBuffer>
     }
@@ -189,9 +248,16 @@ class Body {
   }
 
   cancel(): void {
+    if (this.#end - this.position <= LEFT) return
     this.#answer.cancel()
-    this.#reader?.cancel().catch(() => {})
+    this.#reader.cancel?.().catch(() => {})
   }
+}
+
+/** Of a stream of Node's, which a caller's own `fetch` may give. */
+function readerOf(body: AsyncIterable<Uint8Array>): Reader {
+  const chunks = body[Symbol.asyncIterator]()
+  return { read: () => chunks.next() as Promise<ReadableStreamReadResult<Uint8Array>> }
 }
 
 /** Bytes of the whole file, if a response to a request from `offset` on has it. */
@@ -216,6 +282,12 @@ function contentRange(response: Response): { start: number; end: number; total: 
   const match = /^bytes (\d+)-(\d+)\/(\d+|\*)$/i.exec(response.headers.get('content-range') ?? '')
   if (!match) return undefined
   return { start: Number(match[1]), end: Number(match[2]) + 1, total: match[3] === '*' ? undefined : Number(match[3]) }
+}
+
+/** Of an answer to a request without a Range, only what it says; another site's may hide that. */
+function hasRanges({ status, headers, type }: Response): boolean {
+  const ranges = headers.get('accept-ranges')
+  return status === 206 || (ranges === null ? type === 'cors' : ranges !== 'none')
 }
 
 function isEncoded(response: Response): boolean {

@@ -3,7 +3,7 @@
 import { SourceError, throwIfAborted } from '../errors.ts'
 import { untilAborted } from '../util/abort.ts'
 import { checkRange } from '../util/check.ts'
-import type { Source } from './types.ts'
+import type { FileHandle, Source } from './types.ts'
 
 /** Bytes are copied as they are read; the caller's buffer is neither detached nor copied whole. */
 export function bytesSource(bytes: Uint8Array, name = 'The bytes'): Source {
@@ -17,6 +17,22 @@ export function bytesSource(bytes: Uint8Array, name = 'The bytes'): Source {
     },
     async close() {},
   }
+}
+
+/** The File of a FileSystemFileHandle, as it is now; else the input. */
+export async function fileOf(input: unknown): Promise<unknown> {
+  if (!isHandle(input)) return input
+  const { name } = input
+  try {
+    return await input.getFile()
+  } catch (cause) {
+    const message = `${name} may not be read (${String(cause)}); ask with its requestPermission, or have it chosen again.`
+    throw new SourceError('FILE_PERMISSION', message, name, { cause })
+  }
+}
+
+function isHandle(input: unknown): input is FileHandle {
+  return typeof Object(input).getFile === 'function'
 }
 
 /** Most bytes of a Blob to hold at once beside the target. */
@@ -43,7 +59,7 @@ export function blobSource(blob: Blob, name = (blob as Partial<File>).name ?? 'T
 async function readPiece(blob: Blob, name: string, start: number, end: number): Promise<Uint8Array> {
   let piece: ArrayBuffer
   try {
-    piece = await blob.slice(start, end).arrayBuffer()
+    piece = await bytesOf(blob.slice(start, end))
   } catch (cause) {
     throw new SourceError(
       'BLOB_READ',
@@ -56,4 +72,15 @@ async function readPiece(blob: Blob, name: string, start: number, end: number): 
   }
   if (piece.byteLength === end - start) return new Uint8Array(piece)
   throw new SourceError('SOURCE_CHANGED', `${name} became shorter while it was read; load it again.`, name)
+}
+
+/** Emulations of browsers may have a FileReader alone. */
+function bytesOf(blob: Blob): Promise<ArrayBuffer> {
+  if (typeof blob.arrayBuffer === 'function') return blob.arrayBuffer()
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader()
+    reader.onload = () => resolve(reader.result as ArrayBuffer)
+    reader.onerror = () => reject(reader.error)
+    reader.readAsArrayBuffer(blob)
+  })
 }

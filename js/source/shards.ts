@@ -7,6 +7,7 @@
 
 import { ArgumentError, CriaError, SourceError } from '../errors.ts'
 import { checkRange } from '../util/check.ts'
+import { isUrl } from '../util/kind.ts'
 import { openSource } from './source.ts'
 import type { ModelInput, ModelPart, OpenFile, Part, Source, SourceOptions } from './types.ts'
 
@@ -65,7 +66,7 @@ function listInputs(input: ModelInput): readonly ModelPart[] {
     if (input.length > 0) return input
     throw new ArgumentError('INPUT_KIND', 'The list of shards is empty; give them in their order.', input)
   }
-  if (input instanceof URL) return shardLocations(input.href).map((href) => new URL(href))
+  if (isUrl(input)) return shardLocations(input.href).map((href) => new URL(href))
   return typeof input === 'string' ? shardLocations(input) : [input as ModelPart]
 }
 
@@ -91,7 +92,7 @@ async function openShard(
     return await openSource(input, openFile, options)
   } catch (cause) {
     if (count === 1 || !(cause instanceof CriaError) || !isMissing(cause)) throw cause
-    const place = typeof input === 'string' || input instanceof URL ? withoutQuery(String(input)) : 'which was passed'
+    const place = typeof input === 'string' || isUrl(input) ? withoutQuery(String(input)) : 'which was passed'
     throw new SourceError(
       'SHARD_MISSING',
       `Shard ${index + 1} of ${count}, ${place}, is missing: all shards must lie beside the first. ${cause.message}`,

@@ -1,13 +1,14 @@
 /** Where bytes come from. Knows no platform: files are opened by the function that is passed in. */
 import { ArgumentError, throwIfAborted } from '../errors.ts'
+import { isBlob, isUrl, kindOf } from '../util/kind.ts'
 import { checkSha256, hashed } from './hashed.ts'
 import { openHttp } from './http.ts'
-import { blobSource, bytesSource } from './memory.ts'
+import { blobSource, bytesSource, fileOf } from './memory.ts'
 import type { ModelInput, OpenFile, Source, SourceOptions } from './types.ts'
 
 /**
- * Opens a file path, a `file:`, `http:`, `https:` or `hf:owner/repo[@revision]/path` URL, a Blob or File, or bytes.
- * A string without one of these prefixes is a path.
+ * Opens a file path, a `file:`, `http:`, `https:` or `hf:owner/repo[@revision]/path` URL, a Blob or File, the handle of a
+ * file, or bytes. A string without one of these prefixes is a path.
  * @throws ArgumentError for what is none of these, or a malformed option; SourceError where the bytes cannot be read.
  * @internal
  */
@@ -29,13 +30,17 @@ async function open(
   openFile: OpenFile,
   options: SourceOptions & { signal?: AbortSignal },
 ): Promise<Source> {
-  if ((typeof input === 'string' && input !== '') || input instanceof URL) {
+  if ((typeof input === 'string' && input !== '') || isUrl(input)) {
     const location = String(input)
+    const read = async (path: string | URL): Promise<Source> => {
+      const opened = await openFile(path)
+      return typeof opened === 'string' ? openHttp(opened, options) : opened
+    }
     // A browser's extension fetches its own files, too.
     if (/^(https?|[a-z-]+-extension):/i.test(location)) return openHttp(location, options)
     if (/^hf:/i.test(location)) return openHttp(huggingFaceUrl(location), options)
-    if (/^file:/i.test(location)) return openFile(parseUrl(location))
-    if (input instanceof URL || /^[a-z][a-z0-9+.-]*:\/\//i.test(location)) {
+    if (/^file:/i.test(location)) return read(parseUrl(location))
+    if (isUrl(input) || /^[a-z][a-z0-9+.-]*:\/\//i.test(location)) {
       const scheme = location.slice(0, location.indexOf(':') + 1)
       throw new ArgumentError(
         'INPUT_SCHEME',
@@ -43,17 +48,15 @@ async function open(
         scheme,
       )
     }
-    return openFile(location)
+    return read(location)
   }
   if (ArrayBuffer.isView(input)) return bytesSource(new Uint8Array(input.buffer, input.byteOffset, input.byteLength))
-  const kind = Object.prototype.toString.call(input)
-  if (kind === '[object ArrayBuffer]' || kind === '[object SharedArrayBuffer]') {
-    return bytesSource(new Uint8Array(input as ArrayBuffer))
-  }
-  if (kind === '[object Blob]' || kind === '[object File]') return blobSource(input as Blob)
+  if (/^(Shared)?ArrayBuffer$/.test(kindOf(input))) return bytesSource(new Uint8Array(input as ArrayBuffer))
+  const file = await fileOf(input)
+  if (isBlob(file)) return blobSource(file)
   throw new ArgumentError(
     'INPUT_KIND',
-    'The model must be a path, a URL, a Blob or File, an ArrayBuffer or a view of one; of a response, its URL or `await response.blob()`.',
+    'The model must be a path, a URL, a Blob, File or handle of a file, an ArrayBuffer or a view of one; of a response, its URL or `await response.blob()`.',
     typeof input,
   )
 }

@@ -1,7 +1,17 @@
 /** What a source of bytes is, and what one can be made of. */
+import type { CriaWarning } from '../util/warn.ts'
 
-/** Where a file's bytes come from: a file path, a `file:`/`http(s):`/`hf:` URL, a Blob or File, or bytes. */
-export type ModelPart = string | URL | Blob | ArrayBuffer | ArrayBufferView
+/**
+ * Where a file's bytes come from: a file path (on pages, an address relative to the page), a `file:`/`http(s):`/`hf:` URL, a
+ * Blob or File, a handle of a file, or bytes.
+ */
+export type ModelPart = string | URL | Blob | FileHandle | ArrayBuffer | ArrayBufferView
+
+/** A FileSystemFileHandle of a browser, as far as it is read. */
+export interface FileHandle {
+  readonly name: string
+  getFile(): Promise<Blob>
+}
 
 /**
  * A model's file. Of a model in several shards: the path or URL of the first, `…-00001-of-0000N.gguf`, whose others lie
@@ -53,11 +63,18 @@ export interface SourceOptions {
   fetch?: typeof globalThis.fetch
   /** The SHA-256 the bytes must have, in hexadecimal, or of each shard its own; checked by {@link Source.finish}. */
   sha256?: string | readonly string[]
-  /** How often in a row a failed HTTP request is tried again; default 4. */
+  /** How often in a row a failed HTTP request is tried again; default 4. 0: never, and no connection is waited for. */
   retries?: number
   /** Milliseconds before the first new try, doubled for each further one; default 500. */
   retryDelay?: number
+  /**
+   * How long a download under way waits for a connection that was lost, in milliseconds; default 600000. The bytes are kept,
+   * and `onWarning` hears of it (`CONNECTION_LOST`).
+   */
+  reconnectTimeout?: number
+  /** Called for each warning; default: `console.warn`. */
+  onWarning?: (warning: CriaWarning) => void
 }
 
-/** @internal */
-export type OpenFile = (path: string | URL) => Promise<Source>
+/** Gives an address instead where a path is one. @internal */
+export type OpenFile = (path: string | URL) => Promise<Source | string>

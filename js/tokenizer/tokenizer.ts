@@ -1,5 +1,6 @@
 import { ArgumentError } from '../errors.ts'
 import type { Metadata } from '../gguf/types.ts'
+import { expose } from '../util/caller.ts'
 import { checkOptions, checkTypes, type OptionNames } from '../util/check.ts'
 import { wellFormed } from '../util/unicode.ts'
 import type { Warn } from '../util/warn.ts'
@@ -131,6 +132,7 @@ class GgufTokenizer implements Tokenizer {
   constructor(private readonly vocabulary: Vocabulary) {
     this.kind = vocabulary.kind
     this.vocabularySize = vocabulary.tokens.length
+    expose(this, 'Tokenizer', ['kind', 'vocabularySize'])
   }
 
   get bos(): number | undefined {

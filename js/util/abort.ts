@@ -13,15 +13,24 @@ export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undef
   })
 }
 
-export async function sleep(milliseconds: number, signal: AbortSignal | undefined, what: string): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const timeout = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, milliseconds)
+/** `online`: no longer than until a browser says that its network is back. */
+export async function sleep(
+  milliseconds: number,
+  signal: AbortSignal | undefined,
+  what: string,
+  online = false,
+): Promise<void> {
+  let wake!: () => void
+  const woken = new Promise<void>((resolve) => {
+    wake = resolve
   })
+  const timer = setTimeout(wake, milliseconds)
+  if (online) globalThis.addEventListener?.('online', wake)
   try {
-    await untilAborted(timeout, signal, what)
+    await untilAborted(woken, signal, what)
   } finally {
     clearTimeout(timer)
+    globalThis.removeEventListener?.('online', wake)
   }
 }
 

@@ -52,6 +52,7 @@ const BAD_LOAD: Record<keyof LoadOptions, unknown[]> = {
   sha256: ['', 'abc', 5, null, 'g'.repeat(64)],
   retries: [-1, Number.NaN, '3', null, Infinity],
   retryDelay: [-1, Number.NaN, '3', null],
+  reconnectTimeout: [-1, Infinity, '3', null],
 }
 /** Their values are not repeated: they may be secret. */
 const SECRET = ['headers', 'token']

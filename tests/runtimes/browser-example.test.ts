@@ -1,7 +1,8 @@
 /** The page of examples/browser: loads a model by URL and from a file, streams text, says how it runs. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { STORIES } from '../api-helpers.ts'
+import { SMOLLM, STORIES } from '../api-helpers.ts'
+import { sharedTest } from '../shared.ts'
 import { chromium, openChromium, type Page } from './chromium.ts'
 import { startServer } from './driver.ts'
 
@@ -47,11 +48,24 @@ async function bare(page: Page): Promise<void> {
   assert.match(await generated(page), /^Once upon a time, /)
 }
 
+/** A model with a chat template answers, turn after turn. */
+async function chats(page: Page): Promise<void> {
+  await page.setInputFiles('#file', SMOLLM)
+  await says(page, ' build')
+  for (const question of ['What is the capital of France?', 'And of Italy?']) {
+    await page.evaluate(`document.querySelector('#prompt').value = ${JSON.stringify(question)}`)
+    await generated(page)
+  }
+  const text = await page.evaluate<string>('document.querySelector("#text").textContent')
+  assert.match(text, /^> What is the capital of France\?\n\n.*Paris.*\n\n> And of Italy\?\n\n.*\w/s)
+}
+
 const missing = chromium.missing()
 if (missing !== undefined && !process.env.CI) test.skip(`the page: ${missing}`)
 else {
   test('isolated, by URL', () => onPage([], isolated))
   test('not isolated, from a file', () => onPage(['--no-isolation'], bare))
+  sharedTest('a chat, with a model that has a template', () => onPage([], chats))
 }
 
 test.run()

@@ -143,7 +143,7 @@ function run(driver: Driver): void {
     assert.equal([threads.name, threads.code, threads.value], ['UnsupportedError', 'NO_SHARED_MEMORY', 2])
     const worker = await failure({ workerUrl: 'nowhere' })
     assert.equal([worker.name, worker.code], ['WorkerError', 'WORKER_DIED'])
-    assert.match(worker.message, /could not be loaded: .* workerUrl, or import cria\/inline\)\.$/)
+    assert.match(worker.message, /could not be loaded \(HTTP status 404\): .* workerUrl, or import cria\/inline\)\.$/)
     const wasm = await failure({ workerUrl: '/lame/web/' })
     assert.equal([wasm.name, wasm.code], ['SourceError', 'WASM_UNREACHABLE'])
     const thread = await failure({ workerUrl: '/lamer/web/', threads: 2 })
