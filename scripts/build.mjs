@@ -118,12 +118,15 @@ function offer(platform, module) {
   return `${provide(platform)}\nexport * from './js/${module}.ts'`
 }
 
-/** For places where the engine cannot be imported later on. */
+/** For places where nothing can be imported later on. */
 function offerWithEngine(platform) {
   return `${offer(platform, 'index')}
 import { provideLeader } from './workers/in-process.ts'
 import { LeaderModel } from './workers/leader-model.ts'
-provideLeader(LeaderModel)`
+provideLeader(LeaderModel)
+import { provideTemplates } from './js/api/templates.ts'
+import * as templates from './js/chat/template.ts'
+provideTemplates(templates)`
 }
 
 function run(platform, worker) {

@@ -15,10 +15,13 @@ process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 const { values, positionals } = parseArgs({ options: { files: { type: 'boolean' } }, allowPositionals: true })
 const dist = positionals[0] ?? 'dist'
 
+/** Chunks of capabilities that are imported when they are used: each has a row and a limit of its own. */
+const LATE = ['chat-template']
 /** Rows: what, bytes gzipped, the limit in bytes if there is one. */
 const rows = [
   ['a page with workers: index, leader, thread, relaxed.wasm', page('relaxed'), 150_000],
   ['the same with simd.wasm', page('simd'), 150_000],
+  ['chat templates, of a page with a chat model', late('chat-template'), 40_000],
   ['an edge function: edge, relaxed.wasm', gzipped([...reached([`${dist}/edge.js`]), `${dist}/relaxed.wasm`])],
   ['a page with cria/inline', gzipped(reached([`${dist}/web/inline.js`]))],
   ["import { loadTokenizer } from 'cria'", await shaken('loadTokenizer', 'cria'), 40_000],
@@ -46,18 +49,26 @@ function gzipped(paths) {
 
 function page(isa) {
   const scripts = ['index', 'leader', 'thread'].map((name) => `${dist}/web/${name}.js`)
-  return gzipped([...reached(scripts), `${dist}/${isa}.wasm`])
+  return gzipped([...reached(scripts, new Set(), LATE), `${dist}/${isa}.wasm`])
 }
 
-/** Modules and all that they import, at once or later. */
-function reached(paths, found = new Set()) {
+/** What a capability adds to the page. */
+function late(chunk) {
+  const scripts = ['index', 'leader', 'thread'].map((name) => `${dist}/web/${name}.js`)
+  const before = reached(scripts, new Set(), LATE)
+  return gzipped(reached([`${dist}/chunks/${chunk}.js`]).filter((path) => !before.includes(path)))
+}
+
+/** Modules and all that they import, at once or later, but for some chunks. */
+function reached(paths, found = new Set(), without = []) {
   for (const path of paths) {
-    if (found.has(path)) continue
+    if (found.has(path) || without.includes(posix.basename(path, '.js'))) continue
     found.add(path)
     const imports = readFileSync(path, 'utf8').matchAll(/(?:\bfrom|\bimport)\s*\(?"(\.[^"]+)"/g)
     reached(
       Array.from(imports, ([, from]) => posix.join(posix.dirname(path), from)),
       found,
+      without,
     )
   }
   return [...found]

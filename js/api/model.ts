@@ -2,7 +2,7 @@
 
 import type { WorkerPool } from '../../workers/pool.ts'
 import type { CallEvent, Generated, Opened } from '../../workers/protocol.ts'
-import { beginsWithBos, chooseTemplate, renderChat, type TemplateChoice } from '../chat/template.ts'
+import type { TemplateChoice } from '../chat/template.ts'
 import type { ChatMessage } from '../chat/types.ts'
 import { AbortError, ArgumentError, TemplateError, throwIfAborted, UnsupportedError } from '../errors.ts'
 import { measureImatrix } from '../imatrix/imatrix.ts'
@@ -24,6 +24,7 @@ import { type ChatHost, type Conversation, ModelChat } from './chat.ts'
 import { RunningGeneration } from './generation.ts'
 import { CHAT_OPTIONS, type ResolvedGenerate, resolveGenerate } from './options.ts'
 import { Heard, type RecoveringPool } from './recovery.ts'
+import { loadTemplates, templates } from './templates.ts'
 import type {
   Chat,
   ChatOptions,
@@ -103,7 +104,7 @@ export class CriaModel implements Model, ChatHost {
       this.tell({ code: 'MESSAGE_DROPPED', message })
     }
     const rest = { tools, addGenerationPrompt, continueFinalMessage, variables, onDropped }
-    return renderChat({ template, messages, bosToken, eosToken, ...rest })
+    return templates().renderChat({ template, messages, bosToken, eosToken, ...rest })
   }
 
   private tell(warning: CriaWarning): void {
@@ -121,7 +122,7 @@ export class CriaModel implements Model, ChatHost {
     const { metadata } = this.withVocabulary()
     const named = metadata.get('tokenizer.chat_template.tool_use')
     const toolUse = typeof named === 'string' ? named : undefined
-    return chooseTemplate({
+    return templates().chooseTemplate({
       ggufTemplate: (tools?.length && toolUse) || this.info.chatTemplate || toolUse,
       requested: template,
       tokens: { has: (token) => (metadata.get('tokenizer.ggml.tokens') as string[]).includes(token) },
@@ -317,6 +318,7 @@ export class CriaModel implements Model, ChatHost {
     try {
       const { signal } = stopped
       throwIfAborted(signal, 'Generation')
+      if (typeof prompt === 'function') await loadTemplates()
       let whole: GenerateRequest | undefined
       const call = (pool: WorkerPool): Promise<Generated> => {
         whole ??= this.withPrompt(request, prompt, listener.conversation)
@@ -341,7 +343,7 @@ export class CriaModel implements Model, ChatHost {
     if (typeof prompt !== 'function') return { ...request, prompt: promptOf(prompt) }
     const text = prompt()
     // A rendered template that begins with BOS must not get a second one.
-    const bos = beginsWithBos(text, this.opened.bosToken) && { bos: false }
+    const bos = templates().beginsWithBos(text, this.opened.bosToken) && { bos: false }
     return { ...bos, ...request, ...(conversation?.begin(text) ?? { prompt: text }) }
   }
 }
