@@ -58,7 +58,7 @@ export class LeaderModel implements LeaderCalls {
     try {
       this.source = source
       this.emit([{ event: 'header', done: 0, total: source.size }])
-      const gguf = await readModel(source, signal)
+      const gguf = await readModel(source, signal, options.overrides)
       this.tokenizer = gguf.metadata.has('tokenizer.ggml.model') ? createTokenizer(gguf.metadata) : undefined
       // Build the lazy encoder now, so that the first prompt does not pay for it.
       this.tokenizer?.tokenize('', { bos: false })

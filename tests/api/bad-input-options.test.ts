@@ -52,6 +52,7 @@ const BAD_LOAD: Record<keyof LoadOptions, unknown[]> = {
   sha256: ['', 'abc', 5, null, 'g'.repeat(64)],
   retries: [-1, Number.NaN, '3', null, Infinity],
   retryDelay: [-1, Number.NaN, '3', null],
+  overrides: [5, null, 'a=int:1'],
 }
 /** Their values are not repeated: they may be secret. */
 const SECRET = ['headers', 'token']
