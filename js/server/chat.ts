@@ -1,17 +1,13 @@
 /** `/v1/chat/completions`. */
 import type { ChatOptions, GenerateResult, Model } from '../api/types.ts'
 import type { ChatMessage } from '../chat/types.ts'
+import type { Defaults } from './defaults.ts'
 import { badRequest } from './errors.ts'
 import { choiceOptions, generateOptions } from './options.ts'
 import { type Piece, textLogprobs } from './run.ts'
 import type { ApiMessage, ChatBody } from './schemas.ts'
 import type { Served } from './serve.ts'
 import { chatLogprobs, newId, now, usageOf } from './usage.ts'
-
-export interface Defaults {
-  maxTokens?: number
-  template?: string
-}
 
 /** Messages as templates take them. OpenAI's `developer` is the newer word for `system`. */
 export function messagesOf(messages: readonly ApiMessage[]): ChatMessage[] {
@@ -20,9 +16,10 @@ export function messagesOf(messages: readonly ApiMessage[]): ChatMessage[] {
 
 export function templateOptions(
   { chat_template_kwargs: variables }: Pick<ChatBody, 'chat_template_kwargs'>,
-  { template }: Defaults,
+  { template, templateVariables }: Defaults,
 ): ChatOptions {
-  return { ...(variables && { templateVariables: variables }), ...(template !== undefined && { template }) }
+  const all = variables || templateVariables ? { ...templateVariables, ...variables } : undefined
+  return { ...(all && { templateVariables: all }), ...(template !== undefined && { template }) }
 }
 
 export function serveChat(body: ChatBody, name: string, model: Model, defaults: Defaults): Served {
@@ -31,11 +28,7 @@ export function serveChat(body: ChatBody, name: string, model: Model, defaults: 
     throw badRequest('top_logprobs', 'top_logprobs needs logprobs: set it to true.', topLogprobs)
   }
   const options: ChatOptions = {
-    ...generateOptions(
-      { ...body, max_tokens: body.max_completion_tokens ?? body.max_tokens },
-      model,
-      defaults.maxTokens,
-    ),
+    ...generateOptions({ ...body, max_tokens: body.max_completion_tokens ?? body.max_tokens }, model, defaults),
     ...templateOptions(body, defaults),
     ...(logprobs && { logprobs, topLogprobs: topLogprobs ?? 0 }),
   }

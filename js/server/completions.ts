@@ -1,6 +1,6 @@
 /** `/v1/completions`. */
 import type { GenerateResult, Model, SampledLogprobs } from '../api/types.ts'
-import type { Defaults } from './chat.ts'
+import type { Defaults } from './defaults.ts'
 import { Offsets } from './offsets.ts'
 import { choiceOptions, generateOptions, promptsOf } from './options.ts'
 import { type PromptToken, promptLogprobs } from './prompt-logprobs.ts'
@@ -12,7 +12,7 @@ import { completionLogprobs, newId, now, usageOf } from './usage.ts'
 export function serveCompletions(body: CompletionBody, name: string, model: Model, defaults: Defaults): Served {
   const { n = 1, echo = false, logprobs } = body
   const options = {
-    ...generateOptions(body, model, defaults.maxTokens),
+    ...generateOptions(body, model, defaults),
     ...(logprobs !== undefined && { logprobs: true, topLogprobs: logprobs }),
   }
   const prompts = promptsOf(body.prompt, model, 'prompt')

@@ -1,5 +1,5 @@
 /** `/v1/embeddings`. */
-import type { Model } from '../api/types.ts'
+import type { EmbedOptions, Model } from '../api/types.ts'
 import { promptsOf } from './options.ts'
 import type { EmbeddingsBody } from './schemas.ts'
 
@@ -8,14 +8,14 @@ export async function serveEmbeddings(
   body: EmbeddingsBody,
   name: string,
   model: Model,
-  signal: AbortSignal,
+  options: EmbedOptions,
 ): Promise<{ answer: object; tokens: number }> {
   const inputs = promptsOf(body.input, model, 'input')
   const embeddings: Float32Array[] = []
   let tokens = 0
   // Some at a time: who asks for many leaves places to others in between.
   for (let from = 0; from < inputs.length; from += model.info.parallel) {
-    const some = await model.embed(inputs.slice(from, from + model.info.parallel), { signal })
+    const some = await model.embed(inputs.slice(from, from + model.info.parallel), options)
     embeddings.push(...some.embeddings)
     for (const count of some.tokens) tokens += count
   }

@@ -3,12 +3,13 @@
 import type { Context } from 'hono'
 import { cors } from 'hono/cors'
 import { Hono } from 'hono/tiny'
-import type { GenerateResult, Model, ModelStatus } from '../api/types.ts'
+import type { EmbedOptions, GenerateResult, Model, ModelStatus } from '../api/types.ts'
 import { checkObject, checkTypes, invalid } from '../util/check.ts'
 import { readBody } from './body.ts'
 import { Call, type RequestLog } from './call.ts'
 import { messagesOf, serveChat, templateOptions } from './chat.ts'
 import { serveCompletions } from './completions.ts'
+import { checkDefaults, type GenerationDefaults } from './defaults.ts'
 import { serveEmbeddings } from './embeddings.ts'
 import { ApiError, apiError, errorResponse } from './errors.ts'
 import { Gate } from './gate.ts'
@@ -36,6 +37,12 @@ export interface HandlerOptions {
   maxTokens?: number
   /** Chat template in Jinja, or the name of a built-in one; default: the model's. */
   template?: string
+  /** Further variables for the template; a request's `chat_template_kwargs` count more. */
+  templateVariables?: Record<string, unknown>
+  /** How tokens are chosen and where a text ends, where a request does not say: `{ temperature: 0.2, stop: ['\n'] }`. */
+  defaults?: GenerationDefaults
+  /** How embeddings are made. */
+  embeddings?: Pick<EmbedOptions, 'pooling' | 'normalize'>
   /** Called when a request has been answered to its end. */
   onRequest?: (request: RequestLog) => void
   /** Called with errors whose details clients do not get; default: `console.error`. */
@@ -65,7 +72,9 @@ const DEFAULTS = { bodyLimit: 4194304, queue: 64, timeout: 600_000 }
  * @throws ArgumentError INVALID_OPTION for an option that is wrong
  */
 export function createHandler(models: Model | Readonly<Record<string, Model>>, options: HandlerOptions = {}): Handler {
-  const server = new Server(modelsByName(models), checked(options))
+  const byName = modelsByName(models)
+  const server = new Server(byName, checked(options))
+  for (const { info } of byName.values()) checkDefaults(options.defaults ?? {}, info.vocabularySize)
   return (request, context) => server.handle(request, context)
 }
 
@@ -85,6 +94,9 @@ function checked(options: HandlerOptions): HandlerOptions & typeof DEFAULTS {
   checkObject(options)
   checkTypes(options, 'string', ['template'])
   checkTypes(options, 'function', ['onRequest', 'onError'])
+  for (const value of [options.templateVariables, options.embeddings]) {
+    if (value !== undefined) checkObject(value)
+  }
   const settled = { ...DEFAULTS, ...options }
   for (const [name, least] of [
     ['bodyLimit', 1],
@@ -258,7 +270,7 @@ class Server {
     const [name, model] = this.model(body.model)
     call.model = name
     const { answer, tokens } = await this.gate(model).run(call.signal, () =>
-      serveEmbeddings(body, name, model, call.signal),
+      serveEmbeddings(body, name, model, { ...this.options.embeddings, signal: call.signal }),
     )
     call.results = [{ promptTokens: tokens, cachedTokens: 0, completionTokens: 0 }]
     return c.json(answer)

@@ -2,6 +2,7 @@
 import type { GenerateOptions, Model } from '../api/types.ts'
 import { seedOfAnswer } from '../sampler/random.ts'
 import { camelCase } from '../util/check.ts'
+import type { Defaults } from './defaults.ts'
 import { badRequest } from './errors.ts'
 import { type ApiPrompt, type GenerationBody, SAMPLING } from './schemas.ts'
 
@@ -9,7 +10,11 @@ import { type ApiPrompt, type GenerationBody, SAMPLING } from './schemas.ts'
 const SHARED = ['max_tokens', 'stop', 'ignore_eos', ...Object.keys(SAMPLING)] as (keyof GenerationBody)[]
 
 /** @throws ApiError for what only the model can tell to be wrong, and for fields that contradict each other */
-export function generateOptions(body: GenerationBody, model: Model, maxTokens: number | undefined): GenerateOptions {
+export function generateOptions(
+  body: GenerationBody,
+  model: Model,
+  { maxTokens, defaults = {} }: Defaults,
+): GenerateOptions {
   if (body.stream_options && !body.stream) {
     throw badRequest('stream_options', 'stream_options is for streams only: set stream to true.', body.stream_options)
   }
@@ -17,7 +22,7 @@ export function generateOptions(body: GenerationBody, model: Model, maxTokens: n
   const { seed, max_tokens = maxTokens } = body
   const given: GenerationBody = { ...body, max_tokens, seed: seed === -1 ? undefined : seed } as GenerationBody
   const options = SHARED.map((name) => [camelCase(name), given[name]])
-  return Object.fromEntries(options.filter(([, value]) => value !== undefined))
+  return { ...defaults, ...Object.fromEntries(options.filter(([, value]) => value !== undefined)) }
 }
 
 /** Options of the i-th choice: with a seed, each has one of its own. */
