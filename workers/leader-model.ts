@@ -62,7 +62,7 @@ export class LeaderModel implements LeaderCalls {
       this.source = source
       this.emit([{ event: 'header', done: 0, total: source.size }])
       const header = hashed(source)
-      const gguf = await readModel(header, signal)
+      const gguf = await readModel(header, signal, options.overrides)
       const { metadata } = gguf
       // What a file is says more than what its vocabulary lacks.
       architectureOf(metadata)

@@ -8,6 +8,7 @@ import type { PlanOptions } from '../js/engine/plan.ts'
 import type { SegmentHandle } from '../js/engine/wasm.ts'
 import type { Isa, IsaReason } from '../js/engine/wasm-build.ts'
 import { deserializeError, type SerializedError, serializeError } from '../js/errors.ts'
+import type { Overrides } from '../js/gguf/overrides.ts'
 import type { Metadata, MetadataValue } from '../js/gguf/types.ts'
 import type { ModelConfig } from '../js/models/config.ts'
 import type { InputSums } from '../js/scheduler/activations.ts'
@@ -90,6 +91,7 @@ export interface RemoteReader {
 /** How to load a model: `load`'s options, resolved. `context`: as contextOf takes it. */
 export interface OpenOptions extends PlanOptions, BuildOptions {
   parallel: number
+  overrides?: Overrides
 }
 
 export interface Opened {

@@ -7,6 +7,7 @@ import type { ChatMessage } from '../chat/types.ts'
 import { AbortError, ArgumentError, TemplateError, throwIfAborted, UnsupportedError } from '../errors.ts'
 import { measureImatrix } from '../imatrix/imatrix.ts'
 import type { ImatrixOptions } from '../imatrix/types.ts'
+import { poolingOf } from '../models/keys.ts'
 import { measurePerplexity } from '../perplexity/perplexity.ts'
 import type { PerplexityOptions, PerplexityResult } from '../perplexity/types.ts'
 import { randomSeed, seedOfAnswer } from '../sampler/random.ts'
@@ -174,7 +175,7 @@ export class CriaModel implements Model, ChatHost {
     options: EmbedOptions = {},
   ): Promise<Embeddings> {
     checkOptions(options, EMBED_OPTIONS)
-    const { pooling = 'mean', normalize = true, signal } = options
+    const { pooling = poolingOf(this.opened.metadata), normalize = true, signal } = options
     checkSignal(signal)
     checkTypes(options, 'boolean', ['normalize'])
     if (pooling !== 'mean' && pooling !== 'last') throw invalid('pooling', 'mean or last', pooling)

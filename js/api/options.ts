@@ -52,6 +52,7 @@ export const PLAN_OPTIONS: OptionNames<Omit<InspectOptions, keyof SourceOptions 
   threads: true,
   batch: true,
   maxSegmentBytes: true,
+  overrides: true,
 }
 
 const LOAD_OPTIONS: OptionNames<LoadOptions> = {
@@ -190,6 +191,7 @@ export function resolveLoad(options: LoadOptions, support: RuntimeSupport): Reso
     ...resolveIsa(options.isa, isa, inProcess),
     shared,
     found: measured,
+    ...(options.overrides !== undefined && { overrides: options.overrides }),
     ...(isa && { wasm: { [isa]: options.wasm } }),
   }
   return { open, inProcess }

@@ -6,6 +6,7 @@ import type { ChatMessage } from '../chat/types.ts'
 import type { KvType } from '../engine/kv.ts'
 import type { Isa, IsaReason } from '../engine/wasm-build.ts'
 import type { CriaError } from '../errors.ts'
+import type { Overrides } from '../gguf/overrides.ts'
 import type { Metadata, TensorInfo } from '../gguf/types.ts'
 import type { ImatrixOptions } from '../imatrix/types.ts'
 import type { ModelConfig } from '../models/config.ts'
@@ -88,6 +89,8 @@ export interface LoadOptions extends SourceOptions {
    */
   workerUrl?: string | URL
   onProgress?: (progress: Progress) => void
+  /** Metadata in place of the file's, by key: `{ 'tokenizer.ggml.add_bos_token': false }`. */
+  overrides?: Overrides
   signal?: AbortSignal
 }
 
@@ -214,11 +217,13 @@ export interface InspectOptions extends SourceOptions {
   batch?: number
   /** Most bytes of one wasm memory, as for `load`. */
   maxSegmentBytes?: number
+  /** Metadata in place of the file's, as for `load`. */
+  overrides?: Overrides
   signal?: AbortSignal
 }
 
 export interface EmbedOptions {
-  /** Whose state a text's is: the mean of all its tokens' (default), or its last one's. */
+  /** Whose state a text's is: the mean of all its tokens', or its last one's; default: as the file says, else the mean. */
   pooling?: Pooling
   /** Scale embeddings to length 1; default true. */
   normalize?: boolean

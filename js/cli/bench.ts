@@ -11,15 +11,18 @@ import { type BenchResult, benchResult, tableHead, tableRow } from '../bench/rep
 import { SHAPES } from '../bench/shapes.ts'
 import { SyntheticModel, TENSOR_TYPE_NAMES, TYPE_NAMES } from '../bench/synthetic.ts'
 import { vocabularyOf } from '../bench/vocabulary.ts'
-import type { ModelInput, SourceOptions } from '../source/types.ts'
+import type { ModelInput } from '../source/types.ts'
 import type { Command, Context } from './command.ts'
-import { choice, type Flag, integer, list, text, toggle, UsageError, type Values } from './flags.ts'
-import { LOAD_FLAGS, locate, OTHER_FLAGS, SOURCE_FLAGS, sourceOptions } from './options.ts'
+import { choice, type Flag, integer, list, longName, text, toggle, UsageError, type Values } from './flags.ts'
+import { BENCH_FOREIGN } from './llama-tools.ts'
+import { MODEL_FLAGS } from './model.ts'
+import { kvOf, LOAD_FLAGS, MOST_BATCH, OTHER_FLAGS } from './options.ts'
 import { checkOutput, writeWhole } from './output.ts'
+import { findInput } from './source.ts'
 import { bytes, progressBar, say, sayWarning, write } from './terminal.ts'
 
-const { batchSize, isa, kv } = LOAD_FLAGS
-const SOURCE_KEYS = Object.keys(SOURCE_FLAGS) as (keyof typeof SOURCE_FLAGS)[]
+const { batchSize, isa, kv, cacheTypeK, cacheTypeV } = LOAD_FLAGS
+const MODEL_KEYS = Object.keys(MODEL_FLAGS) as (keyof typeof MODEL_FLAGS)[]
 /** load's default. */
 const BATCH = 64
 
@@ -33,6 +36,8 @@ const TESTS = {
 const ENGINE = {
   threads: wholes('-t --threads', 'threads; default: one for each core', 1),
   kv,
+  cacheTypeK,
+  cacheTypeV,
   batchSize,
   isa,
 }
@@ -44,9 +49,12 @@ const SYNTHETIC = {
   out: text('--out', 'FILE', 'write the model to this file and measure nothing'),
   force: toggle('--force', 'replace the file where it exists'),
 }
-const OUTPUT = { json: toggle('--json', "llama-bench's JSON in place of its table") }
+const OUTPUT = {
+  json: toggle('--json', "llama-bench's JSON in place of its table"),
+  output: choice('-o --output', ['md', 'json'], 'as a table, or --json; default: md'),
+}
 
-const flags = { ...TESTS, ...SOURCE_FLAGS, ...SYNTHETIC, ...ENGINE, ...OUTPUT, ...OTHER_FLAGS }
+const flags = { ...TESTS, ...MODEL_FLAGS, ...SYNTHETIC, ...ENGINE, ...OUTPUT, ...OTHER_FLAGS }
 
 export const benchCommand: Command<typeof flags> = {
   name: 'bench',
@@ -58,7 +66,7 @@ export const benchCommand: Command<typeof flags> = {
   ],
   groups: [
     ['Tests', TESTS],
-    ['Model', SOURCE_FLAGS],
+    ['Model', MODEL_FLAGS],
     ['Random weights', SYNTHETIC],
     ['Engine', ENGINE],
     ['Output', { ...OUTPUT, ...OTHER_FLAGS }],
@@ -69,6 +77,7 @@ export const benchCommand: Command<typeof flags> = {
     'cria bench --shape llama-2-7b --type q8_0 --out llama-2-7b.q8_0.gguf',
   ],
   flags,
+  foreign: BENCH_FOREIGN,
   run,
 }
 
@@ -98,7 +107,7 @@ function readPair(given: string, name: string): [prompt: number, generate: numbe
 /** Where the model is, how it is read, and what the output says of it. */
 interface Input {
   location: ModelInput
-  options: SourceOptions
+  options: LoadOptions
   filename: string
   tensorBytes: number
 }
@@ -115,14 +124,15 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
     return 0
   }
   const input = synthetic ? await syntheticInput(synthetic) : await fileInput(values, context.signal)
+  const json = values.json || values.output === 'json'
   const results: BenchResult[] = []
   for (const threads of values.threads ?? [availableParallelism()]) {
     for await (const result of measure(values, input, tests, threads, context.signal)) {
-      if (!values.json) await write((results.length === 0 ? tableHead() : '') + tableRow(result))
+      if (!json) await write((results.length === 0 ? tableHead() : '') + tableRow(result))
       results.push(result)
     }
   }
-  if (values.json) await write(`${JSON.stringify(results, null, 2)}\n`)
+  if (json) await write(`${JSON.stringify(results, null, 2)}\n`)
   return 0
 }
 
@@ -151,8 +161,8 @@ async function readSynthetic(values: Values<typeof flags>, signal: AbortSignal):
     }
     return undefined
   }
-  const given = SOURCE_KEYS.find((key) => values[key] !== undefined)
-  if (given) throw new UsageError(`--shape takes no ${SOURCE_FLAGS[given].names.at(-1)}: it is a model of its own.`)
+  const given = MODEL_KEYS.find((key) => values[key] !== undefined)
+  if (given) throw new UsageError(`--shape takes no ${longName(MODEL_FLAGS[given])}: it is a model of its own.`)
   const vocabulary = vocab === undefined ? undefined : vocabularyOf((await inspect(vocab, { signal })).metadata)
   return new SyntheticModel({ shape, type, ...(headType && { headType }), ...(vocabulary && { vocabulary }) })
 }
@@ -168,8 +178,7 @@ async function syntheticInput(model: SyntheticModel): Promise<Input> {
 }
 
 async function fileInput(values: Values<typeof flags>, signal: AbortSignal): Promise<Input> {
-  const location = locate(values)
-  const options = sourceOptions(values, location)
+  const { location, options } = await findInput(values, signal)
   const { tensors } = await inspect(location, { ...options, signal })
   return {
     location,
@@ -188,7 +197,9 @@ async function* measure(
   signal: AbortSignal,
 ): AsyncGenerator<BenchResult> {
   const bar = progressBar()
-  const { kv, isa, batchSize: batch = BATCH, repetitions = 5 } = values
+  const { isa, batchSize = BATCH, repetitions = 5 } = values
+  const batch = Math.min(batchSize, MOST_BATCH)
+  const kv = kvOf(values)
   const options: LoadOptions = {
     ...input.options,
     threads,

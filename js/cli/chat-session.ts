@@ -4,9 +4,10 @@ import type { Chat, ChatOptions, GenerateOptions, Generation, Model } from '../a
 import type { ChatMessage } from '../chat/types.ts'
 import { ArgumentError } from '../errors.ts'
 import { seedOfAnswer } from '../sampler/random.ts'
-import { type Flags, parse, type Values } from './flags.ts'
+import { type Flags, longName as nameOf, type Values } from './flags.ts'
 import { GENERATE_FLAGS, generateOptions, SAMPLING_FLAGS } from './options.ts'
 import { writeWhole } from './output.ts'
+import { parse } from './parse.ts'
 
 /** What may change between two turns. */
 export const SETTINGS = { ...GENERATE_FLAGS, ...SAMPLING_FLAGS }
@@ -131,8 +132,7 @@ function messagesOf(text: string): ChatMessage[] | undefined {
 }
 
 export function longName(key: keyof typeof SETTINGS): string {
-  const { names } = SETTINGS[key]
-  return (names.find((name) => name.startsWith('--')) ?? names[0]!).replace(/^-+/, '')
+  return nameOf(SETTINGS[key]).replace(/^-+/, '')
 }
 
 /** A switch is `on` or `off`; what is off has no value. */

@@ -6,32 +6,36 @@ import { isCommand, runCommand, type Talk } from './chat-commands.ts'
 import { MessageReader } from './chat-input.ts'
 import { ChatSession } from './chat-session.ts'
 import type { Command, Context } from './command.ts'
-import { choice, text, toggle, UsageError, type Values } from './flags.ts'
+import { choice, either, or, text, toggle, UsageError, type Values } from './flags.ts'
+import { neutral, refused } from './foreign.ts'
+import { inFlags } from './in-flags.ts'
+import { TERMINAL } from './llama-flags.ts'
 import { MarkdownStyler, printableText } from './markdown.ts'
-import { loadModel } from './model.ts'
-import {
-  CHAT_FLAGS,
-  chatOptions,
-  GENERATE_FLAGS,
-  LOAD_FLAGS,
-  OTHER_FLAGS,
-  SAMPLING_FLAGS,
-  SOURCE_FLAGS,
-} from './options.ts'
+import { CHAT_FLAGS, chatOptions } from './messages.ts'
+import { loadModel, MODEL_FLAGS } from './model.ts'
+import { GENERATE_FLAGS, LOAD_FLAGS, OTHER_FLAGS, SAMPLING_FLAGS } from './options.ts'
+import { PROMPT_FLAGS, readGiven, withStopsRead } from './prompt.ts'
+import { ROPE_FLAGS } from './rope.ts'
 import { sayFull, saySpeed, sayTimings, stream } from './run.ts'
 import { printable, say } from './terminal.ts'
 
 const CHAT = {
+  ...PROMPT_FLAGS,
   prompt: text('-p --prompt', 'TEXT', 'the first message'),
+  singleTurn: toggle('-st --single-turn', 'leave after the first answer'),
   ...CHAT_FLAGS,
   color: choice('-co --color', ['on', 'off', 'auto'], 'style Markdown; default: auto, on a terminal'),
-  showTimings: toggle('--show-timings', 'print the speed after each answer'),
+  showTimings: or(
+    'LLAMA_ARG_SHOW_TIMINGS',
+    either('--show-timings', '--no-show-timings', 'print the speed after each answer; default: no'),
+  ),
 }
 
 const flags = {
   ...CHAT,
-  ...SOURCE_FLAGS,
+  ...MODEL_FLAGS,
   ...LOAD_FLAGS,
+  ...ROPE_FLAGS,
   ...GENERATE_FLAGS,
   ...SAMPLING_FLAGS,
   ...OTHER_FLAGS,
@@ -49,8 +53,9 @@ export const chatCommand: Command<typeof flags> = {
   ],
   groups: [
     ['Chat', CHAT],
-    ['Model', SOURCE_FLAGS],
+    ['Model', MODEL_FLAGS],
     ['Engine', LOAD_FLAGS],
+    ['Rotation', ROPE_FLAGS],
     ['Generation', GENERATE_FLAGS],
     ['Sampling', SAMPLING_FLAGS],
     ['Other', OTHER_FLAGS],
@@ -60,19 +65,30 @@ export const chatCommand: Command<typeof flags> = {
     'printf "Hello\\nWhat did I say?\\n" | cria chat -m model.gguf',
   ],
   flags,
+  foreign: [
+    ...TERMINAL,
+    ...neutral('cria chat is a conversation', '-cnv --conversation', '-i --interactive', '-if --interactive-first'),
+    ...neutral('a pasted text is one message', '-mli --multiline-input'),
+    ...neutral('cria chat shows answers and messages as they are', '--display-prompt --no-display-prompt'),
+    ...refused('cria run continues texts', '-no-cnv --no-conversation'),
+    ...refused('a template frames what is said', '--in-prefix:1', '--in-suffix:1', '--in-prefix-bos'),
+  ],
+  environment: true,
   run,
 }
 
 async function run(values: Values<typeof flags>, positionals: readonly string[], context: Context): Promise<number> {
   if (positionals.length > 0) throw new UsageError(`A message goes after -p: ${JSON.stringify(positionals[0])}.`)
-  const { system, ...options } = chatOptions(values)
+  const { system, ...options } = await chatOptions(values, context.signal)
+  const first = await readGiven(values, context.signal)
+  if (first !== undefined && typeof first !== 'string') throw new UsageError('A message must be UTF-8.')
   const model = await loadModel(values, context.signal)
   try {
-    const session = new ChatSession(model, options, system, values)
+    const session = new ChatSession(model, options, system, withStopsRead(values))
     if (values.verbose) say(`seed: ${session.seed}`)
     const dialog = new Dialog(session, values)
-    if (process.stdin.isTTY) await dialog.atTerminal(values.prompt, context)
-    else await dialog.fromPipe(values.prompt, context)
+    if (process.stdin.isTTY) await dialog.atTerminal(first, context)
+    else await dialog.fromPipe(first, context)
     return 0
   } finally {
     await model.close()
@@ -83,14 +99,17 @@ class Dialog implements Talk {
   showTimings: boolean
   private readonly verbose: boolean
   private readonly styled: boolean
+  /** Leave after an answer. */
+  private readonly once: boolean
   private before = ''
   /** Of the answer under way, or of the next one. */
   private signal = new AbortController().signal
 
   constructor(
     readonly session: ChatSession,
-    { verbose, showTimings, color = 'auto' }: Values<typeof flags>,
+    { verbose, showTimings, singleTurn, color = 'auto' }: Values<typeof flags>,
   ) {
+    this.once = singleTurn ?? false
     this.verbose = verbose ?? false
     this.showTimings = showTimings ?? false
     this.styled = color === 'on' || (color === 'auto' && process.stdout.isTTY && process.stdout.hasColors())
@@ -113,6 +132,7 @@ class Dialog implements Talk {
   async fromPipe(first: string | undefined, { signal }: Context): Promise<void> {
     this.signal = signal
     if (first !== undefined) await this.answer(first)
+    if (first !== undefined && this.once) return
     for await (const line of createInterface({ input: process.stdin, terminal: false, signal })) {
       if (!(await this.take(line))) return
     }
@@ -142,14 +162,15 @@ class Dialog implements Talk {
   /** Takes a line: a message, or a command. @returns whether the talk goes on */
   private async take(message: string): Promise<boolean> {
     if (!isCommand(message.trim())) {
-      if (message.trim() !== '') await this.answer(message.replace(/^\/\//, '/'))
-      return true
+      if (message.trim() === '') return true
+      await this.answer(message.replace(/^\/\//, '/'))
+      return !this.once
     }
     try {
       return await runCommand(this, message.trim())
     } catch (error) {
       if (!(error instanceof UsageError || error instanceof ArgumentError || isFileError(error))) throw error
-      say(`cria: ${printable((error as Error).message)}`)
+      say(`cria: ${printable(inFlags((error as Error).message))}`)
       return true
     }
   }
@@ -161,7 +182,7 @@ class Dialog implements Talk {
     } catch (error) {
       if (error instanceof AbortError) return true
       if (isLost(error) || !(error instanceof CriaError)) throw error
-      say(`cria: ${printable(error.message)} (${error.code})`)
+      say(`cria: ${printable(inFlags(error.message))} (${error.code})`)
       return true
     }
   }

@@ -4,7 +4,7 @@ import type { CaseResult, Report } from '../conformance/types.ts'
 import { load, loadTokenizer } from '../index.ts'
 import type { Command, Context } from './command.ts'
 import { toggle, UsageError, type Values } from './flags.ts'
-import { BUILT_IN } from './options.ts'
+import { BUILT_IN } from './source.ts'
 import { printable, say, write } from './terminal.ts'
 
 const OUTPUT = { json: toggle('--json', 'print the report as one JSON object') }

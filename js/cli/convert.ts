@@ -7,6 +7,7 @@ import { SourceError } from '../errors.ts'
 import { openFile } from '../platform/files-node.ts'
 import type { Command, Context } from './command.ts'
 import { choice, text, toggle, UsageError, type Values } from './flags.ts'
+import { CONVERT_FOREIGN } from './llama-tools.ts'
 import { OTHER_FLAGS } from './options.ts'
 import { checkOutput, writeWhole } from './output.ts'
 import { bytes, progressBar, say, sayWarning } from './terminal.ts'
@@ -14,7 +15,8 @@ import { bytes, progressBar, say, sayWarning } from './terminal.ts'
 const OUTPUT = {
   outtype: choice('--outtype', OUTTYPES, 'type of the matrices; default: f16 from a folder, f32 from a checkpoint'),
   force: toggle('--force', 'replace an existing file'),
-  name: text('--name', 'TEXT', "general.name; default: from the folder's or the checkpoint's name"),
+  outfile: text('--outfile', 'FILE', 'as OUT.gguf'),
+  name: text('--name --model-name', 'TEXT', "general.name; default: from the folder's or the checkpoint's name"),
   license: text('--license', 'TEXT', 'general.license: an SPDX name in lower case'),
   sourceUrl: text('--source-url', 'URL', 'general.source.url: origin of the model'),
   pre: text('--pre', 'NAME', 'tokenizer.ggml.pre, for a tokenizer.json with an unknown expression'),
@@ -42,13 +44,16 @@ export const convertCommand: Command<typeof flags> = {
     'cria convert stories15M.bin tokenizer.bin stories15M.gguf --outtype f16',
   ],
   flags,
+  foreign: CONVERT_FOREIGN,
   run,
 }
 
 async function run(values: Values<typeof flags>, positionals: readonly string[], context: Context): Promise<number> {
-  if (positionals.length === 2) return convertFolder(values, positionals[0]!, positionals[1]!, context)
-  if (positionals.length === 3) return convertCheckpoint(values, positionals as [string, string, string], context)
-  const message = `convert takes DIR OUT.gguf, or CHECKPOINT.bin TOKENIZER.bin OUT.gguf, not ${positionals.length} arguments.`
+  const { outfile } = values
+  const args = outfile === undefined ? positionals : [...positionals, outfile]
+  if (args.length === 2) return convertFolder(values, args[0]!, args[1]!, context)
+  if (args.length === 3) return convertCheckpoint(values, args as [string, string, string], context)
+  const message = `convert takes DIR OUT.gguf, or CHECKPOINT.bin TOKENIZER.bin OUT.gguf, not ${args.length} arguments.`
   throw new UsageError(message)
 }
 

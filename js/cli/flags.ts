@@ -1,5 +1,4 @@
 /** Flags as tables: of each its spelling, its value and its line of help. */
-import { parseArgs } from 'node:util'
 
 /** The command line is wrong: exit code 2. */
 export class UsageError extends Error {}
@@ -7,10 +6,14 @@ export class UsageError extends Error {}
 export interface Flag<T> {
   /** As typed, `-n`, `--predict`; the first with two dashes names it in messages. */
   readonly names: readonly string[]
+  /** Of a switch, the names that say the opposite: `--no-escape`. */
+  readonly negated?: readonly string[]
+  /** llama.cpp's environment variable for it; the command line counts more. */
+  readonly env?: string
   /** What it takes, for help; undefined for a switch. */
   readonly takes?: string
   readonly help: string
-  /** The value of all its occurrences, in order; undefined where there are none. */
+  /** The value of all its occurrences, in order; undefined where there are none. A switch occurs as `true` or `false`. */
   read(given: readonly string[], name: string): T | undefined
 }
 
@@ -19,7 +22,12 @@ export type Flags = Readonly<Record<string, Flag<any>>>
 export type Values<F extends Flags> = { readonly [K in keyof F]?: NonNullable<ReturnType<F[K]['read']>> }
 
 /** A flag with a value; where it is repeated the last one counts, as in llama.cpp. */
-function single<T>(names: string, takes: string, help: string, read: (text: string, name: string) => T): Flag<T> {
+export function single<T>(
+  names: string,
+  takes: string,
+  help: string,
+  read: (text: string, name: string) => T,
+): Flag<T> {
   return {
     names: names.split(' '),
     takes,
@@ -30,6 +38,21 @@ function single<T>(names: string, takes: string, help: string, read: (text: stri
 
 export function toggle(names: string, help: string): Flag<true> {
   return { names: names.split(' '), help, read: (given) => (given.length > 0 ? true : undefined) }
+}
+
+/** A switch with names for both; the last one counts. */
+export function either(names: string, negated: string, help: string): Flag<boolean> {
+  return {
+    names: names.split(' '),
+    negated: negated.split(' '),
+    help,
+    read: (given) => (given.length > 0 ? given.at(-1) === 'true' : undefined),
+  }
+}
+
+/** The flag, which the variable stands for where the command line has none. */
+export function or<T>(env: string, flag: Flag<T>): Flag<T> {
+  return { ...flag, env }
 }
 
 export function text(names: string, takes: string, help: string): Flag<string> {
@@ -74,11 +97,12 @@ export function integer(names: string, help: string, low: number, high = 2147483
   return single(names, 'N', help, (given, name) => readNumber(given, name, 'a whole number', low, high))
 }
 
-/** As integer, or `auto`, which llama.cpp writes -1. */
-export function integerOrAuto(names: string, help: string, low: number, high: number): Flag<number | 'auto'> {
-  return single(names, 'N|auto', help, (given, name) =>
-    given === 'auto' || given === '-1' ? 'auto' : readNumber(given, name, 'auto or a whole number', low, high),
-  )
+/** A number of threads, or `auto`, which llama.cpp writes as any number below 1; more than 64 count as 64. */
+export function threads(help: string): Flag<number | 'auto'> {
+  return single('-t --threads', 'N|auto', help, (given, name) => {
+    const count = given === 'auto' ? 0 : readNumber(given, name, 'auto or a whole number', -Infinity, 2147483647)
+    return count < 1 ? 'auto' : Math.min(count, 64)
+  })
 }
 
 function readNumber(given: string, name: string, kind: string, low: number, high: number): number {
@@ -108,63 +132,6 @@ export function readHeader(given: string, name: string): [name: string, value: s
 }
 
 /** The name of a flag in messages: its first one with two dashes. */
-function longName(flag: Flag<unknown>): string {
+export function longName(flag: Pick<Flag<unknown>, 'names'>): string {
   return flag.names.find((name) => name.startsWith('--')) ?? flag.names[0]!
-}
-
-/**
- * Reads a command's arguments: `--flag value`, `--flag=value`, llama.cpp's short names (`-ctk f16`), `--` before what
- * only looks like flags.
- * @throws UsageError naming what is wrong.
- */
-export function parse<F extends Flags>(
-  args: readonly string[],
-  flags: F,
-): { values: Values<F>; positionals: readonly string[] } {
-  const entries = Object.entries(flags)
-  const options = Object.fromEntries(
-    entries.map(([, flag]) => [
-      longName(flag).slice(2),
-      { type: flag.takes === undefined ? ('boolean' as const) : ('string' as const), multiple: true },
-    ]),
-  )
-  const { values: given, positionals } = parseLong(spellLong(args, entries), options)
-  const values = entries.map(([key, flag]) => {
-    const name = longName(flag)
-    return [key, flag.read(([given[name.slice(2)] ?? []].flat() as unknown[]).map(String), name)]
-  })
-  return { values: Object.fromEntries(values), positionals }
-}
-
-/** Spells every flag `--name=value`: parseArgs knows neither names like `-ctk` nor values like `-1`. */
-function spellLong(args: readonly string[], entries: readonly [string, Flag<unknown>][]): string[] {
-  const byName = new Map(entries.flatMap(([, flag]) => flag.names.map((name) => [name, flag] as const)))
-  const out: string[] = []
-  for (let i = 0; i < args.length; i++) {
-    const arg = args[i]!
-    if (arg === '--') return [...out, ...args.slice(i)]
-    const equals = arg.indexOf('=')
-    const name = equals < 0 ? arg : arg.slice(0, equals)
-    const flag = byName.get(name)
-    if (!flag && arg.startsWith('-') && arg !== '-') {
-      throw new UsageError(
-        `There is no option ${name}${/^-[\d.]/.test(name) ? '; a value like it goes after --' : ''}.`,
-      )
-    }
-    if (!flag) out.push(arg)
-    else if (equals >= 0) out.push(longName(flag) + arg.slice(equals))
-    else if (flag.takes !== undefined && i + 1 < args.length) out.push(`${longName(flag)}=${args[++i]}`)
-    else out.push(longName(flag))
-  }
-  return out
-}
-
-function parseLong(args: string[], options: Record<string, { type: 'boolean' | 'string'; multiple: boolean }>) {
-  try {
-    return parseArgs({ args, options, allowPositionals: true })
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    if (!code?.startsWith('ERR_PARSE_ARGS')) throw error
-    throw new UsageError(message.endsWith('.') ? message : `${message}.`)
-  }
 }

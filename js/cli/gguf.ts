@@ -20,6 +20,7 @@ import { openSource } from '../source/source.ts'
 import type { Source } from '../source/types.ts'
 import type { Command, Context } from './command.ts'
 import { choice, integer, text, toggle, UsageError, type Values } from './flags.ts'
+import { GGUF_FOREIGN } from './llama-tools.ts'
 import { abbreviate, plain } from './metadata.ts'
 import { OTHER_FLAGS } from './options.ts'
 import { checkOutput, writeWhole } from './output.ts'
@@ -39,9 +40,14 @@ const DUMP = {
   full: toggle('--full', 'print long arrays and texts in full'),
   noTensors: toggle('--no-tensors', 'leave the tensors out'),
 }
+/** llama-gguf-split's way to name the action. */
+const ACTION = {
+  split: toggle('--split', 'as cria gguf split'),
+  merge: toggle('--merge', 'as cria gguf merge'),
+}
 const OUTPUT = { force: toggle('--force', 'replace existing files') }
 
-const flags = { ...SPLIT, ...SET, ...DUMP, ...OUTPUT, ...OTHER_FLAGS }
+const flags = { ...SPLIT, ...SET, ...DUMP, ...ACTION, ...OUTPUT, ...OTHER_FLAGS }
 type Given = Values<typeof flags>
 
 /** What each does, the arguments it takes, and the flags that belong to it. */
@@ -67,7 +73,7 @@ export const ggufCommand: Command<typeof flags> = {
     ['split', SPLIT],
     ['set', SET],
     ['dump', DUMP],
-    ['Output', { ...OUTPUT, ...OTHER_FLAGS }],
+    ['Output', { ...ACTION, ...OUTPUT, ...OTHER_FLAGS }],
   ],
   examples: [
     'cria gguf split model.gguf model --split-max-size 2G',
@@ -76,11 +82,15 @@ export const ggufCommand: Command<typeof flags> = {
     'cria gguf dump model.gguf --no-tensors',
   ],
   flags,
+  foreign: GGUF_FOREIGN,
   run,
 }
 
 async function run(values: Given, positionals: readonly string[], context: Context): Promise<number> {
-  const [name, ...args] = positionals
+  const { split, merge, ...given } = values
+  if (split && merge) throw new UsageError('Give --split or --merge, not both.')
+  const flag = split ? 'split' : merge ? 'merge' : undefined
+  const [name, ...args] = flag && positionals[0] !== flag ? [flag, ...positionals] : positionals
   const action = Object.entries(ACTIONS).find(([key]) => key === name)?.[1]
   if (!action) throw new UsageError(`gguf takes ${Object.keys(ACTIONS).join(', ')}${name ? `, not ${name}` : ''}.`)
   const least = action.takes.filter((argument) => !argument.startsWith('[')).length
@@ -88,7 +98,7 @@ async function run(values: Given, positionals: readonly string[], context: Conte
     throw new UsageError(`gguf ${name} takes ${action.takes.join(' ')}, not ${args.length} arguments.`)
   }
   const own = { ...action.flags, ...OUTPUT, ...OTHER_FLAGS }
-  const foreign = Object.entries(values).find(([key, value]) => value !== undefined && !(key in own))?.[0]
+  const foreign = Object.entries(given).find(([key, value]) => value !== undefined && !(key in own))?.[0]
   if (foreign !== undefined) {
     throw new UsageError(`${flags[foreign as keyof typeof flags].names[0]} is not for gguf ${name}.`)
   }

@@ -25,6 +25,7 @@ Usage: cria [command] [options]
 Commands:
 ${commands.map(({ name, summary }) => row(name, summary, 13)).join('\n')}
 
+Flags have llama.cpp's names and meanings, and where it has variables (LLAMA_ARG_…) they count too: docs/FLAGS.md.
 The default command is \`cria run\`; the default model is the built-in stories260K.
 Text goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 
@@ -36,7 +37,8 @@ Text goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 
 function flagLines(flags: Flags): string {
   return Object.values(flags)
     .map((flag: Flag<unknown>) => {
-      const names = flag.names.join(', ') + (flag.takes === undefined ? '' : ` ${flag.takes}`)
+      const names =
+        [...flag.names, ...(flag.negated ?? [])].join(', ') + (flag.takes === undefined ? '' : ` ${flag.takes}`)
       return row(names, flag.help, COLUMN)
     })
     .join('\n')

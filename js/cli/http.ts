@@ -27,10 +27,10 @@ export interface Listening {
   drain(): Promise<void>
 }
 
-/** Listens; rejects where the address is in use or forbidden. `port` 0: any free one. */
+/** Listens; rejects where the address is in use or forbidden. `port` 0: any free one; `prefix`: the path before all others. */
 export async function listen(
   handle: (request: Request) => Promise<Response>,
-  { host, port }: { host: string; port: number },
+  { host, port, prefix = '' }: { host: string; port: number; prefix?: string },
 ): Promise<Listening> {
   const active = new Set<IncomingMessage>()
   let draining = false
@@ -41,6 +41,12 @@ export async function listen(
       active.delete(incoming)
       if (active.size === 0 && draining) drained()
     })
+    const { url = '/' } = incoming
+    if (prefix && url.startsWith(`${prefix}/`)) incoming.url = url.slice(prefix.length)
+    else if (prefix) {
+      outgoing.writeHead(404).end(`All addresses begin with ${prefix}/.\n`)
+      return
+    }
     // Who keeps a connection shall ask elsewhere next time.
     if (draining) outgoing.shouldKeepAlive = false
     void answer(draining ? refuse : handle, incoming, outgoing).catch(() => outgoing.destroy())
@@ -54,7 +60,7 @@ export async function listen(
   })
   const { port: actual } = server.address() as AddressInfo
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`,
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${actual}${prefix}`,
     drain: () =>
       new Promise((resolve) => {
         draining = true

@@ -7,8 +7,12 @@ import { SHAPES } from '../bench/shapes.ts'
 import { SyntheticModel, TYPE_NAMES } from '../bench/synthetic.ts'
 import type { Command, Context } from './command.ts'
 import { choice, toggle, UsageError, type Values } from './flags.ts'
+import { ENGINE } from './llama-flags.ts'
 import { abbreviate, kindOf, plain } from './metadata.ts'
-import { LOAD_FLAGS, locate, OTHER_FLAGS, SOURCE_FLAGS, sourceOptions } from './options.ts'
+import { MODEL_FLAGS } from './model.ts'
+import { LOAD_FLAGS, loadOptions, OTHER_FLAGS } from './options.ts'
+import { ROPE_FLAGS, withRope } from './rope.ts'
+import { findInput } from './source.ts'
 import { bytes, printable, table, write } from './terminal.ts'
 import { modelRows, samplingText } from './traits.ts'
 
@@ -27,7 +31,7 @@ const SHAPE = {
   type: choice('--type', TYPE_NAMES, 'type of its matrices; default: q4_0'),
 }
 
-const flags = { ...SOURCE_FLAGS, ...SHAPE, ...MEMORY, ...OUTPUT, ...OTHER_FLAGS }
+const flags = { ...MODEL_FLAGS, ...SHAPE, ...MEMORY, ...ROPE_FLAGS, ...OUTPUT, ...OTHER_FLAGS }
 
 export const inspectCommand: Command<typeof flags> = {
   name: 'inspect',
@@ -39,9 +43,10 @@ export const inspectCommand: Command<typeof flags> = {
     'file that cannot run, and the last line says why.',
   ],
   groups: [
-    ['Model', SOURCE_FLAGS],
+    ['Model', MODEL_FLAGS],
     ['Shape', SHAPE],
     ['Memory', MEMORY],
+    ['Rotation', ROPE_FLAGS],
     ['Output', { ...OUTPUT, ...OTHER_FLAGS }],
   ],
   examples: [
@@ -51,23 +56,20 @@ export const inspectCommand: Command<typeof flags> = {
     'cria inspect --shape llama-2-70b --type q4_k_m -c 4096',
   ],
   flags,
+  foreign: ENGINE,
   run,
 }
 
 async function run(values: Values<typeof flags>, positionals: readonly string[], context: Context): Promise<number> {
   if (positionals.length > 1) throw new UsageError(`inspect takes one FILE, not ${positionals.length}.`)
-  const { shape, ctxSize, kv, threads, batchSize, full = false } = values
+  const { shape, full = false } = values
   if (shape !== undefined && positionals.length > 0) throw new UsageError('inspect takes a FILE or --shape, not both.')
   if (shape === undefined && values.type !== undefined) throw new UsageError('--type belongs to --shape.')
-  const location = shape === undefined ? locate(values, positionals[0]) : SOURCE_URL
-  const inspection = await inspect(location, {
-    ...(shape === undefined ? sourceOptions(values, location) : { fetch: await shapeFetch(shape, values.type) }),
-    ...(ctxSize !== undefined && { context: ctxSize || 'trained' }),
-    ...(kv && { kv }),
-    ...(threads !== undefined && { threads }),
-    ...(batchSize !== undefined && { batch: batchSize }),
-    signal: context.signal,
-  })
+  const { location, options } =
+    shape === undefined
+      ? await withRope(await findInput(values, context.signal, positionals[0]), values, context.signal)
+      : { location: SOURCE_URL, options: { fetch: await shapeFetch(shape, values.type) } }
+  const inspection = await inspect(location, { ...loadOptions(values), ...options, signal: context.signal })
   const file = shape ?? (typeof location === 'string' ? location : 'built-in model')
   const shown = values.json
     ? `${JSON.stringify(asJson(inspection, file, full), null, 2)}\n`

@@ -1,42 +1,20 @@
 /** The command line: which command is meant, and what happens when it ends. */
 import { readFileSync } from 'node:fs'
 import { CriaError } from '../errors.ts'
-import { benchCommand } from './bench.ts'
-import { chatCommand } from './chat.ts'
 import type { Command, Context } from './command.ts'
-import { conformanceCommand } from './conformance.ts'
-import { convertCommand } from './convert.ts'
-import { parse, UsageError } from './flags.ts'
-import { ggufCommand } from './gguf.ts'
+import { COMMANDS } from './commands.ts'
+import { UsageError } from './flags.ts'
 import { commandHelp, overview } from './help.ts'
-import { imatrixCommand } from './imatrix.ts'
-import { inspectCommand } from './inspect.ts'
-import { perplexityCommand } from './perplexity.ts'
-import { quantizeCommand } from './quantize.ts'
+import { inFlags } from './in-flags.ts'
+import { parse } from './parse.ts'
 import { runCommand } from './run.ts'
-import { serveCommand } from './serve.ts'
 import { printable, say, write } from './terminal.ts'
-import { tokenizeCommand } from './tokenize.ts'
 
-const COMMANDS = [
-  runCommand(false),
-  chatCommand,
-  serveCommand,
-  inspectCommand,
-  tokenizeCommand,
-  convertCommand,
-  quantizeCommand,
-  imatrixCommand,
-  perplexityCommand,
-  ggufCommand,
-  benchCommand,
-  conformanceCommand,
-] as Command[]
 const INTERRUPTED = 130
 
 const interrupt = new AbortController()
 let onInterrupt: (() => void) | undefined
-const context: Context = {
+const context: Omit<Context, 'variables'> = {
   signal: interrupt.signal,
   onInterrupt: (handler) => {
     onInterrupt = handler
@@ -78,12 +56,24 @@ async function main([first, ...rest]: string[]): Promise<number> {
 async function start(command: Command, args: readonly string[]): Promise<number> {
   // Help is had also where the rest is wrong.
   const end = args.indexOf('--')
-  if (args.slice(0, end < 0 ? undefined : end).some((arg) => arg === '--help' || arg === '-h')) {
+  const flags = args.slice(0, end < 0 ? undefined : end)
+  if (flags.some((arg) => ['--help', '-h', '--usage'].includes(arg))) {
     await write(commandHelp(command))
     return 0
   }
-  const { values, positionals } = parse(args, command.flags)
-  return command.run(values, positionals, context)
+  if (flags.includes('--version')) return main(['--version'])
+  const { foreign = [], environment = false } = command
+  const parsed = parse(args, command.flags, { foreign, env: environment ? process.env : {} })
+  const { values, positionals, neutral, variables, overridden } = parsed
+  for (const { env, name } of overridden) say(`cria: warning: the variable ${env} is set, but ${name} counts.`)
+  if (neutral.length > 0)
+    say(`cria: note: ${enumerate(neutral)} ${neutral.length > 1 ? 'change' : 'changes'} nothing here.`)
+  return command.run(values, positionals, { ...context, variables })
+}
+
+/** `a, b and c`. */
+function enumerate(names: readonly string[]): string {
+  return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
 }
 
 /** Says what went wrong, in one line unless a stack is wanted; returns the exit code. */
@@ -96,7 +86,7 @@ function report(error: unknown): number {
     return 2
   }
   const { message, code, syscall } = error as NodeJS.ErrnoException
-  if (error instanceof CriaError) say(`cria: ${printable(message)} (${error.code})`)
+  if (error instanceof CriaError) say(`cria: ${printable(inFlags(message))} (${error.code})`)
   else if (syscall !== undefined) say(`cria: ${printable(message)}`)
   else say(`cria: ${printable(String(message ?? error))}${code ? ` (${code})` : ''} (set CRIA_DEBUG=1 to see where)`)
   if (verbose && error instanceof Error) say(error.stack ?? '')

@@ -3,23 +3,28 @@
 import { load } from '../api/load.ts'
 import type { LoadOptions, Model } from '../api/types.ts'
 import type { Values } from './flags.ts'
-import { type LOAD_FLAGS, loadOptions, locate, type SOURCE_FLAGS, sourceOptions } from './options.ts'
+import { type LOAD_FLAGS, loadOptions } from './options.ts'
+import { type ROPE_FLAGS, withRope } from './rope.ts'
+import { findInput, OVERRIDE_FLAGS, SOURCE_FLAGS } from './source.ts'
 import { bytes, printable, progressBar, say, sayWarning } from './terminal.ts'
 import { samplingText } from './traits.ts'
 
+export const MODEL_FLAGS = { ...SOURCE_FLAGS, ...OVERRIDE_FLAGS }
+
 /** Loads the model that the flags name, with a progress bar where that takes long. */
 export async function loadModel(
-  values: Values<typeof SOURCE_FLAGS & typeof LOAD_FLAGS> & { verbose?: true },
+  values: Values<typeof MODEL_FLAGS & typeof LOAD_FLAGS & typeof ROPE_FLAGS> & { verbose?: true },
   signal: AbortSignal,
   more: LoadOptions = {},
 ): Promise<Model> {
-  const location = locate(values)
+  const input = await findInput(values, signal)
+  const { location, options: reading } = await withRope(input, values, signal)
   const bar = progressBar()
   const start = performance.now()
   const options: LoadOptions = {
     ...loadOptions(values),
     ...more,
-    ...sourceOptions(values, location),
+    ...reading,
     onProgress: (progress) => bar.update(progress),
     onWarning: sayWarning,
     signal,

@@ -1,50 +1,61 @@
-/** The flags that commands share, with llama.cpp's names, and what the façade calls their values. */
-import type { ChatOptions, GenerateOptions, LoadOptions } from '../api/types.ts'
-import type { ChatMessage } from '../chat/types.ts'
+/** The flags of generation that commands share, with llama.cpp's names, and what the façade calls their values. */
+import type { GenerateOptions, LoadOptions } from '../api/types.ts'
 import { MOST_CONTEXT } from '../engine/context.ts'
+import { KV_TYPES, type KvType } from '../engine/kv.ts'
 import { randomSeed } from '../sampler/sampler.ts'
-import type { SourceOptions } from '../source/types.ts'
+import type { SamplerName } from '../sampler/types.ts'
+import { readSamplers, samplersFromLetters } from '../server/samplers.ts'
 import {
   choice,
+  either,
   integer,
-  integerOrAuto,
   list,
   number,
+  or,
   readBias,
-  readHeader,
-  text,
+  single,
   texts,
+  threads,
   toggle,
   UsageError,
   type Values,
 } from './flags.ts'
+import { say } from './terminal.ts'
 
-export const SOURCE_FLAGS = {
-  model: text('-m --model', 'FILE', 'path, http(s) URL or hf:owner/repo/file.gguf; default: the built-in stories260K'),
-  hfRepo: text('-hf -hfr --hf-repo', 'OWNER/REPO[:FILE]', 'a GGUF file on the Hugging Face hub'),
-  hfFile: text('-hff --hf-file', 'FILE', 'the file of --hf-repo'),
-  hfToken: text('-hft --hf-token', 'TOKEN', 'access token for the hub; default: the variable HF_TOKEN'),
-  header: list('--header', "'NAME: VALUE'", 'HTTP header of each request; repeatable', readHeader),
-  sha256: text('--sha256', 'HEX[,HEX…]', 'SHA-256 that the file must have; of shards, one each'),
-}
-
-const CONTEXT_FLAGS = {
-  ctxSize: integer('-c --ctx-size', 'context in tokens; 0: as trained; default: min(trained, 4096)', 0, MOST_CONTEXT),
-  kv: choice('--kv -ctk --cache-type-k', ['f32', 'f16', 'q8_0'], 'type of the KV cache; default: f16'),
-}
+/** Larger passes are no faster. */
+export const MOST_BATCH = 512
 
 export const LOAD_FLAGS = {
-  ...CONTEXT_FLAGS,
-  threads: integerOrAuto('-t --threads', 'threads; default: auto, one for each core, at most 16', 1, 64),
-  batchSize: integer('-b --batch-size', 'tokens of a prefill pass; default: 64; never changes the text', 1, 512),
+  ctxSize: or(
+    'LLAMA_ARG_CTX_SIZE',
+    integer('-c --ctx-size', 'context in tokens; 0: as trained; default: min(trained, 4096)', 0, MOST_CONTEXT),
+  ),
+  kv: choice('--kv', KV_TYPES, 'type of the KV cache, keys and values; default: f16'),
+  cacheTypeK: or('LLAMA_ARG_CACHE_TYPE_K', choice('-ctk --cache-type-k', KV_TYPES, 'as --kv')),
+  cacheTypeV: or('LLAMA_ARG_CACHE_TYPE_V', choice('-ctv --cache-type-v', KV_TYPES, 'as --kv; keys have the same')),
+  threads: or('LLAMA_ARG_THREADS', threads('threads; default: auto, one for each core, at most 16')),
+  batchSize: or(
+    'LLAMA_ARG_BATCH',
+    integer('-b --batch-size', 'tokens of a prefill pass, at most 512; default: 64; never changes the text', 1),
+  ),
   isa: choice('--isa', ['auto', 'simd', 'relaxed'], 'wasm build; default: auto; never changes the text'),
 }
 
 export const GENERATE_FLAGS = {
-  predict: integer('-n --predict --n-predict', 'most tokens to generate; default: -1, no limit', -2),
+  predict: or(
+    'LLAMA_ARG_N_PREDICT',
+    integer(
+      '-n --predict --n-predict',
+      'most tokens to generate; -1: no limit; -2: to the end of the context; default: -1',
+      -2,
+    ),
+  ),
   reversePrompt: texts('-r --reverse-prompt', 'TEXT', 'stop before this text; repeatable'),
   ignoreEos: toggle('--ignore-eos', 'ban end-of-generation tokens'),
-  contextShift: toggle('--context-shift', 'drop the older half of a full context and continue'),
+  contextShift: or(
+    'LLAMA_ARG_CONTEXT_SHIFT',
+    either('--context-shift', '--no-context-shift', 'drop the older half of a full context and continue; default: no'),
+  ),
   keep: integer(
     '--keep',
     'prompt tokens that a context shift keeps, by 64; -1: all; default: 0, BOS',
@@ -55,119 +66,140 @@ export const GENERATE_FLAGS = {
 }
 
 export const SAMPLING_FLAGS = {
+  samplers: single('--samplers', 'NAME;…', 'samplers that are on, in llama.cpp’s order; default: all', (text, name) =>
+    samplersOf(name, () => readSamplers(text.split(';'))),
+  ),
+  samplerSeq: single(
+    '--sampler-seq --sampling-seq',
+    'LETTERS',
+    'as --samplers, a letter each: edskypmxt',
+    (text, name) => samplersOf(name, () => samplersFromLetters(text)),
+  ),
   seed: integer('-s --seed', 'seed of the sampler; default: -1, random', -1, 4294967295),
-  temp: number('--temp --temperature', 'temperature; 0: greedy; default: 0.8'),
-  topK: integer('--top-k', 'keep the k most probable tokens; 0: all; default: 40', -1),
-  topP: number('--top-p', 'keep the most probable tokens up to this sum; 1: all; default: 0.95', 0, 1),
-  minP: number('--min-p', "keep tokens with this share of the best's probability; default: 0.05", 0, 1),
+  temp: or('LLAMA_ARG_TEMPERATURE', number('--temp --temperature', 'temperature; 0: greedy; default: 0.8')),
+  topK: or('LLAMA_ARG_TOP_K', integer('--top-k', 'keep the k most probable tokens; 0: all; default: 40', -1)),
+  topP: or(
+    'LLAMA_ARG_TOP_P',
+    number('--top-p', 'keep the most probable tokens up to this sum; 1: all; default: 0.95', 0, 1),
+  ),
+  minP: or(
+    'LLAMA_ARG_MIN_P',
+    number('--min-p', "keep tokens with this share of the best's probability; default: 0.05", 0, 1),
+  ),
   typical: number('--typical --typical-p', 'locally typical sampling; 1: off; default: 1', 0, 1),
   topNSigma: number(
     '--top-nsigma --top-n-sigma',
     'keep logits within n standard deviations of the best; default: -1, off',
   ),
-  repeatPenalty: number('--repeat-penalty', "divisor of recent tokens' logits; 1: off; default: 1", 1e-45),
+  repeatPenalty: or(
+    'LLAMA_ARG_REPEAT_PENALTY',
+    number('--repeat-penalty', "divisor of recent tokens' logits; 1: off; default: 1", 1e-45),
+  ),
   repeatLastN: integer('--repeat-last-n', 'tokens that count as recent; 0: none, -1: all; default: 64', -1),
-  frequencyPenalty: number('--frequency-penalty', 'penalty for each recent occurrence; default: 0', -1000, 1000),
-  presencePenalty: number('--presence-penalty', 'penalty for any recent occurrence; default: 0', -1000, 1000),
+  frequencyPenalty: or(
+    'LLAMA_ARG_FREQUENCY_PENALTY',
+    number('--frequency-penalty', 'penalty for each recent occurrence; default: 0', -1000, 1000),
+  ),
+  presencePenalty: or(
+    'LLAMA_ARG_PRESENCE_PENALTY',
+    number('--presence-penalty', 'penalty for any recent occurrence; default: 0', -1000, 1000),
+  ),
   dynatempRange: number('--dynatemp-range', 'range of the temperature, which follows the entropy; default: 0', 0),
   dynatempExp: number('--dynatemp-exp', 'exponent of the entropy; default: 1', 0),
   logitBias: list('-l --logit-bias', 'ID(+/-)BIAS', '15043+1 favours a token, 15043-inf bans it', readBias),
 }
 
-export const CHAT_FLAGS = {
-  systemPrompt: text('-sys --system-prompt', 'TEXT', 'system message'),
-  chatTemplate: text('--chat-template', 'NAME|JINJA', "built-in format or Jinja; default: the model's template"),
-}
-
 export const OTHER_FLAGS = {
-  verbose: toggle('-v --verbose', 'print model, seed and speed to stderr, and stacks of errors'),
-  help: toggle('-h --help', 'this help'),
+  verbose: toggle('-v --verbose --log-verbose', 'print model, seed and speed to stderr, and stacks of errors'),
+  help: toggle('-h --help --usage', 'this help'),
 }
 
-/** The model that comes with cria; the bundle is dist/cli.js. */
-export const BUILT_IN = new URL('../models/stories260K.gguf', import.meta.url)
-
-/** Where the model is: `-m`, the hub, a positional argument, else the built-in model. */
-export function locate(values: Values<typeof SOURCE_FLAGS>, positional?: string): string | URL {
-  const { model, hfRepo, hfFile } = values
-  const given = [model, hfRepo, positional].filter((location) => location !== undefined)
-  if (given.length > 1) throw new UsageError(`Give one model, not both ${given[0]} and ${given[1]}.`)
-  if (hfRepo === undefined) {
-    if (hfFile !== undefined) throw new UsageError('--hf-file needs --hf-repo.')
-    if (given[0] === '') throw new UsageError('--model takes a path or URL, not an empty text.')
-    return given[0] ?? BUILT_IN
-  }
-  const colon = hfRepo.indexOf(':')
-  const file = hfFile ?? (colon < 0 ? '' : hfRepo.slice(colon + 1))
-  if (file.endsWith('.gguf')) return `hf:${colon < 0 ? hfRepo : hfRepo.slice(0, colon)}/${file}`
-  throw new UsageError(`--hf-repo takes OWNER/REPO:FILE.gguf (cria does not search the hub), not ${hfRepo}.`)
-}
-
-export function sourceOptions(values: Values<typeof SOURCE_FLAGS>, location: string | URL): SourceOptions {
-  const { header, sha256, hfToken } = values
-  // A token for the hub goes nowhere else.
-  const hub = /^(hf:|https:\/\/huggingface\.co\/)/i.test(String(location))
-  if (hfToken !== undefined && !hub) {
-    throw new UsageError("--hf-token is sent to the Hugging Face hub only; give --header 'Authorization: Bearer …'.")
-  }
-  const token = hfToken ?? process.env.HF_TOKEN
-  return {
-    ...(header && { headers: Object.fromEntries(header) }),
-    ...(hub && token && { token }),
-    ...(sha256 !== undefined && { sha256: sha256.includes(',') ? sha256.split(',') : sha256 }),
+function samplersOf(name: string, read: () => SamplerName[]): SamplerName[] {
+  try {
+    return read()
+  } catch (error) {
+    throw new UsageError(`${name}: ${(error as Error).message}`)
   }
 }
 
 export function loadOptions(values: Values<typeof LOAD_FLAGS>): LoadOptions {
-  const { ctxSize, kv, threads, batchSize, isa } = values
+  const { ctxSize, threads, batchSize, isa } = values
+  const kv = kvOf(values)
   return {
     ...(ctxSize !== undefined && { context: ctxSize || 'trained' }),
     ...(kv && { kv }),
     ...(threads !== undefined && { threads }),
-    ...(batchSize !== undefined && { batch: batchSize }),
+    ...(batchSize !== undefined && { batch: Math.min(batchSize, MOST_BATCH) }),
     ...(isa && { isa }),
   }
 }
 
+/** @throws UsageError for keys and values of different types */
+export function kvOf({
+  kv,
+  cacheTypeK,
+  cacheTypeV,
+}: Values<Pick<typeof LOAD_FLAGS, 'kv' | 'cacheTypeK' | 'cacheTypeV'>>): KvType | undefined {
+  const given = Object.entries({ '--kv': kv, '-ctk': cacheTypeK, '-ctv': cacheTypeV }).flatMap(([name, type]) =>
+    type === undefined ? [] : [{ name, type }],
+  )
+  const [first, ...more] = given
+  const other = more.find(({ type }) => type !== first!.type)
+  if (other) {
+    const both = `${first!.name} ${first!.type} and ${other.name} ${other.type}`
+    throw new UsageError(`The KV cache has one type for keys and values: ${both} cannot be together.`)
+  }
+  if (first && given.length === 1 && kv === undefined && first.type !== 'f16') {
+    const rest = first.name === '-ctk' ? '-ctv' : '-ctk'
+    say(
+      `cria: note: the KV cache has one type for keys and values: ${first.name} ${first.type} is ${rest} ${first.type} too.`,
+    )
+  }
+  return first?.type
+}
+
+/** Options of the façade, and the flags that give their values. */
+const FLAGS_OF = {
+  stop: 'reversePrompt',
+  ignoreEos: 'ignoreEos',
+  contextShift: 'contextShift',
+  keep: 'keep',
+  showSpecial: 'special',
+  temperature: 'temp',
+  topK: 'topK',
+  topP: 'topP',
+  minP: 'minP',
+  typicalP: 'typical',
+  topNSigma: 'topNSigma',
+  repeatPenalty: 'repeatPenalty',
+  repeatLastN: 'repeatLastN',
+  frequencyPenalty: 'frequencyPenalty',
+  presencePenalty: 'presencePenalty',
+  dynatempRange: 'dynatempRange',
+  dynatempExponent: 'dynatempExp',
+  logitBias: 'logitBias',
+} as const satisfies Partial<Record<keyof GenerateOptions, keyof typeof GENERATE_FLAGS | keyof typeof SAMPLING_FLAGS>>
+
+type Given = Values<typeof GENERATE_FLAGS & typeof SAMPLING_FLAGS>
+
+/** The options that the flags give; without a seed where it is left to chance. */
+export function givenOptions(values: Given): GenerateOptions {
+  const { predict = -1, seed = -1, logitBias, samplers, samplerSeq } = values
+  if (samplers && samplerSeq) throw new UsageError('Give --samplers or --sampler-seq, not both.')
+  const entries = Object.entries(FLAGS_OF).map(([option, flag]) => [option, values[flag]])
+  const given: GenerateOptions = Object.fromEntries(entries.filter(([, value]) => value !== undefined))
+  if (logitBias) given.logitBias = new Map(logitBias)
+  if (predict >= 0) given.maxTokens = predict
+  // As in llama.cpp, -2 ends at the context.
+  if (predict === -2) given.contextShift = false
+  // As in llama.cpp, -1 is a number of 32 bits.
+  if (seed >= 0 && seed !== 4294967295) given.seed = seed
+  const on = samplers ?? samplerSeq
+  return { ...given, ...(on && { samplers: on }) }
+}
+
 /** The seed is drawn here where none is given, so that `--verbose` prints it. */
-export function generateOptions(
-  values: Values<typeof GENERATE_FLAGS & typeof SAMPLING_FLAGS>,
-): GenerateOptions & { seed: number } {
-  const { predict = -1, seed = -1 } = values
-  const given = {
-    maxTokens: predict < 0 ? undefined : predict,
-    stop: values.reversePrompt && [...values.reversePrompt],
-    ignoreEos: values.ignoreEos,
-    contextShift: values.contextShift,
-    keep: values.keep,
-    showSpecial: values.special,
-    temperature: values.temp,
-    topK: values.topK,
-    topP: values.topP,
-    minP: values.minP,
-    typicalP: values.typical,
-    topNSigma: values.topNSigma,
-    repeatPenalty: values.repeatPenalty,
-    repeatLastN: values.repeatLastN,
-    frequencyPenalty: values.frequencyPenalty,
-    presencePenalty: values.presencePenalty,
-    dynatempRange: values.dynatempRange,
-    dynatempExponent: values.dynatempExp,
-    logitBias: values.logitBias && new Map(values.logitBias),
-  }
-  const options = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-  return { ...options, seed: seed < 0 ? randomSeed() : seed }
-}
-
-export function chatOptions(values: Values<typeof CHAT_FLAGS>): ChatOptions & { system?: string } {
-  const { systemPrompt, chatTemplate } = values
-  return {
-    ...(systemPrompt !== undefined && { system: systemPrompt }),
-    ...(chatTemplate !== undefined && { template: chatTemplate }),
-  }
-}
-
-/** The messages of a single turn. */
-export function oneTurn(prompt: string, system: string | undefined): ChatMessage[] {
-  return [...(system === undefined ? [] : [{ role: 'system', content: system }]), { role: 'user', content: prompt }]
+export function generateOptions(values: Given): GenerateOptions & { seed: number } {
+  const given = givenOptions(values)
+  return { ...given, seed: given.seed ?? randomSeed() }
 }

@@ -1,13 +1,20 @@
 /** Where a prompt comes from: `-p`, `-f`, or what is piped in. */
 import type { Model } from '../api/types.ts'
-import { text, toggle, UsageError, type Values } from './flags.ts'
-import { type RawText, rawText, readStdin, readText, say, withoutLineEnd } from './terminal.ts'
+import { either, text, UsageError, type Values } from './flags.ts'
+import type { GENERATE_FLAGS } from './options.ts'
+import { type RawText, rawText, readStdin, readText, say, shown, withoutLineEnd } from './terminal.ts'
+
+export const ESCAPE = either(
+  '-e --escape',
+  '--no-escape',
+  String.raw`read \n, \t, \\, \', \", \xHH as characters; default: no`,
+)
 
 export const PROMPT_FLAGS = {
   prompt: text('-p --prompt', 'TEXT', 'the prompt; default: stdin, if it is a pipe'),
   file: text('-f --file', 'FILE', 'file with the prompt; -: stdin'),
-  escape: toggle('-e --escape', String.raw`read \n, \t, \\, \', \", \xHH in the prompt as characters`),
-  noEscape: toggle('--no-escape', 'keep backslashes literal; the default'),
+  binaryFile: text('-bf --binary-file', 'FILE', 'as --file, with its last line end'),
+  escape: ESCAPE,
 }
 
 /** Milliseconds that a bare `cria` waits for a pipe to give something. */
@@ -22,14 +29,38 @@ export async function readPrompt(
   signal: AbortSignal,
   patient: boolean,
 ): Promise<RawText | undefined> {
-  const { prompt, file } = values
-  if (prompt !== undefined && file !== undefined) throw new UsageError('Give --prompt or --file, not both.')
-  if (values.escape && values.noEscape) throw new UsageError('Give --escape or --no-escape, not both.')
-  const given = prompt ?? (file === undefined ? await readPiped(signal, patient) : await readText(file, signal))
-  // An editor's or echo's last line end is no part of the prompt; llama.cpp drops it too.
-  const trimmed = prompt === undefined && given !== undefined ? withoutLineEnd(given) : given
-  return values.escape && trimmed !== undefined ? readEscapes(trimmed) : trimmed
+  const given = await readGiven(values, signal)
+  if (given !== undefined) return given
+  const piped = await readPiped(signal, patient)
+  return piped === undefined ? undefined : unescaped(values, withoutLineEnd(piped))
 }
+
+type Given = Values<typeof PROMPT_FLAGS>
+
+/** The text of `-p`, `-f` or `-bf`. An editor's last line end is no part of it; llama.cpp drops it too. */
+export async function readGiven(values: Given, signal: AbortSignal, lineEnd?: RegExp): Promise<RawText | undefined> {
+  const { prompt, file, binaryFile } = values
+  const given = Object.entries({ '--prompt': prompt, '--file': file, '--binary-file': binaryFile })
+  const [first, second] = given.filter(([, value]) => value !== undefined)
+  if (!first) return undefined
+  if (second) throw new UsageError(`Give ${first[0]} or ${second[0]}, not both.`)
+  if (prompt !== undefined) return unescaped(values, prompt)
+  const whole = await readText(file ?? binaryFile!, signal)
+  return unescaped(values, file === undefined ? whole : withoutLineEnd(whole, lineEnd))
+}
+
+function unescaped(values: Given, text: RawText): RawText {
+  return values.escape ? readEscapes(text) : text
+}
+
+/** The values, with the escapes of `-r` read where `-e` asks for it. */
+export function withStopsRead<T extends StopValues>(values: T): T {
+  const { escape: read, reversePrompt } = values
+  if (!read || !reversePrompt) return values
+  return { ...values, reversePrompt: reversePrompt.map((text) => shown(readEscapes(text))) }
+}
+
+type StopValues = Values<Pick<typeof PROMPT_FLAGS, 'escape'> & Pick<typeof GENERATE_FLAGS, 'reversePrompt'>>
 
 /** Bytes that are no UTF-8 become ids. @param special parse special tokens */
 export function asPrompt(model: Model, text: RawText, special: boolean): string | number[] {

@@ -2,43 +2,64 @@
 import type { GenerateOptions, GenerateResult, Generation, Model } from '../api/types.ts'
 import { AbortError } from '../errors.ts'
 import type { Command, Context } from './command.ts'
-import { toggle, UsageError, type Values } from './flags.ts'
-import { loadModel } from './model.ts'
-import {
-  CHAT_FLAGS,
-  chatOptions,
-  GENERATE_FLAGS,
-  generateOptions,
-  LOAD_FLAGS,
-  OTHER_FLAGS,
-  oneTurn,
-  SAMPLING_FLAGS,
-  SOURCE_FLAGS,
-} from './options.ts'
-import { asPrompt, PROMPT_FLAGS, readPrompt } from './prompt.ts'
+import { either, longName, toggle, UsageError, type Values } from './flags.ts'
+import { neutral, refused } from './foreign.ts'
+import { TERMINAL } from './llama-flags.ts'
+import { CHAT_FLAGS, chatOptions, oneTurn } from './messages.ts'
+import { loadModel, MODEL_FLAGS } from './model.ts'
+import { GENERATE_FLAGS, generateOptions, LOAD_FLAGS, OTHER_FLAGS, SAMPLING_FLAGS } from './options.ts'
+import { asPrompt, PROMPT_FLAGS, readPrompt, withStopsRead } from './prompt.ts'
+import { ROPE_FLAGS } from './rope.ts'
 import { say, shown, write } from './terminal.ts'
 
-const CHAT = { chat: toggle('--chat', "take the prompt as a user's message, through the chat template"), ...CHAT_FLAGS }
+const CHAT = {
+  chat: toggle('--chat -st --single-turn', "take the prompt as a user's message, through the chat template"),
+  ...CHAT_FLAGS,
+}
 const GENERATION = {
   ...GENERATE_FLAGS,
   noParseSpecial: toggle('--no-parse-special', 'read special tokens in the prompt as plain text'),
 }
 const OUTPUT = {
-  displayPrompt: toggle('--display-prompt', 'write the prompt to stdout before the text'),
-  noDisplayPrompt: toggle('--no-display-prompt', 'write the generated text alone; the default'),
+  displayPrompt: either(
+    '--display-prompt',
+    '--no-display-prompt',
+    'write the prompt to stdout before the text; default: the generated text alone',
+  ),
   json: toggle('--json', 'one JSON object in place of text: text, ids, finishReason, counts, timings, seed'),
 }
 
 const flags = {
   ...PROMPT_FLAGS,
-  ...SOURCE_FLAGS,
+  ...MODEL_FLAGS,
   ...LOAD_FLAGS,
+  ...ROPE_FLAGS,
   ...GENERATION,
   ...SAMPLING_FLAGS,
   ...CHAT,
   ...OUTPUT,
   ...OTHER_FLAGS,
 }
+
+const FOREIGN = [
+  ...TERMINAL,
+  ...neutral('cria run asks nothing and ends after one text', '-no-cnv --no-conversation', '-mli --multiline-input'),
+  ...refused('cria chat holds conversations, and --single-turn is one turn of one', '-cnv --conversation'),
+  ...refused('cria chat goes to and fro', '-i --interactive', '-if --interactive-first'),
+  ...refused('put it into the prompt', '--in-prefix:1', '--in-suffix:1', '--in-prefix-bos'),
+  ...neutral(
+    'counts and speeds are there with -v',
+    '-ptc --print-token-count:1',
+    '--show-timings --no-show-timings=LLAMA_ARG_SHOW_TIMINGS',
+  ),
+  ...neutral('cria run writes text as it is', '-co --color:1'),
+  ...refused(
+    'cria run keeps no cache in files; from JavaScript, model.saveState does',
+    '--prompt-cache:1',
+    '--prompt-cache-all',
+    '--prompt-cache-ro',
+  ),
+]
 
 /** @param bare the word `run` was not there */
 export function runCommand(bare: boolean): Command<typeof flags> {
@@ -52,8 +73,9 @@ export function runCommand(bare: boolean): Command<typeof flags> {
     ],
     groups: [
       ['Prompt', PROMPT_FLAGS],
-      ['Model', SOURCE_FLAGS],
+      ['Model', MODEL_FLAGS],
       ['Engine', LOAD_FLAGS],
+      ['Rotation', ROPE_FLAGS],
       ['Generation', GENERATION],
       ['Sampling', SAMPLING_FLAGS],
       ['Chat', CHAT],
@@ -63,9 +85,11 @@ export function runCommand(bare: boolean): Command<typeof flags> {
       'cria                                          a story from the built-in model',
       'cria -m model.gguf -p "Once upon a time" -n 100 --temp 0',
       'echo "Why is the sky blue?" | cria run -m chat.gguf --chat',
-      'cria -hf owner/repo:file.gguf -p "Hello" -v',
+      'cria -hf owner/repo:Q4_K_M -p "Hello" -v',
     ],
     flags,
+    foreign: FOREIGN,
+    environment: true,
     run: (values, positionals, context) => run(values, positionals, context, !bare),
   }
 }
@@ -73,20 +97,26 @@ export function runCommand(bare: boolean): Command<typeof flags> {
 async function run(
   values: Values<typeof flags>,
   positionals: readonly string[],
-  { signal }: Context,
+  { signal, variables }: Context,
   patient: boolean,
 ): Promise<number> {
-  check(values, positionals)
-  const options = { ...generateOptions(values), ...(values.noParseSpecial && { special: false }), signal }
+  check(values, positionals, variables)
+  const options = {
+    ...generateOptions(withStopsRead(values)),
+    ...(values.noParseSpecial && { special: false }),
+    signal,
+  }
+  const chat = values.chat ? await chatOptions(values, signal) : undefined
   const prompt = (await readPrompt(values, signal, patient)) ?? ''
-  if (values.chat && typeof prompt !== 'string') throw new UsageError('A message must be UTF-8.')
+  if (chat && prompt === '') throw new UsageError('--chat needs a message: give --prompt or --file, or pipe it in.')
+  if (chat && typeof prompt !== 'string') throw new UsageError('A message must be UTF-8.')
   const model = await loadModel(values, signal)
   try {
     if (values.displayPrompt && !values.json) await write(prompt)
     if (values.verbose) say(`seed: ${options.seed}`)
     const generation =
-      typeof prompt === 'string' && values.chat
-        ? startChat(model, prompt, values, options)
+      typeof prompt === 'string' && chat
+        ? startChat(model, prompt, chat, options)
         : model.generate(asPrompt(model, prompt, !values.noParseSpecial), options)
     if (values.json) {
       const result = await generation.result()
@@ -101,30 +131,26 @@ async function run(
   }
 }
 
-function check(values: Values<typeof flags>, positionals: readonly string[]): void {
+function check(values: Values<typeof flags>, positionals: readonly string[], variables: Context['variables']): void {
   if (positionals.length > 0) {
     throw new UsageError(`The argument ${JSON.stringify(positionals[0])} is one too many; a prompt goes after -p.`)
   }
-  if (values.displayPrompt && values.noDisplayPrompt) {
-    throw new UsageError('Give --display-prompt or --no-display-prompt, not both.')
-  }
   if (values.noParseSpecial && values.chat) throw new UsageError('--no-parse-special is not for --chat.')
-  for (const [key, name] of [
-    ['systemPrompt', '--system-prompt'],
-    ['chatTemplate', '--chat-template'],
-  ] as const) {
-    if (values[key] !== undefined && !values.chat) throw new UsageError(`${name} needs --chat.`)
+  if (values.chat) return
+  for (const [key, flag] of Object.entries(CHAT_FLAGS)) {
+    if (values[key as keyof typeof CHAT_FLAGS] === undefined) continue
+    const variable = variables.get(key)
+    if (variable === undefined) throw new UsageError(`${longName(flag)} needs --chat.`)
+    say(`cria: note: ${variable} changes nothing without --chat.`)
   }
 }
 
 function startChat(
   model: Model,
   prompt: string,
-  values: Values<typeof flags>,
+  { system, ...chat }: Awaited<ReturnType<typeof chatOptions>>,
   options: ReturnType<typeof generateOptions>,
 ): Generation {
-  if (prompt === '') throw new UsageError('--chat needs a message: give --prompt or --file, or pipe it in.')
-  const { system, ...chat } = chatOptions(values)
   return model.chat(oneTurn(prompt, system), { ...options, ...chat })
 }
 

@@ -10,56 +10,102 @@ import { ApiError, errorResponse } from '../server/errors.ts'
 import { createHandler } from '../server/handler.ts'
 import type { Command, Context } from './command.ts'
 import { Ending } from './ending.ts'
-import { integer, text, texts, toggle, UsageError, type Values } from './flags.ts'
+import { choice, integer, or, text, texts, toggle, UsageError, type Values } from './flags.ts'
 import { type Listening, listen } from './http.ts'
-import { loadModel } from './model.ts'
-import { CHAT_FLAGS, GENERATE_FLAGS, LOAD_FLAGS, locate, OTHER_FLAGS, SOURCE_FLAGS, sourceOptions } from './options.ts'
+import { SERVER_FOREIGN } from './llama-server-flags.ts'
+import { TEMPLATE_FLAGS, templateOptions } from './messages.ts'
+import { loadModel, MODEL_FLAGS } from './model.ts'
+import { GENERATE_FLAGS, givenOptions, LOAD_FLAGS, OTHER_FLAGS, SAMPLING_FLAGS } from './options.ts'
+import { ESCAPE, withStopsRead } from './prompt.ts'
+import { ROPE_FLAGS } from './rope.ts'
+import { findInput } from './source.ts'
 import { printable, readText, say, shown, write } from './terminal.ts'
 
 const SERVER = {
-  alias: text(
-    '-a --alias',
-    'NAME,…',
-    "names of the model for clients, of which answers give the first; default: the file's",
+  alias: or(
+    'LLAMA_ARG_ALIAS',
+    text(
+      '-a --alias',
+      'NAME,…',
+      "names of the model for clients, of which answers give the first; default: the file's",
+    ),
   ),
-  tags: text('--tags', 'TAG,…', 'what /v1/models says of the model beside its names'),
+  tags: or('LLAMA_ARG_TAGS', text('--tags', 'TAG,…', 'what /v1/models says of the model beside its names')),
   strictModel: toggle('--strict-model', 'answer 404 to other names of a model; default: any name is taken for it'),
-  host: text('--host', 'ADDRESS,…', 'addresses to listen on; default: 127.0.0.1, loopback alone'),
-  port: integer('--port', 'port to listen on; 0: any free one; default: 8080', 0, 65535),
-  apiKey: texts('--api-key', 'KEY,…', 'keys, one of which clients must send; repeatable; default: none'),
-  apiKeyFile: text('--api-key-file', 'FILE', 'file of keys, one on each line, # before comments'),
-  cors: texts('--cors-origin', 'ORIGIN', "origin whose pages may call the server, '*': any; repeatable; default: none"),
-  parallel: integer('-np --parallel', 'generations at once; more wait; default: 16', 1, 256),
+  host: or('LLAMA_ARG_HOST', text('--host', 'ADDRESS,…', 'addresses to listen on; default: 127.0.0.1, loopback alone')),
+  port: or('LLAMA_ARG_PORT', integer('--port', 'port to listen on; 0: any free one; default: 8080', 0, 65535)),
+  apiPrefix: or('LLAMA_ARG_API_PREFIX', text('--api-prefix', 'PATH', 'path before all addresses, as a proxy has it')),
+  apiKey: or(
+    'LLAMA_API_KEY',
+    texts('--api-key', 'KEY,…', 'keys, one of which clients must send; repeatable; default: none'),
+  ),
+  apiKeyFile: or(
+    'LLAMA_ARG_API_KEY_FILE',
+    text('--api-key-file', 'FILE', 'file of keys, one on each line, # before comments'),
+  ),
+  cors: or(
+    'LLAMA_ARG_CORS_ORIGINS',
+    texts(
+      '--cors-origins --cors-origin',
+      'ORIGIN,…',
+      "origins whose pages may call the server, '*': any; repeatable; default: none",
+    ),
+  ),
+  parallel: or(
+    'LLAMA_ARG_N_PARALLEL',
+    integer('-np --parallel', 'generations at once; more wait; -1: 16; default: -1', -1, 256),
+  ),
   queue: integer('--queue', 'waiting requests at most; more get 429; default: 64', 0),
-  timeout: integer('-to --timeout', 'timeout of a request in seconds; default: 600', 1, 2147483),
-  pingInterval: integer(
-    '--sse-ping-interval',
-    'seconds of silence after which a stream gets a comment; -1: none; default: 5',
-    -1,
+  timeout: or(
+    'LLAMA_ARG_TIMEOUT',
+    integer('-to --timeout', 'timeout of a request in seconds; default: 600', 1, 2147483),
+  ),
+  pingInterval: or(
+    'LLAMA_ARG_SSE_PING_INTERVAL',
+    integer('--sse-ping-interval', 'seconds of silence after which a stream gets a comment; -1: none; default: 5', -1),
   ),
   slots: toggle('--slots', 'tell at /slots what is computed; on by itself'),
   noSlots: toggle('--no-slots', 'do not tell at /slots what is computed'),
   metrics: toggle('--metrics', 'counters for Prometheus at /metrics; on by themselves'),
-  contextShift: GENERATE_FLAGS.contextShift,
-  keep: GENERATE_FLAGS.keep,
-  predict: integer('-n --predict --n-predict', 'most tokens of an answer where the request sets none; default: -1', -1),
-  chatTemplate: CHAT_FLAGS.chatTemplate,
+  pooling: or(
+    'LLAMA_ARG_POOLING',
+    choice(
+      '--pooling',
+      ['mean', 'last'] as const,
+      'of embeddings: the mean of all tokens, or the last one; default: mean',
+    ),
+  ),
+  normalize: choice(
+    '--embd-normalize',
+    ['2', '-1'],
+    'of embeddings: 2: scaled to length 1, -1: as they are; default: 2',
+  ),
+}
+
+/** Where requests do not say otherwise. */
+const DEFAULTS = {
+  ...GENERATE_FLAGS,
+  ...SAMPLING_FLAGS,
+  escape: ESCAPE,
 }
 
 const NOT_LOCAL = new ApiError(403, 'host_not_allowed', 'Ask by localhost or 127.0.0.1; other names need --api-key.')
 
 const ENGINE = {
   ...LOAD_FLAGS,
-  ctxSize: integer(
-    '-c --ctx-size',
-    'tokens of the KV cache; an answer may have up to the trained context, with --parallel its share; default: min(trained, 4096)',
-    0,
-    MOST_CONTEXT,
+  ctxSize: or(
+    'LLAMA_ARG_CTX_SIZE',
+    integer(
+      '-c --ctx-size',
+      'tokens of the KV cache; an answer may have up to the trained context, with --parallel its share; default: min(trained, 4096)',
+      0,
+      MOST_CONTEXT,
+    ),
   ),
   kvUnified: toggle('-kvu --kv-unified', 'with --parallel too an answer may have up to the trained context'),
 }
 
-const flags = { ...SERVER, ...SOURCE_FLAGS, ...ENGINE, ...OTHER_FLAGS }
+const flags = { ...SERVER, ...DEFAULTS, ...TEMPLATE_FLAGS, ...MODEL_FLAGS, ...ENGINE, ...ROPE_FLAGS, ...OTHER_FLAGS }
 
 export const serveCommand: Command<typeof flags> = {
   name: 'serve',
@@ -73,8 +119,11 @@ export const serveCommand: Command<typeof flags> = {
   ],
   groups: [
     ['Server', SERVER],
-    ['Model', SOURCE_FLAGS],
+    ['Generation, where a request does not say', DEFAULTS],
+    ['Chat template', TEMPLATE_FLAGS],
+    ['Model', MODEL_FLAGS],
     ['Engine', ENGINE],
+    ['Rotation', ROPE_FLAGS],
     ['Other', OTHER_FLAGS],
   ],
   examples: [
@@ -83,6 +132,8 @@ export const serveCommand: Command<typeof flags> = {
     'curl http://127.0.0.1:8080/v1/completions -d \'{"prompt": "Once", "max_tokens": 20}\'',
   ],
   flags,
+  foreign: SERVER_FOREIGN,
+  environment: true,
   run,
 }
 
@@ -103,23 +154,28 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
 /** Serves until it is asked to end. @throws AbortError where that was before it served */
 async function serve(values: Values<typeof flags>, ending: Ending): Promise<void> {
   const keys = await keysOf(values, ending.signal)
-  const { port = 8080, cors, queue, timeout, predict = -1, chatTemplate, pingInterval } = values
+  const { port = 8080, queue, timeout, pooling, normalize } = values
+  const cors = values.cors?.flatMap((origins) => origins.split(','))
+  if (cors?.includes('localhost')) throw new UsageError('--cors-origins takes origins whole: http://localhost:3000.')
+  const prefix = prefixOf(values.apiPrefix)
+  const { maxTokens, ...defaults } = givenOptions(withStopsRead(values))
+  const { template, templateVariables } = await templateOptions(values, ending.signal)
   const hosts = listOf(values.host)
   if (hosts.length === 0) hosts.push('127.0.0.1')
+  const { location } = await findInput(values, ending.signal)
   const model = await loadModel(values, ending.signal, await sharedContext(values, ending.signal))
   try {
     // As in llama.cpp: names are a set, of which the first counts.
     const aliases = listOf(values.alias).sort()
     const [name = model.info.name || 'model'] = aliases
     // As llama-server: better now than at each request.
-    if (chatTemplate) model.applyTemplate([{ role: 'user', content: 'test' }], { template: chatTemplate })
+    if (template) model.applyTemplate([{ role: 'user', content: 'test' }], { template })
     const handler = createHandler(
       { [name]: model },
       {
         onRequest: (request) => say(lineOf(request)),
         onError: (error) => say(`cria: ${printable(String((error as Error)?.stack ?? error))}`),
-        about: { [name]: { aliases, tags: listOf(values.tags), path: pathOf(values) } },
-        defaults: { ...(values.contextShift && { contextShift: true, keep: values.keep ?? 0 }) },
+        about: { [name]: { aliases, tags: listOf(values.tags), path: pathOf(String(location)) } },
         strictModel: values.strictModel ?? false,
         slots: !values.noSlots,
         verbose: values.verbose ?? false,
@@ -127,9 +183,12 @@ async function serve(values: Values<typeof flags>, ending: Ending): Promise<void
         ...(cors && { cors }),
         ...(queue !== undefined && { queue }),
         ...(timeout !== undefined && { timeout: timeout * 1000 }),
-        ...(pingInterval !== undefined && { ssePingInterval: pingInterval }),
-        ...(predict >= 0 && { maxTokens: predict }),
-        ...(chatTemplate && { template: chatTemplate }),
+        ...(values.pingInterval !== undefined && { ssePingInterval: values.pingInterval }),
+        ...(maxTokens !== undefined && { maxTokens }),
+        ...(template && { template }),
+        ...(templateVariables && { templateVariables }),
+        defaults,
+        embeddings: { ...(pooling && { pooling }), ...(normalize && { normalize: normalize === '2' }) },
       },
     )
     // Who reads the log may leave before the clients do.
@@ -141,8 +200,8 @@ async function serve(values: Values<typeof flags>, ending: Ending): Promise<void
     const listening: Listening[] = []
     for (const host of hosts) {
       // Any free port is one for all addresses.
-      const one = await listen(handle, { host, port: port || Number(new URL(listening[0]?.url ?? 'http://a:0').port) })
-      listening.push(one)
+      const free = Number(new URL(listening[0]?.url ?? 'http://a:0').port)
+      listening.push(await listen(handle, { host, port: port || free, prefix }))
     }
     await write(listening.map(({ url }) => `cria: ${printable(name)} at ${url}/v1\n`).join(''))
     if (keys.length === 0 && !hosts.every(isLoopback))
@@ -164,8 +223,7 @@ function listOf(given = ''): string[] {
 }
 
 /** Where the model is, without what is nobody else's business in a URL. */
-function pathOf(values: Values<typeof flags>): string {
-  const location = String(locate(values))
+function pathOf(location: string): string {
   if (!URL.canParse(location)) return location
   const { protocol, host, pathname } = new URL(location)
   return protocol === 'file:' ? fileURLToPath(location) : `${protocol}${host && `//${host}`}${pathname}`
@@ -191,14 +249,22 @@ async function keysOf({ apiKey, apiKeyFile }: Values<typeof flags>, signal: Abor
  * share of the cache, in steps of 256 tokens, unless the cache is unified.
  */
 async function sharedContext(values: Values<typeof flags>, signal: AbortSignal): Promise<LoadOptions> {
-  const { ctxSize, parallel, kvUnified = parallel === undefined } = values
-  const all = parallel === undefined ? {} : { parallel }
+  const { ctxSize, parallel = -1, kvUnified = parallel < 0 } = values
+  if (parallel === 0) throw new UsageError('--parallel takes -1 or a number from 1 on, not 0.')
+  const all = parallel < 0 ? {} : { parallel }
   if (!ctxSize) return all
-  const location = locate(values)
-  const { config } = await inspect(location, { ...sourceOptions(values, location), signal })
-  const most = kvUnified ? ctxSize : Math.ceil(Math.floor(ctxSize / (parallel ?? 1)) / 256) * 256
+  const { location, options } = await findInput(values, signal)
+  const { config } = await inspect(location, { ...options, signal })
+  const most = kvUnified ? ctxSize : Math.ceil(Math.floor(ctxSize / parallel) / 256) * 256
   const context = Math.min(most, config?.contextLength ?? most)
   return { ...all, kvTokens: Math.max(ctxSize, context), context }
+}
+
+/** `/path`, without a slash at its end; empty where there is none. */
+function prefixOf(given = ''): string {
+  const prefix = given.replace(/\/+$/, '')
+  if (prefix === '' || prefix.startsWith('/')) return prefix
+  throw new UsageError(`--api-prefix takes a path that begins with a slash, not ${JSON.stringify(given)}.`)
 }
 
 function isLoopback(host: string): boolean {

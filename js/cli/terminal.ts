@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises'
 import { addAbortSignal } from 'node:stream'
 import Bar from 'progress'
 import type { Progress } from '../api/types.ts'
+import { inFlags } from './in-flags.ts'
 
 /** Milliseconds that loading may take before a progress bar shows. */
 const PATIENCE = 300
@@ -20,7 +21,7 @@ export function say(line: string): void {
 }
 
 export function sayWarning(warning: { message: string }): void {
-  say(`cria: warning: ${printable(warning.message)}`)
+  say(`cria: warning: ${printable(inFlags(warning.message))}`)
 }
 
 /** A text as its user has it: bytes where they are no UTF-8. */

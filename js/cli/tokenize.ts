@@ -3,16 +3,18 @@ import { loadTokenizer } from '../api/header.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { Command, Context } from './command.ts'
 import { text, toggle, UsageError, type Values } from './flags.ts'
-import { locate, OTHER_FLAGS, SOURCE_FLAGS, sourceOptions } from './options.ts'
-import { readEscapes } from './prompt.ts'
+import { TOKENIZE_FOREIGN } from './llama-tools.ts'
+import { MODEL_FLAGS } from './model.ts'
+import { OTHER_FLAGS } from './options.ts'
+import { ESCAPE, readEscapes } from './prompt.ts'
+import { findInput } from './source.ts'
 import { type RawText, readStdin, readText, say, sayWarning, write } from './terminal.ts'
 
 const TEXT = {
   prompt: text('-p --prompt', 'TEXT', 'the text'),
-  file: text('-f --file', 'FILE', 'file with the text'),
+  file: text('-f --file -bf --binary-file', 'FILE', 'file with the text'),
   stdin: toggle('--stdin', 'read the text from stdin; the default if stdin is a pipe'),
-  escape: toggle('-e --escape', String.raw`read \n, \t, \\, \', \", \xHH in the text as characters`),
-  noEscape: toggle('--no-escape', 'keep backslashes literal; the default'),
+  escape: ESCAPE,
   noBos: toggle('--no-bos', 'add neither BOS nor EOS'),
   noParseSpecial: toggle('--no-parse-special', 'read special tokens in the text as plain text'),
 }
@@ -22,7 +24,7 @@ const OUTPUT = {
   json: toggle('--json', 'one JSON object: ids and pieces'),
 }
 
-const flags = { ...TEXT, ...SOURCE_FLAGS, ...OUTPUT, ...OTHER_FLAGS }
+const flags = { ...TEXT, ...MODEL_FLAGS, ...OUTPUT, ...OTHER_FLAGS }
 
 export const tokenizeCommand: Command<typeof flags> = {
   name: 'tokenize',
@@ -31,20 +33,22 @@ export const tokenizeCommand: Command<typeof flags> = {
   description: ['Prints the tokens of a text, byte for byte, one on each line: id and piece.'],
   groups: [
     ['Text', TEXT],
-    ['Model', SOURCE_FLAGS],
+    ['Model', MODEL_FLAGS],
     ['Output', { ...OUTPUT, ...OTHER_FLAGS }],
   ],
   examples: ['cria tokenize -m model.gguf -p "Hello world"', 'cria tokenize -m model.gguf -f text.txt --ids --no-bos'],
   flags,
+  foreign: TOKENIZE_FOREIGN,
+  environment: true,
   run,
 }
 
 async function run(values: Values<typeof flags>, positionals: readonly string[], context: Context): Promise<number> {
   if (positionals.length > 0) throw new UsageError(`The text goes after -p: ${JSON.stringify(positionals[0])}.`)
-  const location = locate(values)
-  const options = { ...sourceOptions(values, location), onWarning: sayWarning, signal: context.signal }
+  const { location, options: source } = await findInput(values, context.signal)
+  const options = { ...source, onWarning: sayWarning }
   const given = await readGiven(values, context.signal)
-  const tokenizer = await loadTokenizer(location, options)
+  const tokenizer = await loadTokenizer(location, { ...options, signal: context.signal })
   const ids = tokenizer.tokenize(values.escape ? readEscapes(given) : given, {
     special: !values.noParseSpecial,
     ...(values.noBos && { bos: false }),
@@ -62,7 +66,6 @@ async function readGiven(values: Values<typeof flags>, signal: AbortSignal): Pro
   if ([prompt, file, stdin].filter((source) => source !== undefined).length > 1) {
     throw new UsageError('Give one of --prompt, --file and --stdin.')
   }
-  if (values.escape && values.noEscape) throw new UsageError('Give --escape or --no-escape, not both.')
   if (prompt !== undefined) return prompt
   if (file !== undefined) return readText(file, signal)
   if (!stdin && process.stdin.isTTY) throw new UsageError('Give a text: --prompt, --file, --stdin, or pipe it in.')

@@ -4,14 +4,20 @@
  */
 import { FormatError } from '../errors.ts'
 import type { Source } from '../source/types.ts'
+import { type Overrides, override } from './overrides.ts'
 import { readGguf } from './reader.ts'
 import type { Gguf, TensorInfo } from './types.ts'
 
 /**
- * Reads a header, or those of all shards as one whose offsets count through all files.
+ * Reads a header, or those of all shards as one whose offsets count through all files, with `overrides` in its metadata.
  * @throws FormatError where files are no shards, not those of one model, or not in their order; and what readGguf throws
  */
-export async function readModel(source: Source, signal?: AbortSignal): Promise<Gguf> {
+export async function readModel(source: Source, signal?: AbortSignal, overrides?: Overrides): Promise<Gguf> {
+  const gguf = await readFiles(source, signal)
+  return overrides === undefined ? gguf : override(gguf, overrides)
+}
+
+async function readFiles(source: Source, signal?: AbortSignal): Promise<Gguf> {
   const { parts } = source
   if (!parts) return readGguf(source, signal)
   const tensors = new Map<string, TensorInfo>()

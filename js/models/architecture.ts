@@ -38,7 +38,7 @@ const NEUTRAL =
 const IDLE = /^(attention\.scale|rope\.(freq_base_swa|dimension_sections))$/
 /** Keys that do say something of the results, in some architecture at least. */
 const TELLING =
-  /softcap|sliding_window|swa|scale|scaling|expert|clamp|^rope\.|^attention\.|sections|mapping|alpha|parallel|norm|gate|gating|altup|laurel|shared|ssm|conv|residual|activation/
+  /softcap|sliding_window|swa|scale|scaling|expert|clamp|^rope\.|^attention\.|sections|mapping|alpha|parallel|norm|gate|gating|altup|laurel|shared|ssm|conv|residual|activation|_out$/
 
 /** Metadata under the architecture's own prefix, so that errors name the file's own keys. Remembers which keys were read. */
 export class Keys {

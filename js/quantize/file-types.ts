@@ -41,10 +41,19 @@ export const FILE_TYPES: readonly FileType[] = TABLE.map(([name, id, type]) => (
 /** Short names of the usual mixes. */
 const ALIASES: Readonly<Record<string, string>> = { Q3_K: 'Q3_K_M', Q4_K: 'Q4_K_M', Q5_K: 'Q5_K_M' }
 
+/** By name, or by the number that llama.cpp has for it. */
+function lookUp(given: unknown): FileType | undefined {
+  const name = String(given).toUpperCase()
+  return FILE_TYPES.find((type) => type.name === (ALIASES[name] ?? name) || String(type.id) === name)
+}
+
+export function isFileType(given: string): boolean {
+  return lookUp(given) !== undefined
+}
+
 /** @throws ArgumentError FILE_TYPE, which lists them all. */
 export function findFileType(given: unknown): FileType {
-  const name = String(given).toUpperCase()
-  const found = FILE_TYPES.find((type) => type.name === (ALIASES[name] ?? name))
+  const found = lookUp(given)
   if (found) return found
   const names = FILE_TYPES.map((type) => type.name).join(', ')
   throw new ArgumentError('FILE_TYPE', `A file can be quantized to ${names}, not to ${String(given)}.`, given)

@@ -1,6 +1,7 @@
 /** What a quantized file will hold: its metadata and, tensor by tensor, from which type to which. */
 import { ArgumentError, UnsupportedError } from '../errors.ts'
 import { GGML_TYPES } from '../gguf/ggml-types.ts'
+import type { Overrides } from '../gguf/overrides.ts'
 import { readEntries, SPLIT_KEYS, writable } from '../gguf/rewrite.ts'
 import type { Gguf, TensorInfo } from '../gguf/types.ts'
 import type { MetadataEntry, RawEntry } from '../gguf/writer.ts'
@@ -27,6 +28,8 @@ const MOST_COLUMNS = 1 << 26
 
 export interface TensorPlanOptions extends Omit<MixOptions, 'importance'> {
   allowRequantize: boolean
+  /** The file's own order, in place of llama.cpp's. */
+  keepOrder: boolean
   imatrix?: Imatrix
 }
 
@@ -39,7 +42,8 @@ export function planTensors(gguf: Gguf, file: FileType, options: TensorPlanOptio
   const config = readConfig(gguf)
   findTensors(withoutTypes(gguf), config)
   const { imatrix } = options
-  const tensors = inFileOrder([...gguf.tensors.values()])
+  const all = [...gguf.tensors.values()]
+  const tensors = options.keepOrder ? all.sort((a, b) => a.offset - b.offset) : inFileOrder(all)
   const choices = chooseTypes(tensors, config, file, { ...options, importance: imatrix !== undefined })
   return tensors.map((tensor, i) => planTensor(tensor, choices[i]!, file, options))
 }
@@ -90,23 +94,56 @@ function withoutTypes(gguf: Gguf): Gguf {
 const text = (key: string, value: string): MetadataEntry => ({ key, type: 'string', value: cut(value) })
 const uint32 = (key: string, value: number): MetadataEntry => ({ key, type: 'uint32', value })
 
-/** The entries of the source as they stand there, and after them those that describe the quantization, as in llama.cpp. */
+/**
+ * The entries of the source as they stand there, and after them those that describe the quantization or are overridden, as in
+ * llama.cpp.
+ */
 export async function planMetadata(
   source: Source,
   gguf: Gguf,
   file: FileType,
-  imatrix?: { name: string; imatrix: Imatrix },
-  signal?: AbortSignal,
+  { imatrix, overrides = {}, signal }: MetadataOptions,
 ): Promise<(MetadataEntry | RawEntry)[]> {
-  const added = [
-    uint32('general.quantization_version', QUANTIZATION_VERSION),
-    uint32('general.file_type', file.id),
-    ...(imatrix ? describeImatrix(imatrix.name, imatrix.imatrix) : []),
-  ]
+  const entries = await readEntries(source, gguf, signal)
+  const added = new Map<string, MetadataEntry>()
+  const add = (entry: MetadataEntry): void => {
+    added.delete(entry.key)
+    added.set(entry.key, entry)
+  }
+  add(uint32('general.quantization_version', QUANTIZATION_VERSION))
+  add(uint32('general.file_type', file.id))
+  for (const [key, value] of Object.entries(overrides)) {
+    add(overridden(key, value, entries.find((entry) => entry.key === key)?.type))
+  }
+  if (imatrix) describeImatrix(imatrix.name, imatrix.imatrix).forEach(add)
   // A model that was in shards is one file now.
-  const dropped = new Set([...SPLIT_KEYS, ...added.map(({ key }) => key)])
-  const kept = (await readEntries(source, gguf, signal)).filter(({ key }) => !dropped.has(key))
-  return [...kept.map(writable), ...added]
+  const kept = entries.filter(({ key }) => !SPLIT_KEYS.includes(key) && !added.has(key))
+  return [...kept.map(writable), ...added.values()]
+}
+
+interface MetadataOptions {
+  imatrix?: { name: string; imatrix: Imatrix } | undefined
+  overrides?: QuantizeOverrides | undefined
+  signal?: AbortSignal | undefined
+}
+
+/** A value and its type in the file; a number without one is a float32 where the file's is a float, or it is no whole one. */
+export type QuantizeOverrides = Readonly<Record<string, Overrides[string] | TypedValue>>
+
+export interface TypedValue {
+  type: 'uint32' | 'float32' | 'bool' | 'string'
+  value: number | boolean | string
+}
+
+/** As llama-quantize writes it: whole numbers as uint32, without their sign. */
+function overridden(key: string, given: QuantizeOverrides[string], before: string | undefined): MetadataEntry {
+  const { type, value } = typeof given === 'object' ? given : { type: typeOf(given, before), value: given }
+  return { key, type, value: type === 'uint32' ? Math.abs(value as number) : value }
+}
+
+function typeOf(value: number | boolean | string, before: string | undefined): TypedValue['type'] {
+  if (typeof value === 'number') return before?.startsWith('float') || !Number.isInteger(value) ? 'float32' : 'uint32'
+  return typeof value === 'boolean' ? 'bool' : 'string'
 }
 
 function describeImatrix(name: string, { dataset, entries, chunks }: Imatrix): MetadataEntry[] {

@@ -4,6 +4,7 @@ import { autoThreads } from '../api/capabilities.ts'
 import type { Progress } from '../api/types.ts'
 import { FormatError, NumericError, throwIfAborted } from '../errors.ts'
 import { GGML_TYPES } from '../gguf/ggml-types.ts'
+import type { Overrides } from '../gguf/overrides.ts'
 import { readModel } from '../gguf/shards.ts'
 import type { Gguf } from '../gguf/types.ts'
 import { type Imatrix, readImatrix } from '../imatrix/reader.ts'
@@ -15,9 +16,10 @@ import { checkOptions, checkTypes, invalid, type OptionNames } from '../util/che
 import type { CriaWarning } from '../util/warn.ts'
 import { warnBy } from '../util/warn.ts'
 import { type FileType, findFileType, findTensorType, readTensorType } from './file-types.ts'
-import { type PlannedTensor, planMetadata, planTensors } from './plan.ts'
+import { type PlannedTensor, planMetadata, planTensors, type QuantizeOverrides } from './plan.ts'
 import { openPool, type RowPool } from './pool.ts'
 import { RowQuantizer, type RowsResult } from './row-quantizer.ts'
+import { shardsOf } from './shards.ts'
 import { writeConverted } from './windows.ts'
 
 export interface QuantizeOptions extends SourceOptions {
@@ -35,6 +37,8 @@ export interface QuantizeOptions extends SourceOptions {
   imatrix?: ModelPart
   /** Quantize again what is quantized already; default false. */
   allowRequantize?: boolean
+  /** Metadata in place of the file's, which are written: numbers as uint32 or float32, or as their `type` says. */
+  overrides?: QuantizeOverrides
   /** Workers; `'auto'` (default): one for each core, at most 16. Never changes a bit of the result. */
   threads?: 'auto' | number
   onProgress?: (progress: Progress) => void
@@ -52,6 +56,7 @@ const OPTIONS: OptionNames<QuantizeOptions> = {
   leaveOutputTensor: true,
   imatrix: true,
   allowRequantize: true,
+  overrides: true,
   threads: true,
   onProgress: true,
   onWarning: true,
@@ -68,25 +73,55 @@ export async function* quantizeGguf(
   type: string,
   options: QuantizeOptions = {},
 ): AsyncGenerator<Uint8Array> {
+  for await (const { chunks } of quantizeFiles(input, type, options, false)) yield* chunks
+}
+
+/** One of the files that a model becomes. */
+export interface QuantizedFile {
+  index: number
+  count: number
+  /** To be read to its end before the next file. */
+  chunks: AsyncGenerator<Uint8Array>
+}
+
+/**
+ * The model as one file, or with `keepSplit` as the shards that it is in.
+ * @throws as `quantize`
+ * @internal
+ */
+export async function* quantizeFiles(
+  input: ModelInput,
+  type: string,
+  options: QuantizeOptions,
+  keepSplit: boolean,
+): AsyncGenerator<QuantizedFile> {
   check(options)
   const file = findFileType(type)
-  const { signal } = options
+  const { signal, overrides } = options
   throwIfAborted(signal, WHAT)
   const source = await openModel(input, platform.openFile, options)
   let pool: RowPool | undefined
   try {
-    const gguf = await readModel(source, signal)
+    const gguf = await readModel(source, signal, overrides && plainValues(overrides))
     const imatrix = options.imatrix === undefined ? undefined : await openImatrix(options.imatrix, options)
-    const tensors = plan(gguf, file, options, imatrix?.imatrix)
-    const metadata = await planMetadata(source, gguf, file, imatrix, signal)
+    const tensors = plan(gguf, file, options, imatrix?.imatrix, keepSplit)
+    const metadata = await planMetadata(source, gguf, file, { imatrix, overrides, signal })
     pool = await openPool(threadsOf(options))
-    const run = new Quantization(source, pool, tensors, options)
-    yield* run.chunks(metadata)
+    const run = new Quantization(source, pool, options)
+    const files = keepSplit ? shardsOf(source, metadata, tensors) : [{ metadata, tensors }]
+    for (const [index, { metadata, tensors }] of files.entries()) {
+      yield { index, count: files.length, chunks: run.chunks(metadata, tensors) }
+    }
     await source.finish?.(signal)
   } finally {
     await pool?.close()
     await source.close()
   }
+}
+
+function plainValues(overrides: QuantizeOverrides): Overrides {
+  const values = Object.entries(overrides).map(([key, given]) => [key, typeof given === 'object' ? given.value : given])
+  return Object.fromEntries(values)
 }
 
 function check(options: QuantizeOptions): void {
@@ -113,12 +148,19 @@ async function openImatrix(input: ModelPart, { signal }: QuantizeOptions): Promi
 }
 
 /** Plans the tensors, and warns of those that are not what the file type says. */
-function plan(gguf: Gguf, file: FileType, options: QuantizeOptions, imatrix: Imatrix | undefined): PlannedTensor[] {
+function plan(
+  gguf: Gguf,
+  file: FileType,
+  options: QuantizeOptions,
+  imatrix: Imatrix | undefined,
+  keepOrder: boolean,
+): PlannedTensor[] {
   const { pure = false, leaveOutputTensor = false, allowRequantize = false } = options
   const tensors = planTensors(gguf, file, {
     pure,
     leaveOutputTensor,
     allowRequantize,
+    keepOrder,
     ...(options.outputTensorType !== undefined && {
       outputTensorType: findTensorType('outputTensorType', options.outputTensorType),
     }),
@@ -155,34 +197,23 @@ class Quantization {
   constructor(
     private readonly source: Source,
     private readonly pool: RowPool,
-    private readonly tensors: readonly PlannedTensor[],
     private readonly options: QuantizeOptions,
   ) {}
 
-  chunks(metadata: Parameters<typeof writeConverted>[0]): AsyncGenerator<Uint8Array> {
+  chunks(
+    metadata: Parameters<typeof writeConverted>[0],
+    tensors: readonly PlannedTensor[],
+  ): AsyncGenerator<Uint8Array> {
     return writeConverted(metadata, {
-      tensors: this.tensors.map(({ name, dimensions, to, bytes }) => {
+      tensors: tensors.map(({ name, dimensions, to, bytes }) => {
         const rows = dimensions.slice(1).reduce((product, size) => product * size, 1)
         return { name, dimensions, type: to, rows, sourceBytes: bytes }
       }),
-      windows: this.windows(),
+      windows: windowsOf(tensors),
       convert: (window) => this.convert(window),
       ahead: this.pool.size + 1,
       onProgress: this.options.onProgress,
     })
-  }
-
-  private *windows(): Generator<QuantizationWindow> {
-    for (const tensor of this.tensors) {
-      const [columns, rowsOfExpert = 1, ...more] = tensor.dimensions
-      const rows = more.reduce((product, size) => product * size, rowsOfExpert)
-      const most = Math.max(1, Math.floor(WINDOW / columns!))
-      for (let first = 0; first < rows; ) {
-        const count = Math.min(most, rowsOfExpert - (first % rowsOfExpert))
-        yield { tensor, firstRow: first, rows: count }
-        first += count
-      }
-    }
   }
 
   private async convert(window: QuantizationWindow): Promise<Uint8Array> {
@@ -203,6 +234,19 @@ class Quantization {
     throwIfAborted(signal, WHAT)
     if (result.bytes === undefined) throw unfit(window, result)
     return result.bytes
+  }
+}
+
+function* windowsOf(tensors: readonly PlannedTensor[]): Generator<QuantizationWindow> {
+  for (const tensor of tensors) {
+    const [columns, rowsOfExpert = 1, ...more] = tensor.dimensions
+    const rows = more.reduce((product, size) => product * size, rowsOfExpert)
+    const most = Math.max(1, Math.floor(WINDOW / columns!))
+    for (let first = 0; first < rows; ) {
+      const count = Math.min(most, rowsOfExpert - (first % rowsOfExpert))
+      yield { tensor, firstRow: first, rows: count }
+      first += count
+    }
   }
 }
 

@@ -17,7 +17,7 @@ export function serveChat(body: ChatBody, name: string, model: Model, defaults: 
   }
   const options: ChatOptions = {
     ...generateOptions(body, model, defaults),
-    ...templateOptions(body, model, defaults.template),
+    ...templateOptions(body, model, defaults),
     ...(logprobs && { logprobs, topLogprobs: topLogprobs ?? 0 }),
   }
   const { messages } = body
@@ -37,7 +37,7 @@ export function serveChat(body: ChatBody, name: string, model: Model, defaults: 
   })
   const verbose = (result: GenerateResult): object => ({
     __verbose: nativeResult(result, {
-      prompt: promptText(promptIds(body, model, defaults.template), model),
+      prompt: promptText(promptIds(body, model, defaults), model),
       options,
       body,
       model,

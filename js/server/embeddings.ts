@@ -14,7 +14,7 @@ export async function serveEmbeddings(
   body: EmbeddingsBody,
   name: string,
   model: Model,
-  signal: AbortSignal,
+  options: EmbedOptions,
 ): Promise<Embedded> {
   const { dimensions, encoding_format: format } = body
   const { embeddingLength } = model.info
@@ -22,7 +22,7 @@ export async function serveEmbeddings(
     const message = `dimensions is not supported, but for ${embeddingLength}, as many as the model has.`
     throw badRequest('dimensions', message, dimensions, 'unsupported_parameter')
   }
-  const { embeddings, tokens } = await embed(promptsOf(body.input, model, 'input'), model, { signal })
+  const { embeddings, tokens } = await embed(promptsOf(body.input, model, 'input'), model, options)
   const written = format === 'base64' ? base64 : (floats: Float32Array) => Array.from(floats)
   const data = embeddings.map((floats, index) => ({ object: 'embedding', index, embedding: written(floats) }))
   return {
@@ -35,13 +35,14 @@ export async function serveEmbeddings(
 export async function serveNativeEmbeddings(
   body: NativeEmbeddingsBody,
   model: Model,
-  signal: AbortSignal,
+  options: EmbedOptions,
 ): Promise<Embedded> {
   const [param, prompt] =
     body.input === undefined ? (['content', body.content] as const) : (['input', body.input] as const)
   if (prompt === undefined) throw badRequest('content', 'content is missing.', undefined, 'missing_required_parameter')
-  const normalize = body.embd_normalize !== -1
-  const { embeddings, tokens } = await embed(nativePromptsOf(prompt, model, param), model, { signal, normalize })
+  const { embd_normalize: asked } = body
+  const all = { ...options, ...(asked !== undefined && { normalize: asked !== -1 }) }
+  const { embeddings, tokens } = await embed(nativePromptsOf(prompt, model, param), model, all)
   return { answer: embeddings.map((floats, index) => ({ index, embedding: [Array.from(floats)] })), tokens }
 }
 

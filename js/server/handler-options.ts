@@ -1,7 +1,8 @@
 /** Options of `createHandler`. */
-import type { GenerateOptions } from '../api/types.ts'
-import { checkObject, checkTypes, invalid } from '../util/check.ts'
+import type { EmbedOptions } from '../api/types.ts'
+import { checkObject, checkOptions, checkTypes, invalid, type OptionNames } from '../util/check.ts'
 import type { RequestLog } from './call.ts'
+import type { GenerationDefaults } from './defaults.ts'
 import type { ModelCard } from './models.ts'
 
 export interface HandlerOptions {
@@ -21,8 +22,12 @@ export interface HandlerOptions {
   maxTokens?: number
   /** Chat template in Jinja, or the name of a built-in one; default: the model's. */
   template?: string
-  /** Options of `generate` where a request sets none. */
-  defaults?: GenerateOptions
+  /** Further variables for the template; a request's `chat_template_kwargs` count more. */
+  templateVariables?: Record<string, unknown>
+  /** How tokens are chosen and where a text ends, where a request does not say: `{ temperature: 0.2, stop: ['\n'] }`. */
+  defaults?: GenerationDefaults
+  /** How embeddings are made. */
+  embeddings?: Pick<EmbedOptions, 'pooling' | 'normalize'>
   /** What clients are told of a model beside its name, by that name: aliases, tags, path. */
   about?: Readonly<Record<string, ModelCard>>
   /** Whether a single model answers to its own names alone. Default false: clients send the names of OpenAI's models. */
@@ -39,6 +44,26 @@ export interface HandlerOptions {
   onError?: (error: unknown) => void
 }
 
+const OPTIONS: OptionNames<HandlerOptions> = {
+  apiKeys: true,
+  cors: true,
+  bodyLimit: true,
+  parallel: true,
+  queue: true,
+  timeout: true,
+  maxTokens: true,
+  template: true,
+  templateVariables: true,
+  defaults: true,
+  embeddings: true,
+  about: true,
+  strictModel: true,
+  ssePingInterval: true,
+  slots: true,
+  verbose: true,
+  onRequest: true,
+  onError: true,
+}
 const DEFAULTS = {
   bodyLimit: 4194304,
   queue: 64,
@@ -55,7 +80,7 @@ export type ResolvedOptions = HandlerOptions & typeof DEFAULTS
  * @throws ArgumentError INVALID_OPTION
  */
 export function resolveOptions(options: HandlerOptions, names: readonly string[]): ResolvedOptions {
-  checkObject(options)
+  checkOptions(options, OPTIONS)
   checkTypes(options, 'string', ['template'])
   checkTypes(options, 'function', ['onRequest', 'onError'])
   checkTypes(options, 'boolean', ['strictModel', 'slots', 'verbose'])
@@ -80,6 +105,7 @@ export function resolveOptions(options: HandlerOptions, names: readonly string[]
   if (cors !== undefined && typeof cors !== 'string' && !texts(cors)) {
     throw invalid('cors', 'an origin or a list of them', cors)
   }
+  for (const value of [resolved.templateVariables, resolved.embeddings]) if (value !== undefined) checkObject(value)
   checkObject(defaults)
   checkObject(about)
   for (const [name, card] of Object.entries(about)) {

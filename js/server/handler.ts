@@ -8,6 +8,7 @@ import { readBody } from './body.ts'
 import { Call } from './call.ts'
 import { serveChat } from './chat.ts'
 import { serveCompletions } from './completions.ts'
+import { checkDefaults } from './defaults.ts'
 import { type Embedded, serveEmbeddings, serveNativeEmbeddings } from './embeddings.ts'
 import { ApiError, apiError, errorResponse, RETRY_AFTER } from './errors.ts'
 import type { GenerationBody } from './generation-fields.ts'
@@ -48,7 +49,9 @@ const HEALTH = ['/health', '/v1/health']
  */
 export function createHandler(models: Model | Readonly<Record<string, Model>>, options: HandlerOptions = {}): Handler {
   const named = modelsByName(models)
-  const server = new Server(named, resolveOptions(options, [...named.keys()]))
+  const resolved = resolveOptions(options, [...named.keys()])
+  for (const { info } of named.values()) checkDefaults(resolved.defaults ?? {}, info.vocabularySize)
+  const server = new Server(named, resolved)
   return (request, context) => server.handle(request, context)
 }
 
@@ -143,10 +146,12 @@ class Server {
       this.generate(c, body, ({ name, model }, slots) => serveInfill(body, { name, model, slots, defaults: options })),
     )
     this.post(embeddings, (body, c) =>
-      this.embed(c, body, ({ name, model }, signal) => serveEmbeddings(body, name, model, signal)),
+      this.embed(c, body, ({ name, model }, signal) =>
+        serveEmbeddings(body, name, model, { ...options.embeddings, signal }),
+      ),
     )
     this.post(nativeEmbeddings, (body, c) =>
-      this.embed(c, body, ({ model }, signal) => serveNativeEmbeddings(body, model, signal)),
+      this.embed(c, body, ({ model }, signal) => serveNativeEmbeddings(body, model, { ...options.embeddings, signal })),
     )
     this.post(ENDPOINTS.tokenize, async (body) => Response.json(tokenize(models.find(body.model).model, body)))
     this.post(ENDPOINTS.detokenize, async ({ tokens: ids, model: name }) => {
@@ -156,10 +161,10 @@ class Server {
     })
     this.post(ENDPOINTS.applyTemplate, async (body) => {
       const { model } = models.find(body.model)
-      return Response.json({ prompt: renderedPrompt(body, model, options.template) })
+      return Response.json({ prompt: renderedPrompt(body, model, options) })
     })
     this.post(ENDPOINTS.inputTokens, async (body) => {
-      const { length } = promptIds(body, models.find(body.model).model, options.template)
+      const { length } = promptIds(body, models.find(body.model).model, options)
       return Response.json({ input_tokens: length, object: 'response.input_tokens' })
     })
   }

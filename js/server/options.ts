@@ -2,16 +2,18 @@
 import type { GenerateOptions, Model } from '../api/types.ts'
 import { seedOfAnswer } from '../sampler/random.ts'
 import { camelCase } from '../util/check.ts'
+import type { GenerationDefaults } from './defaults.ts'
 import { badRequest } from './errors.ts'
 import { type GenerationBody, SAMPLING } from './generation-fields.ts'
 import { checkToken } from './prompts.ts'
-import { samplerOptions } from './samplers.ts'
+import { samplersOf } from './samplers.ts'
 
 /** What holds where a request sets nothing. */
 export interface Defaults {
   maxTokens?: number
   template?: string
-  defaults?: GenerateOptions
+  templateVariables?: Record<string, unknown>
+  defaults?: GenerationDefaults
   verbose?: boolean
 }
 
@@ -30,12 +32,12 @@ export function generateOptions(body: GenerationBody, model: Model, settings: De
     throw badRequest('num_ctx', message, numCtx, 'unsupported_parameter')
   }
   const given = SHARED.map((name) => [camelCase(name), body[name]]).filter(([, value]) => value !== undefined)
-  const { defaults = {}, maxTokens: most = defaults.maxTokens } = settings
+  const { defaults = {}, maxTokens: most } = settings
   const maxTokens = body.n_predict ?? body.max_completion_tokens ?? body.max_tokens ?? most
   return {
     ...defaults,
     ...Object.fromEntries(given),
-    ...(samplers !== undefined && samplerOptions(samplers)),
+    ...(samplers !== undefined && { samplers: samplersOf(samplers) }),
     ...(bias && { logitBias: logitBias(bias, model) }),
     ...(maxTokens !== undefined && { maxTokens }),
     ...(keep !== undefined && defaults.contextShift && { keep }),

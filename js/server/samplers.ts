@@ -1,36 +1,73 @@
-/** llama-server's `samplers`: which links the chain has. Here their order is fixed, and a link that is left out is off. */
-import type { SamplerOptions } from '../sampler/types.ts'
+/** llama.cpp's list of samplers: those that are on, in their order. */
+
+import { ArgumentError } from '../errors.ts'
+import { SAMPLERS, type SamplerName } from '../sampler/types.ts'
 import { badRequest } from './errors.ts'
 
-/** In the order of the chain: names, the letter in a text of letters, and the options that switch the link off. */
-const LINKS: readonly [names: string, letter: string, off: SamplerOptions][] = [
-  ['penalties', 'e', { repeatLastN: 0 }],
-  ['dry', 'd', {}],
-  ['top_n_sigma', 's', { topNSigma: -1 }],
-  ['top_k', 'k', { topK: 0 }],
-  ['typ_p typical_p typical typ', 'y', { typicalP: 1 }],
-  ['top_p nucleus', 'p', { topP: 1 }],
-  ['min_p', 'm', { minP: 0 }],
-  ['xtc', 'x', {}],
-  ['temperature temp', 't', { temperature: 1, dynatempRange: 0 }],
-]
+/** Names and letters, in llama.cpp's usual order. What cria does not have is off, since whatever switches it on is refused. */
+const LETTERS: Readonly<Record<string, string>> = {
+  penalties: 'e',
+  dry: 'd',
+  top_n_sigma: 's',
+  top_k: 'k',
+  typ_p: 'y',
+  top_p: 'p',
+  min_p: 'm',
+  xtc: 'x',
+  temperature: 't',
+}
+const ALIASES: Readonly<Record<string, string>> = {
+  nucleus: 'top_p',
+  temp: 'temperature',
+  typ: 'typ_p',
+  typical: 'typ_p',
+  typical_p: 'typ_p',
+}
+/** llama.cpp's, which cria does not have. */
+const MISSING = ['infill', 'adaptive_p']
 
 /** As llama-server names them. */
-export const SAMPLERS: readonly string[] = LINKS.map(([names]) => names.split(' ')[0]!)
+export const ALL_SAMPLERS: readonly string[] = Object.keys(LETTERS)
 
-/**
- * The options that switch off what is left out.
- * @throws ApiError for a link that is unknown, repeated or out of order
- */
-export function samplerOptions(samplers: readonly string[] | string): SamplerOptions {
-  const asked = typeof samplers === 'string' ? [...samplers] : samplers.map((name) => name.replaceAll('-', '_'))
-  const places = asked.map((name) =>
-    LINKS.findIndex(([names, letter]) => (typeof samplers === 'string' ? letter : names.split(' ')).includes(name)),
+const plain = (name: string): string => name.toLowerCase().replaceAll(/[-_]/g, '')
+
+/** Names as llama.cpp takes them: `top_k`, `top-k`, `topk`. @throws ArgumentError SAMPLERS */
+export function readSamplers(names: readonly string[]): SamplerName[] {
+  return having(
+    names
+      .filter((name) => name !== '')
+      .map((given) => {
+        const found = ALL_SAMPLERS.find((name) => plain(name) === plain(given)) ?? ALIASES[given.replaceAll('-', '_')]
+        if (found) return found
+        const lacks = MISSING.some((name) => plain(name) === plain(given)) ? 'cria has no' : 'there is no'
+        const message = `${lacks} sampler ${given}; there is ${ALL_SAMPLERS.join(', ')}.`
+        throw new ArgumentError('SAMPLERS', message, given)
+      }),
   )
-  const wrong = places.findIndex((place, i) => place <= (places[i - 1] ?? -1))
-  if (wrong >= 0) {
-    const message = `samplers: ${JSON.stringify(asked[wrong])} is not supported there; the order is ${SAMPLERS.join(', ')}.`
-    throw badRequest('samplers', message, samplers, 'unsupported_parameter')
+}
+
+/** A letter each: `edskypmxt`. @throws ArgumentError SAMPLERS */
+export function samplersFromLetters(letters: string): SamplerName[] {
+  return having(
+    Array.from(letters, (letter) => {
+      const found = ALL_SAMPLERS.find((name) => LETTERS[name] === letter)
+      if (found) return found
+      const all = ALL_SAMPLERS.map((name) => `${LETTERS[name]} (${name})`).join(', ')
+      throw new ArgumentError('SAMPLERS', `there is no sampler ${letter}; there is ${all}.`, letter)
+    }),
+  )
+}
+
+function having(names: string[]): SamplerName[] {
+  return names.filter((name): name is SamplerName => (SAMPLERS as readonly string[]).includes(name))
+}
+
+/** Of a request. @throws ApiError */
+export function samplersOf(samplers: readonly string[] | string): SamplerName[] {
+  try {
+    return typeof samplers === 'string' ? samplersFromLetters(samplers) : readSamplers(samplers)
+  } catch (error) {
+    if (!(error instanceof ArgumentError)) throw error
+    throw badRequest('samplers', `samplers: ${error.message}`, samplers, 'unsupported_parameter')
   }
-  return Object.assign({}, ...LINKS.filter((_, place) => !places.includes(place)).map(([, , off]) => off))
 }

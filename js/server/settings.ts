@@ -1,7 +1,7 @@
 /** `generation_settings`, as llama-server reports them: what is in effect, under its names. */
 import type { GenerateOptions, Model } from '../api/types.ts'
 import type { GenerationBody } from './generation-fields.ts'
-import { SAMPLERS } from './samplers.ts'
+import { ALL_SAMPLERS } from './samplers.ts'
 
 /** llama.cpp's defaults, which are cria's. */
 const SAMPLING = {
@@ -53,7 +53,7 @@ export function defaultSettings(options: GenerateOptions): object {
     ignore_eos: options.ignoreEos ?? false,
     stream: false,
     n_probs: 0,
-    samplers: SAMPLERS,
+    samplers: options.samplers ?? ALL_SAMPLERS,
     timings_per_token: false,
     ...ABSENT,
   }
@@ -66,7 +66,7 @@ export function generationSettings(options: GenerateOptions, body: GenerationBod
     stream: body.stream ?? false,
     logit_bias: biases(options, model),
     n_probs: options.topLogprobs ?? 0,
-    samplers: body.samplers ?? SAMPLERS,
+    samplers: options.samplers ?? ALL_SAMPLERS,
     timings_per_token: body.timings_per_token ?? false,
   }
 }

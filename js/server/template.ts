@@ -2,6 +2,7 @@
 import type { ChatOptions, Model } from '../api/types.ts'
 import { variablesOf } from '../chat/llama-server.ts'
 import { badRequest } from './errors.ts'
+import type { Defaults } from './options.ts'
 
 export interface ApiMessage {
   role: string
@@ -18,9 +19,17 @@ export interface TemplateBody {
   reasoning_effort?: string
 }
 
+/** Of the server. */
+type Settings = Pick<Defaults, 'template' | 'templateVariables'>
+
 /** @throws ApiError where the request says two things at once */
-export function templateOptions(body: TemplateBody, model: Model, template: string | undefined): ChatOptions {
-  const { tools, chat_template_kwargs: given = {}, reasoning_effort: effort } = body
+export function templateOptions(
+  body: TemplateBody,
+  model: Model,
+  { template, templateVariables }: Settings,
+): ChatOptions {
+  const { tools, reasoning_effort: effort } = body
+  const given = { ...templateVariables, ...body.chat_template_kwargs }
   if (typeof given.enable_thinking === 'string') {
     const message = 'chat_template_kwargs.enable_thinking must be true or false.'
     throw badRequest('chat_template_kwargs.enable_thinking', message, given.enable_thinking)
@@ -39,8 +48,8 @@ export function templateOptions(body: TemplateBody, model: Model, template: stri
 }
 
 /** The prompt of a request, without the BOS that the tokenizer adds to it. */
-export function renderedPrompt(body: TemplateBody, model: Model, template: string | undefined): string {
-  const prompt = model.applyTemplate(body.messages, templateOptions(body, model, template))
+export function renderedPrompt(body: TemplateBody, model: Model, settings: Settings): string {
+  const prompt = model.applyTemplate(body.messages, templateOptions(body, model, settings))
   const bos = model.applyTemplate([{ role: 'user', content: '' }], { template: '{{ bos_token }}' })
   const added = bos !== '' && prompt.startsWith(bos) && model.tokenize('').length > 0
   return added ? prompt.slice(bos.length) : prompt
@@ -69,8 +78,8 @@ function endOf(body: TemplateBody): Pick<ChatOptions, 'addGenerationPrompt' | 'c
 }
 
 /** The ids of a request's prompt. */
-export function promptIds(body: TemplateBody, model: Model, template: string | undefined): number[] {
-  const ids = model.tokenize(model.applyTemplate(body.messages, templateOptions(body, model, template)))
+export function promptIds(body: TemplateBody, model: Model, settings: Settings): number[] {
+  const ids = model.tokenize(model.applyTemplate(body.messages, templateOptions(body, model, settings)))
   const { bos } = model.tokenizer
   // A template that writes BOS gets no second one.
   return ids[0] === bos && ids[1] === bos ? ids.slice(1) : ids

@@ -53,6 +53,7 @@ const BAD_LOAD: Record<keyof LoadOptions, unknown[]> = {
   retries: [-1, Number.NaN, '3', null, Infinity],
   retryDelay: [-1, Number.NaN, '3', null],
   reconnectTimeout: [-1, Infinity, '3', null],
+  overrides: [5, null, 'a=int:1'],
 }
 /** Their values are not repeated: they may be secret. */
 const SECRET = ['headers', 'token']

@@ -1,6 +1,6 @@
 /** Embeddings: against the references in the shared folder, alone and together, in process and through the openai client. */
 import { existsSync, readdirSync } from 'node:fs'
-import { AbortError, ArgumentError, ContextError, load } from 'cria'
+import { AbortError, ArgumentError, ContextError, load, UnsupportedError } from 'cria'
 import { createHandler } from 'cria/server'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -44,6 +44,24 @@ for (const name of references) {
     }
   })
 }
+
+test('the file says how texts are pooled', async () => {
+  const text = 'Once upon a time'
+  const pooled = async (type: number, options = {}): Promise<ArrayLike<number>> => {
+    const model = await load(STORIES, { threads: 1, overrides: { 'llama.pooling_type': type } })
+    try {
+      return (await model.embed(text, options)).embeddings[0]!
+    } finally {
+      await model.close()
+    }
+  }
+  const [mean] = (await model.embed(text, { pooling: 'mean' })).embeddings
+  const [last] = (await model.embed(text, { pooling: 'last' })).embeddings
+  for (const type of [0, 1]) assert.equal(await pooled(type), mean)
+  assert.equal(await pooled(3), last)
+  assert.equal(await pooled(3, { pooling: 'mean' }), mean)
+  for (const type of [2, 4]) await fails(pooled(type), UnsupportedError, 'POOLING')
+})
 
 /** The client asks for base64 unless told otherwise. */
 async function checkClient(golden: typeof model, ids: number[], expected: ArrayLike<number>): Promise<void> {

@@ -57,7 +57,7 @@ test('wrong usage: exit code 2, one line that names the fault and help, nothing 
       [name, '-c', '99999999'],
       /--ctx-size.* to 16777216/,
     ]),
-    [['-hf', 'b/c:Q4_K_M', '-p', ''], /--hf-repo.*b\/c:Q4_K_M/],
+    [['-hf', 'b', '-p', ''], /--hf-repo.*OWNER\/REPO.*not b/],
     [['--hf-token', 'x', '-m', 'https://example.com/a.gguf', '-p', ''], /--hf-token.*hub/],
     [['inspect', 'a', 'b'], /one FILE/],
     [['tokenize', '-p', 'a', '--stdin'], /--prompt.*--stdin/],
@@ -134,7 +134,7 @@ test('options reach the sampler: seed, bias, stop texts', async () => {
   assert.not.ok(banned.ids.includes(ids[0]))
   const bad = await cria([...prompt, '-l', '512+1'])
   assert.equal([bad.code, bad.stdout], [1, ''])
-  assert.match(bad.stderr, /logitBias.*511/)
+  assert.match(bad.stderr, /--logit-bias.*511/)
 })
 
 test('--json gives one object, --verbose speaks on stderr alone', async () => {

@@ -16,8 +16,13 @@ export interface Serving {
 }
 
 /** Resolves when it is ready; rejects where it ends before. */
-export async function serve(...args: string[]): Promise<Serving> {
-  const child = spawn(process.execPath, [CLI, 'serve', '--port', '0', ...args])
+export function serve(...args: string[]): Promise<Serving> {
+  return serveWith({}, ...args)
+}
+
+/** With these environment variables. */
+export async function serveWith(env: Record<string, string>, ...args: string[]): Promise<Serving> {
+  const child = spawn(process.execPath, [CLI, 'serve', '--port', '0', ...args], { env: { ...process.env, ...env } })
   const kill = (): void => void child.kill('SIGKILL')
   process.once('exit', kill)
   child.once('close', () => process.off('exit', kill))
@@ -32,7 +37,7 @@ export async function serve(...args: string[]): Promise<Serving> {
     })
     void ended.then((code) => reject(new Error(`cria serve ended with code ${code}: ${stderr}`)))
   })
-  const url = /^cria: .* at (http:\/\/127\.0\.0\.1:\d+)\/v1\n$/.exec(stdout)?.[1]
+  const url = /^cria: .* at (http:\/\/127\.0\.0\.1:\d+\S*)\/v1\n$/.exec(stdout)?.[1]
   if (url === undefined) throw new Error(`cria serve said ${stdout}`)
   return { url, child, ended, stderr: () => stderr }
 }
