@@ -84,7 +84,8 @@ function isDirectory(path: string): SourceError {
 
 function fileError(path: string, cause: unknown): SourceError {
   const options = { cause }
-  switch ((cause as NodeJS.ErrnoException | undefined)?.code) {
+  const { code, name } = Object(cause) as NodeJS.ErrnoException
+  switch (name === 'NotCapable' ? name : code) {
     case 'ENOENT':
     case 'ENOTDIR':
       return new SourceError('FILE_NOT_FOUND', `There is no file ${path}; check the path.`, path, options)

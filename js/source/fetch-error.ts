@@ -21,7 +21,7 @@ export interface Request {
 }
 
 /** Of reasons, what is as it is: no such host, nobody who listens, an unsound certificate. */
-const FINAL = /ENOTFOUND|refused|dns error|cert|redirect|scheme/i
+const FINAL = /ENOTFOUND|refused|dns error|cert|redirect|scheme|bad port/i
 /** Browsers let pages of https: read these by http:. */
 const LOCAL = /^(localhost|127\.|\[::1)/
 
