@@ -3,7 +3,7 @@ import { type ForeignFlag, neutral, refused, refusedBut } from './foreign.ts'
 import { ENGINE, MEDIA, MESSAGES, PRESETS, SAMPLERS, SPECULATION } from './llama-flags.ts'
 
 export const SERVER_FOREIGN: readonly ForeignFlag[] = [
-  ...ENGINE,
+  ...ENGINE.filter(({ names }) => !names.includes('--kv-unified')),
   ...SAMPLERS,
   ...SPECULATION,
   ...MESSAGES,
@@ -21,11 +21,7 @@ export const SERVER_FOREIGN: readonly ForeignFlag[] = [
     '-cb --cont-batching -nocb --no-cont-batching=LLAMA_ARG_CONT_BATCHING',
   ),
   ...neutral('requests are answered by one thread', '--threads-http:1=LLAMA_ARG_THREADS_HTTP'),
-  ...neutral(
-    'these endpoints are always there',
-    '--metrics=LLAMA_ARG_ENDPOINT_METRICS',
-    '--embedding --embeddings=LLAMA_ARG_EMBEDDINGS',
-  ),
+  ...neutral('these endpoints are always there', '--embedding --embeddings=LLAMA_ARG_EMBEDDINGS'),
   ...neutral(
     'cria serve has no page of its own',
     '--no-ui --no-webui',
@@ -75,7 +71,6 @@ export const SERVER_FOREIGN: readonly ForeignFlag[] = [
     'they are for several models, and cria serve has one',
     '--models-max:1=LLAMA_ARG_MODELS_MAX',
     '--models-autoload --no-models-autoload=LLAMA_ARG_MODELS_AUTOLOAD',
-    '--tags:1=LLAMA_ARG_TAGS',
   ),
   ...refused('properties are what the flags say', '--props=LLAMA_ARG_ENDPOINT_PROPS'),
   ...refused('cria serve writes no caches to files', '--slot-save-path:1'),
@@ -90,13 +85,7 @@ export const SERVER_FOREIGN: readonly ForeignFlag[] = [
     'cria parses nothing out of answers',
     '--skip-chat-parsing --no-skip-chat-parsing=LLAMA_ARG_SKIP_CHAT_PARSING',
   ),
-  ...refused('cria serve has no infill', '--spm-infill'),
-  ...refusedBut(['-1'], 'cria serve sends no pings', '--sse-ping-interval:1=LLAMA_ARG_SSE_PING_INTERVAL'),
-  ...refusedBut(
-    ['--no-slots', 'off', 'disabled', 'false', '0'],
-    'cria serve tells nothing of slots',
-    '--slots --no-slots=LLAMA_ARG_ENDPOINT_SLOTS',
-  ),
+  ...refused('cria writes fill-in-the-middle prompts prefix first', '--spm-infill'),
   ...refusedBut(
     ['--no-prefill-assistant', 'off', 'disabled', 'false', '0'],
     'an answer is a message of its own',

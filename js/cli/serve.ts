@@ -10,7 +10,7 @@ import { ApiError, errorResponse } from '../server/errors.ts'
 import { createHandler } from '../server/handler.ts'
 import type { Command, Context } from './command.ts'
 import { Ending } from './ending.ts'
-import { choice, integer, or, text, texts, toggle, UsageError, type Values } from './flags.ts'
+import { choice, either, integer, or, text, texts, toggle, UsageError, type Values } from './flags.ts'
 import { type Listening, listen } from './http.ts'
 import { SERVER_FOREIGN } from './llama-server-flags.ts'
 import { TEMPLATE_FLAGS, templateOptions } from './messages.ts'
@@ -64,9 +64,14 @@ const SERVER = {
     'LLAMA_ARG_SSE_PING_INTERVAL',
     integer('--sse-ping-interval', 'seconds of silence after which a stream gets a comment; -1: none; default: 5', -1),
   ),
-  slots: toggle('--slots', 'tell at /slots what is computed; on by itself'),
-  noSlots: toggle('--no-slots', 'do not tell at /slots what is computed'),
-  metrics: toggle('--metrics', 'counters for Prometheus at /metrics; on by themselves'),
+  slots: or(
+    'LLAMA_ARG_ENDPOINT_SLOTS',
+    either('--slots', '--no-slots', 'whether /slots tells what is computed; default: yes'),
+  ),
+  metrics: or(
+    'LLAMA_ARG_ENDPOINT_METRICS',
+    toggle('--metrics', 'counters for Prometheus at /metrics; on by themselves'),
+  ),
   pooling: or(
     'LLAMA_ARG_POOLING',
     choice(
@@ -102,7 +107,14 @@ const ENGINE = {
       MOST_CONTEXT,
     ),
   ),
-  kvUnified: toggle('-kvu --kv-unified', 'with --parallel too an answer may have up to the trained context'),
+  kvUnified: or(
+    'LLAMA_ARG_KV_UNIFIED',
+    either(
+      '-kvu --kv-unified',
+      '-no-kvu --no-kv-unified',
+      'with --parallel too an answer may have up to the trained context',
+    ),
+  ),
 }
 
 const flags = { ...SERVER, ...DEFAULTS, ...TEMPLATE_FLAGS, ...MODEL_FLAGS, ...ENGINE, ...ROPE_FLAGS, ...OTHER_FLAGS }
@@ -177,7 +189,7 @@ async function serve(values: Values<typeof flags>, ending: Ending): Promise<void
         onError: (error) => say(`cria: ${printable(String((error as Error)?.stack ?? error))}`),
         about: { [name]: { aliases, tags: listOf(values.tags), path: pathOf(String(location)) } },
         strictModel: values.strictModel ?? false,
-        slots: !values.noSlots,
+        slots: values.slots ?? true,
         verbose: values.verbose ?? false,
         ...(keys.length > 0 && { apiKeys: keys }),
         ...(cors && { cors }),

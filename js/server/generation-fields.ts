@@ -20,7 +20,7 @@ import {
 
 export const MOST = 2147483647
 
-type Fields = Record<string, FieldRule>
+type FieldRules = Record<string, FieldRule>
 
 const bias = (x: unknown): boolean => typeof x === 'number' && x >= -100 && x <= 100
 const logitBias: FieldRule<Record<string, number>> = rule(
@@ -127,7 +127,7 @@ export const GENERATION = {
  * Accepted, and without any effect: of the client's own bookkeeping or of a service's, of where and how fast something is
  * computed, or of what is off.
  */
-export const IDLE: Fields = {
+export const IDLE: FieldRules = {
   ...idleFields(text(), 'user service_tier safety_identifier prompt_cache_key prompt_cache_retention'),
   ...idleFields(object, 'metadata'),
   ...idleFields(boolean, 'store cache_prompt return_tokens backend_sampling'),
@@ -140,12 +140,12 @@ export const IDLE: Fields = {
   ...idleFields(anything, 'dry_sequence_breakers'),
 }
 
-function idleFields(rule: FieldRule, names: string): Fields {
+function idleFields(rule: FieldRule, names: string): FieldRules {
   return Object.fromEntries(names.split(' ').map((name) => [name, idle(rule)]))
 }
 
 /** What llama-server and other servers have and cria has not, with the values that ask for nothing. */
-export const REFUSED: Fields = {
+export const REFUSED: FieldRules = {
   grammar: unsupported(''),
   grammar_lazy: unsupported(false),
   grammar_triggers: unsupported(),

@@ -9,7 +9,7 @@ import type { Served } from './serve.ts'
 import type { RequestSlots } from './slots.ts'
 import { type Measured, promptProgress, timingsOf } from './timings.ts'
 
-type Body = Omit<NativeBody, 'prompt'>
+type AnyNativeBody = Omit<NativeBody, 'prompt'>
 
 /** What a request of this kind is answered from. */
 export interface NativeContext {
@@ -29,7 +29,7 @@ export function serveInfill(body: InfillBody, context: NativeContext): Served {
 
 /** @param promptsOf the token ids of each prompt */
 function serveIds(
-  body: Body,
+  body: AnyNativeBody,
   { name, model, slots, defaults }: NativeContext,
   promptsOf: (options: GenerateOptions) => number[][],
 ): Served {

@@ -1,7 +1,7 @@
 /** The generations behind one request: several choices of one or more prompts, side by side. */
 import type { GenerateOptions, GenerateResult, Generation, SampledLogprobs } from '../api/types.ts'
 import { atMost } from '../util/concurrency.ts'
-import { Progress } from './timings.ts'
+import { PromptTimer } from './timings.ts'
 
 /** What a model is asked for one choice. */
 export interface ChoiceRequest {
@@ -16,7 +16,7 @@ export interface Piece {
   ids: number[]
   /** Where they were asked for. */
   logprobs: SampledLogprobs[]
-  progress: Progress
+  progress: PromptTimer
   /** With the last piece, whose text is empty. */
   result?: GenerateResult
 }
@@ -24,7 +24,7 @@ export interface Piece {
 /** Hears of choices beside their pieces. */
 export interface Listener {
   /** The prompt of a choice is being read: the first call says how much of it was cached. */
-  onProgress?(index: number, progress: Progress): void
+  onProgress?(index: number, progress: PromptTimer): void
   onEnd?(index: number): void
 }
 
@@ -75,7 +75,7 @@ async function runChoice(
   const pending: Token[][] = []
   /** Since the last piece. */
   const heard: Token[] = []
-  const progress = new Progress()
+  const progress = new PromptTimer()
   const onPrompt: GenerateOptions['onPrompt'] = ({ done, total }) => {
     if (progress.prompt(done, total)) listener.onProgress?.(index, progress)
   }

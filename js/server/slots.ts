@@ -6,7 +6,7 @@ import type { ModelInfo } from '../api/types.ts'
 import type { Listener } from './run.ts'
 import type { Measured } from './timings.ts'
 
-interface Task {
+interface SlotTask {
   id: number
   measured: Measured
   /** Tokens that may still come; -1: no limit. */
@@ -15,7 +15,7 @@ interface Task {
 }
 
 export class Slots {
-  private readonly tasks: (Task | undefined)[]
+  private readonly tasks: (SlotTask | undefined)[]
   private count = 0
 
   constructor(parallel: number) {
@@ -27,7 +27,7 @@ export class Slots {
   }
 
   /** The first idle one, or the one that is asked for where it is idle. More run at once where one was preempted. */
-  take(measured: Measured, asked: number | undefined, more: Pick<Task, 'most' | 'settings'>): number {
+  take(measured: Measured, asked: number | undefined, more: Pick<SlotTask, 'most' | 'settings'>): number {
     const idle =
       asked !== undefined && asked in this.tasks && !this.tasks[asked] ? asked : this.tasks.indexOf(undefined)
     const slot = idle < 0 ? this.tasks.length : idle
@@ -51,7 +51,7 @@ export class Slots {
   }
 }
 
-function describeTask({ id, measured, most, settings }: Task): object {
+function describeTask({ id, measured, most, settings }: SlotTask): object {
   const { promptTokens, processedTokens, cachedTokens, completionTokens } = measured
   const remain = most === undefined ? -1 : most - completionTokens
   return {
@@ -72,7 +72,7 @@ export class RequestSlots implements Listener {
   constructor(
     private readonly slots: Slots,
     private readonly asked: number | undefined,
-    private readonly task: (index: number) => Pick<Task, 'most' | 'settings'>,
+    private readonly task: (index: number) => Pick<SlotTask, 'most' | 'settings'>,
   ) {}
 
   /** The slot of a choice, also when it is over. */

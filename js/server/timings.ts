@@ -49,7 +49,7 @@ function ratio(a: number, b: number): number {
 }
 
 /** How far a choice has come, by the clock of who hears of it. */
-export class Progress implements Measured {
+export class PromptTimer implements Measured {
   promptTokens = 0
   cachedTokens = 0
   processedTokens = 0

