@@ -63,7 +63,8 @@ for (const [name, values] of Object.entries(BAD_LOAD)) {
     for (const value of values) {
       const error = await fails(load(STORIES, { [name]: value }), ArgumentError)
       assert.match(error.message, name)
-      if (!SECRET.includes(name)) assert.ok(Object.is(error.value, value), `${name} ${String(value)}`)
+      // Objects are copied before they are looked at.
+      if (!SECRET.includes(name)) assert.equal(error.value, value, `${name} ${String(value)}`)
     }
     await usable()
   })
