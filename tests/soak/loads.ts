@@ -4,8 +4,8 @@
  *     node --import tsx tests/soak/loads.ts [--count 300] [--tokens 60] [--beside N] [--threads 4] [--isa simd] [RUNTIME …]
  *
  * RUNTIME: as `npm run conformance` names them, the browsers by default. `--beside`: processes that only compute, as many as
- * there are cores by default. Without `--isa` both builds have their turns. Engines take their flags from the environment:
- * `JSC_useOMGJIT=0` keeps WebKit from its last tier. Fails where an answer differs, and where a worker died.
+ * there are cores by default. Without `--isa` both builds have their turns, where the engine has both. WebKit takes its flags
+ * from the environment: `JSC_useOMGJIT=0` keeps it from its last tier. Fails where an answer differs or a worker died.
  */
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -34,7 +34,7 @@ interface Loads {
   warnings: { code: string; message: string }[]
 }
 
-const isas = values.isa === undefined ? ['simd', 'relaxed'] : [values.isa]
+const isas = values.isa === undefined ? ['simd', 'auto'] : [values.isa]
 const configurations = isas.flatMap((isa) => [64, 7].map((batch) => ({ isa, batch, threads, context: 256 })))
 const names = positionals.length > 0 ? positionals : ['Chromium', 'Firefox', 'WebKit']
 const server = await startServer()
