@@ -2,7 +2,8 @@
 import * as inlined from 'inlined'
 import { unpackLzma } from './lzma.ts'
 import type { WasmFiles, WorkerHandle, WorkerKind } from './types.ts'
-import { breathe, canSpawn, folderUrl, spawnBy, start } from './web-common.ts'
+import { breathe, canSpawn } from './web-common.ts'
+import { folderUrl, spawnBy, start } from './web-spawn.ts'
 
 export { breathe, canShare, canSpawn, cores, locate, openFile, parent, runtime } from './web-common.ts'
 
