@@ -7,6 +7,7 @@ import * as platform from '#platform'
 import { type Build, chooseBuild } from '../js/engine/builds.ts'
 import { Engine } from '../js/engine/engine.ts'
 import type { SegmentHandle } from '../js/engine/wasm.ts'
+import { forbiddenWasm } from '../js/engine/wasm-build.ts'
 import { ArgumentError, throwIfAborted, UnsupportedError } from '../js/errors.ts'
 import { readModel } from '../js/gguf/shards.ts'
 import type { Gguf } from '../js/gguf/types.ts'
@@ -85,7 +86,7 @@ export class LeaderModel implements LeaderCalls {
       return { opened, segments: shared ? segments : [] }
     } catch (error) {
       await source.close()
-      throw error
+      throw forbiddenWasm(error) ?? error
     }
   }
 

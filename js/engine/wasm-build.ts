@@ -3,7 +3,6 @@
  * files it is not.
  */
 import { ArgumentError, UnsupportedError } from '../errors.ts'
-import { kindOf } from '../util/kind.ts'
 
 export type Isa = 'simd' | 'relaxed'
 
@@ -63,7 +62,8 @@ function importFlags(bytes: Uint8Array): number {
  * @internal
  */
 export function isaOf(module: unknown): Isa {
-  if (kindOf(module) !== 'WebAssembly.Module') {
+  // Of any realm.
+  if (String(module) !== '[object WebAssembly.Module]') {
     const message = "wasm must be a WebAssembly.Module: one of cria's wasm files, imported or compiled."
     throw new ArgumentError('INVALID_OPTION', message, module)
   }

@@ -1,6 +1,5 @@
 /** The wasm side of a segment: its module's functions on its memory. */
 import { instantiateSync } from '@assemblyscript/loader'
-import { forbiddenWasm } from './wasm-build.ts'
 
 /** The exports of assembly/index.ts that the engine calls. Pointers are byte addresses. */
 export interface Exports {
@@ -52,9 +51,5 @@ export function openKernels(module: WebAssembly.Module, memory: WebAssembly.Memo
  * another that spreads its arguments, which a call a token would feel.
  */
 export function instantiate<T>(module: WebAssembly.Module, memory: WebAssembly.Memory): T {
-  try {
-    return instantiateSync(module, { env: { memory } }).instance.exports as T
-  } catch (cause) {
-    throw forbiddenWasm(cause) ?? cause
-  }
+  return instantiateSync(module, { env: { memory } }).instance.exports as T
 }

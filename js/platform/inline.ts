@@ -1,7 +1,8 @@
 /** Browsers, with the workers and the wasm within the code: nothing but the code itself is loaded. */
 import type { WasmFiles, WorkerHandle, WorkerKind } from './types.ts'
 import { unpackScript, unpackWasm } from './unpacked.ts'
-import { breathe, canSpawn, folderUrl, spawnBy, start } from './web-common.ts'
+import { breathe, canSpawn } from './web-common.ts'
+import { folderUrl, spawnBy, start } from './web-spawn.ts'
 
 export { breathe, canShare, canSpawn, cores, locate, openFile, parent, runtime } from './web-common.ts'
 

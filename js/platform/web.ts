@@ -1,6 +1,6 @@
 /** Browsers, with the workers and the wasm as files in the package's folder. */
 import type { WasmFiles, WorkerHandle, WorkerKind } from './types.ts'
-import { folderUrl, isOwn, spawnBy, start } from './web-common.ts'
+import { folderUrl, isOwn, spawnBy, start } from './web-spawn.ts'
 
 export { breathe, canShare, canSpawn, cores, hasBuilds, locate, openFile, parent, runtime, wasm } from './web-worker.ts'
 

@@ -51,14 +51,14 @@ async function whatForbids(
   origin: string | undefined,
   directive: string | undefined,
 ): Promise<[value: string, what: string] | undefined> {
-  if (directive) return [directive, `add ${url.origin} to ${directive} of the page's Content-Security-Policy`]
+  if (directive) return [directive, `add ${url.origin} to ${directive} of the Content-Security-Policy`]
   if (/NotCapable|ACCESS_DENIED/.test(reason)) return ['--allow-net', `start the process with --allow-net (${reason})`]
   if (origin?.startsWith('https') && url.protocol === 'http:' && !LOCAL.test(url.hostname)) {
     return ['http:', 'pages of https: read nothing by http: (mixed content)']
   }
   if (!origin || !(await isThere(url))) return undefined
   const header = 'Access-Control-Allow-Origin'
-  return [header, `its server must send ${header} for pages of ${origin} (CORS), and -Headers for headers or a token`]
+  return [header, `its server must send ${header} for pages of ${origin} (CORS)`]
 }
 
 /** Whether a server answers to whoever does not want to read what it says. */

@@ -58,7 +58,7 @@ export class Client {
     if (url.username || url.password) {
       throw new ArgumentError(
         'INPUT_URL',
-        `The URL of ${this.name} must not hold a user name or password; pass them with the option headers or token.`,
+        `The URL of ${this.name} must not hold a user name or password; pass the option headers or token.`,
         this.name,
       )
     }
@@ -143,6 +143,7 @@ export class Client {
       }
     }
   }
+
   /** Doubles with each failure, with a random half of it so that many clients do not come back at once. */
   #delay(failures: number): number {
     let delay = this.#retryDelay
@@ -171,18 +172,19 @@ export class Client {
       `${this.name} answered with HTTP status ${status}: ${advice(status)}`,
       status,
     )
-    const passing = status === 408 || status === 429 || (status >= 500 && status !== 501 && status !== 505)
-    return passing ? new Retry(final, this.#reached, retryAfter(headers)) : final
+    return isPassing(status) ? new Retry(final, this.#reached, retryAfter(headers)) : final
   }
+}
+
+function isPassing(status: number): boolean {
+  return status === 408 || status === 429 || (status >= 500 && status !== 501 && status !== 505)
 }
 
 function advice(status: number): string {
   if (status === 401 || status === 403) return 'it wants an access token with the right to this file (option token).'
   if (status === 404 || status === 410) return 'there is no such file; check the address.'
   if (status === 416) return 'the file is empty, or became shorter while it was read.'
-  if (status === 429) return 'too many requests; try again later, or with an access token (option token).'
-  if (status >= 500 || status === 408) return 'the server has trouble; try again later.'
-  return 'check the address.'
+  return status >= 500 || isPassing(status) ? 'the server has trouble; try again later.' : 'check the address.'
 }
 
 /** Milliseconds that the header Retry-After asks for: it holds seconds or a date (RFC 9110, 10.2.3). */

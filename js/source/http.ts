@@ -3,7 +3,7 @@
  * in file order; a jump closes it and asks again with a Range. Servers that ignore Range are read from the start.
  */
 
-import { CriaError, SourceError } from '../errors.ts'
+import { SourceError } from '../errors.ts'
 import { type sleep, untilAborted } from '../util/abort.ts'
 import { checkRange } from '../util/check.ts'
 import { Queue } from '../util/concurrency.ts'
@@ -68,8 +68,6 @@ class HttpSource implements Source {
   #body: Body | undefined
   /** Whether the server answers Range requests, as far as it has said. */
   #ranges: boolean
-  /** Whether the last Range request got no answer. */
-  #refused = false
   #closed = false
   /** The read before, if it was short: whoever reads a header passes its end, and goes back to it for the weights. */
   #last = { offset: 0, bytes: new Uint8Array(0) }
@@ -121,6 +119,7 @@ class HttpSource implements Source {
 
   async close(): Promise<void> {
     this.#closed = true
+    this.#last = { offset: 0, bytes: new Uint8Array(0) }
     this.#drop()
   }
 
@@ -145,33 +144,13 @@ class HttpSource implements Source {
 
   /** A new request for the bytes from `position` on; its body begins there, or at 0 if the server ignores Range. */
   async #open(position: number, signal: AbortSignal | undefined): Promise<Body> {
-    const answer = await this.#request(position, signal)
+    const answer = await this.#client.get(position || undefined, signal)
     try {
       this.#ranges = position > 0 ? answer.response.status === 206 : hasRanges(answer.response)
       this.#checkUnchanged(answer.response, position)
       return this.#startBody(answer, position)
     } catch (error) {
       answer.cancel()
-      throw error
-    }
-  }
-
-  /**
-   * After a Range request without an answer, one for the whole file shows whether the network or the Range is to blame: a
-   * cache in between may fail on answers of status 206, which it cannot store.
-   */
-  async #request(position: number, signal: AbortSignal | undefined): Promise<Answer> {
-    const whole = position === 0 || this.#refused ? await this.#client.get(undefined, signal) : undefined
-    if (whole && position === 0) return whole
-    this.#refused = !whole
-    try {
-      const part = await this.#client.get(position, signal)
-      this.#refused = false
-      whole?.cancel()
-      return part
-    } catch (error) {
-      if (whole && !(error instanceof CriaError)) return whole
-      whole?.cancel()
       throw error
     }
   }
@@ -188,8 +167,7 @@ class HttpSource implements Source {
     }
     throw new SourceError(
       'HTTP_RANGE',
-      `${this.name} sent other bytes than those asked for (${response.headers.get('content-range')}): ` +
-        'the server handles Range requests wrongly; use another one, or download the file first.',
+      `${this.name} sent other bytes than those asked for (${response.headers.get('content-range')}); download the file first.`,
       position,
     )
   }

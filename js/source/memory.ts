@@ -26,7 +26,7 @@ export async function fileOf(input: unknown): Promise<unknown> {
   try {
     return await input.getFile()
   } catch (cause) {
-    const message = `${name} may not be read (${String(cause)}); ask with its requestPermission, or have it chosen again.`
+    const message = `${name} may not be read (${String(cause)}); call its requestPermission, or choose it again.`
     throw new SourceError('FILE_PERMISSION', message, name, { cause })
   }
 }
