@@ -2,7 +2,7 @@
  * The wasm files: one an instruction set. Whether the memory that a module imports is shared is a flag in its bytes; in the
  * files it is not.
  */
-import { ArgumentError, UnsupportedError } from '../errors.ts'
+import { ArgumentError, CriaError, UnsupportedError } from '../errors.ts'
 
 export type Isa = 'simd' | 'relaxed'
 
@@ -46,7 +46,7 @@ export async function compileBuild(bytes: Uint8Array<ArrayBuffer>, shared: boole
 
 /** What a page's Content-Security-Policy forbids, in the words of Chromium, Firefox and WebKit. @internal */
 export function forbiddenWasm(cause: unknown): UnsupportedError | undefined {
-  if (!/CSP|Content.Security|unsafe-eval/i.test(String(cause))) return undefined
+  if (cause instanceof CriaError || !/CSP|Content.Security|unsafe-eval/i.test(String(cause))) return undefined
   const message = "The Content-Security-Policy forbids WebAssembly here; add 'wasm-unsafe-eval' to script-src."
   return new UnsupportedError('WASM_FORBIDDEN', message, 'script-src', { cause })
 }
