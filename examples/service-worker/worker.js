@@ -16,7 +16,7 @@ addEventListener('fetch', (event) => {
 
 async function answer(prompt) {
   try {
-    model ??= await load(new URL('../../models/stories260K.gguf', location.href))
+    model ??= await load('../../models/stories260K.gguf', { inProcess: true })
   } catch (error) {
     return new Response(error.message, { status: 500 })
   }
