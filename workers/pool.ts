@@ -6,7 +6,7 @@ import { proxy, type Remote, transfer, wrap } from 'comlink'
 import * as platform from '#platform'
 import { CONTROL_ABORT, CONTROL_GENERATION, CONTROL_POISON, CONTROL_TICKET } from '../assembly/layout.ts'
 import type { SegmentHandle } from '../js/engine/wasm.ts'
-import { AbortError, CriaError, throwIfAborted, UnsupportedError, WorkerError } from '../js/errors.ts'
+import { AbortError, CriaError, throwIfAborted, WorkerError } from '../js/errors.ts'
 import type { WorkerHandle } from '../js/platform/types.ts'
 import type { InputSums } from '../js/scheduler/activations.ts'
 import type { GenerateRequest, Prompt } from '../js/scheduler/generate.ts'
@@ -20,6 +20,7 @@ import {
   type Generated,
   type LeaderCalls,
   type LeaderEvent,
+  noWorkers,
   type Opened,
   type OpenOptions,
   type PoolMessage,
@@ -220,8 +221,7 @@ export class WorkerPool {
       if (!this.end) return worker
       void worker.terminate()
     } catch (cause) {
-      const message = `No worker can start here (${String(cause)}).`
-      this.die(cause instanceof CriaError ? cause : new UnsupportedError('NO_WORKERS', message, undefined, { cause }))
+      this.die(noWorkers(cause))
     }
     throw this.end
   }

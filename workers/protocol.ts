@@ -7,7 +7,7 @@ import type { BuildOptions } from '../js/engine/builds.ts'
 import type { PlanOptions } from '../js/engine/plan.ts'
 import type { SegmentHandle } from '../js/engine/wasm.ts'
 import type { Isa, IsaReason } from '../js/engine/wasm-build.ts'
-import { deserializeError, type SerializedError, serializeError } from '../js/errors.ts'
+import { CriaError, deserializeError, type SerializedError, serializeError, UnsupportedError } from '../js/errors.ts'
 import type { Overrides } from '../js/gguf/overrides.ts'
 import type { Metadata, MetadataValue } from '../js/gguf/types.ts'
 import type { ModelConfig } from '../js/models/config.ts'
@@ -119,6 +119,12 @@ export interface EmbedRequest {
   texts: readonly Prompt[]
   pooling: Pooling
   normalize: boolean
+}
+
+/** Of what a platform throws that starts no worker. */
+export function noWorkers(cause: unknown): CriaError {
+  if (cause instanceof CriaError) return cause
+  return new UnsupportedError('NO_WORKERS', `No worker can start here (${String(cause)}).`, undefined, { cause })
 }
 
 /** Makes thrown errors keep class, code and value, which structured cloning loses. On both sides. */

@@ -100,7 +100,7 @@ export async function* convertHuggingFace(
       { key: 'general.quantization_version', type: 'uint32', value: QUANTIZATION_VERSION } as const,
       ...vocabulary,
     ]
-    pool = await openPool(autoThreads(platform.cores(), true))
+    pool = await openPool(autoThreads(platform.cores(), true), warn)
     yield* new FolderConversion(pool, tensors, factors, { ...options, outtype }).chunks(metadata)
   } finally {
     await pool?.close()

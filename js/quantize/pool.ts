@@ -1,9 +1,10 @@
 /** Who converts rows: workers, each with a wasm instance of its own, or the calling thread. */
 import { type Remote, transfer, wrap } from 'comlink'
 import * as platform from '#platform'
-import { carryErrors } from '../../workers/protocol.ts'
+import { carryErrors, noWorkers } from '../../workers/protocol.ts'
 import { CriaError, UnsupportedError, WorkerError } from '../errors.ts'
 import type { WorkerHandle } from '../platform/types.ts'
+import type { CriaWarning } from '../util/warn.ts'
 import { RowQuantizer, type RowsJob, type RowsResult } from './row-quantizer.ts'
 
 export interface RowPool {
@@ -25,9 +26,14 @@ interface Slot {
 }
 
 /** One thread is the calling one. */
-export async function openPool(threads: number): Promise<RowPool> {
+export async function openPool(threads: number, warn: (warning: CriaWarning) => void): Promise<RowPool> {
   const module = await compile()
-  if (threads > 1 && platform.canSpawn()) return RowWorkerPool.open(module, threads)
+  try {
+    if (threads > 1 && platform.canSpawn()) return await RowWorkerPool.open(module, threads)
+  } catch (error) {
+    if (!(error instanceof CriaError) || error.code !== 'NO_WORKERS') throw error
+    warn({ code: 'NO_WORKERS', message: `${error.message} The calling thread does the work.` })
+  }
   const quantizer = await RowQuantizer.open(module)
   return {
     size: 1,
@@ -100,7 +106,12 @@ class RowWorkerPool implements RowPool {
 
   private async spawn(): Promise<Slot> {
     const index = this.count++
-    const handle = await platform.spawn('quantize', (cause) => this.die(index, cause))
+    let handle: WorkerHandle
+    try {
+      handle = await platform.spawn('quantize', (cause) => this.die(index, cause))
+    } catch (cause) {
+      throw noWorkers(cause)
+    }
     handle.hold(true)
     this.handles.push(handle)
     return { calls: wrap<RowWorker>(handle.endpoint) }

@@ -106,7 +106,7 @@ export async function* quantizeFiles(
     const imatrix = options.imatrix === undefined ? undefined : await openImatrix(options.imatrix, options)
     const tensors = plan(gguf, file, options, imatrix?.imatrix, keepSplit)
     const metadata = await planMetadata(source, gguf, file, { imatrix, overrides, signal })
-    pool = await openPool(threadsOf(options))
+    pool = await openPool(threadsOf(options), warnBy(options.onWarning))
     const run = new Quantization(source, pool, options)
     const files = keepSplit ? shardsOf(source, metadata, tensors) : [{ metadata, tensors }]
     for (const [index, { metadata, tensors }] of files.entries()) {

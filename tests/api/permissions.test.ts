@@ -13,17 +13,27 @@ interface Outcome {
   error: string
 }
 
-/** What comes of loading a model in a process with the right to read a folder, and no others. */
-async function loaded(input: string, folder: string, options = {}): Promise<Outcome> {
+const QUANTIZED = `for await (const _ of quantize(${JSON.stringify(STORIES)}, 'Q8_0', { allowRequantize: true, threads: 2, onWarning })) {}`
+
+/** What comes of loading a model. */
+function loaded(input: string, folder: string, options = {}): Promise<Outcome> {
+  const settings = `{ ...${JSON.stringify(options)}, onWarning }`
   const code = `
-    import { load } from ${JSON.stringify(resolve('dist/index.js'))}
+      const model = await load(${JSON.stringify(input)}, ${settings})
+      await model.generate('Once', { maxTokens: 3 }).result()
+      await model.close()`
+  return run(code, folder)
+}
+
+/** Runs code in a process with the right to read a folder, and no others. */
+async function run(work: string, folder: string): Promise<Outcome> {
+  const code = `
+    import { load, quantize } from ${JSON.stringify(resolve('dist/index.js'))}
     const warnings = []
     const onWarning = ({ code, message }) => warnings.push(code + ' ' + message)
     let error = ''
     try {
-      const model = await load(${JSON.stringify(input)}, { ...${JSON.stringify(options)}, onWarning })
-      await model.generate('Once', { maxTokens: 3 }).result()
-      await model.close()
+      ${work}
     } catch ({ code, message }) {
       error = code + ' ' + message
     }
@@ -39,6 +49,9 @@ async function permissions(): Promise<void> {
   assert.equal([warnings.length, error], [1, ''])
   assert.match(warnings[0]!, /^NO_WORKERS .*--allow-worker/)
   assert.match((await loaded(STORIES, ALL, { inProcess: false })).error, /^NO_WORKERS .*--allow-worker/)
+  const quantized = await run(QUANTIZED, ALL)
+  assert.is(quantized.error, '')
+  assert.match(quantized.warnings.join(), /NO_WORKERS .*--allow-worker/)
   const file = await loaded(STORIES, resolve('dist'), { inProcess: true })
   assert.match(file.error, /^FILE_PERMISSION .*--allow-fs-read/)
   const network = await loaded('http://127.0.0.1:9999/model.gguf', ALL, { inProcess: true })
