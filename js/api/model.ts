@@ -190,9 +190,8 @@ export class CriaModel implements Model, ChatHost {
   }
 
   async imatrix(text: string | readonly number[], options: ImatrixOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
-    const { signal } = options
     return measureImatrix(this, text, options, (ids) =>
-      this.pool.run('The importance matrix', signal, (pool) => pool.activations(ids, signal)),
+      this.pool.run('The importance matrix', options.signal, (pool) => pool.activations(ids, options.signal)),
     )
   }
 
