@@ -4,7 +4,7 @@ import { createHandler } from 'cria/server'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { STORIES } from '../api-helpers.ts'
-import { ask, ENDLESS, first, get, logged, post } from './helpers.ts'
+import { ask, dataOf, ENDLESS, first, get, logged, post } from './helpers.ts'
 
 const model = await load(STORIES, { threads: 2, onWarning: () => {} })
 test.after(() => model.close())
@@ -121,8 +121,8 @@ test('what takes too long ends: 504, or an event in a stream that has begun', as
   assert.equal([status, body.error.type], [504, 'timeout_error'])
   // Time enough to begin, on a busy machine too.
   const patient = createHandler(model, { timeout: 3000 })
-  const events = (await (await patient(post('/v1/completions', ENDLESS))).text()).split('\n\n').filter(Boolean)
-  assert.is(JSON.parse(events.at(-1)!.slice('data: '.length)).error.code, 'timeout')
+  const events = dataOf(await (await patient(post('/v1/completions', ENDLESS))).text())
+  assert.is(JSON.parse(events.at(-1)!).error.code, 'timeout')
 })
 
 test('a client that reads nothing gives its place up when the time is over', async () => {

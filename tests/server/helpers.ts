@@ -88,3 +88,9 @@ export function logged(
   }
   return { handler: createHandler({ stories: model }, { ...options, onRequest }), log, next }
 }
+
+/** The data of each event of a stream; comments, which stand where nothing else came for a while, are left out. */
+export function dataOf(stream: string): string[] {
+  const events = stream.split('\n\n').filter((event) => event !== '' && !event.startsWith(':'))
+  return events.map((event) => event.replace(/^data: /, ''))
+}

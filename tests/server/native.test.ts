@@ -8,7 +8,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { STORIES } from '../api-helpers.ts'
 import { cria } from '../cli-helpers.ts'
-import { type Answer, ask, first, get, post } from './helpers.ts'
+import { type Answer, ask, dataOf, first, get, post } from './helpers.ts'
 
 const model = await load(STORIES, { threads: 2, context: 256, kvTokens: 1024, parallel: 3, onWarning: () => {} })
 test.after(() => model.close())
@@ -23,8 +23,7 @@ const complete = async (fields: object, path = '/completion'): Promise<Answer['b
 
 async function events(path: string, fields: object): Promise<Answer['body'][]> {
   const response = await handler(post(path, { prompt: 'Once upon a time', ...GREEDY, ...fields, stream: true }))
-  const texts = (await response.text()).split('\n\n').filter(Boolean)
-  return texts.map((text) => JSON.parse(text.slice('data: '.length)))
+  return dataOf(await response.text()).map((data) => JSON.parse(data))
 }
 
 test('/completion answers in its own form, under both of its names', async () => {
@@ -172,8 +171,10 @@ test('timings, verbose and id_slot are for OpenAI’s endpoints too', async () =
     ['/v1/completions', { prompt: 'Hi', ...stream }],
   ] as const) {
     for (const perToken of [true, false]) {
-      const texts = (await (await handler(post(path, { ...body, timings_per_token: perToken }))).text()).split('\n\n')
-      const chunks = texts.slice(0, -2).map((event) => JSON.parse(event.slice('data: '.length)))
+      const stream = await (await handler(post(path, { ...body, timings_per_token: perToken }))).text()
+      const chunks = dataOf(stream)
+        .slice(0, -1)
+        .map((data) => JSON.parse(data))
       const last = chunks.pop()
       assert.equal([last.timings.predicted_n, last.usage.completion_tokens], [3, 3])
       assert.is(chunks.at(-1).timings.predicted_n, 3)

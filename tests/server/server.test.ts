@@ -9,7 +9,7 @@ import { type Piece, runChoices, textLogprobs } from '../../js/server/run.ts'
 import { completionLogprobs } from '../../js/server/usage.ts'
 import { bits, fails, SMOLLM, STORIES } from '../api-helpers.ts'
 import { sharedTest } from '../shared.ts'
-import { ask, ENDLESS, get, logged, post } from './helpers.ts'
+import { ask, dataOf, ENDLESS, get, logged, post } from './helpers.ts'
 
 const model = await load(STORIES, { threads: 2, onWarning: () => {} })
 test.after(() => model.close())
@@ -106,9 +106,9 @@ test('logprobs of /v1/completions are those of its tokens, whole and streamed', 
   assert.is(tokens.join(''), choices[0].text)
   for (const [i, offset] of offsets.entries()) assert.ok(choices[0].text.slice(offset).startsWith(tokens[i]))
   const stream = await (await handler(post('/v1/completions', { ...body, stream: true }))).text()
-  const events = stream.split('\n\n').filter(Boolean)
-  assert.is(events.pop(), 'data: [DONE]')
-  const parts = events.map((event) => JSON.parse(event.slice('data: '.length)).choices[0].logprobs).filter(Boolean)
+  const events = dataOf(stream)
+  assert.is(events.pop(), '[DONE]')
+  const parts = events.map((data) => JSON.parse(data).choices[0].logprobs).filter(Boolean)
   assert.equal(
     parts.flatMap((part) => part.token_logprobs),
     logprobs,
@@ -157,8 +157,8 @@ test('tokens begin where the text before them ends, also within characters and w
   ]) {
     const { choices } = (await ask(handler, post('/v1/completions', { ...fields, logprobs: 0 }))).body
     const body = { ...fields, logprobs: 0, stream: true }
-    const events = (await (await handler(post('/v1/completions', body))).text()).split('\n\n').slice(0, -2)
-    const parts = events.map((event) => JSON.parse(event.slice('data: '.length)).choices[0])
+    const events = dataOf(await (await handler(post('/v1/completions', body))).text()).slice(0, -1)
+    const parts = events.map((data) => JSON.parse(data).choices[0])
     for (const { index, logprobs, text } of choices) {
       const streamed = parts.filter((part) => part.index === index).flatMap((part) => part.logprobs?.text_offset ?? [])
       assert.equal(streamed, logprobs.text_offset)
@@ -235,10 +235,9 @@ test('with echo, logprobs tell of the prompt too, whole and streamed', async () 
     }
   }
   const stream = await (await handler(post('/v1/completions', { ...body, prompt, n: 1, stream: true }))).text()
-  const events = stream
-    .split('\n\n')
-    .slice(0, -2)
-    .map((event) => JSON.parse(event.slice('data: '.length)).choices[0])
+  const events = dataOf(stream)
+    .slice(0, -1)
+    .map((data) => JSON.parse(data).choices[0])
   assert.is(events.map(({ text }) => text).join(''), prompt + after.text)
   for (const name of ['tokens', 'token_logprobs', 'top_logprobs', 'text_offset']) {
     assert.equal(
@@ -263,8 +262,8 @@ test('answers are the same bits alone and among others, with and without a cache
   }))
   const told = async (body: object): Promise<unknown> => {
     const text = await (await handler(post('/v1/completions', body))).text()
-    const lines = text.startsWith('data: ') ? text.split('\n\n').slice(0, -2) : [text]
-    const choices = lines.flatMap((line) => JSON.parse(line.replace(/^data: /, '')).choices)
+    const lines = dataOf(text).filter((data) => data !== '[DONE]')
+    const choices = lines.flatMap((line) => JSON.parse(line).choices)
     return [choices.map(({ text }) => text).join(''), choices.flatMap(({ logprobs }) => logprobs?.token_logprobs ?? [])]
   }
   const alone: unknown[] = []
