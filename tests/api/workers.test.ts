@@ -29,7 +29,8 @@ const workers = new Set<Worker>()
 const segments: SegmentHandle[] = []
 const { unref, postMessage } = Worker.prototype
 Worker.prototype.unref = function (this: Worker) {
-  workers.add(this)
+  // Node's own worker for module hooks is of another class.
+  if (this.constructor === Worker) workers.add(this)
   return unref.call(this)
 }
 Worker.prototype.postMessage = function (this: Worker, message: { segments?: SegmentHandle[] }, ...rest: []) {

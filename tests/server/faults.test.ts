@@ -13,7 +13,8 @@ import { dataOf } from './helpers.ts'
 const workers = new Set<Worker>()
 const { unref } = Worker.prototype
 Worker.prototype.unref = function (this: Worker) {
-  workers.add(this)
+  // Node's own worker for module hooks is of another class.
+  if (this.constructor === Worker) workers.add(this)
   return unref.call(this)
 }
 
