@@ -137,6 +137,7 @@ try {
   await compile()
   checkWasm()
   await bundle()
+  forward()
   declare()
 } catch (error) {
   console.error(`build: ${error.message}`)
@@ -382,6 +383,19 @@ function makeExecutable(path) {
   const code = readFileSync(path, 'utf8')
   if (!code.startsWith('#!')) writeFileSync(path, `#!/usr/bin/env node\n${code}`)
   chmodSync(path, 0o755)
+}
+
+/**
+ * Modules beside package.json, named as the subpaths of its `exports`: for resolvers that know files alone, such as Parcel's,
+ * browserify's and those of webpack 4 and of older linters. The field `browser` leads from them to what is for pages.
+ */
+function forward() {
+  const { exports } = JSON.parse(readFileSync('package.json', 'utf8'))
+  for (const [subpath, conditions] of Object.entries(exports)) {
+    const target = conditions.node ?? conditions.default
+    if (subpath === '.' || !target?.endsWith('.js')) continue
+    writeFileSync(`${subpath}.js`, `export * from '${target}'\n`)
+  }
 }
 
 /** The types of what users import. Types are checked by `npm run check`, not here. */

@@ -7,11 +7,7 @@ const headers = {
 export default {
   // Relative: the build may be served from any folder.
   base: './',
-  // The development server would move cria's code away from its workers and wasm files.
-  optimizeDeps: { exclude: ['cria'] },
   server: { headers },
   preview: { headers },
-  // The workers are modules and share code.
-  worker: { format: 'es' },
   build: { target: 'es2022' },
 }

@@ -1,6 +1,7 @@
 /** The page's side of workers: starting them wherever a page's origin and policy let them, and hearing of their end. */
 import { UnsupportedError } from '../errors.ts'
 import { watchPolicy } from '../util/policy.ts'
+import { inPackage } from './prebundled.ts'
 import type { WorkerHandle } from './types.ts'
 
 interface TrustedTypePolicy {
@@ -35,8 +36,9 @@ export function spawnBy(start: () => Worker, onDeath: (reason: unknown) => void)
   let script: string | URL = ''
   globalThis.Worker = class extends Worker {
     constructor(url: string | URL, options?: WorkerOptions) {
-      super(trusted(url), options)
-      script = url
+      const address = inPackage(url)
+      super(trusted(address), options)
+      script = address
     }
   }
   let worker: Worker

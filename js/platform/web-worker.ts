@@ -3,6 +3,7 @@
  * in here would lead them round in a circle.
  */
 import { SourceError } from '../errors.ts'
+import { inPackage } from './prebundled.ts'
 
 export * from './web-common.ts'
 
@@ -20,7 +21,7 @@ export function hasBuilds(): boolean {
 
 /** @throws SourceError where the file cannot be fetched. */
 export async function wasm(name: string): Promise<Uint8Array<ArrayBuffer>> {
-  const url = WASM[name]!()
+  const url = new URL(inPackage(WASM[name]!()))
   let status: string
   try {
     const response = await fetch(url)

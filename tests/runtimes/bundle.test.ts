@@ -6,47 +6,16 @@ import { join } from 'node:path'
 import { build } from 'esbuild'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { load } from '../../js/index.ts'
 import { STORIES } from '../api-helpers.ts'
 import { copyExample, installPackage, run, tool } from '../package-home.ts'
 import { chromium, openChromium, openWithExtension, type Page } from './chromium.ts'
-import { startServer } from './driver.ts'
+import { inBrowser, MODEL, onPage, script, story, toldOn } from './pages.ts'
 import { start } from './process.ts'
 
 const installed = installPackage()
-const PROMPT = 'Once upon a time'
-const GREEDY = { maxTokens: 60, temperature: 0 }
-const reference = await load(STORIES, { threads: 1, inProcess: true })
-const { text: story } = await reference.generate(PROMPT, GREEDY).result()
-await reference.close()
-
 /** Scripts and workers of the page's own site alone: no blob, no eval, nothing inline. */
 const STRICT =
   "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; img-src data:"
-/** Beside the package nothing is to be had from these servers but the page and the model. */
-const MODEL = ['--file', `/model.gguf=${STORIES}`]
-
-interface Told {
-  text: string
-  threads: number
-  isaReason: string
-  violations: string[]
-}
-
-/** A page's script: what `load` makes of the model with `options`, as the global `told`. */
-function script(from: string, options: object): string {
-  return `import { load } from '${from}'
-const violations = []
-addEventListener('securitypolicyviolation', (event) => violations.push(event.violatedDirective))
-async function tell() {
-  const model = await load(new URL('/model.gguf', location.href), ${JSON.stringify(options)})
-  const { text } = await model.generate('${PROMPT}', ${JSON.stringify(GREEDY)}).result()
-  const { threads, isaReason } = model.info
-  await model.close()
-  return { text, threads, isaReason, violations }
-}
-globalThis.told = tell()`
-}
 
 /** A folder to serve, with a page that runs app.js. */
 function site(name: string): string {
@@ -56,38 +25,6 @@ function site(name: string): string {
     '<!doctype html><title>x</title><link rel="icon" href="data:,"><script type="module" src="app.js"></script>'
   writeFileSync(join(folder, 'index.html'), page)
   return folder
-}
-
-async function onPage<T>(args: string[], path: string, use: (page: Page) => Promise<T>): Promise<T> {
-  const server = await startServer(args)
-  try {
-    return await inBrowser(await openChromium(), server.url + path, use)
-  } finally {
-    server.close()
-  }
-}
-
-async function inBrowser<T>(
-  browser: { newPage(): Promise<Page>; close(): Promise<void> },
-  url: string,
-  use: (page: Page) => Promise<T>,
-): Promise<T> {
-  try {
-    const page = await browser.newPage()
-    const errors: string[] = []
-    page.on('pageerror', (error) => errors.push(error.message))
-    await page.goto(url)
-    const result = await use(page)
-    assert.equal(errors, [])
-    return result
-  } finally {
-    await browser.close()
-  }
-}
-
-async function toldOn(page: Page): Promise<Told> {
-  await page.waitForFunction('globalThis.told')
-  return page.evaluate<Told>('told')
 }
 
 /** What the example for Vite says, and tells. */

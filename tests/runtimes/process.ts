@@ -39,8 +39,8 @@ export interface Started {
   end(): Promise<void>
 }
 
-export function start(path: string, args: readonly string[], env: Record<string, string> = {}): Started {
-  const child = spawn(path, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
+export function start(path: string, args: readonly string[], env: Record<string, string> = {}, cwd = '.'): Started {
+  const child = spawn(path, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env }, cwd })
   // Whatever ends this process ends that one.
   const kill = (): void => endFamily(child.pid!)
   process.once('exit', kill)
