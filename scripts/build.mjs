@@ -97,6 +97,8 @@ const UNPACKED = ['scalar', 'simd', 'relaxed']
 const WASM = 'build/wasm'
 const DIST = 'dist'
 const TYPES = 'dist/types'
+/** The module of js/ that has what declarations name of the web. */
+const GLOBALS = 'util/globals'
 const STAMPS = 'build/stamps.json'
 const SHRUNK = 'build/shrunk'
 /** A change of the build itself or of a tool's version makes every step stale. */
@@ -411,12 +413,30 @@ function declare() {
     { encoding: 'utf8' },
   )
   if (status !== 0) throw new Error(`tsc -p tsconfig.build.json\n${stdout}`)
-  const reached = new Set()
-  for (const root of roots) reach(root, reached)
-  for (const path of filesUnder(TYPES)) if (!reached.has(path)) rmSync(path)
   writeFileSync(`${TYPES}/wasm.d.ts`, 'declare const wasm: WebAssembly.Module\nexport default wasm\n')
+  const reached = new Set()
+  for (const root of [...roots, `${TYPES}/wasm.d.ts`, `${TYPES}/js/${GLOBALS}.d.ts`]) reach(root, reached)
+  for (const path of filesUnder(TYPES)) {
+    if (reached.has(path)) writeFileSync(path, standing(path, readFileSync(path, 'utf8')))
+    else rmSync(path)
+  }
   stamp('types', digest)
   say('types', start, `${reached.size} files`)
+}
+
+/** A declaration file for every program: its imports end in `.js`, and js/util/globals.ts gives it what the web has. */
+function standing(path, text) {
+  const code = text
+    .replace(/(['"]\.[^'"]+)\.ts(?=['"])/g, '$1.js')
+    .replaceAll('Uint8Array<ArrayBuffer>', 'Bytes')
+    .replaceAll('typeof globalThis.fetch', 'Fetch')
+  if (path === `${TYPES}/js/${GLOBALS}.d.ts`) return code
+  const globals = readFileSync(`js/${GLOBALS}.ts`, 'utf8').matchAll(/^export \w+ (\w+)/gm)
+  const uncommented = code.replace(/\/\*[\s\S]*?\*\//g, '')
+  const used = Array.from(globals, ([, name]) => name).filter((name) => new RegExp(`\\b${name}\\b`).test(uncommented))
+  if (used.length === 0) return code
+  const from = `./${relative(dirname(path), `${TYPES}/js/${GLOBALS}.js`)}`
+  return `import type { ${used.join(', ')} } from '${from.replace('./..', '..')}'\n${code}`
 }
 
 /** Adds a declaration file and all that it imports. */

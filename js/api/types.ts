@@ -1,6 +1,3 @@
-// For programs whose `lib` ends at ES2022, as bundlers' templates have it: AsyncDisposable.
-/// <reference lib="esnext.disposable" preserve="true" />
-
 /** The public shapes: what `load`, `generate`, `chat` and their kin take and give. No code runs here. */
 import type { ChatMessage } from '../chat/types.ts'
 import type { KvType } from '../engine/kv.ts'

@@ -9,7 +9,7 @@ export interface FetchFailure {
   final: boolean
 }
 
-export interface Request {
+export interface ModelRequest {
   /** The URL, for messages. */
   name: string
   /** Whether the caller's own `fetch` made it. */
@@ -25,7 +25,7 @@ const FINAL = /ENOTFOUND|refused|dns error|cert|redirect|scheme|bad port/i
 /** Browsers let pages of https: read these by http:. */
 const LOCAL = /^(localhost|127\.|\[::1)/
 
-export async function explainFetch(cause: unknown, url: URL, request: Request): Promise<FetchFailure> {
+export async function explainFetch(cause: unknown, url: URL, request: ModelRequest): Promise<FetchFailure> {
   const { name, own, reached } = request
   const reason = reasonOf(cause).replaceAll(url.href, name)
   // Browsers alone have an origin; what is of the page's own is not forbidden.
