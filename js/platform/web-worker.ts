@@ -21,7 +21,8 @@ export function hasBuilds(): boolean {
 
 /** @throws SourceError where the file cannot be fetched. */
 export async function wasm(name: string): Promise<Uint8Array<ArrayBuffer>> {
-  const url = new URL(inPackage(WASM[name]!()))
+  // Turbopack's are relative to the site.
+  const url = inPackage(WASM[name]!())
   let status: string
   try {
     const response = await fetch(url)
@@ -31,7 +32,7 @@ export async function wasm(name: string): Promise<Uint8Array<ArrayBuffer>> {
     status = String(cause)
   }
   const message =
-    `${url.href} cannot be fetched (${status}); serve the package's folder dist/ with all that is in it, and let ` +
+    `${url} cannot be fetched (${status}); serve the package's folder dist/ with all that is in it, and let ` +
     "connect-src of a Content-Security-Policy have 'self'."
-  throw new SourceError('WASM_UNREACHABLE', message, url.href)
+  throw new SourceError('WASM_UNREACHABLE', message, String(url))
 }
