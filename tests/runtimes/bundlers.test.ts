@@ -73,6 +73,20 @@ function pages(): void {
     }
   }
 
+  test('GitHub Pages, as docs/FRAMEWORKS.md has it: threads without headers of the host’s', async () => {
+    const folder = project('pages')
+    for (const path of ['index.html', 'main.js', 'public']) {
+      cpSync(join('tests/embedding/github-pages', path), join(folder, path), { recursive: true })
+    }
+    cpSync(STORIES, join(folder, 'public/story.gguf'))
+    run(process.execPath, [tool('vite/bin/vite.js'), 'build', folder, '--base', './', '--logLevel', 'warn'])
+    await onPage(['--root', join(folder, 'dist'), '--no-isolation'], '', async (page) => {
+      await page.waitForFunction("document.querySelector('output')?.textContent.endsWith(' a big, red ball.')")
+      assert.is(await page.evaluate<string>('document.title'), `A story, on ${THREADS} threads`)
+      assert.ok(story.startsWith(await page.evaluate<string>("document.querySelector('output').textContent")))
+    })
+  })
+
   const parcel = tool('parcel/lib/bin.js')
   for (const [how, setting] of [
     ['', {}],

@@ -146,4 +146,16 @@ test('contracts that the code cites are there', () => {
   for (const nth of cited) assert.ok(headings.includes(nth), `the ${nth} contract`)
 })
 
+test('the code for frameworks is that of the projects, and no project is left out', () => {
+  const { status, stderr } = spawnSync(process.execPath, ['scripts/frameworks-docs.mjs', '--check'], {
+    encoding: 'utf8',
+  })
+  assert.is(status, 0, stderr)
+  const shown = TEXTS.get('docs/FRAMEWORKS.md')!.matchAll(/tests\/embedding\/([\w-]+)/g)
+  const projects = readdirSync('tests/embedding', { withFileTypes: true }).filter((entry) => entry.isDirectory())
+  assert.ok(projects.length >= 9)
+  const names = new Set(Array.from(shown, ([, name]) => name!))
+  for (const { name } of projects) assert.ok(names.has(name), name)
+})
+
 test.run()

@@ -452,7 +452,9 @@ test('no test is singled out', () => {
 })
 
 test('the lock files name no registry and every optional package', () => {
-  for (const folder of ['.', 'tests/runtimes', 'tests/runtimes/arm64', 'tests/vocabularies', 'tests/bench/peers']) {
+  const projects = readdirSync('tests/embedding', { withFileTypes: true }).filter((entry) => entry.isDirectory())
+  const folders = ['.', 'tests/runtimes', 'tests/runtimes/arm64', 'tests/vocabularies', 'tests/bench/peers']
+  for (const folder of [...folders, ...projects.map(({ name }) => `tests/embedding/${name}`)]) {
     const path = `${folder}/package-lock.json`
     const { packages } = JSON.parse(readFileSync(path, 'utf8')) as {
       packages: Record<string, { version?: string; resolved?: string; optionalDependencies?: Record<string, string> }>

@@ -1,0 +1,12 @@
+import { load } from 'cria'
+
+export const prerender = false
+
+let model
+
+export async function GET({ request }) {
+  model ??= load('models/story.gguf')
+  const options = { maxTokens: 40, temperature: 0, signal: request.signal }
+  const generation = (await model).generate('Once upon a time', options)
+  return new Response(ReadableStream.from(generation).pipeThrough(new TextEncoderStream()))
+}
