@@ -26,6 +26,9 @@ function trusted(url: string | URL): string | URL {
 const WAY_OUT =
   "serve the package's dist/ with the page and pass the URL of dist/web/ as workerUrl, or import cria/inline"
 
+/** Where the package lies above a project's folder, in a workspace for one. */
+const CACHED = "set optimizeDeps: { exclude: ['cria'] } in Vite's configuration"
+
 /**
  * Starts a worker as its pool sees it; see Platform.spawn. Bundlers know `new Worker(new URL(…))` alone: what else is due
  * to its address is done by a constructor that takes the place of the page's meanwhile.
@@ -34,11 +37,13 @@ export function spawnBy(start: () => Worker, onDeath: (reason: unknown) => void)
   const forbidden = watchPolicy(/^(worker-src|child-src|script-src|require-trusted|trusted)/)
   const { Worker } = globalThis
   let script: string | URL = ''
+  let moved = false
   globalThis.Worker = class extends Worker {
     constructor(url: string | URL, options?: WorkerOptions) {
       const address = inPackage(url)
       super(trusted(address), options)
       script = address
+      moved = address !== url
     }
   }
   let worker: Worker
@@ -62,7 +67,7 @@ export function spawnBy(start: () => Worker, onDeath: (reason: unknown) => void)
       // A script that cannot be loaded has no message.
       const directive = await forbidden()
       if (directive) reject(noWorkers('', directive))
-      else die(`its script could not be loaded (${await whatIs(script)}): ${WAY_OUT}`)
+      else die(`its script could not be loaded (${await whatIs(script)}): ${moved ? CACHED : WAY_OUT}`)
     })
     worker.addEventListener('messageerror', () => die('a message of its could not be read'))
     worker.addEventListener('message', ({ data }) => {

@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert'
 import { STORIES } from '../api-helpers.ts'
 import { installPackage, run, tool } from '../package-home.ts'
 import { chromium, openChromium } from './chromium.ts'
-import { inBrowser, MODEL, onPage, script, story, toldOn } from './pages.ts'
+import { inBrowser, MODEL, onPage, script, story, type Told, toldOn } from './pages.ts'
 import { start } from './process.ts'
 
 const installed = installPackage()
@@ -37,16 +37,19 @@ async function tells(folder: string, isaReason = 'untried'): Promise<void> {
   }
 }
 
-/** A development server's page tells the story. */
-async function tellsFrom(folder: string, args: string[], threads: number, isaReason = 'untried'): Promise<void> {
+/** What a development server's page tells. */
+async function served(folder: string, args: string[], check: (told: Told) => void): Promise<void> {
   const server = start(process.execPath, args, { NO_COLOR: '1' }, folder)
   try {
     const [url] = await server.said(/http:\/\/(127\.0\.0\.1|localhost):\d+/)
-    const told = await inBrowser(await openChromium(), url, toldOn)
-    assert.equal(told, { text: story, threads, isaReason, violations: [] })
+    check(await inBrowser(await openChromium(), url, toldOn))
   } finally {
     await server.end()
   }
+}
+
+async function tellsFrom(folder: string, args: string[], threads: number, isaReason = 'untried'): Promise<void> {
+  await served(folder, args, (told) => assert.equal(told, { text: story, threads, isaReason, violations: [] }))
 }
 
 function pages(): void {
@@ -71,6 +74,28 @@ function pages(): void {
       test(`${name}, served while it is developed${how}`, () =>
         tellsFrom(project(`${name}, dev${how}`, files, options), [vite, '--host', '127.0.0.1'], threads))
     }
+  }
+
+  for (const exclude of [[], ['cria']]) {
+    test(`Vite 7, with the package above the project: optimizeDeps.exclude ${JSON.stringify(exclude)}`, async () => {
+      const workspaces = { 'package.json': '{ "private": true, "workspaces": ["app"] }' }
+      const workspace = project(`workspace ${exclude.length}`, workspaces)
+      const folder = join(workspace, 'app')
+      mkdirSync(join(folder, 'node_modules'), { recursive: true })
+      for (const path of ['index.html', 'public']) {
+        cpSync(join(workspace, path), join(folder, path), { recursive: true })
+      }
+      const failing = `${script('cria', {})}.catch(({ message }) => ({ text: message }))`
+      writeFileSync(join(folder, 'app.js'), exclude.length ? script('cria', {}) : failing)
+      writeFileSync(join(folder, 'package.json'), '{ "private": true }')
+      const config = JSON.stringify({ optimizeDeps: { exclude } })
+      writeFileSync(join(folder, 'vite.config.js'), `module.exports = ${config}`)
+      const args = [tool('vite7/bin/vite.js'), '--host', '127.0.0.1']
+      if (exclude.length) return tellsFrom(folder, args, 1)
+      return served(folder, args, ({ text }) => {
+        assert.match(text, /could not be loaded \(it is text\/html\): set optimizeDeps: \{ exclude: \['cria'\] \}/)
+      })
+    })
   }
 
   test('GitHub Pages, as docs/FRAMEWORKS.md has it: threads without headers of the host’s', async () => {
