@@ -37,9 +37,8 @@ export async function serveNativeEmbeddings(
   model: Model,
   options: EmbedOptions,
 ): Promise<Embedded> {
-  const [param, prompt] =
-    body.input === undefined ? (['content', body.content] as const) : (['input', body.input] as const)
-  if (prompt === undefined) throw badRequest('content', 'content is missing.', undefined, 'missing_required_parameter')
+  const param = body.input === undefined ? 'content' : 'input'
+  const prompt = body[param]!
   const { embd_normalize: asked } = body
   const all = { ...options, ...(asked !== undefined && { normalize: asked !== -1 }) }
   const { embeddings, tokens } = await embed(nativePromptsOf(prompt, model, param), model, all)

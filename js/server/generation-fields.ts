@@ -17,16 +17,22 @@ import {
   text,
   unsupported,
 } from './rules.ts'
+import { ALL_SAMPLERS } from './samplers.ts'
 
 export const MOST = 2147483647
 
 type FieldRules = Record<string, FieldRule>
 
+const TOKEN_ID = /^(0|[1-9]\d{0,6})$/
 const bias = (x: unknown): boolean => typeof x === 'number' && x >= -100 && x <= 100
 const logitBias: FieldRule<Record<string, number>> = rule(
   'an object of token ids and numbers from -100 to 100',
-  (x) => isObject(x) && Object.entries(x).every(([id, value]) => /^(0|[1-9]\d{0,6})$/.test(id) && bias(value)),
-  { type: 'object', additionalProperties: { type: 'number', minimum: -100, maximum: 100 } },
+  (x) => isObject(x) && Object.entries(x).every(([id, value]) => TOKEN_ID.test(id) && bias(value)),
+  {
+    type: 'object',
+    propertyNames: { pattern: TOKEN_ID.source },
+    additionalProperties: { type: 'number', minimum: -100, maximum: 100 },
+  },
 )
 
 const stop = text(1000, 1)
@@ -61,6 +67,8 @@ export const SAMPLING = {
 /** A field of llama-server's logit_bias: a token id, or a text, all of whose tokens are meant. */
 const biased = (x: unknown): boolean => typeof x === 'string' || (Number.isInteger(x) && (x as number) >= 0)
 const anyBias = (x: unknown): boolean => typeof x === 'number' || x === false
+const ANY_BIAS = { anyOf: [{ type: 'number' }, { enum: [false] }] }
+const BIASED = { anyOf: [{ type: 'integer', minimum: 0 }, { type: 'string' }] }
 
 export type NativeBias = [id: number | string, bias: number | false][]
 
@@ -73,8 +81,8 @@ const nativeBias: FieldRule<Record<string, number | false> | NativeBias> = rule(
       : isObject(x) && Object.values(x).every(anyBias),
   {
     anyOf: [
-      { type: 'array', items: { type: 'array', minItems: 2, maxItems: 2 } },
-      { type: 'object', additionalProperties: { type: ['number', 'boolean'] } },
+      { type: 'array', items: { type: 'array', prefixItems: [BIASED, ANY_BIAS], minItems: 2, maxItems: 2 } },
+      { type: 'object', additionalProperties: ANY_BIAS },
     ],
   },
 )
@@ -92,7 +100,11 @@ const SAMPLER_NAMES = /^[a-z_-]{1,30}$/
 const samplers: FieldRule<string[] | string> = either(
   (x) => Array.isArray(x),
   list(
-    rule('the name of a sampler', (x) => typeof x === 'string' && SAMPLER_NAMES.test(x), { type: 'string' }),
+    rule('the name of a sampler', (x) => typeof x === 'string' && SAMPLER_NAMES.test(x), {
+      type: 'string',
+      pattern: SAMPLER_NAMES.source,
+      examples: ALL_SAMPLERS,
+    }),
     0,
     32,
   ),
@@ -150,12 +162,15 @@ export const REFUSED: FieldRules = {
   grammar_lazy: unsupported(false),
   grammar_triggers: unsupported(),
   preserved_tokens: unsupported(),
-  json_schema: refused('', () => false),
+  json_schema: refused('', () => false, { enum: [] }),
   mirostat: unsupported(0),
   mirostat_mode: unsupported(0),
   xtc_probability: unsupported(0),
   dry_multiplier: unsupported(0),
-  adaptive_target: refused('a number below 0', (x) => typeof x === 'number' && x < 0),
+  adaptive_target: refused('a number below 0', (x) => typeof x === 'number' && x < 0, {
+    type: 'number',
+    exclusiveMaximum: 0,
+  }),
   n_probs: unsupported(0),
   post_sampling_probs: unsupported(false),
   t_max_predict_ms: unsupported(0, -1),

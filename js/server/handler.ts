@@ -18,8 +18,10 @@ import { Metrics, type ServedModel } from './metrics.ts'
 import { Models, modelsByName, type NamedModel } from './models.ts'
 import { modelEntry, propsOf, tokenize } from './native.ts'
 import { serveInfill, serveNative } from './native-completions.ts'
+import { openApi } from './openapi.ts'
 import { insteadOf, normalPath } from './paths.ts'
 import { checkToken } from './prompts.ts'
+import { READS, type Read } from './reads.ts'
 import { ENDPOINTS, type Endpoint } from './schemas.ts'
 import { answerStream, answerWhole, type Served } from './serve.ts'
 import { generationSettings } from './settings.ts'
@@ -38,8 +40,6 @@ export type Handler = (request: Request, context?: HandlerContext) => Promise<Re
 interface Env {
   Bindings: { call: Call }
 }
-
-const HEALTH = ['/health', '/v1/health']
 
 /**
  * Serves models by OpenAI's API and llama-server's. docs/SERVER.md lists endpoints and parameters.
@@ -99,32 +99,32 @@ class Server {
     if (origins.length > 0) this.app.use(cors({ origin: origins.includes('*') ? '*' : origins }))
     this.app.use(async (c, next) => {
       checkOrigin(c.req.raw, origins)
-      if (apiKeys?.length && !HEALTH.includes(c.req.path)) checkKey(c.req.raw, apiKeys)
+      if (apiKeys?.length && !READS.health.paths.includes(c.req.path)) checkKey(c.req.raw, apiKeys)
       await next()
     })
   }
 
   private tell(): void {
     const { models, app, options } = this
-    const get = (paths: string[], answer: (c: Context<Env>) => Response | Promise<Response>): void => {
+    const get = ({ paths }: Read, answer: (c: Context<Env>) => Response | Promise<Response>): void => {
       for (const path of paths) {
-        this.paths.set(path, 'GET, HEAD')
-        app.get(path, answer)
+        // Addresses whose end is free are told of as others are that there are not.
+        if (!path.includes('{')) this.paths.set(path, 'GET, HEAD')
+        app.get(path.replace(/\{(\w+)\}/, ':$1{.+}'), answer)
       }
     }
-    get(HEALTH, (c) => c.json({ status: 'ok' }))
-    get(['/v1/models', '/models'], (c) =>
-      c.json({ object: 'list', data: models.all.map((one) => modelEntry(one, this.started)) }),
-    )
-    app.get('/:path{(v1/)?models}/:name{.+}', (c) => {
-      const name = c.req.param('name')
+    get(READS.health, (c) => c.json({ status: 'ok' }))
+    get(READS.models, (c) => c.json({ object: 'list', data: models.all.map((one) => modelEntry(one, this.started)) }))
+    get(READS.model, (c) => {
+      const name = c.req.param('name')!
       const model = models.named(name)
       if (!model) throw models.unknown(name)
       return c.json(modelEntry(model, this.started))
     })
-    get(['/props'], (c) => c.json(propsOf(models.find(c.req.query('model')), options)))
-    get(['/slots'], (c) => this.tellSlots(c))
-    get(['/metrics'], async (c) =>
+    get(READS.props, (c) => c.json(propsOf(models.find(c.req.query('model')), options)))
+    get(READS.slots, (c) => this.tellSlots(c))
+    get(READS.openapi, (c) => c.json(openApi((options.apiKeys ?? []).length > 0)))
+    get(READS.metrics, async (c) =>
       c.body(this.metrics.text(await this.served()), 200, {
         'content-type': 'text/plain; version=0.0.4',
         'process-start-time-unix': String(this.started),

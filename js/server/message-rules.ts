@@ -10,10 +10,12 @@ import {
   idle,
   integer,
   isObject,
+  type JsonSchema,
   list,
   object,
   only,
   orNone,
+  orNull,
   text,
   unsupported,
 } from './rules.ts'
@@ -81,37 +83,46 @@ function withContent(message: unknown): unknown {
   return silent ? { ...message, content: '' } : message
 }
 
-const message = after(
-  withContent,
-  fields<ApiMessage>(
-    'a message { role, content }',
-    {
-      role: oneOf(['system', 'developer', 'user', 'assistant', 'tool'], ['function'], 'others'),
-      content: either((x) => Array.isArray(x), list(textPart, 0, 1000), text()),
-      name: orNone('', text(64)),
-      reasoning_content: text(),
-      tool_calls: list(toolCall, 0, 1000),
-      tool_call_id: text(),
-      id: idle(text()),
-      cache_control: idle(object),
-      created: idle(integer(0, Number.MAX_SAFE_INTEGER)),
-      created_at: idle(anything),
-      timestamp: idle(anything),
-      metadata: idle(object),
-      refusal: unsupported(''),
-      reasoning: unsupported(''),
-      reasoning_details: unsupported(),
-      thinking_blocks: unsupported(),
-      annotations: unsupported(),
-      audio: unsupported(),
-      images: unsupported(),
-      function_call: unsupported(),
-      prefix: unsupported(false),
-      partial: unsupported(false),
-      provider_specific_fields: unsupported(),
-    },
-    ['role', 'content'],
-  ),
+const content = either((x) => Array.isArray(x), list(textPart, 0, 1000), text())
+
+const whole = fields<ApiMessage>(
+  'a message { role, content }',
+  {
+    role: oneOf(['system', 'developer', 'user', 'assistant', 'tool'], ['function'], 'others'),
+    content,
+    name: orNone('', text(64)),
+    reasoning_content: text(),
+    tool_calls: list(toolCall, 0, 1000),
+    tool_call_id: text(),
+    id: idle(text()),
+    cache_control: idle(object),
+    created: idle(integer(0, Number.MAX_SAFE_INTEGER)),
+    created_at: idle(anything),
+    timestamp: idle(anything),
+    metadata: idle(object),
+    refusal: unsupported(''),
+    reasoning: unsupported(''),
+    reasoning_details: unsupported(),
+    thinking_blocks: unsupported(),
+    annotations: unsupported(),
+    audio: unsupported(),
+    images: unsupported(),
+    function_call: unsupported(),
+    prefix: unsupported(false),
+    partial: unsupported(false),
+    provider_specific_fields: unsupported(),
+  },
+  ['role', 'content'],
 )
+
+const message = after(withContent, whole, {
+  ...whole.schema,
+  properties: { ...(whole.schema.properties as JsonSchema), content: orNull(content.schema) },
+  required: ['role'],
+  anyOf: [
+    { required: ['content'] },
+    { required: ['tool_calls'], properties: { tool_calls: { type: 'array', minItems: 1 } } },
+  ],
+})
 
 export const MESSAGES = list(message, 1, 4096)

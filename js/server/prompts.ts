@@ -1,7 +1,7 @@
 /** Prompts of requests: texts, token ids, and what llama-server takes beside them. */
 import type { Model } from '../api/types.ts'
 import { badRequest } from './errors.ts'
-import { type FieldRule, isObject, rule } from './rules.ts'
+import { type FieldRule, isObject, type JsonSchema, rule } from './rules.ts'
 
 /** A text, or token ids. */
 export type OnePrompt = string | number[]
@@ -36,7 +36,23 @@ function isPromptObject(x: unknown): boolean {
 const isNative = (x: unknown): boolean => isText(x) || isMixed(x) || isPromptObject(x)
 
 const TEXT = { type: 'string' }
-const IDS = { type: 'array', items: { type: 'integer', minimum: 0 }, minItems: 1 }
+const ID = { type: 'integer', minimum: 0 }
+const IDS = { type: 'array', items: ID, minItems: 1 }
+/** Of {@link isMixed}. */
+export const MIXED = { type: 'array', items: { anyOf: [ID, TEXT] }, contains: { type: 'integer' } }
+const PROMPT_OBJECT = {
+  type: 'object',
+  properties: { prompt_string: TEXT },
+  required: ['prompt_string'],
+  additionalProperties: false,
+}
+const TEXT_PART = { type: 'object', properties: { type: { enum: ['text'] }, text: TEXT }, required: ['type', 'text'] }
+const CONTENT_OBJECT = {
+  type: 'object',
+  properties: { content: { type: 'array', items: TEXT_PART, minItems: 1 } },
+  required: ['content'],
+  additionalProperties: false,
+}
 
 function several(one: (x: unknown) => boolean, most: number): (x: unknown) => boolean {
   return (x) => one(x) || (Array.isArray(x) && x.length > 0 && x.length <= most && x.every(one))
@@ -44,15 +60,16 @@ function several(one: (x: unknown) => boolean, most: number): (x: unknown) => bo
 
 export function prompts(most: number): FieldRule<ApiPrompt> {
   const words = `a text, a list of token ids, or a list of 1 to ${most} of them`
-  const items = { type: 'array', items: { anyOf: [TEXT, IDS] }, minItems: 1, maxItems: most }
-  return rule(words, several(isPrompt, most), { anyOf: [TEXT, IDS, items] })
+  return rule(words, several(isPrompt, most), orSeveral([TEXT, IDS], most))
 }
 
 export function nativePrompts(most: number): FieldRule<NativePrompt> {
   const words = `a text, a list of token ids and texts, { "prompt_string": text }, or a list of 1 to ${most} of them`
-  const mixed = { type: 'array', items: { type: ['integer', 'string'] }, minItems: 1 }
-  const object = { type: 'object', properties: { prompt_string: TEXT } }
-  return rule(words, several(isNative, most), { anyOf: [TEXT, mixed, object, { type: 'array', maxItems: most }] })
+  return rule(words, several(isNative, most), orSeveral([TEXT, MIXED, PROMPT_OBJECT, CONTENT_OBJECT], most))
+}
+
+function orSeveral(one: readonly JsonSchema[], most: number): JsonSchema {
+  return { anyOf: [...one, { type: 'array', items: { anyOf: one }, minItems: 1, maxItems: most }] }
 }
 
 /** One text or list of ids each. `param`: the field that holds them. */

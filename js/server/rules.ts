@@ -65,13 +65,14 @@ function within(x: number, low: number, high: number): boolean {
   return x >= low && x <= high
 }
 
-/** A text of at most `most` characters. */
+/** A text of at most `most` characters, code points as JSON Schema counts them. */
 export function text(most?: number, least = 0): FieldRule<string> {
   const from = least > 0 ? ` of at least ${least}` : ''
   const upTo = most === undefined ? '' : `${from ? ' and' : ' of'} at most ${most}`
   const words = `a text${from}${upTo}${from || upTo ? ' characters' : ''}`
   const lengths = { ...(least > 0 && { minLength: least }), ...(most !== undefined && { maxLength: most }) }
-  const holds = (x: unknown): boolean => typeof x === 'string' && within(x.length, least, most ?? Infinity)
+  const holds = (x: unknown): boolean =>
+    typeof x === 'string' && within(most === undefined ? x.length : Array.from(x).length, least, most ?? Infinity)
   return rule(words, holds, { type: 'string', ...lengths })
 }
 
@@ -133,9 +134,13 @@ export function orNone<T>(none: T, rule: FieldRule<T>): FieldRule<T> {
   return { ...rule, read: (value, path, faults) => (value === none ? undefined : rule.read(value, path, faults)) }
 }
 
-/** A rule for what is made of a value. */
-export function after<T>(change: (value: unknown) => unknown, rule: FieldRule<T>): FieldRule<T> {
-  return { ...rule, read: (value, path, faults) => rule.read(change(value), path, faults) }
+/** A rule for what is made of a value. `schema`: of the value itself. */
+export function after<T>(
+  change: (value: unknown) => unknown,
+  rule: FieldRule<T>,
+  schema: JsonSchema = rule.schema,
+): FieldRule<T> {
+  return { ...rule, schema, read: (value, path, faults) => rule.read(change(value), path, faults) }
 }
 
 /** Checked, and then dropped: without effect here. */
@@ -149,15 +154,21 @@ export function unsupported(...nothing: (string | number | boolean)[]): FieldRul
   const words = nothing.map((value) => JSON.stringify(value)).join(' or ')
   const empty = (x: unknown): boolean =>
     Array.isArray(x) ? x.length === 0 : isObject(x) && Object.values(x).every((one) => one === null)
-  return refused(words, (x) => nothing.includes(x as string) || empty(x))
+  const schemas = [...(nothing.length > 0 ? [{ enum: nothing }] : []), ...EMPTY]
+  return refused(words, (x) => nothing.includes(x as string) || empty(x), { anyOf: schemas })
 }
 
+const EMPTY: readonly JsonSchema[] = [
+  { type: 'array', maxItems: 0 },
+  { type: 'object', additionalProperties: { type: 'null' } },
+]
+
 /** Not supported, but for what `holds`. `words`: that, as text. */
-export function refused(words: string, holds: (value: unknown) => boolean): FieldRule<never> {
+export function refused(words: string, holds: (value: unknown) => boolean, schema: JsonSchema): FieldRule<never> {
   const message = `is not supported${words ? `, but for ${words}` : ''}`
   return {
     words: message,
-    schema: {},
+    schema,
     read: (value, path, faults) => (holds(value) ? undefined : faults.add('unsupported', path, message, value)),
   }
 }
@@ -168,7 +179,9 @@ export function fields<T>(
   entries: Record<string, FieldRule>,
   required: readonly string[] = [],
 ): FieldRule<T> {
-  const properties = Object.fromEntries(Object.entries(entries).map(([name, { schema }]) => [name, schema]))
+  const properties = Object.fromEntries(
+    Object.entries(entries).map(([name, { schema }]) => [name, required.includes(name) ? schema : orNull(schema)]),
+  )
   const read = (value: unknown, path: string, faults: Faults): T | undefined => {
     if (!isObject(value)) return faults.add('invalid', path, `must be ${words}`, value)
     const given = new Map(Object.entries(value).filter(([, field]) => field !== null))
@@ -186,4 +199,12 @@ export function fields<T>(
     return out as T
   }
   return { words, schema: { type: 'object', properties, required, additionalProperties: false }, read }
+}
+
+/** Of a field that need not be there. */
+export function orNull(schema: JsonSchema): JsonSchema {
+  const { anyOf, enum: values, type } = schema
+  if (Array.isArray(anyOf)) return { ...schema, anyOf: [...anyOf, { type: 'null' }] }
+  if (Array.isArray(values)) return { ...schema, enum: [...values, null] }
+  return type === undefined ? schema : { ...schema, type: [type, 'null'].flat() }
 }

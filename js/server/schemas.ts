@@ -4,7 +4,7 @@
  */
 import { GENERATION, type GenerationBody, IDLE, MOST, NATIVE_SAMPLING, REFUSED, SAMPLING } from './generation-fields.ts'
 import { MESSAGES, TOOLS } from './message-rules.ts'
-import { type ApiPrompt, isTokenId, type NativePrompt, nativePrompts, prompts } from './prompts.ts'
+import { type ApiPrompt, isTokenId, MIXED, type NativePrompt, nativePrompts, prompts } from './prompts.ts'
 import {
   boolean,
   either,
@@ -42,13 +42,26 @@ export interface Endpoint<T = unknown> {
   body: FieldRule<T>
 }
 
+/** @param names fields of which one at least must be there; an error names the first */
 function endpoint<T>(
   [path, ...also]: [string, ...string[]],
   parts: Partial<Pick<Endpoint, 'takes' | 'required' | 'idle' | 'refused'>>,
+  names: readonly string[] = [],
 ): Endpoint<T> {
   const { takes = {}, required = [], idle = {}, refused = {} } = parts
-  const body = fields<T>('a JSON object', { ...refused, ...idle, ...takes }, required)
+  const all = fields<T>('a JSON object', { ...refused, ...idle, ...takes }, required)
+  const body = names.length > 0 ? withOneOf(names, takes, all) : all
   return { method: 'POST', path, also, takes, required, idle, refused, body }
+}
+
+function withOneOf<T>(names: readonly string[], takes: Endpoint['takes'], all: FieldRule<T>): FieldRule<T> {
+  const read: FieldRule<T>['read'] = (value, path, faults) => {
+    const found = all.read(value, path, faults)
+    const given = isObject(value) && names.some((name) => (value[name] ?? null) !== null)
+    return isObject(value) && !given ? faults.add('missing', names[0]!, 'is missing', undefined) : found
+  }
+  const anyOf = names.map((name) => ({ required: [name], properties: { [name]: takes[name]!.schema } }))
+  return { ...all, schema: { ...all.schema, anyOf }, read }
 }
 
 const tokenIds = listOf<number>('token ids', MOST, isTokenId, { type: 'integer', minimum: 0 })
@@ -127,8 +140,15 @@ const CHAT_REFUSED = {
   tool_choice: unsupported('none', 'auto'),
   functions: unsupported(),
   function_call: unsupported('none', 'auto'),
-  response_format: refused('{"type":"text"}', (x) => isObject(x) && isText(x)),
-  modalities: refused('["text"]', (x) => Array.isArray(x) && x.length === 1 && x[0] === 'text'),
+  response_format: refused('{"type":"text"}', (x) => isObject(x) && isText(x), {
+    type: 'object',
+    properties: { type: { enum: ['text'] } },
+    required: ['type'],
+    additionalProperties: { type: 'null' },
+  }),
+  modalities: refused('["text"]', (x) => Array.isArray(x) && x.length === 1 && x[0] === 'text', {
+    enum: [['text']],
+  }),
   audio: unsupported(),
   verbosity: unsupported('medium'),
   web_search_options: unsupported(),
@@ -219,16 +239,20 @@ export const ENDPOINTS = {
     idle: NATIVE_IDLE,
     refused: NATIVE_REFUSED,
   }),
-  nativeEmbeddings: endpoint<NativeEmbeddingsBody>(['/embedding', '/embeddings'], {
-    takes: {
-      content: nativePrompts(2048),
-      input: nativePrompts(2048),
-      model: text(),
-      embd_normalize: only(-1, 2),
+  nativeEmbeddings: endpoint<NativeEmbeddingsBody>(
+    ['/embedding', '/embeddings'],
+    {
+      takes: {
+        content: nativePrompts(2048),
+        input: nativePrompts(2048),
+        model: text(),
+        embd_normalize: only(-1, 2),
+      },
+      idle: { user: idle(text()) },
+      refused: { encoding_format: unsupported('float') },
     },
-    idle: { user: idle(text()) },
-    refused: { encoding_format: unsupported('float') },
-  }),
+    ['content', 'input'],
+  ),
   tokenize: endpoint<TokenizeBody>(['/tokenize'], {
     takes: {
       content: either<(string | number)[], string>((x) => Array.isArray(x), mixed(), text()),
@@ -250,5 +274,5 @@ export const ENDPOINTS = {
 function mixed(): FieldRule<(string | number)[]> {
   const one = (x: unknown): boolean => isTokenId(x) || typeof x === 'string'
   const holds = (x: unknown): boolean => Array.isArray(x) && x.length > 0 && x.every(one) && x.some(isTokenId)
-  return rule('a list of token ids and texts', holds, { type: 'array', items: { type: ['integer', 'string'] } })
+  return rule('a list of token ids and texts', holds, MIXED)
 }

@@ -5,8 +5,11 @@ import type { PromptToken } from './prompt-logprobs.ts'
 
 declare const CRIA_VERSION: string | undefined
 
+/** Of the package; 0 where its sources run. */
+export const VERSION = typeof CRIA_VERSION === 'string' ? CRIA_VERSION : '0'
+
 /** The version, which stands for the bits of an answer, in the form of llama-server's builds. */
-export const FINGERPRINT = `b${typeof CRIA_VERSION === 'string' ? CRIA_VERSION : '0'}-cria`
+export const FINGERPRINT = `b${VERSION}-cria`
 
 /** @param n choices of each prompt: a prompt is counted once */
 export function usageOf(results: readonly GenerateResult[], n: number): object {

@@ -1,0 +1,224 @@
+/** What endpoints answer, as JSON Schemas for `/openapi.json`. Fields may be added; those that are here stay. */
+import type { JsonSchema } from './rules.ts'
+import { defaultSettings } from './settings.ts'
+
+const TEXT = { type: 'string' }
+const NUMBER = { type: 'number' }
+const COUNT = { type: 'integer', minimum: 0 }
+const BOOLEAN = { type: 'boolean' }
+const NULL = { type: 'null' }
+
+/** What the document calls a schema. */
+const ref = (name: string): JsonSchema => ({ $ref: `#/components/schemas/${name}` })
+const list = (items: JsonSchema): JsonSchema => ({ type: 'array', items })
+const any = (...schemas: JsonSchema[]): JsonSchema => ({ anyOf: schemas })
+const one = (...values: (string | boolean)[]): JsonSchema => ({ enum: values })
+const map = (additionalProperties: JsonSchema): JsonSchema => ({ type: 'object', additionalProperties })
+const all = (schema: JsonSchema, names: string): Record<string, JsonSchema> =>
+  Object.fromEntries(names.split(' ').map((name) => [name, schema]))
+
+function object(fields: Record<string, JsonSchema>, more: Record<string, JsonSchema> = {}): JsonSchema {
+  return { type: 'object', properties: { ...fields, ...more }, required: Object.keys(fields) }
+}
+
+/** Of a value's kind. */
+function kind(value: unknown): JsonSchema {
+  return Array.isArray(value) ? { type: 'array' } : { type: typeof value }
+}
+
+const settings = Object.fromEntries(Object.entries(defaultSettings({})).map(([name, value]) => [name, kind(value)]))
+
+const head = (type: string): Record<string, JsonSchema> => ({
+  id: TEXT,
+  object: one(type),
+  created: COUNT,
+  model: TEXT,
+  system_fingerprint: TEXT,
+})
+const endOf = { timings: ref('Timings') }
+const ending = { ...endOf, usage: any(ref('Usage'), NULL), prompt_progress: ref('PromptProgress') }
+const reason = one('stop', 'length')
+const logprob = { token: TEXT, logprob: NUMBER, bytes: list(COUNT) }
+const chatLogprobs = any(
+  object({ content: list(object({ ...logprob, top_logprobs: list(object(logprob)) })), refusal: NULL }),
+  NULL,
+)
+const nativeLogprob = { ...logprob, id: COUNT }
+const textChoice = {
+  index: COUNT,
+  text: TEXT,
+  logprobs: any(
+    object({
+      tokens: list(TEXT),
+      token_logprobs: list(any(NUMBER, NULL)),
+      top_logprobs: list(any(map(NUMBER), NULL)),
+      text_offset: list(COUNT),
+    }),
+    NULL,
+  ),
+}
+const nativePart = {
+  index: COUNT,
+  content: TEXT,
+  tokens: list(COUNT),
+  stop: BOOLEAN,
+  id_slot: COUNT,
+  tokens_predicted: COUNT,
+  tokens_evaluated: COUNT,
+}
+const probabilities = {
+  completion_probabilities: list(object({ ...nativeLogprob, top_logprobs: list(object(nativeLogprob)) })),
+}
+
+/** By the names that the document gives them. */
+export const SHAPES: Readonly<Record<string, JsonSchema>> = {
+  Error: object({
+    error: object(
+      { message: TEXT, type: TEXT, param: any(TEXT, NULL), code: TEXT },
+      { n_prompt_tokens: COUNT, n_ctx: COUNT },
+    ),
+  }),
+  Usage: object(
+    { ...all(COUNT, 'prompt_tokens total_tokens') },
+    { completion_tokens: COUNT, prompt_tokens_details: object({ cached_tokens: COUNT }) },
+  ),
+  Timings: object(
+    all(
+      NUMBER,
+      'cache_n prompt_n prompt_ms prompt_per_token_ms prompt_per_second predicted_n predicted_ms predicted_per_token_ms predicted_per_second',
+    ),
+  ),
+  PromptProgress: object(all(COUNT, 'total cache processed time_ms')),
+  Settings: object(settings, { logit_bias: list(object({ token: COUNT, bias: any(NUMBER, NULL) })), stop: list(TEXT) }),
+  ChatCompletion: object(
+    {
+      ...head('chat.completion'),
+      choices: list(
+        object({
+          index: COUNT,
+          message: object({ role: one('assistant'), content: TEXT, refusal: NULL }),
+          logprobs: chatLogprobs,
+          finish_reason: reason,
+        }),
+      ),
+      usage: ref('Usage'),
+    },
+    { ...endOf, __verbose: ref('NativeCompletion') },
+  ),
+  ChatCompletionChunk: object(
+    {
+      ...head('chat.completion.chunk'),
+      choices: list(
+        object({
+          index: COUNT,
+          delta: object({}, { role: one('assistant'), content: any(TEXT, NULL) }),
+          logprobs: chatLogprobs,
+          finish_reason: any(reason, NULL),
+        }),
+      ),
+    },
+    ending,
+  ),
+  Completion: object(
+    {
+      ...head('text_completion'),
+      choices: list(object({ ...textChoice, finish_reason: reason })),
+      usage: ref('Usage'),
+    },
+    { ...endOf, __verbose: ref('NativeCompletion') },
+  ),
+  CompletionChunk: object(
+    {
+      ...head('text_completion'),
+      choices: list(object({ ...textChoice, finish_reason: any(reason, NULL) })),
+    },
+    ending,
+  ),
+  NativeCompletion: {
+    ...object(
+      {},
+      {
+        ...nativePart,
+        ...all(TEXT, 'model prompt stopping_word'),
+        ...all(BOOLEAN, 'has_new_line truncated'),
+        generation_settings: ref('Settings'),
+        stop_type: one('limit', 'eos', 'word'),
+        tokens_cached: COUNT,
+        timings: ref('Timings'),
+        ...probabilities,
+      },
+    ),
+    // Of response_fields, one within another.
+    patternProperties: { '/': {} },
+    description: 'All of these fields, or those of `response_fields`.',
+  },
+  NativeChunk: object(nativePart, { ...endOf, ...probabilities, prompt_progress: ref('PromptProgress') }),
+  Embeddings: object({
+    object: one('list'),
+    data: list(object({ object: one('embedding'), index: COUNT, embedding: any(list(NUMBER), TEXT) })),
+    model: TEXT,
+    usage: ref('Usage'),
+  }),
+  NativeEmbeddings: list(object({ index: COUNT, embedding: list(list(NUMBER)) })),
+  Tokens: object({ tokens: any(list(COUNT), list(object({ id: COUNT, piece: any(TEXT, list(COUNT)) }))) }),
+  Text: object({ content: TEXT }),
+  Prompt: object({ prompt: TEXT }),
+  InputTokens: object({ input_tokens: COUNT, object: one('response.input_tokens') }),
+  Health: object({ status: one('ok') }),
+  Model: object({
+    ...all(TEXT, 'id owned_by'),
+    object: one('model'),
+    created: COUNT,
+    ...all(list(TEXT), 'aliases tags'),
+    meta: object({ ...all(COUNT, 'n_vocab n_ctx n_ctx_train n_embd n_params size'), ftype: TEXT }),
+  }),
+  Models: object({ object: one('list'), data: list(ref('Model')) }),
+  Props: object({
+    default_generation_settings: object({ n_ctx: COUNT, params: ref('Settings') }),
+    total_slots: COUNT,
+    ...all(TEXT, 'model_alias model_path model_ftype chat_template bos_token eos_token build_info'),
+    ...all(BOOLEAN, 'endpoint_slots endpoint_props endpoint_metrics is_sleeping'),
+    modalities: object(all(BOOLEAN, 'vision video audio')),
+  }),
+  Slots: list(
+    object(
+      { ...all(COUNT, 'id n_ctx'), ...all(BOOLEAN, 'speculative is_processing') },
+      {
+        ...all(COUNT, 'id_task n_prompt_tokens n_prompt_tokens_processed n_prompt_tokens_cache'),
+        params: ref('Settings'),
+        next_token: list(object({ has_next_token: BOOLEAN, n_remain: { type: 'integer' }, n_decoded: COUNT })),
+      },
+    ),
+  ),
+}
+
+export interface AnswerShape {
+  whole: JsonSchema
+  /** What an event of a stream holds. */
+  event?: JsonSchema
+}
+
+const native = {
+  whole: any(ref('NativeCompletion'), list(ref('NativeCompletion'))),
+  event: any(ref('NativeChunk'), ref('NativeCompletion'), ref('Error')),
+}
+
+/** What each endpoint answers with status 200; in text where there is none. */
+export const ANSWERS = {
+  chat: { whole: ref('ChatCompletion'), event: any(ref('ChatCompletionChunk'), ref('Error')) },
+  completions: { whole: ref('Completion'), event: any(ref('CompletionChunk'), ref('Error')) },
+  embeddings: { whole: ref('Embeddings') },
+  native,
+  infill: native,
+  nativeEmbeddings: { whole: ref('NativeEmbeddings') },
+  tokenize: { whole: ref('Tokens') },
+  detokenize: { whole: ref('Text') },
+  applyTemplate: { whole: ref('Prompt') },
+  inputTokens: { whole: ref('InputTokens') },
+  health: { whole: ref('Health') },
+  models: { whole: ref('Models') },
+  model: { whole: ref('Model') },
+  props: { whole: ref('Props') },
+  slots: { whole: ref('Slots') },
+  openapi: { whole: { type: 'object' } },
+} satisfies Record<string, AnswerShape>

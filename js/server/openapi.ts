@@ -1,0 +1,150 @@
+/**
+ * `/openapi.json`: the server's interface in OpenAPI 3.1, made from what requests are checked by.
+ * https://spec.openapis.org/oas/v3.1.1.html
+ */
+import { ANSWERS, type AnswerShape, SHAPES } from './answers.ts'
+import { DOES, TITLES } from './descriptions.ts'
+import { READS, type Read } from './reads.ts'
+import type { JsonSchema } from './rules.ts'
+import { ENDPOINTS, type Endpoint } from './schemas.ts'
+import { VERSION } from './usage.ts'
+
+/** Responses by status, in words. */
+const FAILURES = {
+  400: 'The request is wrong: `param` names the field.',
+  401: 'No key, or a wrong one.',
+  403: 'The page or host is not allowed.',
+  404: 'There is no such model.',
+  413: 'The body is too large.',
+  429: 'Too many requests wait.',
+  500: 'The server failed.',
+  501: 'The model or the server has no such thing.',
+  503: 'The server is ending, no slot is idle, or the model is gone.',
+  504: 'The request took too long.',
+} as const
+
+type Status = keyof typeof FAILURES
+
+const ALWAYS: readonly Status[] = [401, 403, 500, 503]
+const WITH_BODY: readonly Status[] = [400, 404, 413, 504]
+/** Beside those. */
+const ALSO: Readonly<Record<string, readonly Status[]>> = {
+  chat: [429],
+  completions: [429],
+  embeddings: [429],
+  native: [429],
+  infill: [429, 501],
+  nativeEmbeddings: [429],
+  model: [404],
+  props: [404],
+  slots: [404, 501],
+}
+const WITHOUT_KEY = ['health']
+
+const BEARER = { bearer: [] }
+const HEADER = { apiKey: [] }
+
+/** @param keys whether requests need a key */
+export function openApi(keys: boolean): object {
+  const reads = Object.entries(READS).flatMap(([name, read]) => pathsOf(read.paths, 'get', readOf(name, read)))
+  const endpoints = Object.entries(ENDPOINTS).flatMap(([name, endpoint]) =>
+    pathsOf([endpoint.path, ...endpoint.also], 'post', endpointOf(name as keyof typeof ENDPOINTS)),
+  )
+  const bodies = Object.entries(ENDPOINTS).map(([name, endpoint]) => [bodyName(name), bodyOf(name, endpoint)])
+  return {
+    openapi: '3.1.1',
+    info: {
+      title: 'cria',
+      description: 'OpenAI’s API and llama-server’s.',
+      version: VERSION,
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    // Beside this document, whatever path a proxy puts before both.
+    servers: [{ url: '.' }],
+    security: keys ? [BEARER, HEADER] : [{}, BEARER, HEADER],
+    paths: Object.fromEntries([...endpoints, ...reads]),
+    components: {
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer' },
+        apiKey: { type: 'apiKey', in: 'header', name: 'X-Api-Key' },
+      },
+      responses: Object.fromEntries(Object.entries(FAILURES).map(([status, words]) => [`E${status}`, failure(words)])),
+      schemas: { ...Object.fromEntries(bodies), ...SHAPES },
+    },
+  }
+}
+
+function failure(description: string): object {
+  return { description, content: json({ $ref: '#/components/schemas/Error' }) }
+}
+
+/** The addresses of an operation, each with a name of its own for it. */
+function pathsOf(paths: readonly string[], method: string, operation: object): [path: string, item: object][] {
+  return paths.map((path) => {
+    const operationId = `${method}${path.replaceAll(/\W+/g, '_').replace(/_$/, '')}`
+    return [path, { [method]: { operationId, ...operation } }]
+  })
+}
+
+function readOf(name: string, { title, paths, parameters = {} }: Read): object {
+  const inPath = (parameter: string): boolean => paths[0]!.includes(`{${parameter}}`)
+  const all = Object.entries(parameters).map(([parameter, description]) => ({
+    name: parameter,
+    description,
+    ...(inPath(parameter) ? { in: 'path', required: true } : { in: 'query' }),
+    schema: { type: 'string' },
+  }))
+  return {
+    summary: title,
+    ...(all.length > 0 && { parameters: all }),
+    responses: responses(name, ALWAYS),
+    ...(WITHOUT_KEY.includes(name) && { security: [] }),
+  }
+}
+
+function endpointOf(name: keyof typeof ENDPOINTS): object {
+  return {
+    summary: TITLES[name],
+    requestBody: { required: true, content: json({ $ref: `#/components/schemas/${bodyName(name)}` }) },
+    responses: responses(name, [...WITH_BODY, ...ALWAYS]),
+  }
+}
+
+function responses(name: string, failures: readonly Status[]): object {
+  const answer = (ANSWERS as Record<string, AnswerShape>)[name]
+  const content = {
+    ...(answer ? json(answer.whole) : { 'text/plain': { schema: { type: 'string' } } }),
+    ...(answer?.event && { 'text/event-stream': { schema: answer.event } }),
+  }
+  const all = [...failures, ...(ALSO[name] ?? [])].filter((status) => status !== 401 || !WITHOUT_KEY.includes(name))
+  return {
+    200: {
+      description: answer?.event ? 'The answer, or with `stream` events with its parts.' : 'The answer.',
+      content,
+    },
+    ...Object.fromEntries(all.map((status) => [status, { $ref: `#/components/responses/E${status}` }])),
+  }
+}
+
+function bodyName(name: string): string {
+  return `${name[0]!.toUpperCase()}${name.slice(1)}Request`
+}
+
+/** With a description of each field. */
+function bodyOf(name: string, { body, takes, idle, refused }: Endpoint): JsonSchema {
+  const described = (field: string): string => {
+    if (field in takes) return DOES[`${name}.${field}`] ?? DOES[field]!
+    return field in idle ? 'Without any effect' : `This ${refused[field]!.words}`
+  }
+  const properties = Object.entries(body.schema.properties as Record<string, JsonSchema>)
+  return {
+    ...body.schema,
+    properties: Object.fromEntries(
+      properties.map(([field, schema]) => [field, { ...schema, description: described(field) }]),
+    ),
+  }
+}
+
+function json(schema: JsonSchema): object {
+  return { 'application/json': { schema } }
+}

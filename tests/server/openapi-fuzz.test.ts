@@ -1,0 +1,191 @@
+/**
+ * Requests drawn from `/openapi.json`: what fits it is answered as it says, what misses it in one place is refused by the name
+ * of that place.
+ */
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
+import { load } from 'cria'
+import { createHandler } from 'cria/server'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Random } from '../../js/sampler/random.ts'
+import { STORIES } from '../api-helpers.ts'
+import { Draw, type Schema } from './draw.ts'
+import { get, post } from './helpers.ts'
+
+/** Of each endpoint with a body. */
+const [FITTING, WRONG] = [60, 300]
+const MOST_TOKENS = 3
+
+const errors: unknown[] = []
+const model = await load(STORIES, { threads: 1, onWarning: () => {} })
+test.after(() => model.close())
+const handler = createHandler({ stories: model }, { maxTokens: MOST_TOKENS, onError: (error) => errors.push(error) })
+
+interface Response200 {
+  content?: Record<string, { schema: Schema }>
+}
+interface Operation {
+  parameters?: { name: string; in: string }[]
+  requestBody?: { content: Record<string, { schema: Schema }> }
+  responses: Record<string, Response200 & { $ref?: string }>
+}
+
+const document = (await (await handler(get('/openapi.json'))).json()) as Schema & {
+  paths: Record<string, Record<string, Operation>>
+}
+const random = new Random(1)
+const draw = new Draw(random, document)
+
+/** Answers have all their fields in the document, where it leaves their schemas open. */
+function closed(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(closed)
+  if (typeof schema !== 'object' || schema === null) return schema
+  const inside = Object.fromEntries(Object.entries(schema).map(([name, one]) => [name, closed(one)]))
+  return 'properties' in schema && schema.properties && (schema as Schema).type === 'object'
+    ? { additionalProperties: false, ...inside }
+    : inside
+}
+
+const validators = new Map<string, ValidateFunction>()
+const ajv = new Ajv2020({ strict: false })
+ajv.addSchema(document, 'open')
+ajv.addSchema(closed(document) as Schema, 'closed')
+const fits = (root: 'open' | 'closed', schema: Schema): ValidateFunction => {
+  const key = root + JSON.stringify(schema)
+  const absolute = JSON.parse(JSON.stringify(schema).replaceAll('"#/', `"${root}#/`)) as Schema
+  const made = validators.get(key) ?? ajv.compile(absolute)
+  validators.set(key, made)
+  return made
+}
+
+/** What only the model or another field tells to be wrong. */
+const BY_MODEL = [
+  /^top_logprobs needs logprobs/,
+  /^stream_options is for streams only/,
+  /^num_ctx is at most/,
+  /^dimensions is not supported, but for/,
+  /there is no token \d+/,
+  /^samplers: /,
+  /^chat_template_kwargs/,
+  /^add_generation_prompt begins an answer/,
+  /^continue_final_message needs a last message/,
+  /^An assistant message with tool calls cannot be continued/,
+  /^The last two messages are the assistant’s/,
+]
+
+interface Failure {
+  error: { message: string; param: string | null; code: string }
+}
+
+const operations = Object.entries(document.paths).flatMap(([path, item]) =>
+  Object.entries(item).map(([method, operation]) => ({ path, method, operation })),
+)
+const posts = operations.flatMap(({ path, operation }) => {
+  const { requestBody, responses } = operation
+  return requestBody ? [{ path, schema: requestBody.content['application/json']!.schema, responses }] : []
+})
+
+/** A body that fits, of few choices and tokens. */
+function bodyFor(schema: Schema): Record<string, unknown> {
+  const body = draw.value(schema) as Record<string, unknown>
+  const { properties } = draw.resolve(schema) as { properties: Schema }
+  const bounds = {
+    n: 2,
+    n_cmpl: 2,
+    max_tokens: MOST_TOKENS,
+    max_completion_tokens: MOST_TOKENS,
+    n_predict: MOST_TOKENS,
+  }
+  for (const [name, most] of Object.entries(bounds)) {
+    if (name in properties && typeof body[name] === 'number') body[name] = Math.min(body[name] as number, most)
+  }
+  return body
+}
+
+async function checkAnswer(response: Response, responses: Operation['responses'], shown: string): Promise<void> {
+  const { status } = response
+  assert.ok(status in responses, `${status} ${shown}`)
+  assert.not.equal(status, 500, shown)
+  const type = response.headers.get('content-type')!.split(';')[0]!
+  const text = await response.text()
+  const given = responses[status]!
+  const { content } = given.$ref ? (draw.resolve({ $ref: given.$ref }) as Response200) : given
+  const { schema } = content![type] ?? {}
+  assert.ok(schema, `${type} ${shown}`)
+  const validate = fits('closed', schema)
+  const parts =
+    type === 'text/event-stream'
+      ? Array.from(text.matchAll(/^data: (?!\[DONE\])(.*)$/gm), ([, data]) => JSON.parse(data!) as unknown)
+      : [type === 'text/plain' ? text : (JSON.parse(text) as unknown)]
+  assert.ok(parts.length > 0 || /\[DONE\]/.test(text), shown)
+  for (const part of parts) {
+    assert.ok(validate(part), `${JSON.stringify(validate.errors)} ${JSON.stringify(part)} ${shown}`)
+  }
+  if (status === 200) return
+  const { error } = JSON.parse(text) as Failure
+  const known = status === 501 || BY_MODEL.some((reason) => reason.test(error.message))
+  assert.ok(known, `${JSON.stringify(error)} ${shown}`)
+}
+
+test('what fits the document is answered as it says', async () => {
+  for (const { path, schema, responses } of posts) {
+    let answered = 0
+    for (let i = 0; i < FITTING; i++) {
+      const body = bodyFor(schema)
+      const shown = `${path} ${JSON.stringify(body)}`
+      const validate = fits('open', schema)
+      assert.ok(validate(body), `${JSON.stringify(validate.errors)} ${shown}`)
+      const response = await handler(post(path, body))
+      if (response.ok) answered++
+      await checkAnswer(response, responses, shown)
+    }
+    // This model has no tokens to fill in the middle with.
+    if (path !== '/infill') assert.ok(answered > FITTING / 2, `${path}: ${answered} of ${FITTING}`)
+  }
+  for (const { path, operation, method } of operations.filter(({ method }) => method === 'get')) {
+    const { parameters = [] } = operation
+    const filled = path.replace(/\{\w+\}/, 'stories')
+    const queries = parameters.filter((one) => one.in === 'query').map(({ name }) => `?${name}=stories`)
+    for (const query of ['', ...queries]) {
+      await checkAnswer(await handler(get(filled + query)), operation.responses, `${method} ${filled}${query}`)
+    }
+  }
+  assert.equal(errors, [])
+})
+
+test('what misses it in one place is refused by the name of that place', async () => {
+  for (const { path, schema } of posts) {
+    const validate = fits('open', schema)
+    for (let i = 0; i < WRONG; ) {
+      const made = draw.wrong(schema, bodyFor(schema))
+      // Anything may be null or fit by chance.
+      if (made.path === '' || validate(made.value)) continue
+      i++
+      const shown = `${path} ${made.path} ${JSON.stringify(made.value).slice(0, 1000)}`
+      const response = await handler(post(path, made.value))
+      const { error } = (await response.json()) as Failure
+      assert.is(response.status, 400, `${shown} ${JSON.stringify(error)}`)
+      const { param } = error
+      const [whole, part] = [made.path, param ?? ''].sort((a, b) => b.length - a.length) as [string, string]
+      assert.ok(part !== '' && whole.startsWith(part), `${shown} ${JSON.stringify(error)}`)
+      assert.ok(error.message.includes(param!), error.message)
+    }
+  }
+  assert.equal(errors, [])
+})
+
+test('what there is not is told so', async () => {
+  for (const path of ['/v1/models/none', '/models/a/b', '/slots?fail_on_no_slot=1&model=', '/props?model=x']) {
+    const response = await handler(get(path))
+    assert.is(response.status, path.includes('models') ? 404 : 200, path)
+  }
+})
+
+test('and then a plain request is answered', async () => {
+  const response = await handler(post('/v1/completions', { prompt: 'Once upon a time', temperature: 0 }))
+  const { text } = await model.generate('Once upon a time', { temperature: 0, maxTokens: MOST_TOKENS }).result()
+  const { choices } = (await response.json()) as { choices: { text: string }[] }
+  assert.is(choices[0]!.text, text)
+})
+
+test.run()
