@@ -100,7 +100,10 @@ function spelled([name, value]: [string, string]): [string, string] {
   return [name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase()), value]
 }
 
-/** Undefined for what no Request can be made of: a broken Host, a method like TRACE. */
+/** What a Request cannot have: under another name no address has them either. */
+const FORBIDDEN = /^(CONNECT|TRACE|TRACK)$/i
+
+/** Undefined for what no Request can be made of: a broken Host. */
 function requestOf(incoming: IncomingMessage, signal: AbortSignal): Request | undefined {
   const { method = 'GET', url = '/', headers } = incoming
   const given = Object.entries(headers).flatMap(([name, value]) => [value ?? []].flat().map((one) => [name, one]))
@@ -108,7 +111,7 @@ function requestOf(incoming: IncomingMessage, signal: AbortSignal): Request | un
     // Through a proxy it is all of the address.
     const address = url.startsWith('/') ? `http://${headers.host ?? 'localhost'}${url}` : url
     return new Request(address, {
-      method,
+      method: FORBIDDEN.test(method) ? `X-${method}` : method,
       headers: given as [string, string][],
       signal,
       ...(hasBody(incoming) && { body: bodyOf(incoming), duplex: 'half' }),

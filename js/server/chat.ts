@@ -1,7 +1,6 @@
 /** `/v1/chat/completions`, and what else conversations are asked for. */
 import type { ChatOptions, GenerateResult, Model } from '../api/types.ts'
 import { Chunks, chunked } from './chunks.ts'
-import { badRequest } from './errors.ts'
 import { nativeResult, promptText } from './native-result.ts'
 import { choiceOptions, type Defaults, generateOptions } from './options.ts'
 import { type Piece, textLogprobs } from './run.ts'
@@ -12,9 +11,6 @@ import { chatLogprobs, newId, now } from './usage.ts'
 
 export function serveChat(body: ChatBody, name: string, model: Model, defaults: Defaults): Served {
   const { n = 1, logprobs = false, top_logprobs: topLogprobs } = body
-  if (topLogprobs && !logprobs) {
-    throw badRequest('top_logprobs', 'top_logprobs needs logprobs: set it to true.', topLogprobs)
-  }
   const options: ChatOptions = {
     ...generateOptions(body, model, defaults),
     ...templateOptions(body, model, defaults),

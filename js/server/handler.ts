@@ -123,7 +123,8 @@ class Server {
     })
     get(READS.props, (c) => c.json(propsOf(models.find(c.req.query('model')), options)))
     get(READS.slots, (c) => this.tellSlots(c))
-    get(READS.openapi, (c) => c.json(openApi((options.apiKeys ?? []).length > 0)))
+    const vocabularySize = Math.max(...models.all.map(({ model }) => model.info.vocabularySize))
+    get(READS.openapi, (c) => c.json(openApi((options.apiKeys ?? []).length > 0, vocabularySize)))
     get(READS.metrics, async (c) =>
       c.body(this.metrics.text(await this.served()), 200, {
         'content-type': 'text/plain; version=0.0.4',

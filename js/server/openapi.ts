@@ -44,8 +44,11 @@ const WITHOUT_KEY = ['health']
 const BEARER = { bearer: [] }
 const HEADER = { apiKey: [] }
 
-/** @param keys whether requests need a key */
-export function openApi(keys: boolean): object {
+/**
+ * @param keys whether requests need a key
+ * @param vocabularySize the largest of the models'
+ */
+export function openApi(keys: boolean, vocabularySize: number): object {
   const reads = Object.entries(READS).flatMap(([name, read]) => pathsOf(read.paths, 'get', readOf(name, read)))
   const endpoints = Object.entries(ENDPOINTS).flatMap(([name, endpoint]) =>
     pathsOf([endpoint.path, ...endpoint.also], 'post', endpointOf(name as keyof typeof ENDPOINTS)),
@@ -69,7 +72,11 @@ export function openApi(keys: boolean): object {
         apiKey: { type: 'apiKey', in: 'header', name: 'X-Api-Key' },
       },
       responses: Object.fromEntries(Object.entries(FAILURES).map(([status, words]) => [`E${status}`, failure(words)])),
-      schemas: { ...Object.fromEntries(bodies), ...SHAPES },
+      schemas: {
+        TokenId: { type: 'integer', minimum: 0, maximum: vocabularySize - 1 },
+        ...Object.fromEntries(bodies),
+        ...SHAPES,
+      },
     },
   }
 }

@@ -22,10 +22,7 @@ const SHARED = ['stop', 'ignore_eos', ...Object.keys(SAMPLING)] as (keyof Genera
 
 /** @throws ApiError for what only the model can tell to be wrong, and for fields that contradict each other */
 export function generateOptions(body: GenerationBody, model: Model, settings: Defaults): GenerateOptions {
-  const { stream, stream_options: streamOptions, num_ctx: numCtx = 0, logit_bias: bias, samplers, n_keep: keep } = body
-  if (streamOptions && !stream) {
-    throw badRequest('stream_options', 'stream_options is for streams only: set stream to true.', streamOptions)
-  }
+  const { num_ctx: numCtx = 0, logit_bias: bias, samplers, n_keep: keep } = body
   const { context } = model.info
   if (numCtx > context) {
     const message = `num_ctx is at most ${context} here, the context that the model was loaded with.`

@@ -36,10 +36,11 @@ function isPromptObject(x: unknown): boolean {
 const isNative = (x: unknown): boolean => isText(x) || isMixed(x) || isPromptObject(x)
 
 const TEXT = { type: 'string' }
-const ID = { type: 'integer', minimum: 0 }
-const IDS = { type: 'array', items: ID, minItems: 1 }
+/** What a model's vocabulary has; `/openapi.json` says how many. */
+export const TOKEN_ID = { $ref: '#/components/schemas/TokenId' }
+const IDS = { type: 'array', items: TOKEN_ID, minItems: 1 }
 /** Of {@link isMixed}. */
-export const MIXED = { type: 'array', items: { anyOf: [ID, TEXT] }, contains: { type: 'integer' } }
+export const MIXED = { type: 'array', items: { anyOf: [TOKEN_ID, TEXT] }, contains: { type: 'integer' } }
 const PROMPT_OBJECT = {
   type: 'object',
   properties: { prompt_string: TEXT },

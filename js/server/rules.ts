@@ -201,10 +201,54 @@ export function fields<T>(
   return { words, schema: { type: 'object', properties, required, additionalProperties: false }, read }
 }
 
+/** An object that has one of these fields at least; an error names the first. */
+export function oneAtLeast<T>(names: readonly string[], rule: FieldRule<T>): FieldRule<T> {
+  const anyOf = names.map((name) => ({ required: [name], properties: { [name]: { not: NULL } } }))
+  return {
+    ...rule,
+    schema: { ...rule.schema, anyOf },
+    read: (value, path, faults) => {
+      const found = rule.read(value, path, faults)
+      const given = !isObject(value) || names.some((name) => (value[name] ?? null) !== null)
+      return given ? found : faults.add('missing', names[0]!, 'is missing', undefined)
+    },
+  }
+}
+
+/**
+ * An object with a field that says nothing unless another one, `beside`, is true: it is then refused in words of its own, but
+ * for the values that ask for `nothing`.
+ */
+export function onlyBeside<T>(
+  name: string,
+  beside: string,
+  message: string,
+  nothing: readonly unknown[],
+  rule: FieldRule<T>,
+): FieldRule<T> {
+  const without = { properties: { [name]: { enum: [null, ...nothing] } } }
+  const within = { properties: { [beside]: { enum: [true] } }, required: [beside] }
+  return {
+    ...rule,
+    schema: {
+      ...rule.schema,
+      dependentSchemas: { ...(rule.schema.dependentSchemas as object), [name]: { anyOf: [without, within] } },
+    },
+    read: (value, path, faults) => {
+      const found = rule.read(value, path, faults)
+      const asks = isObject(value) && ![null, undefined, ...nothing].includes(value[name])
+      if (asks && value[beside] !== true) faults.add('invalid', name, message, value[name])
+      return found
+    },
+  }
+}
+
+const NULL = { type: 'null' }
+
 /** Of a field that need not be there. */
 export function orNull(schema: JsonSchema): JsonSchema {
   const { anyOf, enum: values, type } = schema
-  if (Array.isArray(anyOf)) return { ...schema, anyOf: [...anyOf, { type: 'null' }] }
+  if (Array.isArray(anyOf)) return { ...schema, anyOf: [...anyOf, NULL] }
   if (Array.isArray(values)) return { ...schema, enum: [...values, null] }
   return type === undefined ? schema : { ...schema, type: [type, 'null'].flat() }
 }

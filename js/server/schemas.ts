@@ -4,7 +4,7 @@
  */
 import { GENERATION, type GenerationBody, IDLE, MOST, NATIVE_SAMPLING, REFUSED, SAMPLING } from './generation-fields.ts'
 import { MESSAGES, TOOLS } from './message-rules.ts'
-import { type ApiPrompt, isTokenId, MIXED, type NativePrompt, nativePrompts, prompts } from './prompts.ts'
+import { type ApiPrompt, isTokenId, MIXED, type NativePrompt, nativePrompts, prompts, TOKEN_ID } from './prompts.ts'
 import {
   boolean,
   either,
@@ -16,7 +16,9 @@ import {
   list,
   listOf,
   object,
+  oneAtLeast,
   only,
+  onlyBeside,
   refused,
   rule,
   text,
@@ -42,29 +44,26 @@ export interface Endpoint<T = unknown> {
   body: FieldRule<T>
 }
 
-/** @param names fields of which one at least must be there; an error names the first */
+/** @param refine adds rules of several fields together */
 function endpoint<T>(
   [path, ...also]: [string, ...string[]],
   parts: Partial<Pick<Endpoint, 'takes' | 'required' | 'idle' | 'refused'>>,
-  names: readonly string[] = [],
+  refine: (body: FieldRule<T>) => FieldRule<T> = (body) => body,
 ): Endpoint<T> {
   const { takes = {}, required = [], idle = {}, refused = {} } = parts
-  const all = fields<T>('a JSON object', { ...refused, ...idle, ...takes }, required)
-  const body = names.length > 0 ? withOneOf(names, takes, all) : all
+  const body = refine(fields<T>('a JSON object', { ...refused, ...idle, ...takes }, required))
   return { method: 'POST', path, also, takes, required, idle, refused, body }
 }
 
-function withOneOf<T>(names: readonly string[], takes: Endpoint['takes'], all: FieldRule<T>): FieldRule<T> {
-  const read: FieldRule<T>['read'] = (value, path, faults) => {
-    const found = all.read(value, path, faults)
-    const given = isObject(value) && names.some((name) => (value[name] ?? null) !== null)
-    return isObject(value) && !given ? faults.add('missing', names[0]!, 'is missing', undefined) : found
-  }
-  const anyOf = names.map((name) => ({ required: [name], properties: { [name]: takes[name]!.schema } }))
-  return { ...all, schema: { ...all.schema, anyOf }, read }
+function generating<T>(body: FieldRule<T>): FieldRule<T> {
+  return onlyBeside('stream_options', 'stream', 'is for streams only: set stream to true', [], body)
 }
 
-const tokenIds = listOf<number>('token ids', MOST, isTokenId, { type: 'integer', minimum: 0 })
+function chatting<T>(body: FieldRule<T>): FieldRule<T> {
+  return onlyBeside('top_logprobs', 'logprobs', 'needs logprobs: set it to true', [0], generating(body))
+}
+
+const tokenIds = listOf<number>('token ids', MOST, isTokenId, TOKEN_ID)
 
 export interface ChatBody extends GenerationBody, TemplateBody {
   logprobs?: boolean
@@ -199,18 +198,26 @@ const extra = fields<{ text: string; filename?: string }>(
 )
 
 export const ENDPOINTS = {
-  chat: endpoint<ChatBody>(['/v1/chat/completions', '/chat/completions'], {
-    takes: { ...CHAT, ...CHAT_GENERATION },
-    required: ['messages'],
-    idle: CHAT_IDLE,
-    refused: CHAT_REFUSED,
-  }),
-  completions: endpoint<CompletionBody>(['/v1/completions'], {
-    takes: { prompt: prompts(64), ...GENERATION, echo: boolean, logprobs: integer(0, 20) },
-    required: ['prompt'],
-    idle: IDLE,
-    refused: { ...REFUSED, suffix: unsupported('') },
-  }),
+  chat: endpoint<ChatBody>(
+    ['/v1/chat/completions', '/chat/completions'],
+    {
+      takes: { ...CHAT, ...CHAT_GENERATION },
+      required: ['messages'],
+      idle: CHAT_IDLE,
+      refused: CHAT_REFUSED,
+    },
+    chatting,
+  ),
+  completions: endpoint<CompletionBody>(
+    ['/v1/completions'],
+    {
+      takes: { prompt: prompts(64), ...GENERATION, echo: boolean, logprobs: integer(0, 20) },
+      required: ['prompt'],
+      idle: IDLE,
+      refused: { ...REFUSED, suffix: unsupported('') },
+    },
+    generating,
+  ),
   embeddings: endpoint<EmbeddingsBody>(['/v1/embeddings'], {
     takes: {
       input: prompts(2048),
@@ -221,24 +228,32 @@ export const ENDPOINTS = {
     required: ['input'],
     idle: { user: idle(text()) },
   }),
-  native: endpoint<NativeBody>(['/completion', '/completions'], {
-    takes: { prompt: nativePrompts(64), ...NATIVE },
-    required: ['prompt'],
-    idle: NATIVE_IDLE,
-    refused: NATIVE_REFUSED,
-  }),
-  infill: endpoint<InfillBody>(['/infill'], {
-    takes: {
-      input_prefix: text(),
-      input_suffix: text(),
-      input_extra: list(extra, 0, 1000),
-      prompt: text(),
-      ...NATIVE,
+  native: endpoint<NativeBody>(
+    ['/completion', '/completions'],
+    {
+      takes: { prompt: nativePrompts(64), ...NATIVE },
+      required: ['prompt'],
+      idle: NATIVE_IDLE,
+      refused: NATIVE_REFUSED,
     },
-    required: ['input_prefix', 'input_suffix'],
-    idle: NATIVE_IDLE,
-    refused: NATIVE_REFUSED,
-  }),
+    generating,
+  ),
+  infill: endpoint<InfillBody>(
+    ['/infill'],
+    {
+      takes: {
+        input_prefix: text(),
+        input_suffix: text(),
+        input_extra: list(extra, 0, 1000),
+        prompt: text(),
+        ...NATIVE,
+      },
+      required: ['input_prefix', 'input_suffix'],
+      idle: NATIVE_IDLE,
+      refused: NATIVE_REFUSED,
+    },
+    generating,
+  ),
   nativeEmbeddings: endpoint<NativeEmbeddingsBody>(
     ['/embedding', '/embeddings'],
     {
@@ -251,7 +266,7 @@ export const ENDPOINTS = {
       idle: { user: idle(text()) },
       refused: { encoding_format: unsupported('float') },
     },
-    ['content', 'input'],
+    (body) => oneAtLeast(['content', 'input'], body),
   ),
   tokenize: endpoint<TokenizeBody>(['/tokenize'], {
     takes: {

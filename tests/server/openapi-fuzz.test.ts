@@ -13,7 +13,7 @@ import { Draw, type Schema } from './draw.ts'
 import { get, post } from './helpers.ts'
 
 /** Of each endpoint with a body. */
-const [FITTING, WRONG] = [60, 300]
+const [FITTING, WRONG] = [40, 200]
 const MOST_TOKENS = 3
 
 const errors: unknown[] = []
@@ -60,11 +60,9 @@ const fits = (root: 'open' | 'closed', schema: Schema): ValidateFunction => {
 
 /** What only the model or another field tells to be wrong. */
 const BY_MODEL = [
-  /^top_logprobs needs logprobs/,
-  /^stream_options is for streams only/,
   /^num_ctx is at most/,
   /^dimensions is not supported, but for/,
-  /there is no token \d+/,
+  /^logit_bias: there is no token \d+/,
   /^samplers: /,
   /^chat_template_kwargs/,
   /^add_generation_prompt begins an answer/,
@@ -87,7 +85,6 @@ const posts = operations.flatMap(({ path, operation }) => {
 
 /** A body that fits, of few choices and tokens. */
 function bodyFor(schema: Schema): Record<string, unknown> {
-  const body = draw.value(schema) as Record<string, unknown>
   const { properties } = draw.resolve(schema) as { properties: Schema }
   const bounds = {
     n: 2,
@@ -96,10 +93,14 @@ function bodyFor(schema: Schema): Record<string, unknown> {
     max_completion_tokens: MOST_TOKENS,
     n_predict: MOST_TOKENS,
   }
-  for (const [name, most] of Object.entries(bounds)) {
-    if (name in properties && typeof body[name] === 'number') body[name] = Math.min(body[name] as number, most)
+  for (;;) {
+    const body = draw.value(schema) as Record<string, unknown>
+    for (const [name, most] of Object.entries(bounds)) {
+      if (name in properties && typeof body[name] === 'number') body[name] = Math.min(body[name], most)
+    }
+    // Fields that need others are drawn by themselves.
+    if (fits('open', schema)(body)) return body
   }
-  return body
 }
 
 async function checkAnswer(response: Response, responses: Operation['responses'], shown: string): Promise<void> {
@@ -133,8 +134,6 @@ test('what fits the document is answered as it says', async () => {
     for (let i = 0; i < FITTING; i++) {
       const body = bodyFor(schema)
       const shown = `${path} ${JSON.stringify(body)}`
-      const validate = fits('open', schema)
-      assert.ok(validate(body), `${JSON.stringify(validate.errors)} ${shown}`)
       const response = await handler(post(path, body))
       if (response.ok) answered++
       await checkAnswer(response, responses, shown)

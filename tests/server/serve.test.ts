@@ -260,7 +260,7 @@ test('cria serve answers what is no proper request, and listens on loopback alon
     // Clients keep connections for some seconds; none shall be closed just as it is used again.
     const { headers } = await fetch(`http://127.0.0.1:${port}/health`)
     assert.ok(Number(/timeout=(\d+)/.exec(headers.get('keep-alive') ?? '')?.[1]) > 60)
-    assert.is(await status({ path: '/v1/models', method: 'TRACE' }), 400)
+    assert.is(await status({ path: '/v1/models', method: 'TRACE' }), 405)
     assert.is(await status({ path: '/v1/models', headers: { host: 'not a host' } }), 400)
     // What a page can make its own name lead to.
     for (const [host, expected] of [
