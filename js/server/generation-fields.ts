@@ -2,6 +2,7 @@
 import {
   anything,
   boolean,
+  byModel,
   either,
   type FieldRule,
   fields,
@@ -131,7 +132,7 @@ export const GENERATION = {
   ...SAMPLING,
   samplers,
   n_keep: integer(-1, MOST),
-  num_ctx: integer(0, MOST),
+  num_ctx: byModel('ContextLength', integer(0, MOST)),
   verbose: boolean,
 }
 

@@ -123,8 +123,8 @@ class Server {
     })
     get(READS.props, (c) => c.json(propsOf(models.find(c.req.query('model')), options)))
     get(READS.slots, (c) => this.tellSlots(c))
-    const vocabularySize = Math.max(...models.all.map(({ model }) => model.info.vocabularySize))
-    get(READS.openapi, (c) => c.json(openApi((options.apiKeys ?? []).length > 0, vocabularySize)))
+    const infos = models.all.map(({ model }) => model.info)
+    get(READS.openapi, (c) => c.json(openApi((options.apiKeys ?? []).length > 0, infos)))
     get(READS.metrics, async (c) =>
       c.body(this.metrics.text(await this.served()), 200, {
         'content-type': 'text/plain; version=0.0.4',

@@ -2,6 +2,7 @@
  * `/openapi.json`: the server's interface in OpenAPI 3.1, made from what requests are checked by.
  * https://spec.openapis.org/oas/v3.1.1.html
  */
+import type { ModelInfo } from '../api/types.ts'
 import { ANSWERS, type AnswerShape, SHAPES } from './answers.ts'
 import { DOES, TITLES } from './descriptions.ts'
 import { READS, type Read } from './reads.ts'
@@ -46,9 +47,10 @@ const HEADER = { apiKey: [] }
 
 /**
  * @param keys whether requests need a key
- * @param vocabularySize the largest of the models'
+ * @param models those that are served
  */
-export function openApi(keys: boolean, vocabularySize: number): object {
+export function openApi(keys: boolean, models: readonly ModelInfo[]): object {
+  const most = (size: keyof ModelInfo): number => Math.max(...models.map((model) => model[size] as number))
   const reads = Object.entries(READS).flatMap(([name, read]) => pathsOf(read.paths, 'get', readOf(name, read)))
   const endpoints = Object.entries(ENDPOINTS).flatMap(([name, endpoint]) =>
     pathsOf([endpoint.path, ...endpoint.also], 'post', endpointOf(name as keyof typeof ENDPOINTS)),
@@ -73,7 +75,9 @@ export function openApi(keys: boolean, vocabularySize: number): object {
       },
       responses: Object.fromEntries(Object.entries(FAILURES).map(([status, words]) => [`E${status}`, failure(words)])),
       schemas: {
-        TokenId: { type: 'integer', minimum: 0, maximum: vocabularySize - 1 },
+        TokenId: { type: 'integer', minimum: 0, maximum: most('vocabularySize') - 1 },
+        ContextLength: { type: 'integer', minimum: 0, maximum: most('context') },
+        EmbeddingLength: { enum: [...new Set(models.map(({ embeddingLength }) => embeddingLength))] },
         ...Object.fromEntries(bodies),
         ...SHAPES,
       },
@@ -121,7 +125,7 @@ function responses(name: string, failures: readonly Status[]): object {
   const answer = (ANSWERS as Record<string, AnswerShape>)[name]
   const content = {
     ...(answer ? json(answer.whole) : { 'text/plain': { schema: { type: 'string' } } }),
-    ...(answer?.event && { 'text/event-stream': { schema: answer.event } }),
+    ...(answer?.event && { 'text/event-stream': { schema: eventOf(answer.event) } }),
   }
   const all = [...failures, ...(ALSO[name] ?? [])].filter((status) => status !== 401 || !WITHOUT_KEY.includes(name))
   return {
@@ -131,6 +135,12 @@ function responses(name: string, failures: readonly Status[]): object {
     },
     ...Object.fromEntries(all.map((status) => [status, { $ref: `#/components/responses/E${status}` }])),
   }
+}
+
+/** Of a stream, in the form that OpenAPI 3.2 gives events; the last one of OpenAI's endpoints has the data `[DONE]`. */
+function eventOf(data: JsonSchema): JsonSchema {
+  const content = { type: 'string', contentMediaType: 'application/json', contentSchema: data }
+  return { type: 'object', properties: { data: content }, required: ['data'] }
 }
 
 function bodyName(name: string): string {

@@ -143,6 +143,11 @@ export function after<T>(
   return { ...rule, schema, read: (value, path, faults) => rule.read(change(value), path, faults) }
 }
 
+/** A rule whose schema is one of those that `/openapi.json` has by name: only the models served say what it is. */
+export function byModel<T>(name: string, rule: FieldRule<T>): FieldRule<T> {
+  return { ...rule, schema: { $ref: `#/components/schemas/${name}` } }
+}
+
 /** Checked, and then dropped: without effect here. */
 export function idle(rule: FieldRule = anything): FieldRule<never> {
   const read = (value: unknown, path: string, faults: Faults): undefined => void rule.read(value, path, faults)
@@ -250,5 +255,6 @@ export function orNull(schema: JsonSchema): JsonSchema {
   const { anyOf, enum: values, type } = schema
   if (Array.isArray(anyOf)) return { ...schema, anyOf: [...anyOf, NULL] }
   if (Array.isArray(values)) return { ...schema, enum: [...values, null] }
+  if (schema.$ref) return { anyOf: [schema, NULL] }
   return type === undefined ? schema : { ...schema, type: [type, 'null'].flat() }
 }

@@ -7,6 +7,7 @@ import { MESSAGES, TOOLS } from './message-rules.ts'
 import { type ApiPrompt, isTokenId, MIXED, type NativePrompt, nativePrompts, prompts, TOKEN_ID } from './prompts.ts'
 import {
   boolean,
+  byModel,
   either,
   type FieldRule,
   fields,
@@ -223,7 +224,7 @@ export const ENDPOINTS = {
       input: prompts(2048),
       model: text(),
       encoding_format: only('float', 'base64'),
-      dimensions: integer(1, MOST),
+      dimensions: byModel('EmbeddingLength', integer(1, MOST)),
     },
     required: ['input'],
     idle: { user: idle(text()) },
