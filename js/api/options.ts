@@ -103,6 +103,7 @@ const BOOLEANS = {
   ignoreEos: true,
   showSpecial: true,
   logprobs: true,
+  postSamplingProbs: true,
   contextShift: true,
   echo: true,
 } as const

@@ -11,7 +11,7 @@ import { neutral, refused } from './foreign.ts'
 import { inFlags } from './in-flags.ts'
 import { TERMINAL } from './llama-flags.ts'
 import { MarkdownStyler, printableText } from './markdown.ts'
-import { CHAT_FLAGS, chatOptions } from './messages.ts'
+import { CHAT_FLAGS, chatOptions, withVariables } from './messages.ts'
 import { loadModel, MODEL_FLAGS } from './model.ts'
 import { GENERATE_FLAGS, LOAD_FLAGS, OTHER_FLAGS, SAMPLING_FLAGS } from './options.ts'
 import { PROMPT_FLAGS, readGiven, withStopsRead } from './prompt.ts'
@@ -84,7 +84,7 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
   if (first !== undefined && typeof first !== 'string') throw new UsageError('A message must be UTF-8.')
   const model = await loadModel(values, context.signal)
   try {
-    const session = new ChatSession(model, options, system, withStopsRead(values))
+    const session = new ChatSession(model, withVariables(options, model), system, withStopsRead(values))
     if (values.verbose) say(`seed: ${session.seed}`)
     const dialog = new Dialog(session, values)
     if (process.stdin.isTTY) await dialog.atTerminal(first, context)

@@ -86,9 +86,4 @@ export const SERVER_FOREIGN: readonly ForeignFlag[] = [
     '--skip-chat-parsing --no-skip-chat-parsing=LLAMA_ARG_SKIP_CHAT_PARSING',
   ),
   ...refused('cria writes fill-in-the-middle prompts prefix first', '--spm-infill'),
-  ...refusedBut(
-    ['--no-prefill-assistant', 'off', 'disabled', 'false', '0'],
-    'an answer is a message of its own',
-    '--prefill-assistant --no-prefill-assistant=LLAMA_ARG_PREFILL_ASSISTANT',
-  ),
 ]

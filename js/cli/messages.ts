@@ -1,5 +1,6 @@
 /** The flags of chat templates, and the messages of a single turn. */
-import type { ChatOptions } from '../api/types.ts'
+import type { ChatOptions, Model } from '../api/types.ts'
+import { variablesOf } from '../chat/llama-server.ts'
 import type { ChatMessage } from '../chat/types.ts'
 import { either, or, single, text, UsageError, type Values } from './flags.ts'
 import { readText, shown, withoutLineEnd } from './terminal.ts'
@@ -88,6 +89,13 @@ export async function chatOptions(
   const system =
     systemPromptFile === undefined ? systemPrompt : shown(withoutLineEnd(await readText(systemPromptFile, signal)))
   return { ...(system !== undefined && { system }), ...(await templateOptions(values, signal)) }
+}
+
+/** With llama.cpp's variables for the template that a model has then: thinking, the date. */
+export function withVariables(chat: ChatOptions, model: Model): ChatOptions {
+  const { template, templateVariables } = chat
+  const source = model.chatTemplate(template === undefined ? {} : { template })
+  return { ...chat, templateVariables: variablesOf(source, templateVariables) }
 }
 
 /** The messages of a single turn. */

@@ -5,7 +5,7 @@ import type { Command, Context } from './command.ts'
 import { either, longName, toggle, UsageError, type Values } from './flags.ts'
 import { neutral, refused } from './foreign.ts'
 import { TERMINAL } from './llama-flags.ts'
-import { CHAT_FLAGS, chatOptions, oneTurn } from './messages.ts'
+import { CHAT_FLAGS, chatOptions, oneTurn, withVariables } from './messages.ts'
 import { loadModel, MODEL_FLAGS } from './model.ts'
 import { GENERATE_FLAGS, generateOptions, LOAD_FLAGS, OTHER_FLAGS, SAMPLING_FLAGS } from './options.ts'
 import { asPrompt, PROMPT_FLAGS, readPrompt, withStopsRead } from './prompt.ts'
@@ -151,7 +151,7 @@ function startChat(
   { system, ...chat }: Awaited<ReturnType<typeof chatOptions>>,
   options: ReturnType<typeof generateOptions>,
 ): Generation {
-  return model.chat(oneTurn(prompt, system), { ...options, ...chat })
+  return model.chat(oneTurn(prompt, system), { ...options, ...withVariables(chat, model) })
 }
 
 /** The text as it comes, then a line end, also where it is cut off; nothing where it fails before a word. */

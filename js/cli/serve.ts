@@ -94,6 +94,17 @@ const DEFAULTS = {
   escape: ESCAPE,
 }
 
+const PREFILL = {
+  prefillAssistant: or(
+    'LLAMA_ARG_PREFILL_ASSISTANT',
+    either(
+      '--prefill-assistant',
+      '--no-prefill-assistant',
+      'whether a last message of the assistant is continued where a request does not say; default: yes',
+    ),
+  ),
+}
+
 const NOT_LOCAL = new ApiError(403, 'host_not_allowed', 'Ask by localhost or 127.0.0.1; other names need --api-key.')
 
 const ENGINE = {
@@ -117,7 +128,16 @@ const ENGINE = {
   ),
 }
 
-const flags = { ...SERVER, ...DEFAULTS, ...TEMPLATE_FLAGS, ...MODEL_FLAGS, ...ENGINE, ...ROPE_FLAGS, ...OTHER_FLAGS }
+const flags = {
+  ...SERVER,
+  ...DEFAULTS,
+  ...TEMPLATE_FLAGS,
+  ...PREFILL,
+  ...MODEL_FLAGS,
+  ...ENGINE,
+  ...ROPE_FLAGS,
+  ...OTHER_FLAGS,
+}
 
 export const serveCommand: Command<typeof flags> = {
   name: 'serve',
@@ -132,7 +152,7 @@ export const serveCommand: Command<typeof flags> = {
   groups: [
     ['Server', SERVER],
     ['Generation, where a request does not say', DEFAULTS],
-    ['Chat template', TEMPLATE_FLAGS],
+    ['Chat template', { ...TEMPLATE_FLAGS, ...PREFILL }],
     ['Model', MODEL_FLAGS],
     ['Engine', ENGINE],
     ['Rotation', ROPE_FLAGS],
@@ -191,6 +211,7 @@ async function serve(values: Values<typeof flags>, ending: Ending): Promise<void
         strictModel: values.strictModel ?? false,
         slots: values.slots ?? true,
         verbose: values.verbose ?? false,
+        prefillAssistant: values.prefillAssistant ?? true,
         ...(keys.length > 0 && { apiKeys: keys }),
         ...(cors && { cors }),
         ...(queue !== undefined && { queue }),

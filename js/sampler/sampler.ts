@@ -1,5 +1,6 @@
 /** From logits to the next token. */
 import { ArgumentError } from '../errors.ts'
+import { log } from '../util/math.ts'
 import { bestOf, Candidates, checkVocabularySize } from './candidates.ts'
 import { runChain, weights } from './chain.ts'
 import { resolve, type SamplerSettings } from './options.ts'
@@ -108,6 +109,19 @@ export class Sampler {
       if (running > target) break
     }
     return candidates.ids[chosen]!
+  }
+
+  /**
+   * The logprob of the token that was sampled last, then those of the `count` most probable ones, the best first, lower ids
+   * first among equals: of what the chain left to draw from, which may be fewer.
+   */
+  lastLogprobs(chosen: number, count: number): [id: number, logprob: number][] {
+    if (this.settings.greedy) return [chosen, ...(count > 0 ? [chosen] : [])].map((id) => [id, 0])
+    const { ids } = this.candidates
+    const { weights: w, sum } = weights(this.candidates)
+    const left = Array.from(w.keys()).filter((i) => w[i]! > 0)
+    const best = left.sort((a, b) => w[b]! - w[a]! || ids[a]! - ids[b]!).slice(0, count)
+    return [left.find((i) => ids[i] === chosen)!, ...best].map((i) => [ids[i]!, log(w[i]! / sum)])
   }
 
   /** Forgets the tokens accepted and starts the random numbers over. */

@@ -127,7 +127,7 @@ export class GenerateTask implements Task {
     const logits = row.subarray(0, this.vocabulary)
     const id = sampler.sample(logits)
     out.push(id)
-    this.logprobs?.push(describe(tokenizer, logprobsOf(logits, id, request.topLogprobs ?? 0)))
+    this.logprobs?.push(this.logprobsOf(logits, id))
     sampler.accept(id)
     const ended = tokenizer?.isEndOfGeneration(id) === true
     this.events.onToken(id, ended ? '' : this.text.push(id), this.logprobs?.at(-1))
@@ -138,6 +138,12 @@ export class GenerateTask implements Task {
     if (out.length === most || (!this.shift && this.ids.length === this.engine.context)) return true
     this.ids.push(id)
     return false
+  }
+
+  private logprobsOf(logits: Float32Array, id: number): SampledLogprobs {
+    const { topLogprobs = 0, postSamplingProbs } = this.request
+    const found = postSamplingProbs ? this.sampler.lastLogprobs(id, topLogprobs) : logprobsOf(logits, id, topLogprobs)
+    return describe(this.tokenizer, found)
   }
 
   /** The result, once the task is over. */

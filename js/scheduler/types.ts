@@ -19,6 +19,11 @@ export interface GenerateSettings {
   /** With `logprobs`: the number of most probable tokens at each position, 0 (default) to 20. */
   topLogprobs?: number
   /**
+   * With `logprobs`: those of the draw, after bias, penalties, cuts and temperature, in place of the model's; of fewer tokens
+   * than `topLogprobs` where fewer were left. Default false.
+   */
+  postSamplingProbs?: boolean
+  /**
    * Context shift: a full context drops its older half and goes on, as in llama.cpp. What follows differs from what a longer
    * context, or prefill anew, would give; nothing else in cria does. Default false: the generation ends.
    */
@@ -33,7 +38,7 @@ export interface GenerateSettings {
 
 /**
  * A candidate for a position. `logprob`: the natural logarithm of its probability as the model has it, before
- * bias, penalties, cuts and temperature. `bytes`: what it adds to the text; they may end within a character.
+ * bias, penalties, cuts and temperature; after them with `postSamplingProbs`. `bytes`: what it adds to the text; they may end within a character.
  */
 export interface TokenLogprob {
   id: number

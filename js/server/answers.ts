@@ -43,7 +43,7 @@ const chatLogprobs = any(
   object({ content: list(object({ ...logprob, top_logprobs: list(object(logprob)) })), refusal: NULL }),
   NULL,
 )
-const nativeLogprob = { ...logprob, id: COUNT }
+const nativeToken = { id: COUNT, token: TEXT, bytes: list(COUNT) }
 const textChoice = {
   index: COUNT,
   text: TEXT,
@@ -67,7 +67,10 @@ const nativePart = {
   tokens_evaluated: COUNT,
 }
 const probabilities = {
-  completion_probabilities: list(object({ ...nativeLogprob, top_logprobs: list(object(nativeLogprob)) })),
+  completion_probabilities: any(
+    list(object({ ...nativeToken, logprob: NUMBER, top_logprobs: list(object({ ...nativeToken, logprob: NUMBER })) })),
+    list(object({ ...nativeToken, prob: NUMBER, top_probs: list(object({ ...nativeToken, prob: NUMBER })) })),
+  ),
 }
 
 /** By the names that the document gives them. */
@@ -178,6 +181,7 @@ export const SHAPES: Readonly<Record<string, JsonSchema>> = {
     total_slots: COUNT,
     ...all(TEXT, 'model_alias model_path model_ftype chat_template bos_token eos_token build_info'),
     ...all(BOOLEAN, 'endpoint_slots endpoint_props endpoint_metrics is_sleeping'),
+    chat_template_caps: map(BOOLEAN),
     modalities: object(all(BOOLEAN, 'vision video audio')),
   }),
   Slots: list(

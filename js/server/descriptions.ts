@@ -38,6 +38,8 @@ export const DOES: Readonly<Record<string, string>> = {
   n_predict: 'llama.cpp’s name of `max_tokens`, and wins over it',
   n_cmpl: 'llama.cpp’s name of `n`',
   n_probs: 'Number of the most probable tokens to report at each position, in `completion_probabilities`',
+  post_sampling_probs:
+    'With `n_probs`, what the sampler chain left: `prob` and `top_probs`, of which there may be fewer than `n_probs`',
   id_slot: 'The slot to report, where it is idle; the cache is that of all slots',
   return_tokens: 'Report the ids of the answer in `tokens`',
   response_fields: 'The fields to return; `generation_settings/seed` is one within another',

@@ -22,6 +22,8 @@ export interface HandlerOptions {
   maxTokens?: number
   /** Chat template in Jinja, or the name of a built-in one; default: the model's. */
   template?: string
+  /** Whether a last message of the assistant is continued where a request does not say. Default true. */
+  prefillAssistant?: boolean
   /** Further variables for the template; a request's `chat_template_kwargs` count more. */
   templateVariables?: Record<string, unknown>
   /** How tokens are chosen and where a text ends, where a request does not say: `{ temperature: 0.2, stop: ['\n'] }`. */
@@ -53,6 +55,7 @@ const OPTIONS: OptionNames<HandlerOptions> = {
   timeout: true,
   maxTokens: true,
   template: true,
+  prefillAssistant: true,
   templateVariables: true,
   defaults: true,
   embeddings: true,
@@ -83,7 +86,7 @@ export function resolveOptions(options: HandlerOptions, names: readonly string[]
   checkOptions(options, OPTIONS)
   checkTypes(options, 'string', ['template'])
   checkTypes(options, 'function', ['onRequest', 'onError'])
-  checkTypes(options, 'boolean', ['strictModel', 'slots', 'verbose'])
+  checkTypes(options, 'boolean', ['strictModel', 'slots', 'verbose', 'prefillAssistant'])
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
   const resolved: ResolvedOptions = { ...DEFAULTS, ...Object.fromEntries(given) }
   for (const [name, least] of [

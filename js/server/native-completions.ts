@@ -33,11 +33,11 @@ function serveIds(
   { name, model, slots, defaults }: NativeContext,
   promptsOf: (options: GenerateOptions) => number[][],
 ): Served {
-  const { n_probs: probs = 0, response_fields: fields = [] } = body
+  const { n_probs: probs = 0, post_sampling_probs: drawn = false, response_fields: fields = [] } = body
   const n = body.n_cmpl ?? body.n ?? 1
   const options = {
     ...generateOptions(body, model, defaults),
-    ...(probs > 0 && { logprobs: true, topLogprobs: probs }),
+    ...(probs > 0 && { logprobs: true, topLogprobs: probs, postSamplingProbs: drawn }),
   }
   const prompts = promptsOf(options)
   const promptOf = (index: number): number[] => prompts[Math.floor(index / n)]!
@@ -49,7 +49,7 @@ function serveIds(
   const one = (result: GenerateResult, index: number): object => {
     const answer = whole(result, index, {
       tokens: body.return_tokens ? result.ids : [],
-      ...(probs > 0 && { completion_probabilities: probabilities(result.logprobs ?? []) }),
+      ...(probs > 0 && { completion_probabilities: probabilities(result.logprobs ?? [], drawn) }),
     })
     return fields.length > 0 ? pick(answer, fields) : answer
   }
@@ -73,7 +73,7 @@ function serveIds(
     ),
     opening: () => [],
     piece: ({ index, text, ids, logprobs, progress, result }) => {
-      const more = logprobs.length > 0 ? { completion_probabilities: probabilities(logprobs) } : {}
+      const more = logprobs.length > 0 ? { completion_probabilities: probabilities(logprobs, drawn) } : {}
       const last = result ? [whole(result, index, { content: '' })] : []
       return text !== '' || ids.length > 0 ? [{ ...part(index, text, ids, progress), ...more }, ...last] : last
     },

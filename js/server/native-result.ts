@@ -1,5 +1,6 @@
 /** llama-server's own form of an answer. */
 import type { GenerateOptions, GenerateResult, Model, SampledLogprobs, TokenLogprob } from '../api/types.ts'
+import { exp } from '../util/math.ts'
 import type { GenerationBody } from './generation-fields.ts'
 import { generationSettings } from './settings.ts'
 import { measuredOf, timingsOf } from './timings.ts'
@@ -53,13 +54,16 @@ export function nativeResult(
   }
 }
 
-/** `completion_probabilities`. */
-export function probabilities(tokens: readonly SampledLogprobs[]): object[] {
+/** `completion_probabilities`. `drawn`: they are of the draw, which llama-server tells of as probabilities. */
+export function probabilities(tokens: readonly SampledLogprobs[], drawn: boolean): object[] {
   const entry = ({ id, bytes, logprob }: TokenLogprob): object => ({
     id,
     token: utf8(bytes) ?? '',
     bytes: Array.from(bytes),
-    logprob,
+    ...(drawn ? { prob: exp(logprob) } : { logprob }),
   })
-  return tokens.map((token) => ({ ...entry(token), top_logprobs: token.top.map(entry) }))
+  return tokens.map((token) => ({
+    ...entry(token),
+    [drawn ? 'top_probs' : 'top_logprobs']: token.top.map(entry),
+  }))
 }

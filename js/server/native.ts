@@ -1,6 +1,7 @@
 /** Endpoints that describe models and their texts, in the shapes of OpenAI and llama-server. */
 import type { Model } from '../api/types.ts'
-import { UnsupportedError } from '../errors.ts'
+import { reportOf } from '../chat/llama-server.ts'
+import { TemplateError, UnsupportedError } from '../errors.ts'
 import type { ResolvedOptions } from './handler-options.ts'
 import type { NamedModel } from './models.ts'
 import { mixedIds } from './prompts.ts'
@@ -43,7 +44,8 @@ export function propsOf({ name, model, card, gate }: NamedModel, options: Resolv
     model_alias: name,
     model_path: card.path ?? '',
     model_ftype: info.type,
-    chat_template: withVocabulary(() => model.chatTemplate(chat)),
+    chat_template: withVocabulary(() => model.chatTemplate(chat), ''),
+    chat_template_caps: withVocabulary<object>(() => reportOf(model.chatTemplate({ ...chat, tools: [{}] })), {}),
     bos_token: specialToken(model, 'bos_token'),
     eos_token: specialToken(model, 'eos_token'),
     modalities: { vision: false, video: false, audio: false },
@@ -58,15 +60,15 @@ export function propsOf({ name, model, card, gate }: NamedModel, options: Resolv
 /** As templates see it. */
 function specialToken(model: Model, name: 'bos_token' | 'eos_token'): string {
   const template = `{{ ${name} }}`
-  return withVocabulary(() => model.applyTemplate([{ role: 'user', content: '' }], { template }))
+  return withVocabulary(() => model.applyTemplate([{ role: 'user', content: '' }], { template }), '')
 }
 
-/** Empty where the model's file has none. */
-function withVocabulary(text: () => string): string {
+/** `none` where the model's file has no vocabulary, or a template that is no Jinja, which every chat says. */
+function withVocabulary<T>(found: () => T, none: T): T {
   try {
-    return text()
+    return found()
   } catch (error) {
-    if (error instanceof UnsupportedError) return ''
+    if (error instanceof UnsupportedError || error instanceof TemplateError) return none
     throw error
   }
 }

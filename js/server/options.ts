@@ -12,6 +12,7 @@ import { samplersOf } from './samplers.ts'
 export interface Defaults {
   maxTokens?: number
   template?: string
+  prefillAssistant?: boolean
   templateVariables?: Record<string, unknown>
   defaults?: GenerationDefaults
   verbose?: boolean

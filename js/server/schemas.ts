@@ -82,6 +82,7 @@ export interface NativeBody extends GenerationBody {
   prompt: NativePrompt
   n_cmpl?: number
   n_probs?: number
+  post_sampling_probs?: boolean
   id_slot?: number
   return_tokens?: boolean
   response_fields?: string[]
@@ -166,12 +167,13 @@ const NATIVE = {
   max_completion_tokens: GENERATION.max_tokens,
   n_cmpl: GENERATION.n,
   n_probs: integer(0, 20),
+  post_sampling_probs: boolean,
   id_slot: integer(-1, MOST),
   return_tokens: boolean,
   response_fields: list(text(100), 0, 100),
 }
 const { id_slot: _, return_tokens: __, ...NATIVE_IDLE } = IDLE
-const { n_probs: ___, ...NATIVE_REFUSED } = REFUSED
+const { n_probs: ___, post_sampling_probs: ____, ...NATIVE_REFUSED } = REFUSED
 
 /** `{"type":"text"}`, with nothing beside it. */
 function isText({ type, ...rest }: Record<string, unknown>): boolean {
@@ -184,7 +186,7 @@ const NOT_GENERATED = Object.fromEntries(
     .filter(([name]) => name !== 'model')
     .map(([name, rule]) => [name, idle(rule)]),
 )
-const { tools: ____, ...RENDERED_REFUSED } = CHAT_REFUSED
+const { tools: _____, ...RENDERED_REFUSED } = CHAT_REFUSED
 const RENDERED = {
   takes: { ...CHAT, tools: TOOLS, model: text() },
   required: ['messages'],

@@ -36,7 +36,6 @@ const ABSENT = {
   adaptive_decay: 0.9,
   n_discard: 0,
   grammar: '',
-  post_sampling_probs: false,
   backend_sampling: false,
   lora: [],
 }
@@ -53,6 +52,7 @@ export function defaultSettings(options: GenerateOptions): object {
     ignore_eos: options.ignoreEos ?? false,
     stream: false,
     n_probs: 0,
+    post_sampling_probs: options.postSamplingProbs ?? false,
     samplers: options.samplers ?? ALL_SAMPLERS,
     timings_per_token: false,
     ...ABSENT,

@@ -20,13 +20,13 @@ export interface TemplateBody {
 }
 
 /** Of the server. */
-type Settings = Pick<Defaults, 'template' | 'templateVariables'>
+type Settings = Pick<Defaults, 'template' | 'templateVariables' | 'prefillAssistant'>
 
 /** @throws ApiError where the request says two things at once */
 export function templateOptions(
   body: TemplateBody,
   model: Model,
-  { template, templateVariables }: Settings,
+  { template, templateVariables, prefillAssistant = true }: Settings,
 ): ChatOptions {
   const { tools, reasoning_effort: effort } = body
   const given = { ...templateVariables, ...body.chat_template_kwargs }
@@ -41,7 +41,7 @@ export function templateOptions(
       : { ...given, ...(effort && { reasoning_effort: effort }) }
   const chosen = { ...(tools && { tools }), ...(template !== undefined && { template }) }
   return {
-    ...endOf(body),
+    ...endOf(body, prefillAssistant),
     ...chosen,
     templateVariables: variablesOf(model.chatTemplate(chosen), reasoning),
   }
@@ -55,8 +55,11 @@ export function renderedPrompt(body: TemplateBody, model: Model, settings: Setti
   return added ? prompt.slice(bos.length) : prompt
 }
 
-/** As llama-server, a last message of the assistant is continued whether or not the request says so. */
-function endOf(body: TemplateBody): Pick<ChatOptions, 'addGenerationPrompt' | 'continueFinalMessage'> {
+/** As in llama-server, `prefill` continues a last message of the assistant whether or not the request says so. */
+function endOf(
+  body: TemplateBody,
+  prefill: boolean,
+): Pick<ChatOptions, 'addGenerationPrompt' | 'continueFinalMessage'> {
   const { messages, add_generation_prompt: opened, continue_final_message: asked } = body
   const [before, last] = [messages.at(-2), messages.at(-1)]
   const isAnswer = last?.role === 'assistant'
@@ -68,13 +71,14 @@ function endOf(body: TemplateBody): Pick<ChatOptions, 'addGenerationPrompt' | 'c
   if (asked && !isAnswer) {
     throw badRequest(name, 'continue_final_message needs a last message of the assistant.', asked)
   }
-  if (isAnswer && Array.isArray(last.tool_calls)) {
+  const continued = isAnswer && (Boolean(asked) || prefill)
+  if (continued && Array.isArray(last.tool_calls)) {
     throw badRequest(name, 'An assistant message with tool calls cannot be continued: its results are missing.')
   }
-  if (isAnswer && !asked && before?.role === 'assistant') {
+  if (continued && !asked && before?.role === 'assistant') {
     throw badRequest(name, 'The last two messages are the assistant’s: only one can be continued.')
   }
-  return isAnswer ? { continueFinalMessage: asked || true } : { addGenerationPrompt: opened ?? true }
+  return continued ? { continueFinalMessage: asked || true } : { addGenerationPrompt: opened ?? true }
 }
 
 /** The ids of a request's prompt. */

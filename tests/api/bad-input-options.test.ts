@@ -101,6 +101,7 @@ const BAD_GENERATE: Record<keyof GenerateOptions, unknown[]> = {
   ignoreEos: ['yes', 1, null],
   showSpecial: ['yes', 1, null],
   logprobs: ['yes', 1, null],
+  postSamplingProbs: ['yes', 1, null],
   topLogprobs: [-1, 21, 1.5, '5', null],
   onToken: [5, NEITHER, null],
   onPrompt: [5, NEITHER, null],

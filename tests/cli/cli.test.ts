@@ -166,6 +166,19 @@ test('--chat applies the template', async () => {
   assert.match((await cria([...args, '--chat-template', 'nonsense'])).stderr, /nonsense.*INVALID_TEMPLATE/)
 })
 
+test('a conversation has llama.cpp’s variables of the template, and those of --chat-template-kwargs', async () => {
+  const template = "{{ raise_exception('%s|%s' % (date_string | length, preserve_thinking)) }}"
+  const kwargs = ['--chat-template-kwargs', '{"preserve_reasoning": false, "date_string": "x"}']
+  for (const [command, input] of [
+    [['-p', 'Hello', '--chat'], ''],
+    [['chat'], 'Hello\n'],
+  ] as const) {
+    const args = [...command, '-n', '1', ...GREEDY, '--chat-template', template]
+    assert.match((await cria(args, { input })).stderr, '11|True')
+    assert.match((await cria([...args, ...kwargs], { input })).stderr, 'messages: 1|False')
+  }
+})
+
 test('Ctrl-C ends the line and the process, with exit code 130', async () => {
   let signalled = false
   const { code, stdout, stderr } = await cria(['-p', 'Once', ...ENDLESS, ...GREEDY], {

@@ -114,6 +114,7 @@ const BAD_NATIVE: Record<string, unknown[]> = {
   max_completion_tokens: integer(-1, MOST),
   n_cmpl: integer(1, 128),
   n_probs: integer(0, 20),
+  post_sampling_probs: notBoolean,
   id_slot: integer(-1, MOST),
   return_tokens: notBoolean,
   response_fields: ['x', 5, true, {}, Array(101).fill('a')],

@@ -6,6 +6,7 @@ import { load, type Model } from 'cria'
 import { createHandler } from 'cria/server'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { reportOf } from '../../js/chat/llama-server.ts'
 import { STORIES } from '../api-helpers.ts'
 import { cria } from '../cli-helpers.ts'
 import { type Answer, ask, dataOf, first, get, post } from './helpers.ts'
@@ -210,6 +211,29 @@ test('/slots tells what is computed, and that nothing is', async () => {
   assert.equal([off.status, off.body.error.type], [501, 'not_supported_error'])
 })
 
+test('post_sampling_probs tells of what the sampler drew from', async () => {
+  const fields = { prompt: 'Once', n_predict: 8, n_probs: 10, post_sampling_probs: true, temperature: 1, seed: 3 }
+  const told = (await complete(fields)).completion_probabilities
+  assert.is(told.length, 8)
+  for (const { id, prob, top_probs: top, ...rest } of told) {
+    assert.equal(Object.keys(rest), ['token', 'bytes'])
+    assert.ok(prob > 0 && prob <= 1)
+    for (const one of top) assert.ok(one.prob > 0 && one.prob <= top[0].prob)
+    const sum = top.reduce((all: number, one: { prob: number }) => all + one.prob, 0)
+    assert.ok(top.length === 10 ? sum <= 1 + 1e-9 : Math.abs(sum - 1) < 1e-9)
+    assert.ok(top.length === 10 || top.some((one: { id: number }) => one.id === id))
+  }
+  // Greedily there is one.
+  const greedy = await complete({ ...fields, temperature: 0 })
+  for (const { id, prob, top_probs: top } of greedy.completion_probabilities) {
+    assert.equal([prob, top.length, top[0].id, top[0].prob], [1, 1, id, 1])
+  }
+  assert.is(greedy.generation_settings.post_sampling_probs, true)
+  const streamed = (await events('/completion', fields)).flatMap((event) => event.completion_probabilities ?? [])
+  assert.equal(streamed, told)
+  assert.not('completion_probabilities' in (await complete({ ...fields, n_probs: 0 })))
+})
+
 test('/props has the settings and the template in use, also where the file has none', async () => {
   const { body } = await ask(handler, get('/props'))
   const { params, n_ctx: context } = body.default_generation_settings
@@ -218,6 +242,8 @@ test('/props has the settings and the template in use, also where the file has n
   assert.is(model.info.chatTemplate, undefined)
   assert.is(body.chat_template, model.chatTemplate())
   assert.match(body.chat_template, /im_start/)
+  assert.equal(body.chat_template_caps, reportOf(body.chat_template))
+  assert.equal([body.chat_template_caps.supports_system_role, body.chat_template_caps.supports_tools], [true, false])
   const named = createHandler(model, { template: 'llama3', maxTokens: 9, defaults: { seed: 5 } })
   const { chat_template: template, default_generation_settings: settings } = (await ask(named, get('/props'))).body
   assert.match(template, /start_header_id/)

@@ -82,6 +82,24 @@ test('a last message of the assistant is continued', async () => {
   }
 })
 
+test('without prefillAssistant a last message of the assistant is one of its own, unless the request says so', async () => {
+  const handler = createHandler(model, { template: TEMPLATE, prefillAssistant: false })
+  const promptOf = async (body: object): Promise<unknown> => {
+    const request = { method: 'POST', body: JSON.stringify(body) }
+    return ((await (await handler(new Request('http://localhost/apply-template', request))).json()) as Answer).prompt
+  }
+  const answer = { role: 'assistant', content: 'Well, ' }
+  const messages = [user, answer]
+  assert.is(await promptOf({ messages }), '<user>U<assistant>Well, <assistant>')
+  assert.is(await promptOf({ messages, add_generation_prompt: false }), '<user>U<assistant>Well, ')
+  assert.is(
+    await promptOf({ messages: [user, answer, answer] }),
+    '<user>U<assistant>Well, <assistant>Well, <assistant>',
+  )
+  assert.is(await promptOf({ messages: [user, calling('')] }), '<user>U<assistant>f{"a": 1}<assistant>')
+  assert.is(await promptOf({ messages, continue_final_message: true }), '<user>U<assistant>Well, ')
+})
+
 test('variables of the template are llama-server’s, and the request’s', async () => {
   const thinks =
     '{{ preserve_thinking }} {{ reasoning_effort }} {{ date_string | length }}{% if enable_thinking %}<think>{% endif %}'
