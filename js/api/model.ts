@@ -304,7 +304,7 @@ export class CriaModel implements Model, ChatHost {
       if (failure || stopped.signal.aborted) return
       try {
         if (!heard.isNew(event)) return
-        pool.advanced = true
+        pool.advanced ||= heard.advanced
         if (event.event === 'prompt') listener.onPrompt?.({ done: event.done, total: event.total })
         if (event.event !== 'token') return
         const { id, text, logprobs } = event

@@ -100,13 +100,13 @@ export class Heard {
   /** Of each event with a text: its token's id, −1 without one. */
   private readonly ids: number[] = []
   readonly logprobs: SampledLogprobs[] = []
-  /** Tokens of the prompt that are computed. */
-  private prompt = 0
+  /** Tokens of the prompt that are computed; −1 until it is begun, with those that were cached. */
+  private prompt = -1
   /** Events with a text in this pool. */
   private told = 0
   /** Of this pool: whether it has told anything, and anything new. */
   private begun = false
-  private advanced = false
+  advanced = false
   private deaths = 0
 
   /** Deaths in a row without anything new, but for those that found the generation waiting. */
@@ -134,7 +134,8 @@ export class Heard {
   }
 
   private note(event: CallEvent): void {
-    this.advanced = true
+    // Beginning is no advance.
+    this.advanced ||= event.event === 'token' || event.done > 0
     if (event.event === 'prompt') this.prompt = event.done
     else {
       this.ids.push(event.id)

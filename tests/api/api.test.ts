@@ -49,6 +49,7 @@ test('the result tells what happened; pieces, onToken and onPrompt tell the same
     tokens.map(({ id }) => id),
     result.ids,
   )
+  assert.equal(prompt[0], { done: 0, total: promptIds.length })
   assert.is(prompt.at(-1)!.done, promptIds.length)
   assert.is(prompt.at(-1)!.total, promptIds.length)
   const { prompt: promptTime, generate, promptPerSecond, tokensPerSecond } = result.timings
