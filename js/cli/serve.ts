@@ -48,7 +48,7 @@ const SERVER = {
     texts(
       '--cors-origins --cors-origin',
       'ORIGIN,…',
-      "origins whose pages may call the server, '*': any; repeatable; default: none",
+      "origins whose pages may call the server, '*': any, localhost: this machine's; repeatable; default: none",
     ),
   ),
   parallel: or(
@@ -188,7 +188,6 @@ async function serve(values: Values<typeof flags>, ending: Ending): Promise<void
   const keys = await keysOf(values, ending.signal)
   const { port = 8080, queue, timeout, pooling, normalize } = values
   const cors = values.cors?.flatMap((origins) => origins.split(','))
-  if (cors?.includes('localhost')) throw new UsageError('--cors-origins takes origins whole: http://localhost:3000.')
   const prefix = prefixOf(values.apiPrefix)
   const { maxTokens, ...defaults } = givenOptions(withStopsRead(values))
   const { template, templateVariables } = await templateOptions(values, ending.signal)

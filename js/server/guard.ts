@@ -4,9 +4,17 @@ import { ApiError } from './errors.ts'
 /** @throws ApiError 403: any page can send requests to a server on its reader's machine, if it cannot read the answers */
 export function checkOrigin(request: Request, allowed: readonly string[]): void {
   const origin = request.headers.get('origin')
-  if (origin === null || allowed.includes('*') || allowed.includes(origin) || sameHost(origin, request.url)) return
+  if (origin === null || isAllowed(origin, allowed) || sameHost(origin, request.url)) return
   throw new ApiError(403, 'origin_not_allowed', `Pages of ${origin} may not use this server.`, null, origin)
 }
+
+/** `allowed`: origins, `*` for all, and `localhost` for those of this machine, whatever their port. */
+export function isAllowed(origin: string, allowed: readonly string[]): boolean {
+  if (allowed.includes('*') || allowed.includes(origin)) return true
+  return allowed.includes('localhost') && URL.canParse(origin) && LOOPBACK.test(new URL(origin).hostname)
+}
+
+const LOOPBACK = /^(localhost|127\.0\.0\.1|\[::1\])$/
 
 function sameHost(origin: string, url: string): boolean {
   return URL.canParse(origin) && new URL(origin).host === new URL(url).host

@@ -8,7 +8,10 @@ import type { ModelCard } from './models.ts'
 export interface HandlerOptions {
   /** Keys of which requests must bring one, as `Authorization: Bearer KEY` or `X-Api-Key: KEY`; `/health` needs none. Default: none. */
   apiKeys?: readonly string[]
-  /** Origins whose pages may use it, `'*'` for all; default: none, and requests of pages from elsewhere are refused. */
+  /**
+   * Origins whose pages may use it, `'*'` for all, `'localhost'` for those of this machine; default: none, and requests of pages
+   * from elsewhere are refused.
+   */
   cors?: string | readonly string[]
   /** Most bytes of a request's body; default 4 MiB. */
   bodyLimit?: number

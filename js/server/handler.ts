@@ -12,7 +12,7 @@ import { checkDefaults } from './defaults.ts'
 import { type Embedded, serveEmbeddings, serveNativeEmbeddings } from './embeddings.ts'
 import { ApiError, apiError, errorResponse, RETRY_AFTER } from './errors.ts'
 import type { GenerationBody } from './generation-fields.ts'
-import { checkKey, checkOrigin } from './guard.ts'
+import { checkKey, checkOrigin, isAllowed } from './guard.ts'
 import { type HandlerOptions, type ResolvedOptions, resolveOptions } from './handler-options.ts'
 import { Metrics, type ServedModel } from './metrics.ts'
 import { Models, modelsByName, type NamedModel } from './models.ts'
@@ -96,7 +96,8 @@ class Server {
   private guard(): void {
     const { cors: allowed = [], apiKeys } = this.options
     const origins = typeof allowed === 'string' ? [allowed] : [...allowed]
-    if (origins.length > 0) this.app.use(cors({ origin: origins.includes('*') ? '*' : origins }))
+    const origin = (given: string): string | undefined => (isAllowed(given, origins) ? given : undefined)
+    if (origins.length > 0) this.app.use(cors({ origin: origins.includes('*') ? '*' : origin }))
     this.app.use(async (c, next) => {
       checkOrigin(c.req.raw, origins)
       if (apiKeys?.length && !READS.health.paths.includes(c.req.path)) checkKey(c.req.raw, apiKeys)

@@ -122,7 +122,6 @@ test('cria serve: what is wrong names the flag', async () => {
     [['--chat-template-kwargs', '[1]'], /--chat-template-kwargs takes a JSON object/],
     [['--chat-template', 'nothing'], /nothing/],
     [['--api-prefix', 'x'], /--api-prefix takes a path that begins with a slash/],
-    [['--cors-origins', 'localhost'], /--cors-origins takes origins whole/],
     [['-np', '0'], /--parallel takes -1 or a number from 1 on/],
     [['--ssl-key-file', 'x'], /--ssl-key-file is not supported: .*TLS/],
   ]

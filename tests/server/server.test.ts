@@ -418,6 +418,15 @@ test('pages: of its own origin, and of those that are allowed', async () => {
   assert.match(preflight.headers.get('access-control-allow-headers')!, 'authorization')
   assert.is((await open(page('http://good.example'))).headers.get('access-control-allow-origin'), 'http://good.example')
   assert.is((await open(page('http://evil.example'))).status, 403)
+  const local = createHandler(model, { cors: 'localhost' })
+  const asked = async (origin: string) => (await local(get('/v1/models', { origin }))).headers
+  for (const origin of ['http://localhost', 'http://localhost:8081', 'https://127.0.0.1:3000', 'http://[::1]:3000']) {
+    assert.is((await asked(origin)).get('access-control-allow-origin'), origin)
+  }
+  for (const origin of ['http://localhost.evil.example', 'http://notlocalhost', 'null', 'http://127.0.0.2']) {
+    assert.is((await local(get('/v1/models', { origin }))).status, 403, origin)
+    assert.not((await asked(origin)).has('access-control-allow-origin'))
+  }
   const all = createHandler(model, { cors: '*' })
   assert.is((await all(page('http://any.example'))).headers.get('access-control-allow-origin'), '*')
 })
