@@ -157,13 +157,13 @@ export class LeaderModel implements LeaderCalls {
     return transfer(state, [state.buffer])
   }
 
-  async loadState(call: number, bytes: Uint8Array): Promise<number> {
+  async loadState(call: number, bytes: Uint8Array): Promise<number[]> {
     const state = await readState(this.opened().engine, bytes, platform.breathe)
     const { engine, scheduler } = this.opened()
     engine.checkTokens(state.ids)
     scheduler.restore(state)
     await this.run(call, [new CacheTask(state.ids)])
-    return state.ids.length
+    return state.ids
   }
 
   private async run(call: number, tasks: Task[]): Promise<void> {
@@ -183,8 +183,10 @@ export class LeaderModel implements LeaderCalls {
     this.emit(events)
   }
 
-  reset(): void {
-    this.opened().scheduler.reset()
+  reset(prompt?: Prompt): void {
+    const { scheduler } = this.opened()
+    if (prompt === undefined) scheduler.reset()
+    else scheduler.forget(promptIds(this.tokenizer, { prompt }))
   }
 
   status(): SchedulerStatus {

@@ -149,12 +149,12 @@ export class WorkerPool {
     return this.abortable('Saving the state', signal, (number) => this.leader.saveState(number, prompt))
   }
 
-  loadState(state: Uint8Array, signal: AbortSignal | undefined): Promise<number> {
+  loadState(state: Uint8Array, signal: AbortSignal | undefined): Promise<number[]> {
     return this.abortable('Loading the state', signal, (number) => this.leader.loadState(number, state))
   }
 
-  reset(): Promise<void> {
-    return this.call(async () => this.leader.reset())
+  reset(prompt?: Prompt): Promise<void> {
+    return this.call(async () => this.leader.reset(prompt))
   }
 
   status(): Promise<SchedulerStatus> {

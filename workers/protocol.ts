@@ -36,10 +36,10 @@ export interface LeaderCalls {
   activations(call: number, ids: number[]): Promise<InputSums[]>
   /** The state of a text, which is computed where it is not cached: see js/scheduler/state.ts. */
   saveState(call: number, prompt: Prompt): Promise<Uint8Array<ArrayBuffer>>
-  /** Puts a state into the cache; returns how many tokens it has. */
-  loadState(call: number, bytes: Uint8Array): Promise<number>
-  /** Drops all cached prefixes. */
-  reset(): void
+  /** Puts a state into the cache; returns its tokens. */
+  loadState(call: number, bytes: Uint8Array): Promise<number[]>
+  /** Drops all cached prefixes, or those of a text. */
+  reset(prompt?: Prompt): void
   status(): SchedulerStatus
   /** Cancels a call. */
   abort(call: number): void

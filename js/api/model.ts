@@ -209,19 +209,20 @@ export class CriaModel implements Model, ChatHost {
   async loadState(
     state: Uint8Array | ArrayBuffer,
     options: { signal?: AbortSignal } = {},
-  ): Promise<{ tokens: number }> {
+  ): Promise<{ tokens: number; ids: number[] }> {
     checkOptions(options, SIGNAL)
     checkSignal(options.signal)
     const bytes = kindOf(state) === 'ArrayBuffer' ? new Uint8Array(state as ArrayBuffer) : state
     if (!ArrayBuffer.isView(bytes) || kindOf(bytes) !== 'Uint8Array')
       throw invalid('state', 'the bytes that saveState gave', state)
     const { signal } = options
-    const tokens = await this.pool.run('Loading the state', signal, (pool) => pool.loadState(bytes, signal))
-    return { tokens }
+    const ids = await this.pool.run('Loading the state', signal, (pool) => pool.loadState(bytes, signal))
+    return { tokens: ids.length, ids }
   }
 
-  async reset(): Promise<void> {
-    await this.pool.run('The reset', undefined, (pool) => pool.reset())
+  async reset(prompt?: string | readonly number[]): Promise<void> {
+    const text = prompt === undefined ? undefined : promptOf(prompt)
+    await this.pool.run('The reset', undefined, (pool) => pool.reset(text))
   }
 
   async status(): Promise<ModelStatus> {

@@ -273,9 +273,16 @@ export interface Model extends AsyncDisposable {
    * @throws FormatError (damaged), UnsupportedError (of another version), ArgumentError (of another model or KV type),
    *   ContextError, MemoryError (all pages are in use), AbortError
    */
-  loadState(state: Uint8Array | ArrayBuffer, options?: { signal?: AbortSignal }): Promise<{ tokens: number }>
-  /** Drops all cached prefixes. */
-  reset(): Promise<void>
+  loadState(
+    state: Uint8Array | ArrayBuffer,
+    options?: { signal?: AbortSignal },
+  ): Promise<{ tokens: number; ids: number[] }>
+  /**
+   * Drops all cached prefixes, or those of a text (or token ids as they are) alone: from its end back to where it is in use or
+   * another text goes on.
+   * @throws ArgumentError
+   */
+  reset(prompt?: string | readonly number[]): Promise<void>
   status(): Promise<SchedulerStatus>
   /** Ends the workers and frees the memory; pending calls reject with ClosedError. Safe to call twice. */
   close(): Promise<void>

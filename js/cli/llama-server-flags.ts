@@ -73,7 +73,6 @@ export const SERVER_FOREIGN: readonly ForeignFlag[] = [
     '--models-autoload --no-models-autoload=LLAMA_ARG_MODELS_AUTOLOAD',
   ),
   ...refused('properties are what the flags say', '--props=LLAMA_ARG_ENDPOINT_PROPS'),
-  ...refused('cria serve writes no caches to files', '--slot-save-path:1'),
   ...refused(
     'cria runs a model as its file has it: merge the adapter first, with llama-export-lora',
     '--lora-init-without-apply',

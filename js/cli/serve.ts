@@ -18,6 +18,7 @@ import { loadModel, MODEL_FLAGS } from './model.ts'
 import { GENERATE_FLAGS, givenOptions, LOAD_FLAGS, OTHER_FLAGS, SAMPLING_FLAGS } from './options.ts'
 import { ESCAPE, withStopsRead } from './prompt.ts'
 import { ROPE_FLAGS } from './rope.ts'
+import { slotStore } from './slot-store.ts'
 import { findInput } from './source.ts'
 import { printable, readText, say, shown, write } from './terminal.ts'
 
@@ -68,6 +69,7 @@ const SERVER = {
     'LLAMA_ARG_ENDPOINT_SLOTS',
     either('--slots', '--no-slots', 'whether /slots tells what is computed; default: yes'),
   ),
+  slotSavePath: text('--slot-save-path', 'DIR', 'folder where /slots keeps what slots computed; default: none'),
   metrics: or(
     'LLAMA_ARG_ENDPOINT_METRICS',
     toggle('--metrics', 'counters for Prometheus at /metrics; on by themselves'),
@@ -211,6 +213,7 @@ async function serve(values: Values<typeof flags>, ending: Ending): Promise<void
         slots: values.slots ?? true,
         verbose: values.verbose ?? false,
         prefillAssistant: values.prefillAssistant ?? true,
+        ...(values.slotSavePath !== undefined && { slotStore: await slotStore(values.slotSavePath) }),
         ...(keys.length > 0 && { apiKeys: keys }),
         ...(cors && { cors }),
         ...(queue !== undefined && { queue }),

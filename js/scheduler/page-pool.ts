@@ -158,6 +158,23 @@ export class PagePool {
     }
   }
 
+  /** A text is not found any more, from its end back to a page that somebody holds or that other texts have too. */
+  forgetText(ids: readonly number[]): void {
+    // Texts that were computed side by side have pages of their own.
+    for (let dropped = true; dropped; ) {
+      const { pages, tokens } = this.find(ids, ids.length)
+      dropped = false
+      let end = tokens - (pages.length - 1) * PAGE
+      for (const page of pages.reverse()) {
+        const shared = page.refs > 0 || page.children.length > 0 || page.tokens.length > end
+        if (shared) break
+        this.drop(page)
+        dropped = true
+        end = PAGE
+      }
+    }
+  }
+
   private let(page: Page): void {
     page.refs--
     page.used = ++this.clock

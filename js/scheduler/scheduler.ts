@@ -180,6 +180,11 @@ export class Scheduler {
     this.pool.forget()
   }
 
+  /** Forgets a text, from its end back to where it is in use or another one goes on. */
+  forget(ids: readonly number[]): void {
+    this.pool.forgetText(ids)
+  }
+
   /** Lets messages in, at most once a REST_MS: a pass of a small model takes a tenth of a millisecond. */
   private async rest(): Promise<void> {
     const passed = performance.now() - this.rested

@@ -202,6 +202,7 @@ export interface AnswerShape {
   event?: JsonSchema
 }
 
+const saved = { id_slot: COUNT, filename: TEXT }
 const native = {
   whole: any(ref('NativeCompletion'), list(ref('NativeCompletion'))),
   event: any(ref('NativeChunk'), ref('NativeCompletion'), ref('Error')),
@@ -224,5 +225,12 @@ export const ANSWERS = {
   model: { whole: ref('Model') },
   props: { whole: ref('Props') },
   slots: { whole: ref('Slots') },
+  slotAction: {
+    whole: any(
+      object({ ...saved, n_saved: COUNT, n_written: COUNT, timings: object({ save_ms: NUMBER }) }),
+      object({ ...saved, n_restored: COUNT, n_read: COUNT, timings: object({ restore_ms: NUMBER }) }),
+      object({ id_slot: COUNT, n_erased: COUNT }),
+    ),
+  },
   openapi: { whole: { type: 'object' } },
 } satisfies Record<string, AnswerShape>

@@ -44,6 +44,7 @@ export function serveChat(body: ChatBody, name: string, model: Model, defaults: 
     parallel: model.info.parallel,
     choices: Array.from({ length: n }, (_, i) => ({
       start: (all) => model.chat(messages, all),
+      promptIds: () => promptIds(body, model, defaults),
       options: choiceOptions(options, i),
     })),
     opening: (index) => [chunks.chunk([delta(index, { role: 'assistant', content: null }, [], null)])],

@@ -71,9 +71,10 @@ export function serveCompletions(body: CompletionBody, name: string, model: Mode
   })
   return {
     parallel: model.info.parallel,
-    choices: prompts.flatMap((prompt) =>
+    choices: prompts.flatMap((prompt, p) =>
       Array.from({ length: n }, (_, i) => ({
         start: (all: object) => model.generate(prompt, all),
+        promptIds: () => idsOf(p * n),
         options: choiceOptions(options, i),
       })),
     ),

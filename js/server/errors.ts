@@ -5,6 +5,7 @@ import {
   ClosedError,
   ContextError,
   CriaError,
+  FormatError,
   MemoryError,
   TemplateError,
   UnsupportedError,
@@ -52,7 +53,7 @@ export function apiError(error: unknown, prompt: string, context: number): ApiEr
   if (error instanceof ContextError) return contextError(error, prompt, context)
   if (error instanceof ArgumentError)
     return badRequest(code === 'no_token_left' ? 'logit_bias' : prompt, message, value)
-  if (error instanceof TemplateError || error instanceof UnsupportedError)
+  if (error instanceof TemplateError || error instanceof UnsupportedError || error instanceof FormatError)
     return badRequest(prompt, message, value, code)
   if (error instanceof AbortError) return new ApiError(499, 'aborted', 'The request was aborted.')
   if (error instanceof WorkerError || error instanceof ClosedError || error instanceof MemoryError) {

@@ -4,6 +4,7 @@ import { checkObject, checkOptions, checkTypes, invalid, type OptionNames } from
 import type { RequestLog } from './call.ts'
 import type { GenerationDefaults } from './defaults.ts'
 import type { ModelCard } from './models.ts'
+import type { SlotStore } from './slot-actions.ts'
 
 export interface HandlerOptions {
   /** Keys of which requests must bring one, as `Authorization: Bearer KEY` or `X-Api-Key: KEY`; `/health` needs none. Default: none. */
@@ -41,6 +42,8 @@ export interface HandlerOptions {
   ssePingInterval?: number
   /** Whether `/slots` tells what is computed. Default true. */
   slots?: boolean
+  /** Where `POST /slots/{id}` keeps what slots computed; default: nowhere, and it answers 501. */
+  slotStore?: SlotStore
   /** Whether answers have `__verbose` where a request does not say: the prompt as the model read it, the settings. Default false. */
   verbose?: boolean
   /** Called when a request has been answered to its end. */
@@ -66,6 +69,7 @@ const OPTIONS: OptionNames<HandlerOptions> = {
   strictModel: true,
   ssePingInterval: true,
   slots: true,
+  slotStore: true,
   verbose: true,
   onRequest: true,
   onError: true,
@@ -110,6 +114,10 @@ export function resolveOptions(options: HandlerOptions, names: readonly string[]
   }
   if (cors !== undefined && typeof cors !== 'string' && !texts(cors)) {
     throw invalid('cors', 'an origin or a list of them', cors)
+  }
+  const { slotStore } = resolved
+  if (slotStore !== undefined && ![slotStore?.save, slotStore?.load].every((one) => typeof one === 'function')) {
+    throw invalid('slotStore', 'an object with the functions save and load', slotStore)
   }
   for (const value of [resolved.templateVariables, resolved.embeddings]) if (value !== undefined) checkObject(value)
   checkObject(defaults)

@@ -25,6 +25,7 @@ import { READS, type Read } from './reads.ts'
 import { ENDPOINTS, type Endpoint } from './schemas.ts'
 import { answerStream, answerWhole, type Served } from './serve.ts'
 import { generationSettings } from './settings.ts'
+import { actOnSlot, SLOT_ACTIONS } from './slot-actions.ts'
 import { RequestSlots } from './slots.ts'
 import { promptIds, renderedPrompt } from './template.ts'
 import { now } from './usage.ts'
@@ -111,7 +112,7 @@ class Server {
       for (const path of paths) {
         // Addresses whose end is free are told of as others are that there are not.
         if (!path.includes('{')) this.paths.set(path, 'GET, HEAD')
-        app.get(path.replace(/\{(\w+)\}/, ':$1{.+}'), answer)
+        app.get(pattern(path), answer)
       }
     }
     get(READS.health, (c) => c.json({ status: 'ok' }))
@@ -161,6 +162,18 @@ class Server {
       for (const id of ids) checkToken(id, model, 'tokens')
       return Response.json({ content: model.detokenize(ids, { special: true }) })
     })
+    this.app.post(pattern(SLOT_ACTIONS.path), async (c) => {
+      const { call } = c.env
+      const { signal } = call
+      call.prompt = 'filename'
+      const named = models.find(c.req.query('model'))
+      const { id, action } = { id: c.req.param('id')!, action: c.req.query('action') }
+      const { filename } =
+        action === 'erase' ? {} : await readBody(c.req.raw, SLOT_ACTIONS.body, options.bodyLimit, signal)
+      return c.json(
+        await named.gate.run(signal, () => actOnSlot(named, options.slotStore, { id, action, filename, signal })),
+      )
+    })
     this.post(ENDPOINTS.applyTemplate, async (body) => {
       const { model } = models.find(body.model)
       return Response.json({ prompt: renderedPrompt(body, model, options) })
@@ -203,10 +216,11 @@ class Server {
     const named = this.models.find(body.model)
     call.model = named
     const { gate, model } = named
-    const slots = new RequestSlots(named.slots, body.id_slot, (index) => {
+    const task = (index: number) => {
       const { options } = served.choices[index]!
       return { most: options.maxTokens, settings: () => generationSettings(options, body, model) }
-    })
+    }
+    const slots = new RequestSlots(named.slots, body.id_slot, task, (index) => served.choices[index]!.promptIds())
     const served = plan(named, slots)
     const onResults = (results: GenerateResult[]): void => {
       for (const result of results) this.metrics.generated(result)
@@ -278,6 +292,11 @@ class Server {
       console.error(thrown)
     }
   }
+}
+
+/** `/models/{name}` → as the router writes it. */
+function pattern(path: string): string {
+  return path.replace(/\{(\w+)\}/, ':$1{.+}')
 }
 
 /** Undefined of a model that is gone. */

@@ -68,6 +68,7 @@ function serveIds(
     choices: prompts.flatMap((ids) =>
       Array.from({ length: n }, (_, i) => ({
         start: (all: object) => model.generate(ids, all),
+        promptIds: () => ids,
         options: choiceOptions(withinContext(options, ids, model), i),
       })),
     ),

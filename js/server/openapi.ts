@@ -8,6 +8,7 @@ import { DOES, TITLES } from './descriptions.ts'
 import { READS, type Read } from './reads.ts'
 import type { JsonSchema } from './rules.ts'
 import { ENDPOINTS, type Endpoint } from './schemas.ts'
+import { SLOT_ACTIONS } from './slot-actions.ts'
 import { VERSION } from './usage.ts'
 
 /** Responses by status, in words. */
@@ -39,6 +40,7 @@ const ALSO: Readonly<Record<string, readonly Status[]>> = {
   model: [404],
   props: [404],
   slots: [404, 501],
+  slotAction: [429, 501],
 }
 const WITHOUT_KEY = ['health']
 
@@ -55,6 +57,7 @@ export function openApi(keys: boolean, models: readonly ModelInfo[]): object {
   const endpoints = Object.entries(ENDPOINTS).flatMap(([name, endpoint]) =>
     pathsOf([endpoint.path, ...endpoint.also], 'post', endpointOf(name as keyof typeof ENDPOINTS)),
   )
+  const slots = pathsOf([SLOT_ACTIONS.path], 'post', slotActions())
   const bodies = Object.entries(ENDPOINTS).map(([name, endpoint]) => [bodyName(name), bodyOf(name, endpoint)])
   return {
     openapi: '3.1.1',
@@ -67,7 +70,7 @@ export function openApi(keys: boolean, models: readonly ModelInfo[]): object {
     // Beside this document, whatever path a proxy puts before both.
     servers: [{ url: '.' }],
     security: keys ? [BEARER, HEADER] : [{}, BEARER, HEADER],
-    paths: Object.fromEntries([...endpoints, ...reads]),
+    paths: Object.fromEntries([...endpoints, ...reads, ...slots]),
     components: {
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer' },
@@ -118,6 +121,21 @@ function endpointOf(name: keyof typeof ENDPOINTS): object {
     summary: TITLES[name],
     requestBody: { required: true, content: json({ $ref: `#/components/schemas/${bodyName(name)}` }) },
     responses: responses(name, [...WITH_BODY, ...ALWAYS]),
+  }
+}
+
+function slotActions(): object {
+  const { title, body, path, parameters } = SLOT_ACTIONS
+  return {
+    summary: title,
+    parameters: Object.entries(parameters).map(([name, parameter]) => ({
+      name,
+      in: path.includes(`{${name}}`) ? 'path' : 'query',
+      required: true,
+      ...parameter,
+    })),
+    requestBody: { required: false, content: json(body.schema) },
+    responses: responses('slotAction', [...WITH_BODY, ...ALWAYS]),
   }
 }
 

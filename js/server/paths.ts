@@ -15,7 +15,6 @@ const ELSEWHERE: readonly [paths: RegExp, instead: string][] = [
   [/^(\/v1)?\/(rerank|reranking)$/, 'models that rank are not supported'],
   [/^(\/v1)?\/(audio|images|videos)\//, 'models are of text alone'],
   [/^\/lora-adapters$/, 'adapters are not supported'],
-  [/^\/slots\/[^/]+$/, 'slots are not saved; the cache finds what was computed by itself'],
 ]
 
 /** What to do instead, as the end of a sentence. */

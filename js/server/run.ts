@@ -25,7 +25,8 @@ export interface Piece {
 export interface Listener {
   /** The prompt of a choice is being read: the first call says how much of it was cached. */
   onProgress?(index: number, progress: PromptTimer): void
-  onEnd?(index: number): void
+  /** `result`: where it did not fail. */
+  onEnd?(index: number, result: GenerateResult | undefined): void
 }
 
 /**
@@ -54,7 +55,10 @@ export async function runChoices(
       // All are waited for; what failed first was the reason for the others to end.
       runChoice(choice, index, controllers[index]!.signal, onPiece, listener)
         .catch(end)
-        .finally(() => listener.onEnd?.(index)),
+        .then((result) => {
+          listener.onEnd?.(index, result ?? undefined)
+          return result
+        }),
     )
     if (failure) throw (failure as { reason: unknown }).reason
     return results as GenerateResult[]

@@ -7,7 +7,7 @@ import type { Measured } from './timings.ts'
 
 /** What to run for a request, and how its endpoint answers. */
 export interface Served {
-  choices: ChoiceRequest[]
+  choices: (ChoiceRequest & { promptIds(): readonly number[] })[]
   /** Choices that run at once. */
   parallel: number
   /** What must be there before the first choice begins. */
@@ -67,7 +67,7 @@ async function streamChoices(
     for (const event of [...first, ...served.piece(piece)]) await send(event)
   }
   const results = await runChoices(served.choices, served.parallel, signal, onPiece, {
-    onEnd: (index) => listener.onEnd?.(index),
+    onEnd: (index, result) => listener.onEnd?.(index, result),
     onProgress: (index, progress) => {
       listener.onProgress?.(index, progress)
       const event = served.progress?.(index, progress)

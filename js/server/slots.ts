@@ -2,7 +2,7 @@
  * `/slots`: llama-server's view of what a model computes. Here a slot is a number that an answer has while it is computed;
  * the cache belongs to all of them.
  */
-import type { ModelInfo } from '../api/types.ts'
+import type { GenerateResult, ModelInfo } from '../api/types.ts'
 import type { Listener } from './run.ts'
 import type { Measured } from './timings.ts'
 
@@ -14,12 +14,18 @@ interface SlotTask {
   settings(): object
 }
 
+/** The ids of a text, made when they are asked for. */
+type Text = () => readonly number[]
+
 export class Slots {
   private readonly tasks: (SlotTask | undefined)[]
-  private count = 0
+  /** What each slot computed last. */
+  private readonly texts = new Map<number, Text>()
+  private taken = 0
 
-  constructor(parallel: number) {
-    this.tasks = Array.from({ length: parallel }, () => undefined)
+  /** @param count of slots */
+  constructor(readonly count: number) {
+    this.tasks = Array.from({ length: count }, () => undefined)
   }
 
   get idle(): number {
@@ -31,13 +37,29 @@ export class Slots {
     const idle =
       asked !== undefined && asked in this.tasks && !this.tasks[asked] ? asked : this.tasks.indexOf(undefined)
     const slot = idle < 0 ? this.tasks.length : idle
-    if (idle >= 0) this.tasks[slot] = { id: this.count, measured, ...more }
-    this.count++
+    if (idle >= 0) this.tasks[slot] = { id: this.taken, measured, ...more }
+    this.taken++
     return slot
   }
 
-  leave(slot: number): void {
-    if (slot < this.tasks.length) this.tasks[slot] = undefined
+  /** @param text what it has computed, where that came to its end */
+  leave(slot: number, text: Text | undefined): void {
+    if (slot >= this.tasks.length) return
+    this.tasks[slot] = undefined
+    this.hold(slot, text)
+  }
+
+  isBusy(slot: number): boolean {
+    return this.tasks[slot] !== undefined
+  }
+
+  hold(slot: number, text: Text | undefined): void {
+    if (text) this.texts.set(slot, text)
+    else this.texts.delete(slot)
+  }
+
+  text(slot: number): readonly number[] | undefined {
+    return this.texts.get(slot)?.()
   }
 
   describe({ context }: ModelInfo): object[] {
@@ -68,11 +90,15 @@ function describeTask({ id, measured, most, settings }: SlotTask): object {
 export class RequestSlots implements Listener {
   private readonly taken = new Map<number, number>()
 
-  /** @param task what is told of a choice */
+  /**
+   * @param task what is told of a choice
+   * @param promptIds the tokens of its prompt
+   */
   constructor(
     private readonly slots: Slots,
     private readonly asked: number | undefined,
     private readonly task: (index: number) => Pick<SlotTask, 'most' | 'settings'>,
+    private readonly promptIds: (index: number) => readonly number[],
   ) {}
 
   /** The slot of a choice, also when it is over. */
@@ -84,8 +110,10 @@ export class RequestSlots implements Listener {
     if (!this.taken.has(index)) this.taken.set(index, this.slots.take(progress, this.asked, this.task(index)))
   }
 
-  onEnd(index: number): void {
+  onEnd(index: number, result: GenerateResult | undefined): void {
     const slot = this.taken.get(index)
-    if (slot !== undefined) this.slots.leave(slot)
+    // The last token is not in the cache.
+    const text = result && (() => [...this.promptIds(index), ...result.ids.slice(0, -1)])
+    if (slot !== undefined) this.slots.leave(slot, text)
   }
 }

@@ -37,7 +37,8 @@ for (const kv of ['f16', 'f32'] as const) {
     ] as const) {
       const second = await load(STORIES, { kv, ...how })
       await second.generate('Something else', { maxTokens: 3 }).result()
-      assert.equal(await second.loadState(state.slice()), { tokens: wanted.promptTokens })
+      const { tokens, ids } = await second.loadState(state.slice())
+      assert.equal([tokens, ids.length], [wanted.promptTokens, wanted.promptTokens])
       const again = await second.generate(TEXT, GREEDY).result()
       assert.is(again.cachedTokens, wanted.promptTokens - 1)
       assert.equal([again.ids, again.logprobs], [wanted.ids, wanted.logprobs])
@@ -60,6 +61,22 @@ sharedTest('states of a q8_0 cache and of short texts', async () => {
     assert.is(again.cachedTokens, wanted.promptTokens - 1)
     assert.equal(again.logprobs, wanted.logprobs)
   }
+  await model.close()
+})
+
+test('a reset forgets one text, or all', async () => {
+  const model = await load(STORIES, { threads: 1 })
+  const cached = async (text: string) => (await model.generate(text, { ...GREEDY, maxTokens: 1 }).result()).cachedTokens
+  // BOS is in common.
+  assert.equal([await cached('One day'), await cached('The cat')], [0, 1])
+  await model.reset('One day')
+  assert.ok((await cached('The cat')) > 1)
+  assert.is(await cached('One day'), 1)
+  await model.reset(model.tokenize('One day'))
+  assert.is(await cached('One day'), 1)
+  await model.reset()
+  assert.is(await cached('The cat'), 0)
+  await fails(model.reset(5 as never), ArgumentError, 'INVALID_TOKENS')
   await model.close()
 })
 

@@ -117,7 +117,6 @@ test('addresses of other services are answered by what to use instead', async ()
     ['/v1/rerank', 'not supported'],
     ['/rerank/', 'not supported'],
     ['/v1/audio/transcriptions', 'text alone'],
-    ['/slots/0', 'the cache'],
   ] as const) {
     const { status, body } = await ask(handler, post(path, {}))
     assert.equal([status, body.error.code], [404, 'unknown_url'], path)

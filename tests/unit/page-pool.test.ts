@@ -50,6 +50,28 @@ test('a prefix is found to the token; the last token is always computed', () => 
   assert.equal(copies.at(-1), [indices(first)[1], indices(other)[1]])
 })
 
+test('a text is forgotten as far as no other has its pages', () => {
+  const { pool, compute, counts } = open(10)
+  const [ids, other] = [text(200), [...text(128), 5, 5, 5]]
+  for (const one of [ids, other]) pool.release(compute(one).pages)
+  // Two whole pages in common, and two of its own.
+  assert.equal(counts(), [5, 5, 0])
+  pool.forgetText(text(199))
+  assert.is(pool.find(ids, 200).tokens, 200, 'it is the beginning of another')
+  const held = compute(ids)
+  pool.forgetText(ids)
+  assert.is(pool.find(ids, 200).tokens, 200, 'it is in use')
+  pool.release(held.pages)
+  pool.forgetText(ids)
+  assert.is(pool.find(ids, 200).tokens, 128)
+  assert.equal(counts(), [7, 3, 0])
+  pool.forgetText(other)
+  assert.is(pool.find(other, 131).tokens, 0)
+  assert.equal(counts(), [10, 0, 0])
+  pool.forgetText(ids)
+  assert.equal(counts(), [10, 0, 0])
+})
+
 test('sequences side by side share whole pages, and each writes to its own last one', () => {
   const { pool, compute, counts } = open(10)
   const ids = text(150)
