@@ -131,7 +131,6 @@ function slotActions(): object {
     parameters: Object.entries(parameters).map(([name, parameter]) => ({
       name,
       in: path.includes(`{${name}}`) ? 'path' : 'query',
-      required: true,
       ...parameter,
     })),
     requestBody: { required: false, content: json(body.schema) },

@@ -8,7 +8,7 @@ export interface Read {
   parameters?: Readonly<Record<string, string>>
 }
 
-const model = 'The model by its name; default: the first'
+export const MODEL_PARAMETER = 'The model by its name; default: the first'
 
 export const READS = {
   health: { paths: ['/health', '/v1/health'], title: 'That the server is there; needs no key.' },
@@ -21,12 +21,12 @@ export const READS = {
   props: {
     paths: ['/props'],
     title: 'What holds where a request says nothing, and the chat template in use.',
-    parameters: { model },
+    parameters: { model: MODEL_PARAMETER },
   },
   slots: {
     paths: ['/slots'],
     title: 'What is computed, for each generation that may run at once.',
-    parameters: { model, fail_on_no_slot: 'Anything: 503 where no slot is idle' },
+    parameters: { model: MODEL_PARAMETER, fail_on_no_slot: 'Anything: 503 where no slot is idle' },
   },
   metrics: { paths: ['/metrics'], title: 'Counters for Prometheus.' },
   openapi: { paths: ['/openapi.json'], title: 'This document.' },

@@ -1,6 +1,7 @@
 /** `POST /slots/{id}?action=…`: what a slot computed last, kept under a name, put back and forgotten, as llama-server does it. */
 import { ApiError, badRequest, RETRY_AFTER } from './errors.ts'
 import type { NamedModel } from './models.ts'
+import { MODEL_PARAMETER } from './reads.ts'
 import { type FieldRule, fields, rule } from './rules.ts'
 
 /** Where texts of slots are kept, with their part of the KV cache. */
@@ -26,8 +27,9 @@ export const SLOT_ACTIONS = {
   title:
     'Keeps what a slot computed last in a file, puts it back, or forgets it, where the server has `--slot-save-path`.',
   parameters: {
-    id: { description: 'The number of the slot', schema: { type: 'integer', minimum: 0 } },
-    action: { description: 'What to do', schema: { enum: ACTIONS } },
+    id: { description: 'The number of the slot', required: true, schema: { type: 'integer', minimum: 0 } },
+    action: { description: 'What to do', required: true, schema: { enum: ACTIONS } },
+    model: { description: MODEL_PARAMETER, schema: { type: 'string' } },
   },
   body: fields<{ filename?: string }>('a JSON object', { filename }),
 }
