@@ -200,6 +200,8 @@ export interface AnswerShape {
   whole: JsonSchema
   /** What an event of a stream holds. */
   event?: JsonSchema
+  /** What the last one has in its place. */
+  last?: string
 }
 
 const saved = { id_slot: COUNT, filename: TEXT }
@@ -210,8 +212,8 @@ const native = {
 
 /** What each endpoint answers with status 200; in text where there is none. */
 export const ANSWERS = {
-  chat: { whole: ref('ChatCompletion'), event: any(ref('ChatCompletionChunk'), ref('Error')) },
-  completions: { whole: ref('Completion'), event: any(ref('CompletionChunk'), ref('Error')) },
+  chat: { whole: ref('ChatCompletion'), event: any(ref('ChatCompletionChunk'), ref('Error')), last: '[DONE]' },
+  completions: { whole: ref('Completion'), event: any(ref('CompletionChunk'), ref('Error')), last: '[DONE]' },
   embeddings: { whole: ref('Embeddings') },
   native,
   infill: native,

@@ -1,4 +1,5 @@
 /** The fields of all generating endpoints: OpenAI's names, and llama-server's for the rest. */
+import type { SamplerName } from '../sampler/types.ts'
 import {
   anything,
   boolean,
@@ -18,7 +19,7 @@ import {
   text,
   unsupported,
 } from './rules.ts'
-import { ALL_SAMPLERS } from './samplers.ts'
+import { samplers } from './samplers.ts'
 
 export const MOST = 2147483647
 
@@ -96,21 +97,6 @@ export const NATIVE_SAMPLING = {
   presence_penalty: number(-1000, 1000),
   logit_bias: nativeBias,
 }
-
-const SAMPLER_NAMES = /^[a-z_-]{1,30}$/
-const samplers: FieldRule<string[] | string> = either(
-  (x) => Array.isArray(x),
-  list(
-    rule('the name of a sampler', (x) => typeof x === 'string' && SAMPLER_NAMES.test(x), {
-      type: 'string',
-      pattern: SAMPLER_NAMES.source,
-      examples: ALL_SAMPLERS,
-    }),
-    0,
-    32,
-  ),
-  text(32),
-)
 
 /** What a stream tells beside its text. */
 const STREAMING = {
@@ -242,7 +228,7 @@ export interface GenerationBody {
   dynatemp_exponent?: number
   logit_bias?: Record<string, number | false> | NativeBias
   seed?: number
-  samplers?: string[] | string
+  samplers?: SamplerName[]
   n_keep?: number
   num_ctx?: number
   verbose?: boolean

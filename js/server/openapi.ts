@@ -142,7 +142,7 @@ function responses(name: string, failures: readonly Status[]): object {
   const answer = (ANSWERS as Record<string, AnswerShape>)[name]
   const content = {
     ...(answer ? json(answer.whole) : { 'text/plain': { schema: { type: 'string' } } }),
-    ...(answer?.event && { 'text/event-stream': { schema: eventOf(answer.event) } }),
+    ...(answer?.event && { 'text/event-stream': { schema: eventOf(answer.event, answer.last) } }),
   }
   const all = [...failures, ...(ALSO[name] ?? [])].filter((status) => status !== 401 || !WITHOUT_KEY.includes(name))
   return {
@@ -154,10 +154,11 @@ function responses(name: string, failures: readonly Status[]): object {
   }
 }
 
-/** Of a stream, in the form that OpenAPI 3.2 gives events; the last one of OpenAI's endpoints has the data `[DONE]`. */
-function eventOf(data: JsonSchema): JsonSchema {
+/** Of a stream, in the form that OpenAPI 3.2 gives events. */
+function eventOf(data: JsonSchema, last: string | undefined): JsonSchema {
   const content = { type: 'string', contentMediaType: 'application/json', contentSchema: data }
-  return { type: 'object', properties: { data: content }, required: ['data'] }
+  const any = last === undefined ? content : { anyOf: [content, { enum: [last] }] }
+  return { type: 'object', properties: { data: any }, required: ['data'] }
 }
 
 function bodyName(name: string): string {

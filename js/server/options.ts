@@ -6,7 +6,6 @@ import type { GenerationDefaults } from './defaults.ts'
 import { badRequest } from './errors.ts'
 import { type GenerationBody, SAMPLING } from './generation-fields.ts'
 import { checkToken } from './prompts.ts'
-import { samplersOf } from './samplers.ts'
 
 /** What holds where a request sets nothing. */
 export interface Defaults {
@@ -35,7 +34,7 @@ export function generateOptions(body: GenerationBody, model: Model, settings: De
   return {
     ...defaults,
     ...Object.fromEntries(given),
-    ...(samplers !== undefined && { samplers: samplersOf(samplers) }),
+    ...(samplers !== undefined && { samplers }),
     ...(bias && { logitBias: logitBias(bias, model) }),
     ...(maxTokens !== undefined && { maxTokens }),
     ...(keep !== undefined && defaults.contextShift && { keep }),

@@ -2,7 +2,7 @@
 
 import { ArgumentError } from '../errors.ts'
 import { SAMPLERS, type SamplerName } from '../sampler/types.ts'
-import { badRequest } from './errors.ts'
+import { either, type FieldRule, list, rule, text } from './rules.ts'
 
 /** Names and letters, in llama.cpp's usual order. What cria does not have is off, since whatever switches it on is refused. */
 const LETTERS: Readonly<Record<string, string>> = {
@@ -62,12 +62,22 @@ function having(names: string[]): SamplerName[] {
   return names.filter((name): name is SamplerName => (SAMPLERS as readonly string[]).includes(name))
 }
 
-/** Of a request. @throws ApiError */
-export function samplersOf(samplers: readonly string[] | string): SamplerName[] {
-  try {
-    return typeof samplers === 'string' ? samplersFromLetters(samplers) : readSamplers(samplers)
-  } catch (error) {
-    if (!(error instanceof ArgumentError)) throw error
-    throw badRequest('samplers', `samplers: ${error.message}`, samplers, 'unsupported_parameter')
+/** Of a request: names, or a text of letters. */
+export const samplers: FieldRule<SamplerName[]> = (() => {
+  const name = rule<string>('the name of a sampler', (x) => typeof x === 'string', { enum: ALL_SAMPLERS })
+  const letters = { type: 'string', maxLength: 32, pattern: `^[${Object.values(LETTERS).join('')}]*$` }
+  const given = either<string[], string>((x) => Array.isArray(x), list(name, 0, 32), { ...text(32), schema: letters })
+  return {
+    ...given,
+    read: (value, path, faults) => {
+      const names = given.read(value, path, faults)
+      if (names === undefined || faults.worst) return undefined
+      try {
+        return typeof names === 'string' ? samplersFromLetters(names) : readSamplers(names)
+      } catch (error) {
+        if (!(error instanceof ArgumentError)) throw error
+        return faults.add('unsupported', path, `is not supported: ${error.message.slice(0, -1)}`, value)
+      }
+    },
   }
-}
+})()

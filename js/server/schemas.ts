@@ -180,12 +180,9 @@ function isText({ type, ...rest }: Record<string, unknown>): boolean {
   return type === 'text' && Object.values(rest).every((value) => value === null)
 }
 
-/** All that chats take beside their messages, where nothing is generated. */
-const NOT_GENERATED = Object.fromEntries(
-  Object.entries(CHAT_GENERATION)
-    .filter(([name]) => name !== 'model')
-    .map(([name, rule]) => [name, idle(rule)]),
-)
+/** All that chats take beside their messages, where nothing is generated: then any context will do. */
+const { model: ______, ...GENERATING } = { ...CHAT_GENERATION, num_ctx: integer(0, MOST) }
+const NOT_GENERATED = Object.fromEntries(Object.entries(GENERATING).map(([name, rule]) => [name, idle(rule)]))
 const { tools: _____, ...RENDERED_REFUSED } = CHAT_REFUSED
 const RENDERED = {
   takes: { ...CHAT, tools: TOOLS, model: text() },

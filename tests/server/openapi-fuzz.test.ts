@@ -71,7 +71,6 @@ const BY_MODEL = [
   /^filename is missing/,
   /^filename: there is no/,
   /^logit_bias: there is no token \d+/,
-  /^samplers: /,
   /^chat_template_kwargs/,
   /^add_generation_prompt begins an answer/,
   /^continue_final_message needs a last message/,
@@ -131,7 +130,8 @@ async function checkAnswer(response: Response, responses: Operation['responses']
   const { content } = given.$ref ? (draw.resolve({ $ref: given.$ref }) as Response200) : given
   const { schema } = content![type] ?? {}
   assert.ok(schema, `${type} ${shown}`)
-  const event = (schema.properties as Record<string, Schema> | undefined)?.data?.contentSchema as Schema | undefined
+  const data = (schema.properties as Record<string, Schema & { anyOf?: Schema[] }> | undefined)?.data
+  const event = (data?.anyOf?.[0] ?? data)?.contentSchema as Schema | undefined
   const validate = fits('closed', event ?? schema)
   const parts =
     type === 'text/event-stream'
