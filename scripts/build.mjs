@@ -16,6 +16,7 @@ import { build } from 'esbuild'
 import { compress } from 'lzma1'
 import { minify } from 'terser'
 import { problems, readModules } from './check-wasm.mjs'
+import { TERSER } from './terser.mjs'
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 
@@ -77,16 +78,6 @@ const OPTIONS = {
   write: false,
   logLevel: 'warning',
 }
-/**
- * For modules. What bundlers go by, `@__PURE__`, stays. Lines are short, as Node shows all of the one that an uncaught error
- * comes from.
- */
-const TERSER = {
-  module: true,
-  ecma: 2022,
-  compress: { passes: 3, inline: 1 },
-  format: { preserve_annotations: true, max_line_len: 1000 },
-}
 const TERSER_VERSION = JSON.stringify(TERSER) + createRequire(import.meta.url)('terser/package.json').version
 /**
  * Targets that stay out of dist/: for tests, and those without shared memory. The -threads targets serve for both, as the
@@ -102,7 +93,7 @@ const GLOBALS = 'util/globals'
 const STAMPS = 'build/stamps.json'
 const SHRUNK = 'build/shrunk'
 /** A change of the build itself or of a tool's version makes every step stale. */
-const TOOLS = ['scripts/build.mjs', 'scripts/compile.mjs', 'package-lock.json']
+const TOOLS = ['scripts/build.mjs', 'scripts/compile.mjs', 'scripts/terser.mjs', 'package-lock.json']
 
 const wat = process.argv.includes('--wat')
 const stamps = existsSync(STAMPS) ? JSON.parse(readFileSync(STAMPS, 'utf8')) : {}

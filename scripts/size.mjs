@@ -10,6 +10,8 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
+import { minify } from 'terser'
+import { TERSER } from './terser.mjs'
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 const { values, positionals } = parseArgs({ options: { files: { type: 'boolean' } }, allowPositionals: true })
@@ -21,7 +23,8 @@ const LATE = ['chat-template']
 const rows = [
   ['a page with workers: index, leader, thread, relaxed.wasm', page('relaxed'), 150_000],
   ['the same with simd.wasm', page('simd'), 150_000],
-  ['chat templates, of a page with a chat model', late('chat-template'), 40_000],
+  ['chat templates, of a page with a chat model', late('chat-template'), 31_000],
+  ['the Jinja engine, without js/util', await part('js/chat/jinja/template.ts', ['./js/util/*']), 22_300],
   ['an edge function: edge, relaxed.wasm', gzipped([...reached([`${dist}/edge.js`]), `${dist}/relaxed.wasm`])],
   ['a page with cria/inline', gzipped(reached([`${dist}/web/inline.js`]))],
   ["import { loadTokenizer } from 'cria'", await shaken('loadTokenizer', 'cria'), 40_000],
@@ -86,6 +89,14 @@ async function shaken(name, from) {
     logLevel: 'error',
   })
   return gzipSync(outputFiles[0].contents, { level: 9 }).length
+}
+
+/** A module and all that it imports but for `external`, made as the build makes it. */
+async function part(entry, external) {
+  const options = { bundle: true, minify: true, format: 'esm', target: 'es2022', write: false }
+  const { outputFiles } = await build({ ...options, entryPoints: [entry], external })
+  const { code } = await minify(outputFiles[0].text, TERSER)
+  return gzipSync(code, { level: 9 }).length
 }
 
 /** The tarball that npm would publish, with or without what is in models/. */

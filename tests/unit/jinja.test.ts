@@ -46,6 +46,12 @@ test('a template that never ends, or makes too much, ends in an error', () => {
   }
 })
 
+test('a template renders its own blocks, whatever was read since', () => {
+  const first = readTemplate('{% block a %}{{ self.b() }}{% endblock %}{% block b %}1{% endblock %}')
+  readTemplate('{% block b %}2{% endblock %}')
+  assert.is(first.render({}), '11')
+})
+
 test('powers of 0, 1 and −1 are exact, of any exponent', () => {
   const powers =
     '{{ 0**0 }} {{ 0**1 }} {{ 0**2 }} {{ 0**4 }} {{ 0**7 }} {{ 1**4 }} {{ (-1)**4 }} {{ (-1)**7 }} {{ (-1)**(10**18) }} {{ 2**4 }}'

@@ -1,8 +1,21 @@
 /** `+ - * / // % **` of values of every kind. */
 import { percent } from './format.ts'
 import { arithmetic, asInt, negate } from './numbers.ts'
-import { markup } from './operations.ts'
-import { defined, Float, fail, itemsOf, Markup, room, Tuple, textOf, typeName, unfit, type Value } from './values.ts'
+import { markup, str } from './operations.ts'
+import {
+  alike,
+  defined,
+  Float,
+  fail,
+  itemsOf,
+  Markup,
+  now,
+  room,
+  textOf,
+  typeName,
+  unfit,
+  type Value,
+} from './values.ts'
 
 function joined(a: Value, b: Value): Value | undefined {
   if (a instanceof Markup || b instanceof Markup) {
@@ -15,27 +28,36 @@ function joined(a: Value, b: Value): Value | undefined {
     return a + b
   }
   const [items, others] = [itemsOf(a), itemsOf(b)]
-  if (!items || !others || Array.isArray(a) !== Array.isArray(b)) return undefined
+  if (!items || !others || typeName(a) !== typeName(b)) return undefined
   room((items.length + others.length) * 8)
-  return Array.isArray(a) ? [...items, ...others] : new Tuple([...items, ...others])
+  return alike(a, [...items, ...others])
 }
 
 function repeated(value: Value, times: number): Value | undefined {
   const count = Math.max(0, times)
-  const text = textOf(value)
-  if (text !== undefined) {
-    room(text.length * count)
-    return value instanceof Markup ? new Markup(text.repeat(count)) : text.repeat(count)
-  }
-  const items = itemsOf(value)
-  if (!items) return undefined
-  room(items.length * count * 8)
-  const all = Array.from({ length: items.length * count }, (_, i) => items[i % items.length]!)
-  return Array.isArray(value) ? all : new Tuple(all)
+  const [text, items] = [textOf(value), itemsOf(value)]
+  room((text ?? '').length * count + (items ?? []).length * count * 8)
+  if (text !== undefined) return alike(value, text.repeat(count))
+  return (
+    items &&
+    alike(
+      value,
+      Array.from({ length: items.length * count }, (_, i) => items[i % items.length]!),
+    )
+  )
 }
 
-/** `a op b` for `+ - * / // % **`. */
+/** `a ~ b`, safe where one of them is. */
+function concat(a: Value, b: Value): Value {
+  if (now.escapes && (a instanceof Markup || b instanceof Markup)) return new Markup(markup(a).text + markup(b).text)
+  const text = str(a) + str(b)
+  room(text.length)
+  return text
+}
+
+/** `a op b` for `+ - * / // % ** ~`. */
 export function binary(op: string, a: Value, b: Value): Value {
+  if (op === '~') return concat(a, b)
   const number = arithmetic(op, a, b)
   if (number !== undefined) return number
   if (op === '%' && textOf(a) !== undefined) return percent(a as string | Markup, b)

@@ -1,6 +1,7 @@
 /** JavaScript's values as Python's, and back for functions of the caller's. */
 import { int, intOf } from './numbers.ts'
-import { Dict, deep, Float, Fn, itemsOf, Thing, textOf, Undefined, type Value } from './values.ts'
+import { str } from './operations.ts'
+import { Dict, deep, Float, Fn, itemsOf, Thing, Undefined, type Value } from './values.ts'
 
 /**
  * A value of the caller's. Whole numbers and bigints are ints, other numbers floats (a Float stays one that is whole);
@@ -44,5 +45,5 @@ export function toJs(value: Value): unknown {
   if (items) return items.map(toJs)
   if (value instanceof Dict)
     return Object.fromEntries(Array.from(value.items(), ([key, item]) => [String(toJs(key)), toJs(item)]))
-  return textOf(value) ?? (value as Thing).print()
+  return str(value)
 }

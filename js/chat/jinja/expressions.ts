@@ -1,7 +1,44 @@
-/** Parses expressions, by Jinja's grammar: filters bind tighter than any operator, `~` tighter than `+`. */
-import type { Arguments, CallNode, Expression, FilterCall, Target } from './ast.ts'
-import type { Token } from './lexer.ts'
-import { JinjaError, MOST, type Value } from './values.ts'
+/**
+ * Reads expressions, by Jinja's grammar, into functions of a scope. Filters bind tighter than any operator, `~` tighter
+ * than `+`.
+ */
+import { binary, signed } from './arithmetic.ts'
+import { run, type Table } from './call.ts'
+import { ALL_TESTS, FILTERS } from './filters.ts'
+import { Namespace } from './globals.ts'
+import { getAttribute, getItem } from './objects.ts'
+import { relation, sliced } from './operations.ts'
+import { expect, is, isAhead, mention, nested, next, reading, readName, skip, token, unexpected } from './reader.ts'
+import type { Scope } from './scope.ts'
+import {
+  Dict,
+  dictIn,
+  Fn,
+  fail,
+  isTrue,
+  JinjaError,
+  type Kwargs,
+  listOf,
+  missingName,
+  now,
+  Tuple,
+  textOf,
+  Undefined,
+  unfit,
+  type Value,
+} from './values.ts'
+
+/** `more`: further arguments, for a call. */
+export type Evaluate = (scope: Scope, more?: Kwargs) => Value
+type Arguments = (scope: Scope) => [args: Value[], kwargs: Kwargs]
+/** Adds what an argument stands for. */
+type Argument = (scope: Scope, args: Value[], kwargs: Kwargs) => void
+type Comparison = [op: string, right: Evaluate, line: number]
+/** What is assigned to, and the names that it sets. */
+export interface Target {
+  names: string[]
+  assign(scope: Scope, value: Value): undefined
+}
 
 const CONSTANTS: Readonly<Record<string, Value>> = {
   true: true,
@@ -11,343 +48,362 @@ const CONSTANTS: Readonly<Record<string, Value>> = {
   none: null,
   None: null,
 }
-const COMPARISONS = ['==', '!=', '<', '<=', '>', '>=']
-/** What no test's argument begins with. */
-const AFTER_TEST = ['else', 'or', 'and']
+/** Operators of two operands, those that bind loosest first. */
+const LEVELS: readonly (readonly string[])[] = [
+  ['or'],
+  ['and'],
+  // Before one operand.
+  [],
+  ['==', '!=', '<', '<=', '>', '>=', 'in', 'not'],
+  ['+', '-'],
+  ['~'],
+  ['*', '/', '//', '%'],
+  ['**'],
+]
+const [NOT, COMPARE] = [2, 3]
 
-const described = ({ type, value }: Token) =>
-  type === 'end' ? 'end of template' : `'${type === 'name' ? value : type}'`
-
-const noArguments = (): Arguments => ({ args: [], kwargs: [], spread: undefined, spreadNames: undefined })
-
-export class ExpressionParser {
-  private at = 0
-  private depth = 0
-  constructor(private readonly tokens: readonly Token[]) {}
-
-  get token(): Token {
-    return this.tokens[this.at]!
-  }
-
-  next(): Token {
-    const { token } = this
-    if (token.type !== 'end') this.at++
-    return token
-  }
-
-  fail(message: string, line = this.token.line): never {
-    throw new JinjaError(message, line)
-  }
-
-  nest(depth: number): void {
-    if (depth > MOST.depth) this.fail('it is nested too deeply')
-  }
-
-  private ahead(): Token {
-    return this.tokens[this.at + 1] ?? this.token
-  }
-
-  is(type: string): boolean {
-    return this.token.type === type
-  }
-
-  isName(...names: string[]): boolean {
-    return this.is('name') && names.includes(this.token.value as string)
-  }
-
-  skip(type: string): boolean {
-    return this.is(type) && this.next() !== undefined
-  }
-
-  /** Passes a name over, if it is next. */
-  word(name: string): boolean {
-    return this.isName(name) && this.next() !== undefined
-  }
-
-  expect(type: string): Token {
-    if (!this.is(type)) this.fail(`expected '${type}', got ${described(this.token)}`)
-    return this.next()
-  }
-
-  name(): string {
-    return this.expect('name').value as string
-  }
-
-  expression(choices = true): Expression {
-    this.nest(++this.depth)
-    const result = choices ? this.choice() : this.or()
-    this.depth--
-    return result
-  }
-
-  private choice(): Expression {
-    let node = this.or()
-    for (let { line } = this.token; this.word('if'); line = this.token.line) {
-      const test = this.or()
-      node = { kind: 'choice', test, yes: node, no: this.word('else') ? this.expression() : undefined, line }
-    }
-    return node
-  }
-
-  private or(): Expression {
-    return this.logical('or', () => this.logical('and', () => this.not()))
-  }
-
-  private logical(kind: 'or' | 'and', operand: () => Expression): Expression {
-    let left = operand()
-    for (let { line } = this.token; this.word(kind); line = this.token.line)
-      left = { kind, left, right: operand(), line }
-    return left
-  }
-
-  private not(): Expression {
-    const { line } = this.token
-    let times = 0
-    while (this.word('not')) times++
-    let node = this.compare()
-    for (; times > 0; times--) node = { kind: 'unary', op: 'not', node, line }
-    return node
-  }
-
-  private compare(): Expression {
-    const { line } = this.token
-    const first = this.sum()
-    const rest: Extract<Expression, { kind: 'compare' }>['rest'] = []
-    for (let op = this.comparison(); op; op = this.comparison()) rest.push({ kind: 'operand', op, value: this.sum() })
-    return rest.length > 0 ? { kind: 'compare', first, rest, line } : first
-  }
-
-  private comparison(): string | undefined {
-    if (COMPARISONS.includes(this.token.type)) return this.next().type
-    const after = this.ahead()
-    const negated = this.isName('not') && after.type === 'name' && after.value === 'in'
-    if (negated) this.next()
-    return this.word('in') ? (negated ? 'not in' : 'in') : undefined
-  }
-
-  private binary(ops: readonly string[], operand: () => Expression): Expression {
-    let left = operand()
-    while (ops.includes(this.token.type)) {
-      const { type, line } = this.next()
-      left = { kind: 'binary', op: type, left, right: operand(), line }
-    }
-    return left
-  }
-
-  private sum(): Expression {
-    return this.binary(['+', '-'], () => this.concat())
-  }
-
-  private concat(): Expression {
-    const { line } = this.token
-    const items: Expression[] = []
-    do items.push(this.binary(['*', '/', '//', '%'], () => this.binary(['**'], () => this.unary())))
-    while (this.skip('~'))
-    return items.length > 1 ? { kind: 'concat', items, line } : items[0]!
-  }
-
-  private unary(filters = true): Expression {
-    const { line } = this.token
-    let node: Expression
-    if (this.is('-') || this.is('+')) {
-      this.nest(++this.depth)
-      const op = this.next().type
-      node = { kind: 'unary', op, node: this.unary(false), line }
-      this.depth--
-    } else node = this.primary()
-    node = this.postfix(node)
-    return filters ? this.filtered(node) : node
-  }
-
-  primary(): Expression {
-    const token = this.next()
-    const { line, type, value } = token
-    if (type === 'name') {
-      const name = value as string
-      if (Object.hasOwn(CONSTANTS, name)) return { kind: 'const', value: CONSTANTS[name]!, line }
-      return { kind: 'name', name, use: 'load', line }
-    }
-    if (type === 'number') return { kind: 'const', value, line }
-    if (type === 'string') {
-      let text = value as string
-      while (this.is('string')) text += this.next().value
-      return { kind: 'const', value: text, line }
-    }
-    if (type === '(') {
-      const node = this.tuple({ parenthesized: true })
-      this.expect(')')
-      return node
-    }
-    if (type === '[') return { kind: 'list', items: this.listed(']', () => this.expression()), line }
-    if (type === '{') return { kind: 'dict', items: this.listed('}', () => this.pair()), line }
-    return this.fail(`unexpected ${described(token)}`, line)
-  }
-
-  private pair(): [Expression, Expression] {
-    const key = this.expression()
-    this.expect(':')
-    return [key, this.expression()]
-  }
-
-  /** Items with commas between, and perhaps after the last, up to a bracket. */
-  private listed<T>(end: string, item: () => T): T[] {
-    const items: T[] = []
-    while (!this.is(end)) {
-      if (items.length > 0) this.expect(',')
-      if (this.is(end)) break
-      items.push(item())
-    }
-    this.next()
-    return items
-  }
-
-  /** An expression, or several with commas between: a tuple. `until`: a name that ends it. */
-  tuple({ choices = true, parenthesized = false, until = '' } = {}): Expression {
-    return this.several((): Expression => this.expression(choices), parenthesized, until)
-  }
-
-  private several<T extends Expression | Target>(one: () => T, parenthesized: boolean, until: string): T {
-    const { line } = this.token
-    const items: T[] = []
-    let isTuple = false
-    while (!this.is('}}') && !this.is('%}') && !this.is(')') && !(until && this.isName(until))) {
-      items.push(one())
-      if (!this.skip(',')) break
-      isTuple = true
-    }
-    if (!isTuple && items.length > 0) return items[0]!
-    if (!isTuple && !parenthesized) this.fail(`expected an expression, got ${described(this.token)}`)
-    return { kind: 'tuple', items, line } as unknown as T
-  }
-
-  /** What is assigned to: names, tuples of them, and with `members` attributes of namespaces. */
-  target({ members = false, until = '', use = 'store' as 'store' | 'param' } = {}): Target {
-    return this.several(() => this.oneTarget(members, use), false, until)
-  }
-
-  private oneTarget(members: boolean, use: 'store' | 'param'): Target {
-    const { line } = this.token
-    if (this.skip('(')) {
-      const target = this.several(() => this.oneTarget(members, use), true, '')
-      this.expect(')')
-      return target
-    }
-    if (!this.is('name')) this.fail(`cannot assign to ${described(this.token)}`)
-    const name = this.name()
-    if (Object.hasOwn(CONSTANTS, name)) this.fail(`cannot assign to '${name}'`, line)
-    if (members && this.skip('.')) return { kind: 'member', name, attribute: this.name(), line }
-    return { kind: 'name', name, use, line }
-  }
-
-  private postfix(start: Expression): Expression {
-    let node = start
-    for (;;) {
-      if (this.is('.') || this.is('[')) node = this.subscript(node)
-      else if (this.is('(')) node = this.call(node)
-      else return node
+/** An operation that may fail, after its operands. */
+function lined(line: number, operands: readonly Evaluate[], run: (...values: Value[]) => Value): Evaluate {
+  const [first, second] = operands
+  if (!first || operands.length > 2) {
+    return (scope) => {
+      const values = operands.map((operand) => operand(scope))
+      now.line = line
+      return run(...values)
     }
   }
+  return (scope) => {
+    const [value, other] = [first(scope), second?.(scope)]
+    now.line = line
+    return second ? run(value, other!) : run(value)
+  }
+}
 
-  private filtered(start: Expression): Expression {
-    let node = start
-    for (;;) {
-      if (this.skip('|')) node = this.filter(node)
-      else if (this.isName('is')) node = this.test(node)
-      else if (this.is('(')) node = this.call(node)
-      else return node
+const constant = (value: Value) => () => value
+
+function tupled(items: readonly Evaluate[]): Evaluate {
+  return (scope) => new Tuple(items.map((item) => item(scope)))
+}
+
+/** Targets that share out the items of a value. */
+function unpacked(targets: readonly Target[]): Target {
+  return {
+    names: targets.flatMap(({ names }) => names),
+    assign(scope, value) {
+      const values = listOf(value)
+      if (values.length < targets.length) fail('there are not enough values to unpack')
+      if (values.length > targets.length) fail('there are too many values to unpack')
+      for (const [i, target] of targets.entries()) target.assign(scope, values[i]!)
+      return undefined
+    },
+  }
+}
+
+function compared(first: Evaluate, comparisons: readonly Comparison[]): Evaluate {
+  return (scope) => {
+    let left = first(scope)
+    for (const [op, operand, line] of comparisons) {
+      const right = operand(scope)
+      now.line = line
+      if (!relation(op, left, right)) return false
+      left = right
+    }
+    return true
+  }
+}
+
+function logical(op: string, left: Evaluate, right: Evaluate): Evaluate {
+  return (scope) => {
+    const value = left(scope)
+    return isTrue(value) === (op === 'or') ? value : right(scope)
+  }
+}
+
+/** The call that was read last. */
+let lastCall: Evaluate | undefined
+
+function load(name: string): Evaluate {
+  mention(name, 'load')
+  return (scope) => {
+    const value = scope.get(name)
+    return value === undefined ? missingName(name) : value
+  }
+}
+
+/** Whether a call is all that was read last. */
+export const isCall = (value: Evaluate) => value === lastCall
+
+/** `choices`: whether it may go on with `if`. */
+export function readExpression(choices = true): Evaluate {
+  return nested(() => (choices ? readChoice() : readOperation()))
+}
+
+function readChoice(): Evaluate {
+  const { unknown } = reading.names
+  let value = readOperation()
+  for (let { line } = token(); skip('if'); line = token().line) {
+    const [yes, test] = [value, readOperation()]
+    const reason = `the inline if-expression on line ${line} evaluated to false and no else section was defined.`
+    const no = skip('else') ? readExpression() : () => new Undefined(reason)
+    value = (scope) => (isTrue(test(scope)) ? yes : no)(scope)
+    reading.names.unknown = unknown
+  }
+  return value
+}
+
+/** Operators that bind at least as tightly as those of a level. */
+function readOperation(level = 0): Evaluate {
+  if (level === LEVELS.length) return readUnary()
+  if (level === NOT && skip('not')) {
+    const value = nested(() => readOperation(NOT))
+    return (scope) => !isTrue(value(scope))
+  }
+  let left = readOperation(level + 1)
+  const comparisons: Comparison[] = []
+  for (;;) {
+    const { line } = token()
+    const op = readOperator(LEVELS[level]!)
+    if (op === undefined) break
+    const right = readOperation(level + 1)
+    if (level < NOT) left = logical(op, left, right)
+    else if (level === COMPARE) comparisons.push([op, right, line])
+    else left = lined(line, [left, right], (a, b) => binary(op, a!, b!))
+  }
+  return comparisons.length > 0 ? compared(left, comparisons) : left
+}
+
+function readOperator(ops: readonly string[]): string | undefined {
+  if (!is(...ops) || (is('not') && !isAhead('in'))) return undefined
+  const op = next().value as string
+  return op === 'not' ? `not ${next().value}` : op
+}
+
+function readUnary(filters = true): Evaluate {
+  const { line } = token()
+  if (!is('-', '+')) return readSuffixes(readPrimary(), filters)
+  const op = next().value as string
+  const operand = nested(() => readUnary(false))
+  return readSuffixes(
+    lined(line, [operand], (value) => signed(op, value!)),
+    filters,
+  )
+}
+
+function readPrimary(): Evaluate {
+  const { type, line } = token()
+  if (type === 'name') {
+    const name = readName()
+    return Object.hasOwn(CONSTANTS, name) ? constant(CONSTANTS[name]!) : load(name)
+  }
+  if (type === 'number') return constant(next().value)
+  if (type === 'string') {
+    let text = ''
+    while (token().type === 'string') text += next().value
+    return constant(text)
+  }
+  if (skip('(')) {
+    const inner = readTuple({ parenthesized: true })
+    expect(')')
+    return inner
+  }
+  if (skip('[')) {
+    const items = readListed(']', () => readExpression())
+    return (scope) => items.map((item) => item(scope))
+  }
+  if (!skip('{')) return unexpected('an expression')
+  const pairs = readListed('}', () => {
+    const key = readExpression()
+    expect(':')
+    return [key, readExpression()] as const
+  })
+  return (scope) => {
+    now.line = line
+    return Dict.of(pairs.map(([key, item]) => [key(scope), item(scope)] as const))
+  }
+}
+
+/** Items with commas between, and perhaps after the last, up to a bracket. */
+function readListed<T>(end: string, item: () => T): T[] {
+  const items: T[] = []
+  while (!skip(end)) {
+    if (items.length > 0) expect(',')
+    if (skip(end)) break
+    items.push(item())
+  }
+  return items
+}
+
+/** An expression, or several with commas between: a tuple. `until`: a word that ends it. */
+export function readTuple({ choices = true, parenthesized = false, until = ')' } = {}): Evaluate {
+  return readSeveral(() => readExpression(choices), tupled, parenthesized, until)
+}
+
+function readSeveral<T>(one: () => T, all: (items: T[]) => T, parenthesized: boolean, until: string): T {
+  const items: T[] = []
+  let commas = 0
+  while (!is('}}', '%}', ')', until)) {
+    items.push(one())
+    if (!skip(',')) break
+    commas++
+  }
+  if (commas === 0 && items.length > 0) return items[0]!
+  return commas > 0 || parenthesized ? all(items) : unexpected('an expression')
+}
+
+/** What is assigned to: names, tuples of them, and with `members` attributes of namespaces. */
+export function readTarget(members = false, until = ')', parenthesized = false): Target {
+  return readSeveral((): Target => readOneTarget(members), unpacked, parenthesized, until)
+}
+
+function readOneTarget(members: boolean): Target {
+  const { type, line } = token()
+  if (skip('(')) {
+    const target = readTarget(members, ')', true)
+    expect(')')
+    return target
+  }
+  if (type !== 'name') unexpected('a name')
+  const name = readName()
+  if (Object.hasOwn(CONSTANTS, name)) fail(`cannot assign to '${name}'`)
+  if (!members || !skip('.')) return { names: [name], assign: (scope, value) => scope.set(name, value) }
+  const [owner, attribute] = [load(name), readName()]
+  return {
+    names: [],
+    assign(scope, value) {
+      const space = owner(scope)
+      now.line = line
+      if (!(space instanceof Namespace)) return fail('cannot assign attribute on non-namespace object')
+      return space.set(attribute, value)
+    },
+  }
+}
+
+/** What stands behind a value: attributes, items and calls; then filters and tests, and calls of what they give. */
+function readSuffixes(start: Evaluate, filters: boolean): Evaluate {
+  let value = start
+  let filtered = false
+  for (;;) {
+    const { line } = token()
+    if (is('(')) value = readCall(value)
+    else if (!filtered && skip('.')) value = readAttribute(value, line)
+    else if (!filtered && skip('[')) value = readItem(value, line)
+    else if (filters && is('|', 'is')) {
+      value = skip('|') ? readFilter(value) : readTest(value)
+      filtered = true
+    } else return value
+  }
+}
+
+function readAttribute(owner: Evaluate, line: number): Evaluate {
+  const { type, value } = next()
+  if (type === 'name') return lined(line, [owner], (of) => getAttribute(of!, value as string))
+  if (typeof value !== 'number') fail('expected a name or number')
+  return lined(line, [owner], (of) => getItem(of!, value))
+}
+
+/** What stands in brackets behind a value: a key, several, or the bounds of a slice. */
+function readItem(owner: Evaluate, line: number): Evaluate {
+  const keys: Evaluate[] = []
+  let bounds: Evaluate[] = []
+  const bound = () => (is(':', ']', ',') ? constant(null) : readExpression())
+  while (!skip(']')) {
+    if (keys.length > 0) expect(',')
+    const key = is(':') ? bound() : readExpression()
+    keys.push(key)
+    if (is(':')) bounds = [key]
+    while (bounds.length > 0 && bounds.length < 3 && skip(':')) bounds.push(bound())
+  }
+  if (keys.length === 1 && bounds.length > 0) return lined(line, [owner, ...bounds], sliced)
+  if (bounds.length > 0) fail('a slice stands alone in its brackets')
+  const key = keys.length === 1 ? keys[0]! : tupled(keys)
+  return lined(line, [owner, key], getItem)
+}
+
+function readCall(callee: Evaluate): Evaluate {
+  const { line } = token()
+  const given = readArguments()
+  lastCall = (scope, more) => {
+    const called = callee(scope)
+    const [args, kwargs] = given(scope)
+    for (const [name, value] of more ?? []) kwargs.set(name, value)
+    now.line = line
+    return called instanceof Fn ? called.call(args, kwargs) : unfit(called, 'is not callable')
+  }
+  return lastCall
+}
+
+/** Arguments in parentheses, if there are any. */
+function readArguments(): Arguments {
+  const { line } = token()
+  const before: string[] = []
+  const given = skip('(') ? readListed(')', () => readArgument(before, line)) : []
+  return (scope) => {
+    const [args, kwargs]: [Value[], Kwargs] = [[], new Map()]
+    for (const add of given) add(scope, args, kwargs)
+    return [args, kwargs]
+  }
+}
+
+/** `before`: the stars and names of the arguments before it. */
+function readArgument(before: string[], line: number): Argument {
+  const named = token().type === 'name' && isAhead('=')
+  const kind = is('*', '**') || named ? (next().value as string) : ''
+  if (named) next()
+  const barred = kind === '*' ? ['*', '**'] : kind ? ['**', kind] : before
+  if (barred.some((other) => before.includes(other))) fail('invalid arguments of a call')
+  if (kind) before.push(kind)
+  const value = readExpression()
+  return (scope, args, kwargs) => {
+    const item = value(scope)
+    now.line = line
+    if (named) kwargs.set(kind, item)
+    else if (kind === '*') args.push(...listOf(item))
+    else if (kind === '**')
+      for (const [key, part] of dictIn(item).items()) kwargs.set(textOf(key) ?? unfit(key, 'is no str'), part)
+    else args.push(item)
+  }
+}
+
+/** A filter; the first `|` is passed. */
+export function readFilter(value: Evaluate): Evaluate {
+  return readApplied(FILTERS, 'filter', value)
+}
+
+function readTest(value: Evaluate): Evaluate {
+  next()
+  const negated = skip('not')
+  const test = readApplied(ALL_TESTS, 'test', value)
+  return negated ? (scope) => !isTrue(test(scope)) : test
+}
+
+function readApplied(table: Table<Value>, kind: 'filter' | 'test', subject: Evaluate): Evaluate {
+  const { line } = token()
+  let name = readName()
+  while (skip('.')) name += `.${readName()}`
+  const given = kind === 'test' && beginsArgument() ? readOneArgument() : readArguments()
+  if (!Object.hasOwn(table, name)) {
+    const error = new JinjaError(`No ${kind} named '${name}'.`, line)
+    reading.names.unknown ??= error
+    return () => {
+      throw error
     }
   }
-
-  private subscript(node: Expression): Expression {
-    const { type, line } = this.next()
-    if (type === '.') {
-      const token = this.next()
-      if (token.type === 'name') return { kind: 'attribute', node, name: token.value as string, line }
-      if (typeof token.value !== 'number') this.fail('expected a name or number', token.line)
-      return { kind: 'item', node, key: { kind: 'const', value: token.value, line }, line }
-    }
-    const keys: (Expression | (Expression | undefined)[])[] = []
-    while (!this.is(']')) {
-      if (keys.length > 0) this.expect(',')
-      keys.push(this.key())
-    }
-    this.next()
-    const [first] = keys
-    if (keys.length === 1 && Array.isArray(first)) return { kind: 'slice', node, bounds: first, line }
-    if (keys.some(Array.isArray)) this.fail('a slice stands alone in its brackets', line)
-    const items = keys as Expression[]
-    return { kind: 'item', node, key: items.length === 1 ? items[0]! : { kind: 'tuple', items, line }, line }
+  return (scope) => {
+    const value = subject(scope)
+    const [args, kwargs] = given(scope)
+    now.line = line
+    return run(table, name, value, args, kwargs)
   }
+}
 
-  /** What stands in brackets: an expression, or the bounds of a slice. */
-  private key(): Expression | (Expression | undefined)[] {
-    const ends = () => this.is(':') || this.is(']') || this.is(',')
-    const bound = () => (ends() ? undefined : this.expression())
-    const start = this.is(':') ? undefined : this.expression()
-    if (!this.skip(':')) return start!
-    const stop = bound()
-    return [start, stop, this.skip(':') ? bound() : undefined]
-  }
+/** Whether an argument of a test follows that has no parentheses. */
+function beginsArgument(): boolean {
+  const { type } = token()
+  return is('[', '{') || type === 'string' || type === 'number' || (type === 'name' && !is('else', 'or', 'and'))
+}
 
-  call(node: Expression): CallNode {
-    const { line } = this.token
-    return { kind: 'call', node, line, ...this.arguments() }
-  }
-
-  private arguments(): Arguments {
-    const { line } = this.expect('(')
-    const found = noArguments()
-    const ensure = (fits: boolean) => fits || this.fail('invalid arguments of a call', line)
-    this.listed(')', () => {
-      if (this.skip('*')) {
-        ensure(!found.spread && !found.spreadNames)
-        found.spread = this.expression()
-      } else if (this.skip('**')) {
-        ensure(!found.spreadNames)
-        found.spreadNames = this.expression()
-      } else if (this.is('name') && this.ahead().type === '=') {
-        ensure(!found.spreadNames)
-        const name = this.name()
-        ensure(found.kwargs.every((other) => other.name !== name))
-        this.next()
-        found.kwargs.push({ kind: 'keyword', name, value: this.expression() })
-      } else {
-        ensure(!found.spread && !found.spreadNames && found.kwargs.length === 0)
-        found.args.push(this.expression())
-      }
-    })
-    return found
-  }
-
-  private dotted(): string {
-    let name = this.name()
-    while (this.skip('.')) name += `.${this.name()}`
-    return name
-  }
-
-  /** A filter and those after it; the first `|` is passed. */
-  filter(node: Expression | undefined): FilterCall {
-    const { line } = this.token
-    const name = this.dotted()
-    return { kind: 'filter', node, name, line, ...(this.is('(') ? this.arguments() : noArguments()) }
-  }
-
-  private test(node: Expression): Expression {
-    const { line } = this.next()
-    const negated = this.word('not')
-    const name = this.dotted()
-    let found = noArguments()
-    if (this.is('(')) found = this.arguments()
-    else if (this.beginsArgument()) {
-      if (this.isName('is')) this.fail('tests with is cannot be chained')
-      found.args.push(this.postfix(this.primary()))
-    }
-    const test: Expression = { kind: 'test', node, name, line, ...found }
-    return negated ? { kind: 'unary', op: 'not', node: test, line } : test
-  }
-
-  private beginsArgument(): boolean {
-    if (this.is('name')) return !this.isName(...AFTER_TEST)
-    return this.is('string') || this.is('number') || this.is('[') || this.is('{')
-  }
+function readOneArgument(): Arguments {
+  if (is('is')) fail('tests with is cannot be chained')
+  const value = readSuffixes(readPrimary(), false)
+  return (scope) => [[value(scope)], new Map()]
 }

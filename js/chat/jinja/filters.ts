@@ -1,13 +1,14 @@
 /** Jinja's filters: those of lists and values here, those of texts in text-filters.ts. */
 import { binary } from './arithmetic.ts'
-import { bind, intArgument, type Table, textArgument } from './call.ts'
+import { bind, type Parameters, run, type Table } from './call.ts'
 import { toJson } from './json.ts'
-import { asInt, asNumber, intOf, negate, parseFloatText, parseInteger, round } from './numbers.ts'
+import { asInt, asNumber, floatOf, intOf, negate, parseInteger, round } from './numbers.ts'
 import { getItem, onlyAttribute } from './objects.ts'
 import { compare, equal, escapeText, markup, sorted, str } from './operations.ts'
 import { TESTS } from './tests.ts'
 import { TEXT_FILTERS } from './text-filters.ts'
 import {
+  alike,
   defined,
   dictIn,
   Float,
@@ -16,15 +17,14 @@ import {
   isTrue,
   iterate,
   iteratorOf,
+  joinTexts,
   type Kwargs,
   lengthOf,
   listOf,
   Markup,
   now,
   Once,
-  points,
   room,
-  spend,
   Tuple,
   textOf,
   typeName,
@@ -34,16 +34,17 @@ import {
 } from './values.ts'
 
 /** The value under a path like `function.name` or `0`, as `value['function']['name']`. */
-function getter(path: Value | undefined, none: Value | undefined = undefined, folded = false): (value: Value) => Value {
-  const text = path === undefined ? undefined : textOf(path)
-  const whole = path === undefined || path === null ? [] : [path]
+function getter(path: Value = null, none: Value = null, folded = false): (value: Value) => Value {
+  const whole = path === null ? [] : [path]
   const keys: Value[] =
-    text === undefined ? whole : text.split('.').map((key) => (/^\d+$/.test(key) ? Number(key) : key))
+    textOf(path)
+      ?.split('.')
+      .map((key) => (/^\d+$/.test(key) ? Number(key) : key)) ?? whole
   return (value) => {
     let found = value
     for (const key of keys) {
       found = getItem(found, key)
-      if (none !== undefined && none !== null && found instanceof Undefined) found = none
+      if (none !== null && found instanceof Undefined) found = none
     }
     return folded ? lowered(found) : found
   }
@@ -55,92 +56,66 @@ function lowered(value: Value): Value {
 }
 
 /** Values under several paths with commas between, as a list to compare. */
-function manyGetter(paths: Value | undefined, folded: boolean): (value: Value) => Value {
-  const text = paths === undefined ? undefined : textOf(paths)
-  const getters = (text === undefined ? [paths] : text.split(',')).map((path) => getter(path, undefined, folded))
+function manyGetter(paths: Value = null, folded: boolean): (value: Value) => Value {
+  const getters = (textOf(paths)?.split(',') ?? [paths]).map((path) => getter(path, null, folded))
   return (value) => getters.map((get) => get(value))
 }
 
-const flag = (value: Value | undefined) => isTrue(value ?? false)
-
-function extreme(op: '<' | '>', value: Value, caseSensitive: Value | undefined, path: Value | undefined): Value {
-  const key = getter(path, undefined, !flag(caseSensitive))
-  let best: Value | undefined
-  let bestKey: Value = null
-  for (const item of iterate(value)) {
-    const itemKey = key(item)
-    const difference = best === undefined ? 1 : compare(op, itemKey, bestKey)
-    if (best === undefined || (op === '<' ? difference < 0 : difference > 0)) [best, bestKey] = [item, itemKey]
+function extreme(sign: 1 | -1) {
+  const find = (value: Value, cased = false, path?: Value) => {
+    const key = getter(path, null, !cased)
+    let best: Value | undefined
+    for (const item of iterate(value)) {
+      if (best === undefined || compare(sign > 0 ? '>' : '<', key(item), key(best)) * sign > 0) best = item
+    }
+    return empty(best, 'No aggregated item')
   }
-  return best ?? (best === null ? null : new Undefined('No aggregated item, sequence was empty.'))
+  return ['case_sensitive:bool? attribute?', find] as const
 }
 
-/** What a filter gives piece by piece, when it is asked for. */
-function lazily(values: () => Generator<Value>): Once {
-  return new Once(values())
-}
+/** What stands for an item of an empty sequence. */
+const empty = (item: Value | undefined, what: string) =>
+  item === undefined ? new Undefined(`${what}, sequence was empty.`) : item
+
+/** A filter that gives its values one by one, when they are asked for. */
+const lazily = <Rest extends unknown[]>(
+  parameters: Parameters,
+  values: (value: Value, ...rest: Rest) => Generator<Value>,
+) => [parameters, (value: Value, ...rest: Rest) => new Once(values(value, ...rest))] as const
 
 /** A filter or test by name, with the arguments that stand behind the name. */
-function applied(table: Table<[Value]>, kind: string, args: Value[], kwargs: Kwargs): (value: Value) => Value {
+function applied(table: Table<Value>, kind: string, args: Value[], kwargs: Kwargs): (value: Value) => Value {
   const [given, ...rest] = args
   const name = textOf(given!) ?? ''
   if (!Object.hasOwn(table, name)) return fail(`No ${kind} named '${name}'.`)
-  return (value) => run(table, name, [value, ...rest], kwargs)
+  return (value) => run(table, name, value, rest, kwargs)
 }
 
-/** Runs a filter or test of a table. */
-export function run(table: Table<[Value]>, name: string, args: Value[], kwargs: Kwargs): Value {
-  const [parameters, call] = table[name]!
-  spend((textOf(args[0]!) ?? '').length >> 6)
-  const [value, ...given] = parameters === '**' ? [...args, kwargs as never] : bind(name, parameters, args, kwargs)
-  return call(value!, ...given)
+function* map(value: Value, args: Value[], kwargs: Kwargs): Generator<Value> {
+  if (!isTrue(value)) return
+  if (args.length === 0 && !kwargs.has('attribute')) fail('map() wants a filter')
+  const [path, none] = args.length > 0 ? [] : (bind('map', 'attribute default?', args, kwargs) as Value[])
+  const change = path === undefined ? applied(FILTERS, 'filter', args, kwargs) : getter(path, none)
+  for (const item of iterate(value)) yield change(item)
 }
 
-function map(value: Value, args: Value[], kwargs: Kwargs): Value {
-  return lazily(function* () {
+function select(wanted: boolean, byAttribute: boolean) {
+  return lazily('**', function* (value, args: Value[], kwargs: Kwargs) {
     if (!isTrue(value)) return
-    let change: (value: Value) => Value
-    if (args.length === 0 && kwargs.has('attribute')) {
-      for (const name of kwargs.keys()) {
-        if (name !== 'attribute' && name !== 'default') fail(`map() has no argument '${name}'`)
-      }
-      change = getter(kwargs.get('attribute'), kwargs.get('default'))
-    } else if (args.length === 0) return fail('map() wants a filter')
-    else change = applied(FILTERS, 'filter', args, kwargs)
-    for (const item of iterate(value)) yield change(item)
-  })
-}
-
-function select(wanted: boolean, byAttribute: boolean, value: Value, args: Value[], kwargs: Kwargs): Value {
-  return lazily(function* () {
-    if (!isTrue(value)) return
-    const rest = args.slice()
-    if (byAttribute && rest.length === 0) fail('the attribute is missing')
-    const get = byAttribute ? getter(rest.shift()) : (item: Value) => item
+    if (byAttribute && args.length === 0) fail('the attribute is missing')
+    const get = getter(byAttribute ? args[0] : null)
+    const rest = args.slice(Number(byAttribute))
     const test = rest.length > 0 ? applied(ALL_TESTS, 'test', rest, kwargs) : (item: Value) => item
     for (const item of iterate(value)) if (isTrue(test(get(item))) === wanted) yield item
   })
 }
 
-/** A filter that takes all its arguments itself. */
-const open = (call: (value: Value, args: Value[], kwargs: Kwargs) => Value) =>
-  [
-    '**',
-    (value: Value, ...given: (Value | undefined)[]) => {
-      const kwargs = given.pop() as unknown as Kwargs
-      return call(value, given as Value[], kwargs)
-    },
-  ] as const
-
 /** A group's value and its items. */
-class Group extends Tuple {
-  override attribute(name: string): Value | undefined {
-    return name === 'grouper' ? this.items[0] : name === 'list' ? this.items[1] : undefined
-  }
-}
+const group = (grouper: Value, list: Value[]) =>
+  new Tuple([grouper, list], { grouper: () => grouper, list: () => list })
 
-function groupBy(value: Value, path: Value, none: Value | undefined, caseSensitive: Value | undefined): Value {
-  const key = getter(path, none, !flag(caseSensitive))
+function groupBy(value: Value, path: Value, none?: Value, cased = false): Value {
+  const key = getter(path, none, !cased)
   const shown = getter(path, none)
   const groups: { key: Value; items: Value[] }[] = []
   for (const item of sorted(listOf(value), key)) {
@@ -148,11 +123,11 @@ function groupBy(value: Value, path: Value, none: Value | undefined, caseSensiti
     if (last && equal(last.key, key(item))) last.items.push(item)
     else groups.push({ key: key(item), items: [item] })
   }
-  return groups.map(({ items }) => new Group([shown(items[0]!), items]))
+  return groups.map(({ items }) => group(shown(items[0]!), items))
 }
 
-function* unique(value: Value, caseSensitive: Value | undefined, path: Value | undefined): Generator<Value> {
-  const key = getter(path, undefined, !flag(caseSensitive))
+function* unique(value: Value, cased = false, path?: Value): Generator<Value> {
+  const key = getter(path, null, !cased)
   const seen = new Set<unknown>()
   for (const item of iterate(value)) {
     const hash = hashed(key(item))
@@ -162,7 +137,7 @@ function* unique(value: Value, caseSensitive: Value | undefined, path: Value | u
   }
 }
 
-function* batch(value: Value, size: number, fill: Value): Generator<Value> {
+function* batch(value: Value, size: number, fill: Value = null): Generator<Value> {
   let part: Value[] = []
   for (const item of iterate(value)) {
     if (part.length === size) {
@@ -173,11 +148,10 @@ function* batch(value: Value, size: number, fill: Value): Generator<Value> {
   }
   if (part.length === 0) return
   room(size * 8)
-  if (fill !== null) while (part.length < size) part.push(fill)
-  yield part
+  yield fill === null ? part : [...part, ...Array(Math.max(0, size - part.length)).fill(fill)]
 }
 
-function* slices(value: Value, count: number, fill: Value): Generator<Value> {
+function* slices(value: Value, count: number, fill: Value = null): Generator<Value> {
   const items = listOf(value)
   if (count === 0) fail('division by zero')
   const size = Math.floor(items.length / count)
@@ -192,49 +166,31 @@ function* slices(value: Value, count: number, fill: Value): Generator<Value> {
 }
 
 function reversed(value: Value): Value {
+  const back = listOf(value).reverse()
+  if (textOf(value) !== undefined) return alike(value, back)
+  return value instanceof Once ? back : new Once(back.values(), `${typeName(value)}_reverseiterator`)
+}
+
+function dictSort(value: Value, cased = false, by = 'key', back = false): Value {
+  const at = { key: 0, value: 1 }[by] ?? fail("a dict is sorted by 'key' or 'value'")
+  return sorted(dictIn(value).pairs(), getter(at, null, !cased), back)
+}
+
+function toInt(value: Value, none: Value = 0, base = 10): Value {
   const text = textOf(value)
-  if (text !== undefined) {
-    const back = Array.from(points(text)).reverse().join('')
-    return value instanceof Markup ? new Markup(back) : back
-  }
-  if (value instanceof Once) return listOf(value).reverse()
-  return new Once(listOf(value).reverse().values(), `${typeName(value)}_reverseiterator`)
-}
-
-function dictSort(
-  value: Value,
-  caseSensitive: Value | undefined,
-  by: Value | undefined,
-  back: Value | undefined,
-): Value {
-  const at = { key: 0, value: 1 }[textArgument(by, 'key')] ?? fail("a dict is sorted by 'key' or 'value'")
-  const key = (item: Value) => {
-    const part = (item as Tuple).items[at]!
-    return flag(caseSensitive) ? part : lowered(part)
-  }
-  return sorted(
-    Array.from(dictIn(value).items(), (item) => new Tuple(item)),
-    key,
-    flag(back),
-  )
-}
-
-function toInt(value: Value, none: Value, base: number): Value {
-  const text = textOf(defined(value))
-  const n = text === undefined ? asNumber(value) : undefined
   const whole = text === undefined ? asInt(value) : parseInteger(text, base)
   if (whole !== undefined) return whole
-  const float = n ?? (text === undefined ? undefined : parseFloatText(text))
-  return float === undefined || !Number.isFinite(float) ? none : intOf(Math.trunc(float))
+  const float = floatOf(value) ?? Number.NaN
+  return Number.isFinite(float) ? intOf(Math.trunc(float)) : none
 }
 
-function toFloat(value: Value, none: Value): Value {
-  const text = textOf(defined(value))
-  const n = text === undefined ? asNumber(value) : parseFloatText(text)
+function toFloat(value: Value, none: Value = new Float(0)): Value {
+  const n = floatOf(value)
   return n === undefined ? none : new Float(n)
 }
 
-function roundBy(value: Value, digits: number, method: string): Value {
+function roundBy(value: Value, digits = 0, method = 'common'): Value {
+  defined(value)
   if (method === 'common') return round(value, digits)
   if (method !== 'ceil' && method !== 'floor') return fail('a method is common, ceil or floor')
   const scale = binary('**', 10, digits)
@@ -248,113 +204,92 @@ function absolute(value: Value): Value {
 }
 
 function* itemPairs(value: Value): Generator<Value> {
-  if (value instanceof Undefined) return
-  for (const item of dictIn(value).items()) yield new Tuple(item)
+  if (!(value instanceof Undefined)) yield* dictIn(value).pairs()
 }
 
-function joinAll(value: Value, separator: Value, path: Value | undefined): string {
+function joinAll(value: Value, separator: Value = '', path?: Value): string {
   const get = getter(path)
-  const parts = Array.from(iterate(value), (item) => str(get(item)))
-  const mark = str(separator)
-  room(parts.reduce((sum, part) => sum + part.length + mark.length, 0))
-  return parts.join(mark)
+  return joinTexts(
+    Array.from(iterate(value), (item) => str(get(item))),
+    str(separator),
+  )
 }
 
-function sum(value: Value, path: Value | undefined, start: Value): Value {
+function sum(value: Value, path?: Value, start: Value = 0): Value {
   if (textOf(start) !== undefined) unfit(start, 'cannot be summed')
   let total = start
   for (const item of iterate(value)) total = binary('+', total, getter(path)(item))
   return total
 }
 
-const length = ['value', lengthOf] as const
-const safely = ['value', (value: Value) => markup(value)] as const
+/** The first of a value's items, walked from either end. */
+function first(value: Value): Value {
+  const next = (iteratorOf(value) ?? unfit(value, 'is not iterable')).next()
+  return empty(next.done ? undefined : next.value, 'No first item')
+}
+
+function last(value: Value): Value {
+  return value instanceof Once ? unfit(value, 'is not reversible') : empty(listOf(value).at(-1), 'No last item')
+}
+
+/** One prompt is the same everywhere, by chance too. */
+function random(value: Value): Value {
+  const count = lengthOf(value)
+  return count === 0 ? empty(undefined, 'No random item') : getItem(value, (now.steps * 7919) % count)
+}
+
 const otherwise = [
-  'value default_value? boolean?',
-  (value: Value, none: Value = '', boolean?: Value) =>
-    value instanceof Undefined || (flag(boolean) && !isTrue(value)) ? none : value,
+  'default_value? boolean:bool?',
+  (value: Value, none: Value = '', boolean = false) =>
+    value instanceof Undefined || (boolean && !isTrue(value)) ? none : value,
 ] as const
 
-export const FILTERS: Table<[Value]> = {
+export const FILTERS: Table<Value> = {
   ...TEXT_FILTERS,
-  abs: ['value', absolute],
-  attr: ['obj name', (value, name) => onlyAttribute(value, textArgument(name))],
-  batch: [
-    'value linecount fill_with?',
-    (value, size, fill = null) => lazily(() => batch(value, intArgument(size, 0), fill)),
-  ],
-  count: length,
+  abs: absolute,
+  attr: ['name:str', onlyAttribute],
+  batch: lazily('linecount:int fill_with?', batch),
+  count: lengthOf,
   d: otherwise,
   default: otherwise,
-  dictsort: ['value case_sensitive? by? reverse?', dictSort],
-  e: safely,
-  escape: safely,
-  first: [
-    'seq',
-    (value) => {
-      const next = (iteratorOf(value) ?? unfit(value, 'is not iterable')).next()
-      return next.done ? new Undefined('No first item, sequence was empty.') : next.value
-    },
-  ],
-  float: ['value default?', (value, none = new Float(0)) => toFloat(value, none)],
-  forceescape: ['value', (value) => new Markup(escapeText(str(value)))],
-  groupby: [
-    'value attribute default? case_sensitive?',
-    (value, path, none, cased) => groupBy(value, path!, none, cased),
-  ],
-  int: ['value default? base?', (value, none = 0, base = 10) => toInt(value, none, intArgument(base, 10))],
-  items: ['value', (value) => lazily(() => itemPairs(value))],
-  join: ['value d? attribute?', (value, mark = '', path) => joinAll(value, mark, path)],
-  last: [
-    'seq',
-    (value) => {
-      if (value instanceof Once) return unfit(value, 'is not reversible')
-      const last = listOf(value).at(-1)
-      return last === undefined ? new Undefined('No last item, sequence was empty.') : last
-    },
-  ],
-  length,
-  list: ['value', listOf],
-  map: open(map),
-  max: ['value case_sensitive? attribute?', (value, cased, path) => extreme('>', value, cased, path)],
-  min: ['value case_sensitive? attribute?', (value, cased, path) => extreme('<', value, cased, path)],
-  random: [
-    'seq',
-    (value) => {
-      const count = lengthOf(value)
-      return count === 0
-        ? new Undefined('No random item, sequence was empty.')
-        : // One prompt is the same everywhere, by chance too.
-          getItem(value, (now.steps * 7919) % count)
-    },
-  ],
-  reject: open((value, args, kwargs) => select(false, false, value, args, kwargs)),
-  rejectattr: open((value, args, kwargs) => select(false, true, value, args, kwargs)),
-  reverse: ['value', reversed],
-  round: [
-    'value precision? method?',
-    (value, digits, method) => roundBy(defined(value), intArgument(digits, 0), textArgument(method, 'common')),
-  ],
-  safe: ['value', (value) => new Markup(str(value))],
-  select: open((value, args, kwargs) => select(true, false, value, args, kwargs)),
-  selectattr: open((value, args, kwargs) => select(true, true, value, args, kwargs)),
-  slice: [
-    'value slices fill_with?',
-    (value, count, fill = null) => lazily(() => slices(value, intArgument(count, 0), fill)),
-  ],
+  dictsort: ['case_sensitive:bool? by:str? reverse:bool?', dictSort],
+  e: markup,
+  escape: markup,
+  first: first,
+  float: ['default?', toFloat],
+  forceescape: (value) => new Markup(escapeText(str(value))),
+  groupby: ['attribute default? case_sensitive:bool?', groupBy],
+  int: ['default? base:int?', toInt],
+  items: lazily('', itemPairs),
+  join: ['d? attribute?', joinAll],
+  last: last,
+  length: lengthOf,
+  list: listOf,
+  map: lazily('**', map),
+  max: extreme(1),
+  min: extreme(-1),
+  random: random,
+  reject: select(false, false),
+  rejectattr: select(false, true),
+  reverse: reversed,
+  round: ['precision:int? method:str?', roundBy],
+  safe: (value) => new Markup(str(value)),
+  select: select(true, false),
+  selectattr: select(true, true),
+  slice: lazily('slices:int fill_with?', slices),
   sort: [
-    'value reverse? case_sensitive? attribute?',
-    (value, back, cased, path) => sorted(listOf(value), manyGetter(path, !flag(cased)), flag(back)),
+    'reverse:bool? case_sensitive:bool? attribute?',
+    (value, back = false, cased = false, path?: Value) => sorted(listOf(value), manyGetter(path, !cased), back),
   ],
-  string: ['value', (value) => (value instanceof Markup ? value : str(value))],
-  sum: ['value attribute? start?', (value, path, start = 0) => sum(value, path, start)],
-  tojson: ['x ensure_ascii? indent? separators? sort_keys?', toJson],
-  unique: ['value case_sensitive? attribute?', (value, cased, path) => lazily(() => unique(value, cased, path))],
+  string: (value) => (value instanceof Markup ? value : str(value)),
+  sum: ['attribute? start?', sum],
+  tojson: ['ensure_ascii:bool? indent? separators? sort_keys:bool?', toJson],
+  unique: lazily('case_sensitive:bool? attribute?', unique),
 }
 
 /** Tests by name, with those that know the names of filters and tests. */
-export const ALL_TESTS: Table<[Value]> = {
+export const ALL_TESTS: Table<Value> = {
   ...TESTS,
-  filter: ['value', (value) => Object.hasOwn(FILTERS, str(value))],
-  test: ['value', (value) => Object.hasOwn(ALL_TESTS, str(value))],
+  filter: (value) => Object.hasOwn(FILTERS, str(value)),
+  test: (value) => Object.hasOwn(ALL_TESTS, str(value)),
 }

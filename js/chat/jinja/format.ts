@@ -1,8 +1,9 @@
 /** Python's two ways to format: `text % values`, and `text.format(values)` with its specifications. */
 import { intArgument } from './call.ts'
-import { asInt, asNumber, exponentText, fixed, floatText, intText } from './numbers.ts'
+import { asInt, asNumber, fixed, floatText, intText, scaled, wideExponent } from './numbers.ts'
 import { markup, repr, str } from './operations.ts'
 import {
+  alike,
   Dict,
   defined,
   Float,
@@ -12,6 +13,7 @@ import {
   Markup,
   points,
   room,
+  spend,
   Tuple,
   textOf,
   typeName,
@@ -21,118 +23,110 @@ import {
 
 interface Spec {
   fill: string
+  /** `<`, `>`, `^`, `=` (between sign and digits), or as it suits the value. */
   align: string
   sign: string
   /** `#`: prefixes of bases, a point always. */
   alternate: boolean
   width: number
   grouping: string
+  /** Digits after the point or in all, of an int at least, or characters of a text at most. */
   precision: number | undefined
   type: string
 }
 
-/** A float by e, f, g or %, without its sign. */
-function floatDigits(n: number, type: string, precision: number, alternate: boolean): string {
-  if (!Number.isFinite(n)) return floatText(Math.abs(n))
-  const size = Math.abs(n)
-  room(precision)
-  const point = alternate && precision === 0 ? '.' : ''
-  if (type === 'f') return fixed(size, precision) + point
-  if (type === '%') return `${fixed(size * 100, precision)}${point}%`
-  const scientific = (digits: number): [mantissa: string, exponent: number] => {
-    const exponent = Number(size.toExponential().split('e')[1])
-    const all = fixed(size, digits - exponent)
-      .replace('.', '')
-      .replace(/^0+(?=.)/, '')
-    const carried = all.length > Math.max(digits, exponent) + 1 ? 1 : 0
-    const cut = all.slice(0, digits + 1).padEnd(digits + 1, '0')
-    return [digits > 0 ? `${cut[0]}.${cut.slice(1)}` : cut, exponent + carried]
-  }
-  if (type === 'e') {
-    const [mantissa, exponent] = scientific(precision)
-    return `${mantissa}${point}e${exponentText(exponent)}`
-  }
-  const most = Math.max(1, precision)
-  const [mantissa, exponent] = scientific(most - 1)
+const BASES: Readonly<Record<string, number>> = { b: 2, o: 8, x: 16, X: 16 }
+
+/** The first `count` digits of a float, as they round, and its decimal exponent. */
+function significant(size: number, count: number): [digits: string, exponent: number] {
+  const exponent = Number(size.toExponential().split('e')[1])
+  const digits = String(scaled(size, count - 1 - exponent))
+  return [digits.slice(0, count).padEnd(count, '0'), exponent + Number(digits.length > count)]
+}
+
+/** A float by e, f, g or %, without its sign; without a type as by g, but with a digit after the point. */
+function floatDigits(size: number, { type, precision, alternate }: Spec): string {
+  const kind = type.toLowerCase()
+  if (!Number.isFinite(size) || (kind === '' && precision === undefined)) return floatText(size)
+  const count = precision ?? 6
+  room(count)
+  const point = alternate && count === 0 ? '.' : ''
+  if (kind === 'f') return fixed(size, count) + point
+  if (kind === '%') return `${fixed(size * 100, count)}${point}%`
+  const most = kind === 'e' ? count + 1 : Math.max(1, count)
+  const [digits, exponent] = significant(size, most)
   const plain = (text: string) => {
-    if (alternate) return text.includes('.') ? text : `${text}.`
+    if (kind === 'e' || (alternate && text.includes('.'))) return text + point
+    if (alternate) return `${text}.`
     return text.includes('.') ? text.replace(/\.?0+$/, '') : text
   }
-  // Without a type there is a digit after the point, for which there must be room.
-  if (exponent < -4 || exponent >= (type === '' ? most - 1 : most))
-    return `${plain(mantissa)}e${exponentText(exponent)}`
-  const text = plain(fixed(size, most - 1 - exponent))
-  return type === '' && !text.includes('.') ? `${text}.0` : text
-}
-
-function grouped(digits: string, separator: string, every: number): string {
-  const [whole = '', ...rest] = digits.split(/(?=[.e%])/)
-  return whole.replace(new RegExp(`\\B(?=(\\w{${every}})+$)`, 'g'), separator) + rest.join('')
-}
-
-/** Digits with sign, prefix and padding. */
-function finish(digits: string, negative: boolean, prefix: string, spec: Spec): string {
-  const sign = negative ? '-' : spec.sign === '-' ? '' : spec.sign
-  const every = /[box]/i.test(spec.type) ? 4 : 3
-  let text = spec.grouping ? grouped(digits, spec.grouping, every) : digits
-  const head = sign + prefix
-  room(spec.width)
-  if (spec.align === '=') {
-    const width = spec.width - head.length
-    if (spec.grouping && spec.fill === '0') {
-      while (text.length < width) {
-        const longer = grouped(`0${text.replaceAll(spec.grouping, '')}`, spec.grouping, every)
-        if (longer.length > width && longer.length > text.length + 1) text = `0${longer}`.slice(-width - 1)
-        else text = longer
-      }
-    }
-    return head + text.padStart(width, spec.fill)
+  if (kind === 'e' || exponent < -4 || exponent >= (kind === '' ? most - 1 : most)) {
+    const mantissa = most > 1 ? `${digits[0]}.${digits.slice(1)}` : digits
+    return wideExponent(`${plain(mantissa)}e${exponent < 0 ? '' : '+'}${exponent}`)
   }
-  return aligned(head + text, { ...spec, align: spec.align || '>' })
+  const text = plain(fixed(size, most - 1 - exponent))
+  return kind === '' && !text.includes('.') ? `${text}.0` : text
 }
 
-function aligned(text: string, { fill, align, width }: Spec): string {
+function intDigits(size: number | bigint, { type, precision = 0 }: Spec): string {
+  const base = BASES[type]
+  return (base ? size.toString(base) : intText(size)).padStart(precision, '0')
+}
+
+function grouped(digits: string, { grouping, type }: Spec): string {
+  const [whole = '', ...rest] = digits.split(/(?=[.e%])/)
+  const every = /[box]/i.test(type) ? 4 : 3
+  return [whole.replace(new RegExp(`\\B(?=(\\w{${every}})+$)`, 'g'), grouping), ...rest].join('')
+}
+
+/** A number with sign, prefix and padding. */
+function formatNumber(n: number | bigint, isInt: boolean, spec: Spec): string {
+  const { type, grouping, fill, align, width } = spec
+  if (isInt && type === 'c') return aligned(String.fromCodePoint(Number(n)), spec, '<')
+  const negative = n < 0 || Object.is(n, -0)
+  const size = negative ? -n : n
+  let digits = isInt ? intDigits(size, spec) : floatDigits(Number(size), spec)
+  if (/[A-Z]/.test(type)) digits = digits.toUpperCase()
+  const sign = negative ? '-' : spec.sign === '-' ? '' : spec.sign
+  const head = sign + (isInt && BASES[type] && spec.alternate ? `0${type}` : '')
+  room(width)
+  const left = width - head.length
+  if (align === '=' && grouping && fill === '0') {
+    for (; grouped(digits, spec).length < left; digits = `0${digits}`) spend(left >> 6)
+  }
+  const text = grouped(digits, spec)
+  return align === '=' ? head + text.padStart(left, fill) : aligned(head + text, spec, '>')
+}
+
+function aligned(text: string, { fill, align, width }: Spec, none: string): string {
   const count = Math.max(0, width - lengthOf(text))
   room(count)
-  const left = align === '>' ? count : align === '^' ? count >> 1 : 0
+  const side = align || none
+  const left = side === '>' ? count : side === '^' ? count >> 1 : 0
   return fill.repeat(left) + text + fill.repeat(count - left)
 }
 
-const BASES: Readonly<Record<string, number>> = { b: 2, o: 8, x: 16, X: 16 }
-
-function formatInt(n: number | bigint, spec: Spec): string {
-  const { type } = spec
-  const size = n < 0 ? -n : n
-  if (type === 'c') return aligned(String.fromCodePoint(Number(n)), { ...spec, align: spec.align || '<' })
-  const base = BASES[type]
-  const plain = base ? size.toString(base) : intText(size)
-  const digits = type === 'X' ? plain.toUpperCase() : plain
-  return finish(digits, n < 0, base && spec.alternate ? `0${type}` : '', spec)
-}
-
-function formatFloat(n: number, spec: Spec): string {
-  const { type, precision } = spec
-  const negative = n < 0 || Object.is(n, -0)
-  const lower = type.toLowerCase()
-  let digits: string
-  if (type === '' && precision === undefined) digits = floatText(Math.abs(n))
-  else digits = floatDigits(n, lower, precision ?? 6, spec.alternate)
-  return finish(type === lower ? digits : digits.toUpperCase(), negative, '', spec)
+function formatText(text: string, spec: Spec): string {
+  return aligned(
+    spec.precision === undefined ? text : Array.from(points(text)).slice(0, spec.precision).join(''),
+    spec,
+    '<',
+  )
 }
 
 const SPEC = /^(?:(.)?([<>=^]))?([-+ ])?z?(#)?(0)?(\d+)?([,_])?(?:\.(\d+))?([a-zA-Z%])?$/su
 
 /** format(value, specification). */
-export function formatValue(value: Value, text: string): string {
+function formatValue(value: Value, text: string): string {
   if (text === '') return str(value)
   const match = SPEC.exec(text) ?? fail(`invalid format specifier '${text}'`)
-  const [, fill, align, sign = '-', alternate, zero, width, grouping = '', precision, type = ''] = match
+  const [, fill, align, sign, alternate, zero, width = 0, grouping = '', precision, type = ''] = match
   const spec: Spec = {
     fill: fill ?? (zero ? '0' : ' '),
     align: align ?? (zero ? '=' : ''),
-    sign,
+    sign: sign ?? '-',
     alternate: alternate !== undefined,
-    width: Number(width ?? 0),
+    width: Number(width),
     grouping,
     precision: precision === undefined ? undefined : Number(precision),
     type,
@@ -144,18 +138,22 @@ export function formatValue(value: Value, text: string): string {
   const written = textOf(value)
   if (written !== undefined) {
     if (type !== '' && type !== 's') unknown()
-    if (align === '=' || match[3] || alternate || grouping) fail(`'${text}' does not fit a string`)
-    const cut = spec.precision === undefined ? written : Array.from(points(written)).slice(0, spec.precision).join('')
-    return aligned(cut, { ...spec, align: spec.align === '=' ? '<' : spec.align })
+    if (align === '=' || sign || alternate || grouping) fail(`'${text}' does not fit a string`)
+    return formatText(written, { ...spec, align: align ?? '' })
   }
-  const whole = typeof value === 'boolean' && type === '' ? Number(value) : asInt(value)
+  const whole = asInt(value)
   if (whole !== undefined && /^[bcdnoxX]?$/.test(type)) {
-    return spec.precision === undefined ? formatInt(whole, spec) : fail('precision not allowed in integer format')
+    return spec.precision === undefined
+      ? formatNumber(whole, true, spec)
+      : fail('precision not allowed in integer format')
   }
-  const n = asNumber(value)
-  if (n !== undefined) return /^[eEfFgGn%]?$/.test(type) ? formatFloat(n, spec) : unknown()
-  return fail(`unsupported format string passed to ${typeName(value)}.__format__`)
+  const n = asNumber(value) ?? fail(`unsupported format string passed to ${typeName(value)}.__format__`)
+  return /^[eEfFgGn%]?$/.test(type) ? formatNumber(n, false, spec) : unknown()
 }
+
+/** What a text takes in as its own kind: a safe one escapes what is not safe. */
+const takenIn = (self: Value, value: Value, text: string) =>
+  self instanceof Markup && !(value instanceof Markup) ? markup(text).text : text
 
 /** How a field finds attributes and items: as the sandbox does. */
 export interface Lookup {
@@ -170,122 +168,87 @@ function fieldValue(path: string, args: Value[], kwargs: Kwargs, next: () => num
   let value = index === undefined ? kwargs.get(first) : args[index]
   if (value === undefined)
     return fail(index === undefined ? `'${first}' is missing` : 'there are too few values to format')
-  let length = 0
-  for (const [step, name, key] of rest.matchAll(/\.([^.[]+)|\[([^\]]+)\]/g)) {
-    value = name === undefined ? look.item(value, /^\d+$/.test(key!) ? Number(key) : key!) : look.attribute(value, name)
-    length += step.length
+  if (!/^(?:\.[^.[]+|\[[^\]]+\])*$/.test(rest)) fail(`'${path}' is no field`)
+  for (const [, name, key = ''] of rest.matchAll(/\.([^.[]+)|\[([^\]]+)\]/g)) {
+    value = name === undefined ? look.item(value, /^\d+$/.test(key) ? Number(key) : key) : look.attribute(value, name)
   }
-  return length === rest.length ? value : fail(`'${path}' is no field`)
+  return value
 }
 
 const CONVERSIONS: Readonly<Record<string, (value: Value) => string>> = { r: repr, a: repr, s: str }
+/** Doubled braces, a field with perhaps fields in it, or a brace that has no other. */
+const FIELD = /\{\{|\}\}|\{((?:[^{}]|\{[^{}]*\})*)\}|[{}]/g
 
-/** text.format(…); a safe text escapes what it takes in. */
+/** text.format(…) */
 export function formatFields(self: string | Markup, args: Value[], kwargs: Kwargs, look: Lookup): Value {
   let auto = 0
-  const next = () => auto++
-  const fill = (text: string, depth: number): string => {
-    if (depth > 2) fail('max string recursion exceeded')
-    let result = ''
-    for (let i = 0; i < text.length; ) {
-      const char = text[i]!
-      if ((char === '{' || char === '}') && text[i + 1] === char) {
-        result += char
-        i += 2
-      } else if (char === '}') fail("single '}' encountered in format string")
-      else if (char === '{') {
-        const end = closing(text, i)
-        const [, path = '', conversion, spec = ''] =
-          /^([^:!]*(?:\[[^\]]*\][^:!]*)*)(?:!(.))?(?::(.*))?$/s.exec(text.slice(i + 1, end)) ??
-          fail('malformed field in format string')
-        const value = fieldValue(path, args, kwargs, next, look)
-        if (conversion && !CONVERSIONS[conversion]) fail(`unknown conversion specifier ${conversion}`)
-        const shown = conversion ? CONVERSIONS[conversion]!(value) : value
-        const written = formatValue(shown, fill(spec, depth + 1))
-        result += self instanceof Markup && !(value instanceof Markup) ? markup(written).text : written
-        i = end + 1
-      } else {
-        result += char
-        i++
-      }
-    }
-    room(result.length)
-    return result
-  }
-  const result = fill(textOf(self)!, 1)
-  return self instanceof Markup ? new Markup(result) : result
+  const fill = (text: string): string =>
+    text.replace(FIELD, (whole, field?: string) => {
+      if (whole === '{') fail("expected '}' before end of string")
+      if (whole === '}') fail("single '}' encountered in format string")
+      if (field === undefined) return whole[0]!
+      const [, path = '', conversion, spec = ''] =
+        /^([^:!]*(?:\[[^\]]*\][^:!]*)*)(?:!(.))?(?::(.*))?$/s.exec(field) ?? fail('malformed field in format string')
+      const value = fieldValue(path, args, kwargs, () => auto++, look)
+      const convert = conversion ? CONVERSIONS[conversion] : (plain: Value) => plain
+      if (!convert) return fail(`unknown conversion specifier ${conversion}`)
+      return takenIn(self, value, formatValue(convert(value), fill(spec)))
+    })
+  const result = fill(textOf(self)!)
+  room(result.length)
+  return alike(self, result)
 }
 
-function closing(text: string, start: number): number {
-  for (let i = start, depth = 0; i < text.length; i++) {
-    if (text[i] === '{') depth++
-    else if (text[i] === '}' && --depth === 0) return i
-  }
-  return fail("expected '}' before end of string")
-}
-
-const DIRECTIVE = /%(?:\(([^)]*)\))?([-#0 +]*)(\*|\d+)?(?:\.(\*|\d+)?)?[hlL]?(.)?/gs
+const DIRECTIVE = /%(?:\(([^)]*)\))?([-#0 +]*)(\*|\d+)?(?:(\.)(\*|\d+)?)?[hlL]?(.)?/gs
 
 /** `text % values`. */
 export function percent(self: string | Markup, values: Value): Value {
   const list = values instanceof Tuple ? values.items : [values]
   let used = 0
   const take = () => (used < list.length ? list[used++]! : fail('not enough arguments for format string'))
-  const convert = (match: RegExpMatchArray): string => {
-    const [whole, key, flags = '', width, digits, type = ''] = match
-    if (type === '%') return '%'
-    const size = width === '*' ? intArgument(take(), 0) : Number(width ?? 0)
-    const given = digits === '*' ? intArgument(take(), 0) : digits
-    const precision = given === undefined ? (/\./.test(whole) ? 0 : undefined) : Number(given)
-    let value: Value
-    if (key === undefined) value = take()
-    else {
-      if (!(values instanceof Dict)) return fail('format requires a mapping')
-      const found = values.get(key)
-      value = found === undefined ? fail(`'${key}' is missing`) : found
-      used = list.length
-    }
-    const align = flags.includes('-') || size < 0 ? '<' : flags.includes('0') && /[diouxXeEfFgG]/.test(type) ? '=' : '>'
-    const sign = flags.includes('+') ? '+' : flags.includes(' ') ? ' ' : '-'
-    const fill = align === '=' ? '0' : ' '
-    const alternate = flags.includes('#')
-    const spec: Spec = { fill, align, sign, alternate, width: Math.abs(size), grouping: '', precision, type }
-    const text = converted(value, spec)
-    return self instanceof Markup && !(value instanceof Markup) ? markup(text).text : text
+  const named = (key: string) => {
+    if (!(values instanceof Dict)) return fail('format requires a mapping')
+    used = list.length
+    const found = values.get(key)
+    return found === undefined ? fail(`'${key}' is missing`) : found
   }
-  const result = textOf(self)!.replace(DIRECTIVE, (...args) => convert(args.slice(0, 6) as unknown as RegExpMatchArray))
+  const convert = (_: string, key?: string, flags = '', width = '0', point = '', digits = '0', type = '') => {
+    if (type === '%') return '%'
+    const [size, precision] = [width, digits].map((count) => (count === '*' ? intArgument(take()) : Number(count)))
+    const value = key === undefined ? take() : named(key)
+    const zero = flags.includes('0') && /[diouxXeEfFgG]/.test(type)
+    const align = flags.includes('-') || size! < 0 ? '<' : zero ? '=' : '>'
+    const text = converted(value, {
+      fill: align === '=' ? '0' : ' ',
+      align,
+      sign: flags.includes('+') ? '+' : flags.includes(' ') ? ' ' : '-',
+      alternate: flags.includes('#'),
+      width: Math.abs(size!),
+      grouping: '',
+      precision: point ? precision : undefined,
+      type,
+    })
+    return takenIn(self, value, text)
+  }
+  const result = textOf(self)!.replace(DIRECTIVE, convert)
   room(result.length)
   if (used < list.length && !(values instanceof Dict || Array.isArray(values) || values instanceof Undefined)) {
     fail('not all arguments converted during string formatting')
   }
-  return self instanceof Markup ? new Markup(result) : result
+  return alike(self, result)
 }
 
 function converted(value: Value, spec: Spec): string {
-  const { type, precision } = spec
-  if (type === 's' || type === 'r' || type === 'a') {
-    const text = type === 's' ? str(value) : repr(value)
-    return aligned(precision === undefined ? text : Array.from(text).slice(0, precision).join(''), spec)
-  }
+  const { type } = spec
+  const convert = CONVERSIONS[type]
+  if (convert) return formatText(convert(value), spec)
   if (type === 'c') {
     const text = textOf(value) ?? String.fromCodePoint(Number(asInt(value) ?? fail('%c requires int or char')))
-    return lengthOf(text) === 1 ? aligned(text, spec) : fail('%c requires int or char')
+    return lengthOf(text) === 1 ? aligned(text, spec, '') : fail('%c requires int or char')
   }
-  if (!/[diouxXeEfFgG]/.test(type) || type === '') {
-    return fail(type ? `unsupported format character '${type}'` : 'incomplete format')
-  }
+  if (!/^[diouxXeEfFgG]$/.test(type)) fail(type ? `unsupported format character '${type}'` : 'incomplete format')
   const n = asNumber(defined(value)) ?? fail(`%${type} format: a real number is required, not ${typeName(value)}`)
-  if (/[eEfFgG]/.test(type)) return formatFloat(n, spec)
+  if (/[eEfFgG]/.test(type)) return formatNumber(n, false, spec)
   if (value instanceof Float && /[xXo]/.test(type)) fail(`%${type} format: an integer is required, not float`)
-  const whole = value instanceof Float ? BigInt(Math.trunc(n)) : asInt(value)!
-  if (precision !== undefined) {
-    const digits = (whole < 0 ? -whole : whole).toString(BASES[type] ?? 10).padStart(precision, '0')
-    return finish(
-      type === 'X' ? digits.toUpperCase() : digits,
-      whole < 0,
-      BASES[type] && spec.alternate ? `0${type}` : '',
-      spec,
-    )
-  }
-  return formatInt(whole, { ...spec, type: BASES[type] ? type : 'd' })
+  return formatNumber(asInt(value) ?? BigInt(Math.trunc(n)), true, spec)
 }

@@ -1,52 +1,39 @@
 /** What every template can call: range, dict, namespace, cycler and joiner. */
-import { bind, intArgument, textArgument } from './call.ts'
+import { bind, intArgument } from './call.ts'
 import { dictOf, fromKeys } from './objects.ts'
-import { repr, str } from './operations.ts'
-import { Fn, fail, Range, Thing, type Value } from './values.ts'
+import { str } from './operations.ts'
+import { Dict, Fn, fail, Range, Thing, type Value } from './values.ts'
 
 /** Named values that a template may set. A name that begins with an underscore is refused, as transformers does. */
 export class Namespace extends Thing {
-  override readonly type = 'Namespace'
-  private readonly values = new Map<string, Value>()
-
-  set(name: string, value: Value): void {
+  private readonly values = new Dict()
+  constructor() {
+    super('Namespace', { __str__: () => `<Namespace ${str(this.values)}>` })
+  }
+  set(name: string, value: Value): undefined {
     if (name.startsWith('_')) fail(`a namespace cannot have the attribute '${name}': rename it`)
     this.values.set(name, value)
   }
   override attribute(name: string): Value | undefined {
-    return this.values.get(name)
-  }
-  override print(): string {
-    return `<Namespace {${Array.from(this.values, ([name, value]) => `${repr(name)}: ${repr(value)}`).join(', ')}}>`
+    return name === '__str__' ? super.attribute(name) : this.values.get(name)
   }
 }
 
-class Cycler extends Thing {
-  override readonly type = 'Cycler'
-  private at = 0
-  constructor(private readonly items: Value[]) {
-    super()
-    if (items.length === 0) fail('cycler() wants an item')
+function cycler(items: Value[]): Thing {
+  if (items.length === 0) fail('cycler() wants an item')
+  let at = 0
+  const reset = () => {
+    at = 0
+    return null
   }
-  override attribute(name: string): Value | undefined {
-    const current = this.items[this.at]!
-    if (name === 'current') return current
-    if (name === 'reset') {
-      return new Fn(name, () => {
-        this.at = 0
-        return null
-      })
-    }
-    if (name !== 'next') return undefined
-    return new Fn(name, () => {
-      const next = this.items[this.at]!
-      this.at = (this.at + 1) % this.items.length
-      return next
-    })
-  }
+  return new Thing('Cycler', {
+    current: () => items[at % items.length]!,
+    next: () => new Fn('next', () => items[at++ % items.length]!),
+    reset: () => new Fn('reset', reset),
+  })
 }
 
-function joiner(separator: string): Fn {
+function joiner(separator = ', '): Fn {
   let used = false
   return new Fn('joiner', () => {
     const mark = used ? separator : ''
@@ -55,37 +42,23 @@ function joiner(separator: string): Fn {
   })
 }
 
-/** As the sandbox has it. */
-const RANGE_MOST = 100_000
-
 function range(args: Value[]): Range {
   if (args.length < 1 || args.length > 3) fail('range() takes 1 to 3 arguments')
-  const [first = 0, second, step = 1] = args.map((arg) => intArgument(arg ?? 'None', 0))
+  const [first = 0, second, step = 1] = args.map(intArgument)
   if (step === 0) fail('a step is zero')
-  const made = second === undefined ? new Range(0, first, 1) : new Range(first, second, step)
-  return made.length > RANGE_MOST ? fail(`a range has more than ${RANGE_MOST} numbers`) : made
-}
-
-/** A dict's maker, which has fromkeys. */
-class DictType extends Fn {
-  constructor() {
-    super('dict', dictOf)
-  }
-  override attribute(name: string): Value | undefined {
-    return name === 'fromkeys' ? fromKeys : undefined
-  }
+  return second === undefined ? new Range(0, first, 1) : new Range(first, second, step)
 }
 
 const functions = [
-  new DictType(),
+  new Fn('dict', dictOf, 'function', { fromkeys: () => fromKeys, __str__: () => '<function dict>' }),
   new Fn('range', range),
   new Fn('namespace', (args, kwargs) => {
     const space = new Namespace()
     for (const [name, value] of dictOf(args, kwargs).items()) space.set(str(name), value)
     return space
   }),
-  new Fn('cycler', (args) => new Cycler(args)),
-  new Fn('joiner', (args, kwargs) => joiner(textArgument(bind('joiner', 'sep?', args, kwargs)[0], ', '))),
+  new Fn('cycler', cycler),
+  new Fn('joiner', (args, kwargs) => joiner(...(bind('joiner', 'sep:str?', args, kwargs) as [string?]))),
   new Fn('lipsum', () => fail('lipsum is not supported')),
 ]
 

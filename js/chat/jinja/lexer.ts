@@ -4,173 +4,38 @@
  */
 import { classOf, LETTER, MARK, NUMBER } from '../../util/unicode.ts'
 import { parseInteger } from './numbers.ts'
-import { Float, JinjaError, type Value } from './values.ts'
+import { Float, fail, now, type Value } from './values.ts'
 
 export interface Token {
-  /** `text`, `name`, `string`, `number`, `end`, or what it is itself: a mark or an operator. */
-  type: string
-  /** The text of a name or string; the value of a number. */
+  type: 'text' | 'mark' | 'name' | 'string' | 'number' | 'end'
+  /** What it says: the text of a mark, name or string, the value of a number. */
   value: Value
   line: number
 }
 
-const BEGIN = /\{(?:\{|%|#)[-+]?/g
+const BEGIN = /\{[{%#][-+]?/g
 const RAW = /\{%[-+]?\s*raw\s*(?:-%\}\s*|%\})/y
 const END_RAW = /\{%([-+]?)\s*endraw\s*(?:\+%\}|-%\}\s*|%\}\n?)/g
-const END_COMMENT = /(?:\+#\}|-#\}\s*|#\}\n?)/g
-const ENDS = { '{{': /-\}\}\s*|\}\}/y, '{%': /\+%\}|-%\}\s*|%\}\n?/y } as const
-const SPACES = /\s+/y
-const FLOAT = /(?:\d+_)*\d+(?:(?:\.(?:\d+_)*\d+)?e[+-]?(?:\d+_)*\d+|\.(?:\d+_)*\d+)/iy
-const INTEGER = /0b(?:_?[01])+|0o(?:_?[0-7])+|0x(?:_?[\da-f])+|[1-9](?:_?\d)*|0(?:_?0)*/iy
-const STRING = /'[^'\\]*(?:\\[\s\S][^'\\]*)*'|"[^"\\]*(?:\\[\s\S][^"\\]*)*"/y
-const OPERATOR = /\/\/|\*\*|[=!<>]=|[-+/*%~[\](){}<>=.:|,;]/y
+const END_COMMENT = /\+#\}|-#\}\s*|#\}\n?/g
+const END_PRINT = /-\}\}\s*|\}\}/y
+const END_BLOCK = /\+%\}|-%\}\s*|%\}\n?/y
+const DIGITS = '\\d(?:_?\\d)*'
+/** Groups: white space, a float, an int, a name, a string, a mark. */
+const TOKEN = new RegExp(
+  [
+    '(\\s+)',
+    `((?<!\\.)${DIGITS}(?:(?:\\.${DIGITS})?e[+-]?${DIGITS}|\\.${DIGITS}))`,
+    `(0b(?:_?[01])+|0o(?:_?[0-7])+|0x(?:_?[\\da-f])+|${DIGITS})`,
+    '([\\w\\x80-\\u{10ffff}]+)',
+    '(\'[^\'\\\\]*(?:\\\\[^][^\'\\\\]*)*\'|"[^"\\\\]*(?:\\\\[^][^"\\\\]*)*")',
+    '(//|\\*\\*|[=!<>]=|[-+/*%~[\\](){}<>=.:|,;])',
+  ].join('|'),
+  'iuy',
+)
 const CLOSING: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' }
 
-class Lexer {
-  private readonly tokens: Token[] = []
-  private at = 0
-  private line = 1
-  /** Whether what was read last ended in a line break. */
-  private lineStarts = true
-  /** Brackets to be closed. */
-  private open: string[] = []
-
-  constructor(private readonly source: string) {}
-
-  run(): Token[] {
-    while (this.at < this.source.length) this.text()
-    this.push('end', '')
-    return this.tokens
-  }
-
-  private fail(message: string): never {
-    throw new JinjaError(message, this.line)
-  }
-
-  private push(type: string, value: Value): void {
-    this.tokens.push({ type, value, line: this.line })
-  }
-
-  /** What a sticky expression matches here, passed over. */
-  private match(expression: RegExp): string | undefined {
-    expression.lastIndex = this.at
-    const found = expression.exec(this.source)?.[0]
-    if (found !== undefined) this.pass(found)
-    return found
-  }
-
-  private pass(text: string): void {
-    this.at += text.length
-    for (let i = text.indexOf('\n'); i >= 0; i = text.indexOf('\n', i + 1)) this.line++
-    this.lineStarts = text.endsWith('\n')
-  }
-
-  /** Text up to a mark at `end`, with the white space before the mark as the mark has it. */
-  private data(end: number, sign: string, strips: boolean): void {
-    const whole = this.source.slice(this.at, end)
-    let text = whole
-    if (sign === '-') text = whole.trimEnd()
-    else if (sign !== '+' && strips) {
-      const start = whole.lastIndexOf('\n') + 1
-      if ((start > 0 || this.lineStarts) && whole.slice(start).trim() === '') text = whole.slice(0, start)
-    }
-    if (text !== '') this.push('text', text)
-    this.pass(whole)
-  }
-
-  private text(): void {
-    BEGIN.lastIndex = this.at
-    const begin = BEGIN.exec(this.source)
-    const mark = begin?.[0] ?? ''
-    this.data(begin?.index ?? this.source.length, mark[2] ?? '', mark[1] !== '{' && begin !== null)
-    if (begin === null) return
-    if (this.match(RAW) !== undefined) this.raw()
-    else {
-      this.pass(mark)
-      if (mark[1] === '#') this.comment()
-      else this.code(mark[1] === '{' ? '{{' : '{%')
-    }
-  }
-
-  private comment(): void {
-    END_COMMENT.lastIndex = this.at
-    if (!END_COMMENT.test(this.source)) this.fail('a comment has no end')
-    this.pass(this.source.slice(this.at, END_COMMENT.lastIndex))
-  }
-
-  private raw(): void {
-    END_RAW.lastIndex = this.at
-    const end = END_RAW.exec(this.source) ?? this.fail('raw has no endraw')
-    this.data(end.index, end[1]!, true)
-    this.pass(end[0])
-  }
-
-  private code(begin: '{{' | '{%'): void {
-    this.push(begin, '')
-    while (this.at < this.source.length) {
-      if (this.open.length === 0) {
-        const line = this.line
-        if (this.match(ENDS[begin]) !== undefined) {
-          this.tokens.push({ type: begin === '{{' ? '}}' : '%}', value: '', line })
-          return
-        }
-      }
-      if (this.match(SPACES) === undefined) this.token()
-    }
-    if (this.open.length > 0) this.fail(`'${this.open.at(-1)}' is missing`)
-    this.fail(`unexpected end of template, expected '${begin === '{{' ? '}}' : '%}'}'`)
-  }
-
-  private token(): void {
-    const { line } = this
-    const add = (type: string, value: Value) => this.tokens.push({ type, value, line })
-    const number = this.source[this.at - 1] === '.' ? undefined : this.match(FLOAT)
-    if (number !== undefined) return void add('number', new Float(Number(number.replaceAll('_', ''))))
-    const whole = this.match(INTEGER)
-    if (whole !== undefined) return void add('number', parseInteger(whole, 0) ?? this.fail(`bad number ${whole}`))
-    const name = this.name()
-    if (name !== '') return void add('name', name)
-    const string = this.match(STRING)
-    if (string !== undefined) return void add('string', this.unescaped(string.slice(1, -1)))
-    const operator = this.match(OPERATOR)
-    if (operator === undefined) this.fail(`unexpected character ${JSON.stringify(this.source[this.at])}`)
-    if (CLOSING[operator]) this.open.push(CLOSING[operator])
-    else if (')]}'.includes(operator)) {
-      const expected = this.open.pop()
-      if (expected !== operator) this.fail(`unexpected '${operator}'${expected ? `, expected '${expected}'` : ''}`)
-    }
-    add(operator, '')
-  }
-
-  private name(): string {
-    let end = this.at
-    while (end < this.source.length) {
-      const code = this.source.codePointAt(end)!
-      const fits = code < 0x80 ? /\w/.test(this.source[end]!) : (classOf(code) & (LETTER | NUMBER | MARK)) !== 0
-      if (!fits) break
-      end += code > 0xffff ? 2 : 1
-    }
-    const name = this.source.slice(this.at, end)
-    this.at = end
-    return name
-  }
-
-  private unescaped(text: string): string {
-    return text.replace(ESCAPE, (whole: string, char: string) => {
-      if (char === 'N') this.fail('\\N and a name in a text are not supported')
-      const hex = /^[xuU]/.test(char)
-      if (hex && char.length !== HEX_DIGITS[char[0]!]! + 1) this.fail(`truncated \\${char[0]} escape in a text`)
-      if (hex || /^[0-7]/.test(char)) {
-        const code = hex ? Number.parseInt(char.slice(1), 16) : Number.parseInt(char, 8)
-        return code > 0x10ffff ? this.fail('illegal Unicode character in a text') : String.fromCodePoint(code)
-      }
-      return ESCAPES[char] ?? whole
-    })
-  }
-}
-
-const HEX_DIGITS: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 }
 const ESCAPE = /\\(x[\da-fA-F]{0,2}|u[\da-fA-F]{0,4}|U[\da-fA-F]{0,8}|[0-7]{1,3}|[\s\S])/g
+const HEX_DIGITS: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 }
 const ESCAPES: Readonly<Record<string, string>> = {
   '\n': '',
   '\\': '\\',
@@ -185,7 +50,117 @@ const ESCAPES: Readonly<Record<string, string>> = {
   v: '\v',
 }
 
+/** The template that is cut, and where: what comes next begins a line, if the last did end one. */
+let source = ''
+let at = 0
+let lineStarts = true
+let tokens: Token[] = []
+
+function push(type: Token['type'], value: Value): void {
+  tokens.push({ type, value, line: now.line })
+}
+
+/** What an expression finds from here on: at this very place, if it is sticky. */
+function find(expression: RegExp): RegExpExecArray | null {
+  expression.lastIndex = at
+  return expression.exec(source)
+}
+
+function pass(text: string): undefined {
+  at += text.length
+  now.line += text.split('\n').length - 1
+  lineStarts = text.endsWith('\n')
+}
+
+/** Text up to a mark at `end`, with the white space before the mark as the mark has it. */
+function data(end: number, sign: string | undefined, strips: boolean): undefined {
+  const whole = source.slice(at, end)
+  const start = whole.lastIndexOf('\n') + 1
+  let text = whole
+  if (sign === '-') text = whole.trimEnd()
+  else if (sign !== '+' && strips && (start > 0 || lineStarts) && whole.slice(start).trim() === '')
+    text = whole.slice(0, start)
+  if (text !== '') push('text', text)
+  pass(whole)
+}
+
+function text(): undefined {
+  const begin = find(BEGIN)
+  if (!begin) return data(source.length, undefined, false)
+  const [[, kind, sign]] = begin
+  data(begin.index, sign, kind !== '{')
+  const raw = find(RAW)
+  pass((raw ?? begin)[0])
+  if (raw) {
+    const end = find(END_RAW) ?? fail('raw has no endraw')
+    data(end.index, end[1], true)
+    pass(end[0])
+  } else if (kind === '#') {
+    const end = find(END_COMMENT) ?? fail('a comment has no end')
+    pass(source.slice(at, end.index) + end[0])
+  } else if (kind === '{') code('{{', '}}', END_PRINT)
+  else code('{%', '%}', END_BLOCK)
+}
+
+function code(begin: string, end: string, ends: RegExp): undefined {
+  /** Brackets to be closed. */
+  const open: string[] = []
+  push('mark', begin)
+  while (at < source.length) {
+    const last = open.length === 0 && find(ends)
+    if (last) {
+      push('mark', end)
+      return pass(last[0])
+    }
+    const found = find(TOKEN) ?? fail(`unexpected character ${JSON.stringify(source[at])}`)
+    const [whole, , float, int, name, string, mark] = found
+    if (float) push('number', new Float(Number(float.replaceAll('_', ''))))
+    else if (int) push('number', parseInteger(int, 0) ?? fail(`bad number ${int}`))
+    else if (name) push('name', checked(name))
+    else if (string) push('string', unescaped(string.slice(1, -1)))
+    else if (mark) {
+      if (CLOSING[mark]) open.push(CLOSING[mark])
+      else if (')]}'.includes(mark)) {
+        const expected = open.pop()
+        if (expected !== mark) fail(`unexpected '${mark}'${expected ? `, expected '${expected}'` : ''}`)
+      }
+      push('mark', mark)
+    }
+    pass(whole)
+  }
+  if (open.length > 0) fail(`'${open.at(-1)}' is missing`)
+  fail(`unexpected end of template, expected '${end}'`)
+}
+
+/** A name, if all its characters may stand in one. */
+function checked(name: string): string {
+  for (const char of name) {
+    if (!/\w/.test(char) && (classOf(char.codePointAt(0)!) & (LETTER | NUMBER | MARK)) === 0)
+      fail(`unexpected character ${JSON.stringify(char)}`)
+  }
+  return name
+}
+
+function unescaped(text: string): string {
+  return text.replace(ESCAPE, (whole: string, code: string) => {
+    const [kind = ''] = code
+    const digits = HEX_DIGITS[kind]
+    if (kind === 'N') fail('\\N and a name in a text are not supported')
+    if (digits && code.length <= digits) fail(`truncated \\${kind} escape in a text`)
+    if (!digits && !/[0-7]/.test(kind)) return ESCAPES[kind] ?? whole
+    const point = digits ? Number.parseInt(code.slice(1), 16) : Number.parseInt(code, 8)
+    return point > 0x10ffff ? fail('illegal Unicode character in a text') : String.fromCodePoint(point)
+  })
+}
+
 /** The tokens of a template; one line break at its end is none of it. Throws JinjaError. */
-export function tokenize(source: string): Token[] {
-  return new Lexer(source.replace(/\r\n?/g, '\n').replace(/\n$/, '')).run()
+export function tokenize(template: string): Token[] {
+  source = template.replace(/\r\n?/g, '\n').replace(/\n$/, '')
+  at = 0
+  lineStarts = true
+  tokens = []
+  now.line = 1
+  while (at < source.length) text()
+  push('end', '')
+  return tokens
 }

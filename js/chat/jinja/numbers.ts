@@ -1,12 +1,13 @@
 /** Python's int and float: arithmetic, texts of numbers and numbers of texts. */
 import { pow } from '../../util/math.ts'
-import { Float, fail, unfit, type Value } from './values.ts'
+import { defined, Float, fail, textOf, unfit, type Value } from './values.ts'
 
 /** 2 to 2^16: more digits than Python prints. */
 const BITS_MOST = 1 << 16
 const INT_MOST = 1n << BigInt(BITS_MOST)
 const DIGITS_MOST = 4300
 const HUGE = 'an int has too many digits'
+const BY_ZERO = 'division by zero'
 
 /** An int of any size as its value. */
 export function int(n: bigint): number | bigint {
@@ -23,48 +24,39 @@ export function asInt(value: Value | undefined): number | bigint | undefined {
   return typeof value === 'number' || typeof value === 'bigint' ? value : undefined
 }
 
+/** A number for JavaScript's comparisons, which are exact between kinds; undefined for what is none. */
+export const numeric = (value: Value | undefined) => (value instanceof Float ? value.n : asInt(value))
+
 /** A number as JavaScript's; undefined for what is none. */
 export function asNumber(value: Value | undefined): number | undefined {
-  if (value instanceof Float) return value.n
-  const whole = asInt(value)
-  return whole === undefined ? undefined : Number(whole)
+  const n = numeric(value)
+  return n === undefined ? n : Number(n)
 }
 
-const divided = () => fail('division by zero')
+/** `+ - * / // %` of two floats or two bigints: JavaScript's operators are the same for both. `one` is of their kind. */
+function operate<N extends number | bigint>(op: string, x: N, y: N, one: N): N
+function operate(op: string, a: number, b: number, one: number): number {
+  if (op === '+') return a + b
+  if (op === '-') return a - b
+  if (op === '*') return a * b
+  if (op === '/') return a / b
+  const rest = a % b
+  const quotient = (a - rest) / b
+  // Python's floors.
+  const below = Number(rest) !== 0 && rest < 0 !== b < 0
+  if (op === '//') return below ? quotient - one : quotient
+  if (rest === 0) return b < 0 ? -0 : 0
+  return below ? rest + b : rest
+}
 
-function floatFloor(a: number, b: number): [quotient: number, rest: number] {
-  if (b === 0) divided()
-  let rest = a % b
-  let quotient = (a - rest) / b
-  if (rest !== 0 && rest < 0 !== b < 0) {
-    rest += b
-    quotient -= 1
-  } else if (rest === 0) rest = b < 0 ? -0 : 0
+/** The whole number that a quotient of floats is meant to be. */
+function whole(quotient: number): number {
   const floor = Math.floor(quotient)
-  return [quotient - floor > 0.5 ? floor + 1 : floor, rest]
-}
-
-function floats(op: string, a: number, b: number): number {
-  switch (op) {
-    case '+':
-      return a + b
-    case '-':
-      return a - b
-    case '*':
-      return a * b
-    case '/':
-      return b === 0 ? divided() : a / b
-    case '//':
-      return floatFloor(a, b)[0]
-    case '%':
-      return floatFloor(a, b)[1]
-    default:
-      return power(a, b)
-  }
+  return quotient - floor > 0.5 ? floor + 1 : floor
 }
 
 function power(a: number, b: number): number {
-  if (a === 0 && b < 0) divided()
+  if (a === 0 && b < 0) fail(BY_ZERO)
   if (a < 0 && !Number.isInteger(b)) fail('a power of a negative number is complex')
   if (b === 0.5) return Math.sqrt(a)
   let product = Math.abs(b) <= 64 ? 1 : Number.NaN
@@ -78,49 +70,26 @@ function power(a: number, b: number): number {
 function intPower(base: bigint, exponent: bigint): bigint {
   const size = base < 0n ? -base : base
   if (size > 1n && BigInt(size.toString(2).length - 1) * exponent > BigInt(BITS_MOST)) fail(HUGE)
-  let result = 1n
-  // Of 0, 1 and −1 only whether the exponent is 0, odd or even counts.
-  const steps = size > 1n || exponent === 0n ? exponent : 2n - (exponent & 1n)
-  for (let square = base, left = steps; left > 0n; left >>= 1n) {
-    if (left & 1n) result *= square
-    if (left > 1n) square *= square
-  }
-  return result
-}
-
-function ints(op: string, a: bigint, b: bigint): bigint {
-  const rest = () => {
-    const r = b === 0n ? divided() : a % b
-    return r !== 0n && r < 0n !== b < 0n ? r + b : r
-  }
-  switch (op) {
-    case '+':
-      return a + b
-    case '-':
-      return a - b
-    case '*':
-      return a * b
-    case '//':
-      return (a - rest()) / b
-    case '%':
-      return rest()
-    default:
-      return intPower(a, b)
-  }
+  // biome-ignore lint/plugin: ints are the same everywhere. Of 0, 1 and −1 only whether the exponent is 0, odd or even counts.
+  return base ** (size > 1n || exponent === 0n ? exponent : 2n - (exponent & 1n))
 }
 
 /** `+ - * / // % **` of two numbers; undefined where one is none. */
 export function arithmetic(op: string, a: Value, b: Value): Value | undefined {
+  const [m, n] = [asNumber(a), asNumber(b)]
+  if (m === undefined || n === undefined) return undefined
+  if (n === 0 && ['/', '//', '%'].includes(op)) fail(BY_ZERO)
   const [x, y] = [asInt(a), asInt(b)]
   if (x === undefined || y === undefined || op === '/' || (op === '**' && y < 0)) {
-    const [m, n] = [asNumber(a), asNumber(b)]
-    return m === undefined || n === undefined ? undefined : new Float(floats(op, m, n))
+    if (op === '**') return new Float(power(m, n))
+    const result = operate(op, m, n, 1)
+    return new Float(op === '//' ? whole(result) : result)
   }
-  if (typeof x === 'number' && typeof y === 'number') {
-    const quick = op === '+' ? x + y : op === '-' ? x - y : op === '*' ? x * y : Number.NaN
-    if (Number.isSafeInteger(quick)) return quick + 0
-  }
-  return int(ints(op, BigInt(x), BigInt(y)))
+  if (op === '**') return int(intPower(BigInt(x), BigInt(y)))
+  const quick = operate(op, m, n, 1)
+  return Number.isSafeInteger(m) && Number.isSafeInteger(n) && Number.isSafeInteger(quick)
+    ? quick + 0
+    : int(operate(op, BigInt(x), BigInt(y), 1n))
 }
 
 export function negate(value: Value): Value | undefined {
@@ -134,54 +103,39 @@ export function intText(n: number | bigint): string {
   return text.length > DIGITS_MOST + 1 ? fail(HUGE) : text
 }
 
+/** A float as Python prints it: the shortest digits that are it, without an exponent from 1e-4 to 1e16. */
 export function floatText(n: number): string {
-  if (Number.isNaN(n)) return 'nan'
-  if (!Number.isFinite(n)) return n < 0 ? '-inf' : 'inf'
-  const [mantissa = '', power = ''] = n.toExponential().split('e')
-  const exponent = Number(power)
-  const sign = n < 0 || Object.is(n, -0) ? '-' : ''
-  const digits = mantissa.replace(/[-.]/g, '')
-  if (exponent < -4 || exponent >= 16) {
-    const tail = digits.length > 1 ? `.${digits.slice(1)}` : ''
-    return `${sign}${digits[0]}${tail}e${exponentText(exponent)}`
-  }
-  if (exponent < 0) return `${sign}0.${'0'.repeat(-exponent - 1)}${digits}`
-  const whole = digits.padEnd(exponent + 1, '0')
-  return `${sign}${whole.slice(0, exponent + 1)}.${whole.slice(exponent + 1) || '0'}`
+  if (!Number.isFinite(n)) return String(n).replace('Infinity', 'inf').toLowerCase()
+  const size = Math.abs(n)
+  const text = (Object.is(n, -0) ? '-' : '') + n
+  if (size !== 0 && (size < 1e-4 || size >= 1e16)) return wideExponent(n.toExponential())
+  return Number.isInteger(n) ? `${text}.0` : text
 }
 
-export const exponentText = (exponent: number) =>
-  `${exponent < 0 ? '-' : '+'}${String(Math.abs(exponent)).padStart(2, '0')}`
+/** Exponents have two digits at least. */
+export const wideExponent = (text: string) => text.replace(/(e[-+])(\d)$/, '$10$2')
 
-const bits = new DataView(new ArrayBuffer(8))
-
-/** A finite float without its sign as numerator and a power of two: n = m · 2^e. */
-function exactly(n: number): [m: bigint, e: number] {
-  bits.setFloat64(0, Math.abs(n))
-  const word = bits.getBigUint64(0)
-  const exponent = Number(word >> 52n)
-  const fraction = word & 0xfffffffffffffn
-  return exponent === 0 ? [fraction, -1074] : [fraction | 0x10000000000000n, exponent - 1075]
-}
-
-/** a / b to the nearest, ties to even. */
-export function rounded(a: bigint, b: bigint): bigint {
+/** a / b of two positive ints to the nearest, ties to even. */
+function rounded(a: bigint, b: bigint): bigint {
   const quotient = a / b
   const twice = (a - quotient * b) * 2n
   return twice > b || (twice === b && quotient & 1n) ? quotient + 1n : quotient
 }
 
-/** A finite float in decimal with `digits` after the point (fewer than none: tens, hundreds …), ties to even, exactly. */
-export function fixed(n: number, digits: number): string {
-  const [m, e] = exactly(n)
+/** The size of a finite float times a power of ten as an int, ties to even, exactly. */
+export function scaled(n: number, digits: number): bigint {
+  let size = Math.abs(n)
+  let bottom = 1n
+  for (; !Number.isInteger(size); size *= 2) bottom *= 2n
   const scale = intPower(10n, BigInt(Math.abs(digits)))
-  const top = (e > 0 ? m << BigInt(e) : m) * (digits > 0 ? scale : 1n)
-  const bottom = (e < 0 ? 1n << BigInt(-e) : 1n) * (digits < 0 ? scale : 1n)
-  const whole = rounded(top, bottom) * (digits < 0 ? scale : 1n)
+  return digits > 0 ? rounded(BigInt(size) * scale, bottom) : rounded(BigInt(size), bottom * scale)
+}
+
+/** A finite float in decimal with `digits` after the point (fewer than none: tens, hundreds …). */
+export function fixed(n: number, digits: number): string {
   const sign = n < 0 || Object.is(n, -0) ? '-' : ''
-  if (digits <= 0) return sign + whole
-  const text = String(whole).padStart(digits + 1, '0')
-  return `${sign}${text.slice(0, -digits)}.${text.slice(-digits)}`
+  const text = String(scaled(n, digits)).padStart(digits + 1, '0')
+  return sign + (digits > 0 ? `${text.slice(0, -digits)}.${text.slice(-digits)}` : text + '0'.repeat(-digits))
 }
 
 /** Python's round(value, digits). */
@@ -220,11 +174,18 @@ export function parseInteger(text: string, base = 10): number | bigint | undefin
 }
 
 /** float(text); undefined where the text is none. */
-export function parseFloatText(text: string): number | undefined {
+function parseFloatText(text: string): number | undefined {
   const plain = text.trim().toLowerCase()
-  const named = /^([-+]?)(inf|infinity|nan)$/.exec(plain)
-  if (named) return named[2] === 'nan' ? Number.NaN : named[1] === '-' ? -Infinity : Infinity
   const digits = '\\d+(?:_\\d+)*'
-  const number = new RegExp(`^[-+]?(?:${digits}\\.?(?:${digits})?|\\.${digits})(?:e[-+]?${digits})?$`)
-  return number.test(plain) ? Number(plain.replaceAll('_', '')) : undefined
+  const number = new RegExp(
+    `^[-+]?(?:nan|inf(?:inity)?|(?:${digits}\\.?(?:${digits})?|\\.${digits})(?:e[-+]?${digits})?)$`,
+  )
+  if (!number.test(plain)) return undefined
+  return Number(plain.replaceAll('_', '').replace(/inf.*/, 'Infinity'))
+}
+
+/** float(value); undefined where the value is no number, nor a text of one. */
+export function floatOf(value: Value): number | undefined {
+  const text = textOf(defined(value))
+  return text === undefined ? asNumber(value) : parseFloatText(text)
 }

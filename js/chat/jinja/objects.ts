@@ -4,7 +4,7 @@
  */
 import { methodOf, type Table } from './call.ts'
 import { formatFields } from './format.ts'
-import { asInt, int } from './numbers.ts'
+import { asInt } from './numbers.ts'
 import { described, equal, itemAt, repr, str } from './operations.ts'
 import { textMethod } from './strings.ts'
 import {
@@ -14,14 +14,12 @@ import {
   Float,
   Fn,
   fail,
-  itemsOf,
+  Items,
   iterate,
   type Kwargs,
   listOf,
   Markup,
-  Range,
   Thing,
-  Tuple,
   textOf,
   typeName,
   Undefined,
@@ -30,21 +28,19 @@ import {
 } from './values.ts'
 
 /** Methods that change what they are of. */
-const CHANGES: Readonly<Record<string, readonly string[]>> = {
-  list: ['append', 'clear', 'pop', 'reverse', 'insert', 'sort', 'extend', 'remove'],
-  dict: ['clear', 'pop', 'popitem', 'setdefault', 'update'],
+const CHANGES: Readonly<Record<string, string>> = {
+  list: 'append clear pop reverse insert sort extend remove',
+  dict: 'clear pop popitem setdefault update',
 }
 
-const SEQUENCE: Table<[Value[]]> = {
-  count: ['/ value', (items, value) => items.filter((item) => equal(item, value!)).length],
+const SEQUENCE: Table<Value[]> = {
+  count: ['/ value', (items, value: Value) => items.filter((item) => equal(item, value)).length],
   index: [
-    '/ value start? stop?',
-    (items, value, start, stop) => {
-      const from = Number(asInt(start) ?? 0)
-      const at = items.slice(0, stop === undefined ? undefined : Number(asInt(stop))).findIndex((item, i) => {
-        return i >= (from < 0 ? from + items.length : from) && equal(item, value!)
-      })
-      return at < 0 ? fail(`${repr(value!)} is not in list`) : at
+    '/ value start:int? stop:int?',
+    (items, value: Value, start = 0, stop?: number) => {
+      const from = start < 0 ? start + items.length : start
+      const at = items.slice(0, stop).findIndex((item, i) => i >= from && equal(item, value))
+      return at < 0 ? fail(`${repr(value)} is not in list`) : at
     },
   ],
 }
@@ -70,34 +66,38 @@ export const fromKeys = new Fn('fromkeys', ([keys = null, value = null]) => {
   return Dict.of(Array.from(iterate(keys), (key) => [key, value] as const))
 })
 
-const DICT: Table<[Dict]> = {
-  copy: ['', (dict) => Dict.of(dict.items())],
+const DICT: Table<Dict> = {
+  copy: (dict) => Dict.of(dict.items()),
   get: [
     '/ key default?',
-    (dict, key, none = null) => {
-      const value = dict.get(key!)
+    (dict, key: Value, none: Value = null) => {
+      const value = dict.get(key)
       return value === undefined ? none : value
     },
   ],
-  items: ['', (dict) => new View(dict, 'items')],
-  keys: ['', (dict) => new View(dict, 'keys')],
-  values: ['', (dict) => new View(dict, 'values')],
+  items: (dict) => new View('dict_items', dict.pairs()),
+  keys: (dict) => new View('dict_keys', dict.keys()),
+  values: (dict) =>
+    new View(
+      'dict_values',
+      dict.items().map(([, value]) => value),
+    ),
 }
 
 const size = (n: number | bigint) => BigInt(n < 0 ? -n : n).toString(2)
 
-const NUMBER: Table<[Value]> = {
-  bit_count: ['', (n) => size(asInt(n)!).replaceAll('0', '').length],
-  bit_length: ['', (n) => (asInt(n) === 0 ? 0 : size(asInt(n)!).length)],
-  conjugate: ['', (n) => n],
-  is_integer: ['', (n) => !(n instanceof Float) || Number.isInteger(n.n)],
+const NUMBER: Table<Value> = {
+  bit_count: (n) => size(asInt(n)!).replaceAll('0', '').length,
+  bit_length: (n) => (asInt(n) === 0 ? 0 : size(asInt(n)!).length),
+  conjugate: (n) => n,
+  is_integer: (n) => !(n instanceof Float) || Number.isInteger(n.n),
 }
 
 function numberAttribute(value: Value, name: string): Value | undefined {
   const whole = asInt(value)
   if (name === 'real' || (name === 'numerator' && whole !== undefined)) return whole ?? value
   if (name === 'imag') return whole === undefined ? new Float(0) : 0
-  if (name === 'denominator' && whole !== undefined) return int(1n)
+  if (name === 'denominator' && whole !== undefined) return 1
   if (whole === undefined && name.startsWith('bit_')) return undefined
   return methodOf(NUMBER, value, name)
 }
@@ -123,17 +123,17 @@ function attributeOf(value: Value, name: string): Value | undefined {
   }
   if (value instanceof Dict) return name === 'fromkeys' ? fromKeys : methodOf(DICT, value, name)
   if (value instanceof Float || !(value instanceof Thing)) return numberAttribute(value, name)
+  if (name.startsWith('_')) return undefined
   const own = value.attribute(name)
-  if (own !== undefined || name.startsWith('_')) return own === undefined || name.startsWith('_') ? undefined : own
-  if (value instanceof Tuple) return methodOf(SEQUENCE, value.items, name)
-  return value instanceof Range ? methodOf(SEQUENCE, listOf(value), name) : undefined
+  if (own !== undefined) return own
+  return value instanceof Items && !(value instanceof View) ? methodOf(SEQUENCE, value.items, name) : undefined
 }
 
 /** What stands for an attribute or item that is not there, or that the sandbox keeps back. */
 function absent(value: Value, key: Value): Undefined {
   const name = textOf(key)
   if (name === undefined) return new Undefined(`${described(value)} has no element ${repr(key)}`)
-  const kept = CHANGES[typeName(value)]?.includes(name) || (name.startsWith('__') && name.endsWith('__'))
+  const kept = CHANGES[typeName(value)]?.split(' ').includes(name) || (name.startsWith('__') && name.endsWith('__'))
   if (kept) return new Undefined(`access to attribute '${name}' of '${typeName(value)}' object is unsafe.`)
   return new Undefined(`'${described(value)}' has no attribute ${repr(name)}`)
 }
@@ -160,7 +160,3 @@ export function onlyAttribute(value: Value, name: string): Value {
   const found = value instanceof Undefined ? undefined : attributeOf(value, name)
   return found === undefined ? absent(value, name) : found
 }
-
-/** Whether a value has a type's items: for the test sequence. */
-export const isSequence = (value: Value) =>
-  textOf(value) !== undefined || itemsOf(value) !== undefined || value instanceof Dict || value instanceof Range

@@ -1,21 +1,21 @@
 /** What Python's operators do with values, and how values print. */
 import { classOf, OTHER, SPACE } from '../../util/unicode.ts'
-import { asInt, asNumber, floatText, intText } from './numbers.ts'
+import { asInt, floatText, intText, numeric } from './numbers.ts'
 import {
+  alike,
   Dict,
   defined,
   Float,
   fail,
   itemsOf,
   iterate,
-  lengthOf,
   Markup,
-  Once,
+  partsOf,
   points,
   Range,
   room,
   spend,
-  Tuple,
+  type Thing,
   textOf,
   typeName,
   Undefined,
@@ -54,11 +54,26 @@ export function repr(value: Value): string {
   return str(value)
 }
 
-const listed = (items: Iterable<Value>) => Array.from(items, repr).join(', ')
-
-function dictText(dict: Dict): string {
-  return `{${Array.from(dict.items(), ([key, item]) => `${repr(key)}: ${repr(item)}`).join(', ')}}`
+/** A list, tuple or dict in its brackets, each item as it is written behind its key; undefined for other values. */
+export function bracketed(
+  value: Value,
+  write: (item: Value, key: string, isLast: boolean) => string,
+  between = ', ',
+): string | undefined {
+  const items = itemsOf(value)
+  const entries = items?.map((item) => ['', item] as const) ?? (value instanceof Dict ? value.items() : undefined)
+  if (!entries) return undefined
+  room(entries.length * 4)
+  const parts = entries.map(([key, item], i) => {
+    const name = items ? '' : `${repr(key)}: `
+    return name + write(item, name, i === entries.length - 1)
+  })
+  const [open, close] =
+    value instanceof Dict ? '{}' : Array.isArray(value) ? '[]' : ['(', parts.length === 1 ? ',)' : ')']
+  return open + parts.join(between) + close
 }
+
+const thingText = (thing: Thing) => (thing.attribute('__str__') as string | undefined) ?? `<${thing.type} object>`
 
 /** str(value): what a template prints. */
 export function str(value: Value): string {
@@ -66,25 +81,14 @@ export function str(value: Value): string {
   if (value === null) return 'None'
   if (typeof value === 'boolean') return value ? 'True' : 'False'
   if (typeof value === 'number' || typeof value === 'bigint') return intText(value)
-  spend4(value)
-  if (Array.isArray(value)) return `[${listed(value)}]`
   if (value instanceof Undefined) return ''
   if (value instanceof Float) return floatText(value.n)
   if (value instanceof Markup) return value.text
-  if (value instanceof Tuple)
-    return value.items.length === 1 ? `(${repr(value.items[0]!)},)` : `(${listed(value.items)})`
-  if (value instanceof Dict) return dictText(value)
-  if (value instanceof View) return `${value.type}([${listed(iterate(value))}])`
+  if (value instanceof View) return `${value.type}(${repr(value.items)})`
   if (value instanceof Range) {
     return `range(${value.start}, ${value.stop}${value.step === 1 ? '' : `, ${value.step}`})`
   }
-  return value.print()
-}
-
-/** Counts the items that are about to be printed. */
-function spend4(value: Value): void {
-  const items = itemsOf(value)
-  if (items) room(items.length * 4)
+  return bracketed(value, repr) ?? thingText(value as Thing)
 }
 
 const HTML: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', "'": '&#39;', '"': '&#34;' }
@@ -95,64 +99,45 @@ export const escapeText = (text: string) => text.replace(/[&<>'"]/g, (char) => H
 export const markup = (value: Value): Markup => (value instanceof Markup ? value : new Markup(escapeText(str(value))))
 
 export function equal(a: Value, b: Value): boolean {
+  spend()
   if (a === b) return true
-  const [x, y] = [asNumber(a), asNumber(b)]
-  if (x !== undefined || y !== undefined) return x === y && !(typeof a === 'bigint' && typeof b === 'bigint')
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) {
-    const text = textOf(a)
-    return text !== undefined && text === textOf(b)
-  }
-  if (a instanceof Undefined) return b instanceof Undefined
-  if (a instanceof Markup) return b instanceof Markup && a.text === b.text
+  const text = textOf(a)
+  if (text !== undefined) return text === textOf(b)
+  const [x, y] = [numeric(a), numeric(b)]
+  if (x !== undefined || y !== undefined) return x! <= y! && x! >= y!
+  if (typeName(a) !== typeName(b)) return false
   if (a instanceof Dict) {
-    if (!(b instanceof Dict) || a.size !== b.size) return false
-    for (const [key, value] of a.items()) {
-      spend()
-      const other = b.get(key)
-      if (other === undefined || !equal(value, other)) return false
-    }
-    return true
+    const other = b as Dict
+    return (
+      a.size === other.size &&
+      a.items().every(([key, value]) => {
+        const found = other.get(key)
+        return found !== undefined && equal(value, found)
+      })
+    )
   }
-  if (a instanceof Range) return b instanceof Range && sameItems(Array.from(iterate(a)), Array.from(iterate(b)))
-  const [items, others] = [itemsOf(a), itemsOf(b)]
-  return (
-    items !== undefined && others !== undefined && Array.isArray(a) === Array.isArray(b) && sameItems(items, others)
-  )
+  const [items, others] = [partsOf(a), partsOf(b)] as Value[][]
+  return items !== undefined && items.length === others!.length && items.every((item, i) => equal(item, others![i]!))
 }
 
-function sameItems(a: readonly Value[], b: readonly Value[]): boolean {
-  return (
-    a.length === b.length &&
-    a.every((item, i) => {
-      spend()
-      return equal(item, b[i]!)
-    })
-  )
-}
+/** Negative, 0 or positive; NaN where neither is less nor equal. */
+const order = <T>(a: T, b: T) => (a < b ? -1 : a > b ? 1 : a >= b ? 0 : Number.NaN)
 
-/** Texts by their code points: negative, 0 or positive. */
-function compareTexts(a: string, b: string): number {
-  const [x, y] = [points(a), points(b)]
-  if (typeof x === 'string' && typeof y === 'string') return x < y ? -1 : x > y ? 1 : 0
-  for (let i = 0; i < x.length && i < y.length; i++) {
-    const difference = x[i]!.codePointAt(0)! - y[i]!.codePointAt(0)!
-    if (difference !== 0) return difference
-  }
-  return x.length - y.length
-}
-
-/** Negative, 0 or positive; NaN where neither is less nor equal. `op` is for the error. */
+/** The order of two values; `op` is for the error. */
 export function compare(op: string, a: Value, b: Value): number {
-  const [whole, other] = [asInt(a), asInt(b)]
-  if (whole !== undefined && other !== undefined) return whole < other ? -1 : whole > other ? 1 : 0
-  const [x, y] = [asNumber(a), asNumber(b)]
-  if (x !== undefined && y !== undefined) return x < y ? -1 : x > y ? 1 : x === y ? 0 : Number.NaN
+  const [x, y] = [numeric(a), numeric(b)]
+  if (x !== undefined && y !== undefined) return order(x, y)
   const [text, second] = [textOf(a), textOf(b)]
-  if (text !== undefined && second !== undefined) return compareTexts(text, second)
+  if (text !== undefined && second !== undefined) {
+    if (typeof points(text) === 'string' && typeof points(second) === 'string') return order(text, second)
+    const codes = (chars: string) => Array.from(chars, (char) => char.codePointAt(0)!)
+    return compare(op, codes(text), codes(second))
+  }
   const [items, others] = [itemsOf(a), itemsOf(b)]
-  if (items && others && Array.isArray(a) === Array.isArray(b)) {
+  if (items && others && typeName(a) === typeName(b)) {
     const at = items.findIndex((item, i) => i >= others.length || !equal(item, others[i]!))
-    return at < 0 ? items.length - others.length : at >= others.length ? 1 : compare(op, items[at]!, others[at]!)
+    if (at < 0 || at >= others.length) return items.length - others.length
+    return compare(op, items[at]!, others[at]!)
   }
   defined(a)
   defined(b)
@@ -172,97 +157,57 @@ export function sorted(
 }
 
 /** `value in container`. */
-export function contains(container: Value, value: Value): boolean {
+function contains(container: Value, value: Value): boolean {
   const text = textOf(container)
-  if (text !== undefined) {
-    const part = textOf(value) ?? unfit(value, 'is no str')
-    return text.includes(part)
-  }
-  if (container instanceof Dict) return container.has(value)
-  if (container instanceof View && container.kind === 'keys') return container.dict.has(value)
-  if (itemsOf(container) || container instanceof View || container instanceof Range || container instanceof Once) {
-    for (const item of iterate(container)) if (equal(item, value)) return true
-    return false
-  }
-  if (container instanceof Undefined) return false
-  return unfit(container, 'is not iterable')
+  if (text !== undefined) return text.includes(textOf(value) ?? unfit(value, 'is no str'))
+  if (container instanceof Dict) return container.get(value) !== undefined
+  for (const item of iterate(container)) if (equal(item, value)) return true
+  return false
 }
 
 /** One of `== != < <= > >= in not in`. */
 export function relation(op: string, a: Value, b: Value): boolean {
   spend(((textOf(a) ?? '').length + (textOf(b) ?? '').length) >> 6)
-  switch (op) {
-    case '==':
-      return equal(a, b)
-    case '!=':
-      return !equal(a, b)
-    case 'in':
-      return contains(b, a)
-    case 'not in':
-      return !contains(b, a)
-    case '<':
-      return compare(op, a, b) < 0
-    case '<=':
-      return compare(op, a, b) <= 0
-    case '>':
-      return compare(op, a, b) > 0
-    default:
-      return compare(op, a, b) >= 0
-  }
-}
-
-/** Bounds of a slice of `length` items: where it starts and stops, and its step. */
-function bounds(length: number, start: Value, stop: Value, step: Value): [from: number, to: number, by: number] {
-  const index = (value: Value, none: number, low: number, high: number): number => {
-    if (value === null) return none
-    const at = Number(asInt(value) ?? unfit(value, 'is no integer'))
-    return Math.min(Math.max(at < 0 ? at + length : at, low), high)
-  }
-  const by = step === null ? 1 : index(step, 1, -Infinity, Infinity)
-  const way = step === null ? 1 : Number(asInt(step))
-  if (by === 0 && way === 0) fail('a step is zero')
-  return way > 0
-    ? [index(start, 0, 0, length), index(stop, length, 0, length), way]
-    : [index(start, length - 1, -1, length - 1), index(stop, -1, -1, length - 1), way]
+  if (op === '==' || op === '!=') return equal(a, b) === (op === '==')
+  if (op === 'in' || op === 'not in') return contains(b, a) === (op === 'in')
+  const difference = compare(op, a, b)
+  return (op[0] === '<' ? difference < 0 : difference > 0) || (op.length > 1 && difference === 0)
 }
 
 /** value[start:stop:step] */
-export function sliced(value: Value, start: Value, stop: Value, step: Value): Value {
-  const text = textOf(value)
-  const whole = text === undefined ? itemsOf(value) : points(text)
-  if (text === undefined) spend((whole ?? []).length >> 2)
+export function sliced(value: Value, start: Value, stop: Value, step: Value = null): Value {
+  const parts = partsOf(defined(value)) ?? unfit(value, 'cannot be sliced')
+  if (value instanceof View) unfit(value, 'cannot be sliced')
+  const { length } = parts
+  if (textOf(value) === undefined) spend(length >> 2)
+  const int = (bound: Value) => Number(asInt(bound) ?? unfit(bound, 'is no integer'))
+  const by = step === null ? 1 : int(step)
+  if (by === 0) fail('a step is zero')
+  const [low, high] = by > 0 ? [0, length] : [-1, length - 1]
+  const index = (bound: Value, none: number) => {
+    const at = bound === null ? none : int(bound)
+    return Math.min(Math.max(at < 0 && bound !== null ? at + length : at, low), high)
+  }
+  const [from, to] = by > 0 ? [index(start, low), index(stop, high)] : [index(start, high), index(stop, low)]
   if (value instanceof Range) {
-    const [from, to, by] = bounds(value.length, start, stop, step)
-    return new Range(value.at(from), value.at(to), value.step * by)
+    const at = (i: number) => value.start + i * value.step
+    return new Range(at(from), at(to), value.step * by)
   }
-  if (whole === undefined) return unfit(value, 'cannot be sliced')
-  const [from, to, by] = bounds(whole.length, start, stop, step)
-  let part: string | Value[]
-  if (by === 1) part = to > from ? whole.slice(from, to) : whole.slice(0, 0)
-  else {
-    const count = Math.max(0, Math.ceil((to - from) / by))
-    part = Array.from({ length: count }, (_, i) => whole[from + i * by]!)
-  }
-  if (text === undefined) return value instanceof Tuple ? new Tuple(part as Value[]) : part
-  const cut = typeof part === 'string' ? part : part.join('')
-  return value instanceof Markup ? new Markup(cut) : cut
+  if (by === 1) return alike(value, parts.slice(from, Math.max(from, to)))
+  const count = Math.max(0, Math.ceil((to - from) / by))
+  return alike(
+    value,
+    Array.from({ length: count }, (_, i) => parts[from + i * by]!),
+  )
 }
 
 /** value[key] where there is such an item; undefined where there is none. */
 export function itemAt(value: Value, key: Value): Value | undefined {
-  if (value instanceof Dict) {
-    return Array.isArray(key) || key instanceof Dict ? undefined : value.get(key)
-  }
+  if (value instanceof Dict) return Array.isArray(key) || key instanceof Dict ? undefined : value.get(key)
   const index = asInt(key)
-  if (index === undefined || value === null) return undefined
-  const text = textOf(value)
-  if (text === undefined && !itemsOf(value) && !(value instanceof Range)) return undefined
-  const length = lengthOf(value)
-  const at = Number(index) < 0 ? Number(index) + length : Number(index)
-  if (at < 0 || at >= length) return undefined
-  if (value instanceof Range) return value.at(at)
-  const item = text === undefined ? itemsOf(value)![at]! : points(text)[at]!
-  return value instanceof Markup ? new Markup(item as string) : item
+  if (index === undefined || value instanceof View) return undefined
+  const item = partsOf(value)?.at(Number(index))
+  return value instanceof Markup && item !== undefined ? new Markup(item as string) : item
 }
 
 /** How a value is named where it has no such item or attribute. */

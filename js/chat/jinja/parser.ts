@@ -1,205 +1,409 @@
-/** Parses statements, by Jinja's grammar with `break`, `continue` and transformers' `generation`. */
-import type { Expression, FilterCall, If, Name, Signature, Statement } from './ast.ts'
-import { ExpressionParser } from './expressions.ts'
-import { tokenize } from './lexer.ts'
+/**
+ * Reads statements, by Jinja's grammar with `break`, `continue` and transformers' `generation`, into functions that write a
+ * template's text.
+ */
+import { textArgument } from './call.ts'
+import { type Evaluate, isCall, readExpression, readFilter, readTarget, readTuple, type Target } from './expressions.ts'
+import { loopOver } from './loop.ts'
+import { markup, str } from './operations.ts'
+import { type Block, captured, macro, made, type Signal, type Step, self, type Write } from './parts.ts'
+import { begin, expect, is, mention, nested, next, reading, readName, skip, token, type Use, within } from './reader.ts'
+import { Names, type Scope, type Variables } from './scope.ts'
+import { deep, type Fn, fail, isTrue, iterate, now, Once, spend, Undefined, type Value } from './values.ts'
 
-class Parser extends ExpressionParser {
-  /** Tags that are open, with what may come next of each. */
-  private readonly open: { tag: string; ends: readonly string[] }[] = []
+const NOT_HERE = ['include', 'import', 'from', 'extends']
+/** What a macro may be called with beside its parameters, if its body uses it. */
+const SPECIAL = ['caller', 'kwargs', 'varargs']
 
-  /** A whole template. */
-  template(): Statement[] {
-    return this.statements([])
-  }
+interface MacroParameters {
+  params: string[]
+  /** Of the last parameters. */
+  defaults: Evaluate[]
+}
+const NO_PARAMETERS: MacroParameters = { params: [], defaults: [] }
 
-  /** Text, prints and statements up to one of the tags `ends`, which is passed, or to the end of the template. */
-  private statements(ends: readonly string[]): Statement[] {
-    const body: Statement[] = []
-    const output = (item: string | Expression, line: number): void => {
-      const last = body.at(-1)
-      if (last?.kind === 'output') last.items.push(item)
-      else body.push({ kind: 'output', items: [item], line })
+function all(steps: readonly Step[]): Step {
+  return (scope, write) => {
+    for (const step of steps) {
+      spend()
+      const signal = step(scope, write)
+      if (signal !== undefined) return signal
     }
-    for (;;) {
-      const { type, value, line } = this.next()
-      if (type === 'text') output(value as string, line)
-      else if (type === '{{') {
-        output(this.tuple(), line)
-        this.expect('}}')
-      } else if (type === '{%') {
-        if (this.isName(...ends)) return body
-        body.push(this.statement())
-        this.expect('%}')
-      } else if (ends.length === 0) return body
-      else this.fail(`the template ends, but ${this.wanted()}`)
-    }
-  }
-
-  private wanted(): string {
-    const { tag, ends } = this.open.at(-1)!
-    return `${tag} wants ${ends.map((end) => `'${end}'`).join(' or ')}`
-  }
-
-  /** The body of a tag up to one of `ends`, which becomes the current token. */
-  private body(tag: string, ...ends: string[]): Statement[] {
-    this.skip(':')
-    this.expect('%}')
-    this.nest(this.open.length)
-    this.open.push({ tag, ends })
-    const body = this.statements(ends)
-    this.open.pop()
-    return body
-  }
-
-  /** The body of a tag, whose end is passed. */
-  private whole(tag: string): Statement[] {
-    const body = this.body(tag, `end${tag}`)
-    this.next()
-    return body
-  }
-
-  private statement(): Statement {
-    const { line } = this.token
-    const tag = this.name()
-    switch (tag) {
-      case 'for':
-        return this.for(line)
-      case 'if':
-        return this.if(line)
-      case 'set':
-        return this.set(line)
-      case 'print':
-        return { kind: 'output', items: this.printed(), line }
-      case 'macro': {
-        const name = this.name()
-        return { kind: 'macro', name, line, ...this.signature('macro') }
-      }
-      case 'call': {
-        const params = this.is('(') ? this.params() : { params: [], defaults: [] }
-        const call = this.expression()
-        if (call.kind !== 'call') this.fail('expected a call', line)
-        return { kind: 'callBlock', call, line, ...params, body: this.whole('call') }
-      }
-      case 'filter': {
-        const filter = this.filters(this.filter(undefined))
-        return { kind: 'filterBlock', body: this.whole('filter'), filter, line }
-      }
-      case 'with':
-        return this.with(line)
-      case 'block':
-        return this.block(line)
-      case 'autoescape': {
-        const value = this.expression()
-        return { kind: 'autoescape', value, body: this.whole('autoescape'), line }
-      }
-      case 'generation':
-        return { kind: 'generation', body: this.whole('generation'), line }
-      case 'break':
-      case 'continue':
-        return { kind: tag, line }
-      case 'include':
-      case 'import':
-      case 'from':
-      case 'extends':
-        while (!this.is('%}') && !this.is('end')) this.next()
-        return { kind: 'refused', tag, line }
-      default:
-        return this.fail(`unknown tag '${tag}'${this.open.length > 0 ? `: ${this.wanted()}` : ''}`, line)
-    }
-  }
-
-  private for(line: number): Statement {
-    const target = this.target({ until: 'in' })
-    if (!this.word('in')) this.fail("expected 'in'")
-    const over = this.tuple({ choices: false, until: 'recursive' })
-    const test = this.word('if') ? this.expression() : undefined
-    const recursive = this.word('recursive')
-    const body = this.body('for', 'endfor', 'else')
-    const otherwise = this.next().value === 'else' ? this.whole('for') : []
-    return { kind: 'for', target, over, body, otherwise, test, recursive, line }
-  }
-
-  private if(line: number): If {
-    const branch = (at: number): If => {
-      const test = this.tuple({ choices: false })
-      const body = this.body('if', 'elif', 'else', 'endif')
-      return { kind: 'if', test, body, others: [], otherwise: [], line: at }
-    }
-    const node = branch(line)
-    for (;;) {
-      const end = this.next()
-      if (end.value === 'elif') node.others.push(branch(end.line))
-      else {
-        if (end.value === 'else') node.otherwise = this.whole('if')
-        return node
-      }
-    }
-  }
-
-  private set(line: number): Statement {
-    const target = this.target({ members: true })
-    if (this.skip('=')) return { kind: 'set', target, value: this.tuple(), line }
-    const filter = this.skip('|') ? this.filters(this.filter(undefined)) : undefined
-    return { kind: 'setBlock', target, filter, body: this.whole('set'), line }
-  }
-
-  private filters(first: FilterCall): FilterCall {
-    let node = first
-    while (this.skip('|')) node = this.filter(node)
-    return node
-  }
-
-  private printed(): Expression[] {
-    const items: Expression[] = []
-    while (!this.is('%}')) {
-      if (items.length > 0) this.expect(',')
-      items.push(this.expression())
-    }
-    return items
-  }
-
-  private params(): { params: Name[]; defaults: Expression[] } {
-    const params: Name[] = []
-    const defaults: Expression[] = []
-    this.expect('(')
-    while (!this.is(')')) {
-      if (params.length > 0) this.expect(',')
-      const { line } = this.token
-      params.push({ kind: 'name', name: this.name(), use: 'param', line })
-      if (this.skip('=')) defaults.push(this.expression())
-      else if (defaults.length > 0) this.fail('a parameter without a default follows one with a default', line)
-    }
-    this.next()
-    return { params, defaults }
-  }
-
-  private signature(tag: string): Signature {
-    return { ...this.params(), body: this.whole(tag) }
-  }
-
-  private with(line: number): Statement {
-    const node: Statement = { kind: 'with', targets: [], values: [], body: [], line }
-    while (!this.is('%}')) {
-      if (node.targets.length > 0) this.expect(',')
-      node.targets.push(this.target({ use: 'param' }))
-      this.expect('=')
-      node.values.push(this.expression())
-    }
-    node.body = this.whole('with')
-    return node
-  }
-
-  private block(line: number): Statement {
-    const name = this.name()
-    const scoped = this.word('scoped')
-    const required = this.word('required')
-    const body = this.whole('block')
-    this.word(name)
-    return { kind: 'block', name, scoped, required, body, line }
+    return undefined
   }
 }
 
-/** The statements of a template. Throws JinjaError. */
-export function parse(source: string): Statement[] {
-  return new Parser(tokenize(source)).template()
+/** Tags that are open, with what may come next of each. */
+let open: { tag: string; ends: readonly string[] }[] = []
+let blocks: Map<string, Block>
+
+/** Text, prints and statements up to one of the tags `ends`, or to the end of the template. */
+function readStatements(ends: readonly string[]): Step {
+  const body: Step[] = []
+  for (;;) {
+    const { type, value } = token()
+    if (type === 'end') {
+      if (ends.length > 0) fail(`the template ends, but ${wanted()}`)
+      return all(body)
+    }
+    next()
+    if (type === 'text') body.push((_scope, write) => write(value as string))
+    else if (value === '{{') {
+      body.push(print(readTuple()))
+      expect('}}')
+    } else {
+      if (is(...ends)) return all(body)
+      body.push(readStatement())
+      expect('%}')
+    }
+  }
+}
+
+function print(value: Evaluate): Step {
+  return (scope, write) => {
+    const item = value(scope)
+    return write(now.escapes ? markup(item).text : str(item))
+  }
+}
+
+function wanted(): string {
+  const { tag, ends } = open.at(-1)!
+  return `${tag} wants ${ends.map((end) => `'${end}'`).join(' or ')}`
+}
+
+/** The body of a tag up to one of `ends`, which becomes the current token. */
+function readBody(tag: string, ends: readonly string[]): Step {
+  skip(':')
+  expect('%}')
+  open.push({ tag, ends })
+  const body = nested(() => readStatements(ends))
+  open.pop()
+  return body
+}
+
+/** The body of a tag, whose end is passed. */
+function readWhole(tag: string): Step {
+  const body = readBody(tag, [`end${tag}`])
+  next()
+  return body
+}
+
+function store(names: readonly string[], use: Use = 'store'): void {
+  for (const name of names) mention(name, use)
+}
+
+function innerNames(): Names {
+  return new Names(reading.names, reading.names.inLoop)
+}
+
+/** The body of a tag in a scope of its own. */
+function readScoped(tag: string): Step {
+  const names = innerNames()
+  const body = within(names, () => readWhole(tag))
+  return (scope, write) => body(names.enter(scope), write)
+}
+
+function readStatement(): Step {
+  const { line } = token()
+  const tag = readName()
+  switch (tag) {
+    case 'for':
+      return readFor(line)
+    case 'if':
+      return readIf()
+    case 'set':
+      return readSet(line)
+    case 'print':
+      return all(readCommas('%}', () => print(readExpression())))
+    case 'macro':
+      return readMacroStatement()
+    case 'call':
+      return readCallBlock()
+    case 'filter':
+      return readCapture(tag, true, (value, _scope, write) => write(textArgument(value)))
+    case 'with':
+      return readWith()
+    case 'block':
+      return readBlock()
+    case 'autoescape':
+      return readAutoescape()
+    case 'generation': {
+      const make = readMacro('', tag, new Names(reading.names), NO_PARAMETERS)
+      return (scope, write) => write(str(make(scope).call([], new Map())))
+    }
+    case 'break':
+    case 'continue':
+      if (!reading.names.inLoop) fail(`'${tag}' outside a loop`)
+      return () => tag
+    default:
+      if (NOT_HERE.includes(tag)) return refused(tag, line)
+      return fail(`unknown tag '${tag}'${open.length > 0 ? `: ${wanted()}` : ''}`)
+  }
+}
+
+/** A tag that needs other templates fails where it is reached. */
+function refused(tag: string, line: number): Step {
+  while (!is('%}') && token().type !== 'end') next()
+  return () => {
+    now.line = line
+    return fail(`'${tag}' needs other templates, which a chat template does not have`)
+  }
+}
+
+/** Items with commas between, up to a mark. */
+function readCommas<T>(end: string, item: () => T): T[] {
+  const items: T[] = []
+  while (!is(end)) {
+    if (items.length > 0) expect(',')
+    items.push(item())
+  }
+  return items
+}
+
+function readIf(): Step {
+  const { names } = reading
+  const { unknown } = names
+  names.branches++
+  const branches: [Evaluate, Step][] = []
+  let otherwise = all([])
+  for (let tag: unknown = 'elif'; tag === 'elif'; tag = next().value) {
+    const test = readTuple({ choices: false })
+    branches.push([test, readBody('if', ['elif', 'else', 'endif'])])
+    if (is('else')) {
+      next()
+      otherwise = readWhole('if')
+      break
+    }
+  }
+  names.branches--
+  names.unknown = unknown
+  return (scope, write) => {
+    for (const [test, body] of branches) if (isTrue(test(scope))) return body(scope, write)
+    return otherwise(scope, write)
+  }
+}
+
+function readSet(line: number): Step {
+  const target = readTarget(true)
+  if (!skip('=')) {
+    store(target.names)
+    return readCapture('set', skip('|'), (value, scope) => target.assign(scope, value))
+  }
+  const value = readTuple()
+  store(target.names)
+  return (scope) => {
+    const given = value(scope)
+    now.line = line
+    return target.assign(scope, given)
+  }
+}
+
+/** A body whose text filters change; `use` gets what they make of it. */
+function readCapture(
+  tag: string,
+  filtered: boolean,
+  use: (value: Value, scope: Scope, write: Write) => undefined,
+): Step {
+  const names = innerNames()
+  let text: Value = ''
+  let change: Evaluate = () => text
+  const body = within(names, () => {
+    for (let more = filtered; more; more = skip('|')) change = readFilter(change)
+    return readWhole(tag)
+  })
+  return (scope, write) => {
+    const own = names.enter(scope)
+    const [captive, signal] = captured((write) => body(own, write))
+    if (signal !== undefined) return signal
+    text = made(captive)
+    return use(change(own), scope, write)
+  }
+}
+
+function readWith(): Step {
+  const names = innerNames()
+  const pairs = readCommas('%}', () => {
+    const target = readTarget()
+    within(names, () => store(target.names, 'param'))
+    expect('=')
+    return [target, readExpression()] as const
+  })
+  const body = within(names, () => readWhole('with'))
+  return (scope, write) => {
+    const own = names.enter(scope)
+    for (const [target, value] of pairs) target.assign(own, value(scope))
+    return body(own, write)
+  }
+}
+
+function readAutoescape(): Step {
+  const value = readExpression()
+  const body = readScoped('autoescape')
+  return (scope, write) => {
+    const before = now.escapes
+    now.escapes = isTrue(value(scope))
+    const signal = body(scope, write)
+    now.escapes = before
+    return signal
+  }
+}
+
+function readBlock(): Step {
+  const name = readName()
+  if (blocks.has(name)) fail(`block '${name}' defined twice`)
+  const [scoped, required] = [skip('scoped'), skip('required')]
+  const names = new Names()
+  const before = reading.mentions.length
+  const known = blocks
+  let body: Step
+  const render: Block = (context, write) => {
+    const own = names.enter(undefined, context)
+    own.set('self', self(known, context))
+    own.set('super', new Undefined(`there is no parent block called '${name}'.`))
+    return body(own, write)
+  }
+  blocks.set(name, render)
+  body = within(names, () => readWhole('block'))
+  reading.mentions.length = before
+  skip(name)
+  return (scope, write) => {
+    if (required) fail(`Required block '${name}' not found`)
+    return render(scoped ? scope.everything() : scope.context, write)
+  }
+}
+
+/** MacroParameters of a macro in parentheses. */
+function readParameters(): MacroParameters {
+  const params: string[] = []
+  const defaults: Evaluate[] = []
+  expect('(')
+  readCommas(')', () => {
+    const param = readName()
+    params.push(param)
+    store([param], 'param')
+    if (skip('=')) defaults.push(readExpression())
+    else if (defaults.length > 0) fail('a parameter without a default follows one with a default')
+  })
+  next()
+  return { params, defaults }
+}
+
+/** What makes a macro of its parameters and its body, in the scope where it is defined. */
+function readMacro(
+  name: string,
+  tag: string,
+  names: Names,
+  { params, defaults }: MacroParameters,
+): (scope: Scope) => Fn {
+  const before = reading.mentions.length
+  const body = within(names, () => readWhole(tag))
+  const mentions = reading.mentions.slice(before)
+  const takes = SPECIAL.filter(
+    (special) =>
+      mentions.find((mention) => mention.name === special)?.use === 'load' &&
+      (special === 'caller' || !params.includes(special)),
+  )
+  const required = params.length - defaults.length
+  if (takes.includes('caller') && params.slice(0, required).includes('caller'))
+    fail('the special "caller" argument must be omitted or be given a default')
+  return (scope) =>
+    macro(name, params, takes, (values) => {
+      const own = names.enter(scope)
+      deep(++now.depth)
+      for (const [key, value] of values) own.set(key, value)
+      params.forEach((param, i) => {
+        if (own.get(param) !== undefined) return
+        const missing = new Undefined(`parameter '${param}' was not provided`)
+        own.set(param, i < required ? missing : defaults[i - required]!(own))
+      })
+      const [text] = captured((write) => body(own, write))
+      now.depth--
+      return made(text)
+    })
+}
+
+function readMacroStatement(): Step {
+  const name = readName()
+  reading.names.store(name)
+  const names = new Names(reading.names)
+  const make = readMacro(
+    name,
+    'macro',
+    names,
+    within(names, () => readParameters()),
+  )
+  return (scope) => scope.set(name, make(scope))
+}
+
+function readCallBlock(): Step {
+  const names = new Names(reading.names)
+  const parameters = is('(') ? within(names, () => readParameters()) : NO_PARAMETERS
+  const call = readExpression()
+  if (!isCall(call)) fail('expected a call')
+  const caller = readMacro('', 'call', names, parameters)
+  return (scope, write) => write(textArgument(call(scope, new Map([['caller', caller(scope)]]))))
+}
+
+function readFor(line: number): Step {
+  const before = reading.mentions.length
+  const target = readTarget(false, 'in')
+  expect('in')
+  const over = readTuple({ choices: false, until: 'recursive' })
+  const choosing = new Names(reading.names)
+  const test = skip('if') ? within(choosing, () => readTurn(target, () => readExpression())) : undefined
+  const recursive = skip('recursive')
+  const names = new Names(reading.names, true)
+  const body = within(names, () => readTurn(target, () => readBody('for', ['endfor', 'else'])))
+  const otherwise = next().value === 'else' ? readScoped('for') : all([])
+  if (reading.mentions.slice(before).some(({ name, use }) => name === 'loop' && use === 'store'))
+    fail("cannot assign to 'loop' in a loop")
+
+  function* chosen(passes: Evaluate, scope: Scope, items: Value): Generator<Value> {
+    const own = choosing.enter(scope)
+    for (const item of iterate(items)) {
+      target.assign(own, item)
+      if (isTrue(passes(own))) yield item
+    }
+  }
+  const run = (scope: Scope, write: Write, items: Value, depth: number): Signal => {
+    deep(depth)
+    const recurse = (more: Value) => made(captured((write) => run(scope, write, more, depth + 1))[0])
+    const turned = test ? new Once(chosen(test, scope, items)) : items
+    const { loop, advance } = loopOver(turned, recursive ? recurse : undefined, depth)
+    let ended = false
+    for (let next = advance(); next; next = advance()) {
+      const own = names.enter(scope)
+      own.set('loop', loop)
+      target.assign(own, next.item)
+      const signal = body(own, write)
+      if (signal === 'break') break
+      if (signal === undefined) ended = true
+    }
+    return ended ? undefined : otherwise(scope, write)
+  }
+  return (scope, write) => {
+    const items = over(scope)
+    now.line = line
+    return run(scope, write, items, 0)
+  }
+}
+
+/** Reads what knows the names of a loop's target. */
+function readTurn<T>({ names }: Target, read: () => T): T {
+  store(names)
+  return read()
+}
+
+/** Reads a template into the function that renders it with a context. Throws JinjaError. */
+export function parse(source: string): (context: Variables) => string {
+  const names = begin(source)
+  open = []
+  const own = new Map<string, Block>()
+  blocks = own
+  const body = readStatements([])
+  if (names.unknown) throw names.unknown
+  return (context) => {
+    context.set('self', self(own, context))
+    return captured((write) => body(names.enter(undefined, context), write))[0]
+  }
 }

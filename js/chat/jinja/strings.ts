@@ -1,72 +1,63 @@
 /** The methods of str, on code points. */
 import { classOf, LETTER, MARK, NUMBER } from '../../util/unicode.ts'
-import { type Bound, fillArgument, intArgument, methodOf, type Table, textArgument } from './call.ts'
+import { methodOf, type Table, textArgument } from './call.ts'
 import { escapeText, isPrintable, sliced } from './operations.ts'
 import {
+  alike,
   dictIn,
   Fn,
   fail,
-  isTrue,
   iterate,
+  joinTexts,
   Markup,
   points,
   room,
   spend,
   Tuple,
   textOf,
-  unfit,
   type Value,
 } from './values.ts'
 
 /** Python's white space. */
 const BLANK = '\\t-\\r\\x1c- \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000'
-const BLANKS = new RegExp(`[${BLANK}]`)
+const BLANKS = new RegExp(`([${BLANK}]+)`)
 /** What splitlines takes for a line's end. */
 const ENDS = '\\n-\\r\\x1c-\\x1e\\x85\\u2028\\u2029'
 const LINE_END = new RegExp(`\\r\\n|[${ENDS}]`, 'g')
 
 const isBlank = (char: string) => BLANKS.test(char)
 
+const RANGE = 'start:int? end:int?'
+
 const lengthIn = (text: string) => points(text).length
 
 /** Cuts characters off the ends: white space, or those of a set. */
-export function strip(text: string, chars: Value | undefined, left = true, right = true): string {
-  const set = chars === undefined || chars === null ? undefined : new Set(textArgument(chars))
+export function strip(text: string, chars?: string, left = true, right = true): string {
+  const set = chars === undefined ? undefined : new Set(chars)
   const all = points(text)
   const goes = (i: number) => (set ? set.has(all[i]!) : isBlank(all[i]!))
   let start = 0
   let end = all.length
   while (left && start < end && goes(start)) start++
   while (right && end > start && goes(end - 1)) end--
-  const rest = all.slice(start, end)
-  return typeof rest === 'string' ? rest : rest.join('')
+  return alike(text, all.slice(start, end)) as string
 }
 
-/** Words between white space, from one end; at most `most` cuts. */
-function words(text: string, most: number, fromEnd: boolean): string[] {
-  const found: string[] = []
-  const step = fromEnd ? -1 : 1
-  const within = (i: number) => i >= 0 && i < text.length
-  for (let i = fromEnd ? text.length - 1 : 0; ; ) {
-    while (within(i) && isBlank(text[i]!)) i += step
-    if (!within(i)) break
-    const start = i
-    while (within(i) && (found.length === most || !isBlank(text[i]!))) i += step
-    found.push(fromEnd ? text.slice(i + 1, start + 1) : text.slice(start, i))
-  }
-  return fromEnd ? found.reverse() : found
-}
-
-function split(text: string, separator: Value | undefined, limit: Value | undefined, fromEnd = false): string[] {
-  const count = intArgument(limit, -1)
-  const most = count < 0 ? Infinity : count
-  if (separator === undefined || separator === null) return words(text, most, fromEnd)
-  const mark = textArgument(separator)
-  if (mark === '') fail('empty separator')
-  const parts = text.split(mark)
-  if (parts.length - 1 <= most) return parts
-  if (fromEnd) return [parts.slice(0, parts.length - most).join(mark), ...parts.slice(parts.length - most)]
-  return [...parts.slice(0, most), parts.slice(most).join(mark)]
+/** Parts between separators, or between white space without one; at most `limit` cuts, from one end. */
+function split(text: string, separator: string | undefined, limit = -1, fromEnd = false): string[] {
+  if (separator === '') fail('empty separator')
+  // Every other piece is what stands between two parts.
+  const pieces =
+    separator === undefined
+      ? strip(text, undefined, !fromEnd, fromEnd).split(BLANKS)
+      : text.split(separator).flatMap((part, i) => (i > 0 ? [separator, part] : [part]))
+  const parts = (some: string[]) => some.filter((_, i) => i % 2 === 0)
+  const most = limit < 0 ? pieces.length - 1 : Math.min(limit * 2, pieces.length - 1)
+  const cut = pieces.length - most
+  const found = fromEnd
+    ? [pieces.slice(0, cut).join(''), ...parts(pieces.slice(cut + 1))]
+    : [...parts(pieces.slice(0, most)), pieces.slice(most).join('')]
+  return separator === undefined ? found.filter((part) => part !== '') : found
 }
 
 export function splitLines(text: string, keep = false): string[] {
@@ -84,46 +75,44 @@ export function replace(text: string, from: string, to: string, limit = -1): str
   const parts = from === '' ? ['', ...points(text), ''] : text.split(from)
   const count = limit < 0 ? parts.length - 1 : Math.min(limit, parts.length - 1)
   room(text.length + count * to.length)
-  return (
-    parts.slice(0, count + 1).join(to) +
-    parts
-      .slice(count + 1)
-      .map((part) => from + part)
-      .join('')
-  )
+  return [parts.slice(0, count + 1).join(to), ...parts.slice(count + 1)].join(from)
 }
 
-/** Where a part first (last) is between two places, or -1. */
-function find(
-  text: string,
-  part: Value | undefined,
-  start: Value | undefined,
-  end: Value | undefined,
-  last = false,
-): number {
-  const from = Math.min(lengthIn(text), intArgument(start, 0))
-  const within = sliced(text, start ?? null, end ?? null, null) as string
-  const at = last ? within.lastIndexOf(textArgument(part)) : within.indexOf(textArgument(part))
-  if (at < 0 || intArgument(start, 0) > lengthIn(text)) return -1
-  return lengthIn(within.slice(0, at)) + (from < 0 ? Math.max(0, from + lengthIn(text)) : from)
-}
+/** The part of a text that methods look at. */
+const window = (text: string, start?: number, end?: number) => sliced(text, start ?? null, end ?? null) as string
 
-const found = (at: number) => (at < 0 ? fail('substring not found') : at)
+/** Where a part first (last) is between two places; what is not found is an error, or at -1. */
+function finder(last: boolean, strict: boolean) {
+  const find = (text: string, part: string, start = 0, end?: number) => {
+    const length = lengthIn(text)
+    const within = window(text, start, end)
+    const at = last ? within.lastIndexOf(part) : within.indexOf(part)
+    if (at >= 0 && start <= length)
+      return lengthIn(within.slice(0, at)) + Math.max(0, start < 0 ? start + length : start)
+    return strict ? fail('substring not found') : -1
+  }
+  return [`/ part:str ${RANGE}`, find] as const
+}
 
 /** startswith and endswith: with one text or any of a tuple's. */
-function meets(test: (text: string, part: string) => boolean, [self, parts, start, end]: [string, ...Bound]): boolean {
-  const text = sliced(self, start ?? null, end ?? null, null) as string
-  if (parts instanceof Tuple) return parts.items.some((part) => test(text, textArgument(part)))
-  return test(text, textArgument(parts))
+function meets(test: 'startsWith' | 'endsWith') {
+  const run = (self: string, parts: Value, start?: number, end?: number) => {
+    const text = window(self, start, end)
+    return (parts instanceof Tuple ? parts.items : [parts]).some((part) => text[test](textArgument(part)))
+  }
+  return [`/ parts ${RANGE}`, run] as const
 }
 
 /** Fills up to a width, on one or both sides. */
-export function pad(text: string, width: number, fill: string, side: 'left' | 'right' | 'both'): string {
+export function pad(text: string, width: number, side: 'left' | 'right' | 'both', fill = ' '): string {
   const count = Math.max(0, width - lengthIn(text))
   room(text.length + count)
   const left = side === 'left' ? count : side === 'right' ? 0 : (count >> 1) + (count & width & 1)
   return fill.repeat(left) + text + fill.repeat(count - left)
 }
+
+const padded = (side: 'left' | 'right' | 'both') =>
+  ['/ width:int fill:char?', (text: string, width: number, fill?: string) => pad(text, width, side, fill)] as const
 
 /** A character as a word begins with it: ß becomes Ss. */
 function titled(char: string): string {
@@ -156,21 +145,25 @@ export function isCase(text: string, fits: (char: string) => boolean): boolean {
 export const isLower = (text: string) => isCase(text, (char) => char === char.toLowerCase())
 export const isUpper = (text: string) => isCase(text, (char) => char === char.toUpperCase())
 
-const all = (text: string, fits: (char: string) => boolean) => text !== '' && Array.from(text).every(fits)
+/** A method that asks whether all characters fit; `empty`: what it says of no characters. */
+const all =
+  (fits: (char: string) => boolean, empty = false) =>
+  (text: string): boolean =>
+    text === '' ? empty : Array.from(text).every(fits)
 const inClass = (char: string, classes: number) => (classOf(char.codePointAt(0)!) & classes) !== 0
+/** Whether a character may stand in a name. */
+export const isWord = (char: string) => char === '_' || inClass(char, LETTER | NUMBER | MARK)
 /** Numbers that are no digits, such as fractions, and digits that are no decimals, such as superscripts. */
 const NO_DIGIT = /[\xbc-\xbe\u2150-\u218b\u3007\u3021-\u3029]/
 const NO_DECIMAL = /[\xb2\xb3\xb9\u2070-\u209c\u2460-\u24ff\u2776-\u2793]/
 const isDigit = (char: string) => inClass(char, NUMBER) && !NO_DIGIT.test(char)
 
-function isTitle(text: string): boolean {
-  return (
-    isCase(text, () => true) && mapCase(text, (char, after) => (after ? char.toLowerCase() : titled(char))) === text
-  )
-}
+const titleCase = (text: string) => mapCase(text, (char, after) => (after ? char.toLowerCase() : titled(char)))
 
-function translate(text: string, table: Value | undefined): string {
-  const map = dictIn(table ?? null)
+const isTitle = (text: string) => isCase(text, () => true) && titleCase(text) === text
+
+function translate(text: string, table: Value): string {
+  const map = dictIn(table)
   return Array.from(text, (char) => {
     const to = map.get(char.codePointAt(0)!)
     if (to === undefined) return char
@@ -178,7 +171,7 @@ function translate(text: string, table: Value | undefined): string {
   }).join('')
 }
 
-function expandTabs(text: string, size: number): string {
+function expandTabs(text: string, size = 8): string {
   let column = 0
   let result = ''
   for (const char of text) {
@@ -190,86 +183,83 @@ function expandTabs(text: string, size: number): string {
   return result
 }
 
-export function join(separator: string, values: Value): string {
-  const parts = Array.from(iterate(values), (value) => {
-    return textOf(value) ?? unfit(value, 'is no str')
-  })
-  room(parts.reduce((sum, part) => sum + part.length + separator.length, 0))
-  return parts.join(separator)
+function join(separator: string, values: Value): string {
+  return joinTexts(Array.from(iterate(values), textArgument), separator)
 }
 
 function zeroFill(text: string, width: number): string {
   const sign = /^[-+]/.test(text) ? text[0]! : ''
-  return sign + pad(text.slice(sign.length), width - sign.length, '0', 'left')
+  return sign + pad(text.slice(sign.length), width - sign.length, 'left', '0')
 }
 
-function partition(text: string, mark: string, last: boolean): Tuple {
-  if (mark === '') fail('empty separator')
-  const at = last ? text.lastIndexOf(mark) : text.indexOf(mark)
-  if (at < 0) return new Tuple(last ? ['', '', text] : [text, '', ''])
-  return new Tuple([text.slice(0, at), mark, text.slice(at + mark.length)])
+function partitioner(last: boolean) {
+  const partition = (text: string, mark: string) => {
+    const [head = '', tail] = split(text, mark, 1, last)
+    if (tail === undefined) return new Tuple(last ? ['', '', text] : [text, '', ''])
+    return new Tuple([head, mark, tail])
+  }
+  return ['/ mark:str', partition] as const
 }
 
-const RANGE = 'start? end?'
-const METHODS: Table<[string]> = {
-  capitalize: ['', capitalize],
-  casefold: ['', (s) => s.toLowerCase().replaceAll('ß', 'ss').replaceAll('ς', 'σ')],
-  center: ['/ width fill?', (s, width, fill) => pad(s, intArgument(width, 0), fillArgument(fill), 'both')],
+const stripper = (left: boolean, right: boolean) =>
+  ['/ chars:str?', (text: string, chars?: string) => strip(text, chars, left, right)] as const
+
+const splitter = (fromEnd: boolean) =>
+  [
+    'sep:str? maxsplit:int?',
+    (text: string, separator?: string, limit?: number) => split(text, separator, limit, fromEnd),
+  ] as const
+
+const METHODS: Table<string> = {
+  capitalize: capitalize,
+  casefold: (s) => s.toLowerCase().replaceAll('ß', 'ss').replaceAll('ς', 'σ'),
+  center: padded('both'),
   count: [
-    `/ part ${RANGE}`,
-    (s, part, start, end) => {
-      const within = sliced(s, start ?? null, end ?? null, null) as string
-      return part === '' ? lengthIn(within) + 1 : within.split(textArgument(part)).length - 1
+    `/ part:str ${RANGE}`,
+    (s, part: string, start?: number, end?: number) => {
+      const within = window(s, start, end)
+      return part === '' ? lengthIn(within) + 1 : within.split(part).length - 1
     },
   ],
-  endswith: [`/ parts ${RANGE}`, (...args) => meets((text, part) => text.endsWith(part), args)],
-  expandtabs: ['tabsize?', (s, size) => expandTabs(s, intArgument(size, 8))],
-  find: [`/ part ${RANGE}`, (s, part, start, end) => find(s, part, start, end)],
-  index: [`/ part ${RANGE}`, (s, part, start, end) => found(find(s, part, start, end))],
-  isalnum: ['', (s) => all(s, (char) => inClass(char, LETTER | NUMBER))],
-  isalpha: ['', (s) => all(s, (char) => inClass(char, LETTER))],
-  isascii: ['', (s) => s === '' || all(s, (char) => char <= '\x7f')],
-  isdecimal: ['', (s) => all(s, (char) => isDigit(char) && !NO_DECIMAL.test(char))],
-  isdigit: ['', (s) => all(s, isDigit)],
-  isidentifier: [
-    '',
-    (s) => all(s, (char) => char === '_' || inClass(char, LETTER | NUMBER | MARK)) && !inClass(s, NUMBER | MARK),
-  ],
-  islower: ['', isLower],
-  isnumeric: ['', (s) => all(s, (char) => inClass(char, NUMBER))],
-  isprintable: ['', (s) => s === '' || all(s, isPrintable)],
-  isspace: ['', (s) => all(s, isBlank)],
-  istitle: ['', isTitle],
-  isupper: ['', isUpper],
-  join: ['/ values', (s, values) => join(s, values!)],
-  ljust: ['/ width fill?', (s, width, fill) => pad(s, intArgument(width, 0), fillArgument(fill), 'right')],
-  lower: ['', (s) => s.toLowerCase()],
-  lstrip: ['/ chars?', (s, chars) => strip(s, chars, true, false)],
-  partition: ['/ mark', (s, mark) => partition(s, textArgument(mark), false)],
-  removeprefix: ['/ part', (s, part) => (s.startsWith(textArgument(part)) ? s.slice(textArgument(part).length) : s)],
-  removesuffix: [
-    '/ part',
-    (s, part) => (part !== '' && s.endsWith(textArgument(part)) ? s.slice(0, -textArgument(part).length) : s),
-  ],
-  replace: [
-    'old new count?',
-    (s, old, to, count) => replace(s, textArgument(old), textArgument(to), intArgument(count, -1)),
-  ],
-  rfind: [`/ part ${RANGE}`, (s, part, start, end) => find(s, part, start, end, true)],
-  rindex: [`/ part ${RANGE}`, (s, part, start, end) => found(find(s, part, start, end, true))],
-  rjust: ['/ width fill?', (s, width, fill) => pad(s, intArgument(width, 0), fillArgument(fill), 'left')],
-  rpartition: ['/ mark', (s, mark) => partition(s, textArgument(mark), true)],
-  rsplit: ['sep? maxsplit?', (s, mark, most) => split(s, mark, most, true)],
-  rstrip: ['/ chars?', (s, chars) => strip(s, chars, false)],
-  split: ['sep? maxsplit?', (s, mark, most) => split(s, mark, most)],
-  splitlines: ['keepends?', (s, keep) => splitLines(s, isTrue(keep ?? false))],
-  startswith: [`/ parts ${RANGE}`, (...args) => meets((text, part) => text.startsWith(part), args)],
-  strip: ['/ chars?', (s, chars) => strip(s, chars)],
-  swapcase: ['', (s) => mapCase(s, (char) => (char === char.toLowerCase() ? char.toUpperCase() : char.toLowerCase()))],
-  title: ['', (s) => mapCase(s, (char, after) => (after ? char.toLowerCase() : titled(char)))],
+  endswith: meets('endsWith'),
+  expandtabs: ['tabsize:int?', expandTabs],
+  find: finder(false, false),
+  index: finder(false, true),
+  isalnum: all((char) => inClass(char, LETTER | NUMBER)),
+  isalpha: all((char) => inClass(char, LETTER)),
+  isascii: all((char) => char <= '\x7f', true),
+  isdecimal: all((char) => isDigit(char) && !NO_DECIMAL.test(char)),
+  isdigit: all(isDigit),
+  isidentifier: (s) => s !== '' && !inClass(s, NUMBER | MARK) && Array.from(s).every(isWord),
+  islower: isLower,
+  isnumeric: all((char) => inClass(char, NUMBER)),
+  isprintable: all(isPrintable, true),
+  isspace: all(isBlank),
+  istitle: isTitle,
+  isupper: isUpper,
+  join: ['/ values', join],
+  ljust: padded('right'),
+  lower: (s) => s.toLowerCase(),
+  lstrip: stripper(true, false),
+  partition: partitioner(false),
+  removeprefix: ['/ part:str', (s, part: string) => (s.startsWith(part) ? s.slice(part.length) : s)],
+  removesuffix: ['/ part:str', (s, part: string) => (s.endsWith(part) ? s.slice(0, s.length - part.length) : s)],
+  replace: ['old:str new:str count:int?', replace],
+  rfind: finder(true, false),
+  rindex: finder(true, true),
+  rjust: padded('left'),
+  rpartition: partitioner(true),
+  rsplit: splitter(true),
+  rstrip: stripper(false, true),
+  split: splitter(false),
+  splitlines: ['keepends:bool?', splitLines],
+  startswith: meets('startsWith'),
+  strip: stripper(true, true),
+  swapcase: (s) => mapCase(s, (char) => (char === char.toLowerCase() ? char.toUpperCase() : char.toLowerCase())),
+  title: titleCase,
   translate: ['/ table', translate],
-  upper: ['', (s) => s.toUpperCase()],
-  zfill: ['/ width', (s, width) => zeroFill(s, intArgument(width, 0))],
+  upper: (s) => s.toUpperCase(),
+  zfill: ['/ width:int', zeroFill],
 }
 
 /** Arguments that a safe str escapes before it takes them in. */

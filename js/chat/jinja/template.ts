@@ -5,7 +5,6 @@
 import { fromJs } from './convert.ts'
 import { GLOBALS } from './globals.ts'
 import { parse } from './parser.ts'
-import { rendering } from './render.ts'
 import type { Variables } from './scope.ts'
 import { begin, JinjaError, now } from './values.ts'
 
@@ -18,7 +17,7 @@ export interface JinjaTemplate {
 /** Reads a template. Throws JinjaError where it is no valid Jinja. */
 export function readTemplate(source: string): JinjaTemplate {
   begin()
-  const render = withLine(() => rendering(parse(source)))
+  const render = withLine(() => parse(source))
   return {
     render(variables) {
       begin()

@@ -1,14 +1,24 @@
 /** What stands after `is`. */
 import { binary } from './arithmetic.ts'
 import type { Table } from './call.ts'
-import { isSequence } from './objects.ts'
 import { equal, relation, str } from './operations.ts'
 import { isLower, isUpper } from './strings.ts'
-import { Dict, Float, Fn, iteratorOf, Markup, textOf, typeName, Undefined, type Value } from './values.ts'
+import {
+  Dict,
+  Float,
+  Fn,
+  iteratorOf,
+  Markup,
+  partsOf,
+  textOf,
+  typeName,
+  Undefined,
+  type Value,
+  View,
+} from './values.ts'
 
 const restIs = (value: Value, by: Value, rest: number) => equal(binary('%', value, by), rest)
-const related = (op: string) => ['value other', (value: Value, other?: Value) => relation(op, value, other!)] as const
-const is = (fits: (value: Value) => boolean) => ['value', fits] as const
+const related = (op: string) => ['other', (value: Value, other: Value) => relation(op, value, other)] as const
 
 const COMPARISONS: Readonly<Record<string, string>> = {
   '== eq equalto': '==',
@@ -21,29 +31,29 @@ const COMPARISONS: Readonly<Record<string, string>> = {
 }
 
 /** By name; a test for names of filters and of tests comes with those (see filters.ts). */
-export const TESTS: Table<[Value]> = {
+export const TESTS: Table<Value> = {
   ...Object.fromEntries(
     Object.entries(COMPARISONS).flatMap(([names, op]) => names.split(' ').map((name) => [name, related(op)])),
   ),
-  boolean: is((value) => typeof value === 'boolean'),
-  callable: is((value) => value instanceof Fn || value instanceof Undefined),
-  defined: is((value) => !(value instanceof Undefined)),
-  divisibleby: ['value num', (value, by) => restIs(value, by!, 0)],
-  escaped: is((value) => value instanceof Markup),
-  even: is((value) => restIs(value, 2, 0)),
-  false: is((value) => value === false),
-  float: is((value) => value instanceof Float),
-  integer: is((value) => typeName(value) === 'int'),
-  iterable: is((value) => iteratorOf(value) !== undefined),
-  lower: is((value) => isLower(str(value))),
-  mapping: is((value) => value instanceof Dict),
-  none: is((value) => value === null),
-  number: is((value) => ['int', 'float', 'bool'].includes(typeName(value))),
-  odd: is((value) => restIs(value, 2, 1)),
-  sameas: ['value other', (value, other) => value === other],
-  sequence: is((value) => isSequence(value) || value instanceof Undefined),
-  string: is((value) => textOf(value) !== undefined),
-  true: is((value) => value === true),
-  undefined: is((value) => value instanceof Undefined),
-  upper: is((value) => isUpper(str(value))),
+  boolean: (value) => typeof value === 'boolean',
+  callable: (value) => value instanceof Fn || value instanceof Undefined,
+  defined: (value) => !(value instanceof Undefined),
+  divisibleby: ['num', (value, by: Value) => restIs(value, by, 0)],
+  escaped: (value) => value instanceof Markup,
+  even: (value) => restIs(value, 2, 0),
+  false: (value) => value === false,
+  float: (value) => value instanceof Float,
+  integer: (value) => typeName(value) === 'int',
+  iterable: (value) => iteratorOf(value) !== undefined,
+  lower: (value) => isLower(str(value)),
+  mapping: (value) => value instanceof Dict,
+  none: (value) => value === null,
+  number: (value) => ['int', 'float', 'bool'].includes(typeName(value)),
+  odd: (value) => restIs(value, 2, 1),
+  sameas: ['other', (value, other: Value) => value === other],
+  sequence: (value) => value instanceof Dict || (partsOf(value) !== undefined && !(value instanceof View)),
+  string: (value) => textOf(value) !== undefined,
+  true: (value) => value === true,
+  undefined: (value) => value instanceof Undefined,
+  upper: (value) => isUpper(str(value)),
 }

@@ -22,68 +22,82 @@ export function fail(message: string): never {
   throw new JinjaError(message)
 }
 
-/** A value that JavaScript has nothing like. */
-export abstract class Thing {
-  /** Python's name of the type. */
-  abstract readonly type: string
-  /** An attribute; undefined where there is none. */
-  attribute(_name: string): Value | undefined {
-    return undefined
+/** Attributes by name, found when they are asked for; `__str__`: how it prints, `__len__`: how long it is. */
+export type Attributes = Readonly<Record<string, () => Value>>
+
+/** A value that JavaScript has nothing like. `type`: Python's name of its type. */
+export class Thing {
+  // Declared, as fields that are defined take their time.
+  declare readonly type: string
+  declare private readonly attributes: Attributes | undefined
+  constructor(type: string, attributes?: Attributes) {
+    this.type = type
+    this.attributes = attributes
   }
-  /** How it prints. */
-  print(): string {
-    return `<${this.type} object>`
+  /** An attribute; undefined where there is none. */
+  attribute(name: string): Value | undefined {
+    const { attributes } = this
+    return attributes && Object.hasOwn(attributes, name) ? attributes[name]!() : undefined
   }
 }
 
 export class Float extends Thing {
-  override readonly type = 'float'
   constructor(readonly n: number) {
-    super()
+    super('float')
   }
 }
 
-export class Tuple extends Thing {
-  override readonly type: string = 'tuple'
-  constructor(readonly items: Value[]) {
-    super()
+/** A value with items in order that is no list. */
+export class Items extends Thing {
+  constructor(
+    type: string,
+    readonly items: Value[],
+    attributes?: Attributes,
+  ) {
+    super(type, attributes)
   }
 }
+
+export class Tuple extends Items {
+  constructor(items: Value[], attributes?: Attributes) {
+    super('tuple', items, attributes)
+  }
+}
+
+/** The keys, values or items of a dict. */
+export class View extends Items {}
 
 /** A str that is safe in HTML: what is joined to it is escaped. */
 export class Markup extends Thing {
-  override readonly type = 'Markup'
   constructor(readonly text: string) {
-    super()
+    super('Markup')
   }
 }
 
 /** What is not there. It prints as nothing, is false and empty; any other use of it fails. */
 export class Undefined extends Thing {
-  override readonly type = 'Undefined'
   constructor(readonly reason: string) {
-    super()
+    super('Undefined')
   }
 }
 
 export const missingName = (name: string) => new Undefined(`'${name}' is undefined`)
 
-export class Range extends Thing {
-  override readonly type = 'range'
-  readonly length: number
+/** As the sandbox has it. */
+const RANGE_MOST = 100_000
+
+export class Range extends Items {
   constructor(
     readonly start: number,
     readonly stop: number,
     readonly step: number,
   ) {
-    super()
-    this.length = Math.max(0, Math.ceil((stop - start) / step))
-  }
-  at(i: number): number {
-    return this.start + i * this.step
-  }
-  override attribute(name: string): Value | undefined {
-    return name === 'start' || name === 'stop' || name === 'step' ? this[name] : undefined
+    const length = Math.max(0, Math.ceil((stop - start) / step))
+    if (length > RANGE_MOST) fail(`a range has more than ${RANGE_MOST} numbers`)
+    spend(length >> 2)
+    const items: number[] = []
+    for (let i = 0; i < length; i++) items.push(start + i * step)
+    super('range', items, { start: () => start, stop: () => stop, step: () => step })
   }
 }
 
@@ -91,41 +105,29 @@ export class Range extends Thing {
 export class Once extends Thing {
   constructor(
     readonly iterator: Iterator<Value>,
-    override readonly type = 'generator',
+    type = 'generator',
   ) {
-    super()
-  }
-}
-
-/** The keys, values or items of a dict. */
-export class View extends Thing {
-  override readonly type: string
-  constructor(
-    readonly dict: Dict,
-    readonly kind: 'keys' | 'values' | 'items',
-  ) {
-    super()
-    this.type = `dict_${kind}`
+    super(type)
   }
 }
 
 export class Fn extends Thing {
-  override readonly type: string = 'function'
   constructor(
     readonly name: string,
     readonly call: (args: Value[], kwargs: Kwargs) => Value,
+    type = 'function',
+    attributes: Attributes = { __str__: () => `<function ${name}>` },
   ) {
-    super()
-  }
-  override print(): string {
-    return `<function ${this.name}>`
+    super(type, attributes)
   }
 }
 
 /** A dict in the order of insertion; keys that are equal are one, as 1, 1.0 and True are. */
 export class Dict extends Thing {
-  override readonly type = 'dict'
   private readonly entries = new Map<unknown, [Value, Value]>()
+  constructor() {
+    super('dict')
+  }
 
   static of(entries: Iterable<readonly [Value, Value]>): Dict {
     const dict = new Dict()
@@ -138,22 +140,19 @@ export class Dict extends Thing {
   get(key: Value): Value | undefined {
     return this.entries.get(hashed(key))?.[1]
   }
-  has(key: Value): boolean {
-    return this.entries.has(hashed(key))
-  }
   set(key: Value, value: Value): void {
     const hash = hashed(key)
-    const known = this.entries.get(hash)
-    this.entries.set(hash, [known ? known[0] : key, value])
+    this.entries.set(hash, [this.entries.get(hash)?.[0] ?? key, value])
   }
-  items(): IterableIterator<[Value, Value]> {
-    return this.entries.values()
+  items(): [key: Value, value: Value][] {
+    return [...this.entries.values()]
   }
-  *keys(): IterableIterator<Value> {
-    for (const [key] of this.items()) yield key
+  /** Its items as Python's tuples. */
+  pairs(): Tuple[] {
+    return this.items().map((item) => new Tuple(item))
   }
-  *values(): IterableIterator<Value> {
-    for (const [, value] of this.items()) yield value
+  keys(): Value[] {
+    return this.items().map(([key]) => key)
   }
 }
 
@@ -170,19 +169,11 @@ export function hashed(value: Value): unknown {
   return value
 }
 
+const TYPES: Readonly<Record<string, string>> = { boolean: 'bool', string: 'str', number: 'int', bigint: 'int' }
+
 export function typeName(value: Value): string {
   if (value === null) return 'NoneType'
-  if (Array.isArray(value)) return 'list'
-  switch (typeof value) {
-    case 'boolean':
-      return 'bool'
-    case 'string':
-      return 'str'
-    case 'object':
-      return value.type
-    default:
-      return 'int'
-  }
+  return value instanceof Thing ? value.type : (TYPES[typeof value] ?? 'list')
 }
 
 /** The text of a str, safe or not; undefined for other values. */
@@ -226,51 +217,42 @@ export function points(text: string): string | string[] {
   return wide ? Array.from(text) : text
 }
 
+/** What a sequence is made of: a text's characters, or items; undefined for other values. */
+export function partsOf(value: Value): string | Value[] | undefined {
+  const text = textOf(value)
+  if (text !== undefined) return points(text)
+  if (value instanceof Undefined) return []
+  return value instanceof Items ? value.items : itemsOf(value)
+}
+
+/** A text, list or tuple, as the value is one, of other parts. */
+export function alike(value: Value, parts: string | Value[]): Value {
+  if (Array.isArray(value)) return parts as Value[]
+  if (value instanceof Tuple) return new Tuple(parts as Value[])
+  const text = typeof parts === 'string' ? parts : parts.join('')
+  return value instanceof Markup ? new Markup(text) : text
+}
+
+function sizeOf(value: Value): number | undefined {
+  return value instanceof Dict ? value.size : partsOf(value)?.length
+}
+
 /** How many values there are in a value; fails for what has no length. */
 export function lengthOf(value: Value): number {
-  const text = textOf(value)
-  if (text !== undefined) return points(text).length
-  const items = itemsOf(value)
-  if (items) return items.length
-  if (value instanceof Dict) return value.size
-  if (value instanceof View) return value.dict.size
-  if (value instanceof Range) return value.length
-  if (value instanceof Undefined) return 0
-  if (value instanceof Thing) {
-    const length = value.attribute('__len__')
-    if (typeof length === 'number') return length
-  }
-  return unfit(value, 'has no len()')
+  const size = sizeOf(value) ?? (value instanceof Thing ? value.attribute('__len__') : undefined)
+  return typeof size === 'number' ? size : unfit(value, 'has no len()')
 }
 
 export function isTrue(value: Value): boolean {
-  if (value === null || value instanceof Undefined) return false
-  if (Array.isArray(value)) return value.length > 0
-  if (typeof value !== 'object') return Boolean(value)
-  if (value instanceof Float) return value.n !== 0
-  if (value instanceof Markup || value instanceof Tuple || value instanceof Dict) return lengthOf(value) > 0
-  return !(value instanceof View || value instanceof Range) || lengthOf(value) > 0
-}
-
-function* countUp(range: Range): IterableIterator<Value> {
-  for (let i = 0; i < range.length; i++) yield range.at(i)
-}
-
-function* pairs(dict: Dict): IterableIterator<Value> {
-  for (const item of dict.items()) yield new Tuple(item)
+  if (typeof value !== 'object' || value === null) return Boolean(value)
+  return value instanceof Float ? value.n !== 0 : sizeOf(value) !== 0
 }
 
 /** Walks a value as Python's iter does; undefined for what cannot be walked. */
 export function iteratorOf(value: Value): Iterator<Value> | undefined {
-  const items = itemsOf(value)
-  if (items) return items.values()
-  const text = textOf(value)
-  if (text !== undefined) return text[Symbol.iterator]()
-  if (value instanceof Dict) return value.keys()
-  if (value instanceof View) return value.kind === 'items' ? pairs(value.dict) : value.dict[value.kind]()
-  if (value instanceof Range) return countUp(value)
   if (value instanceof Once) return value.iterator
-  return value instanceof Undefined ? [].values() : undefined
+  const parts = value instanceof Dict ? value.keys() : partsOf(value)
+  return parts?.[Symbol.iterator]()
 }
 
 /** Steps, sizes and depths that one rendering may take: templates come from strangers, as files do. */
@@ -294,6 +276,12 @@ export function spend(count = 1): void {
 export function room(size: number): void {
   if (size > MOST.size) fail('it makes too large a text or list')
   spend(size >> 6)
+}
+
+/** Texts with a mark between, if there is room. */
+export function joinTexts(texts: readonly string[], mark: string): string {
+  room(texts.reduce((sum, text) => sum + text.length + mark.length, 0))
+  return texts.join(mark)
 }
 
 /** A value's items in a for loop of JavaScript's; fails for what cannot be walked. */
