@@ -53,6 +53,10 @@ export class NumericError extends CriaError {
 export class TemplateError extends CriaError {
   static override readonly name = 'TemplateError'
 }
+/** A grammar, JSON Schema or regular expression is malformed, or asks for what cannot be enforced. */
+export class GrammarError extends CriaError {
+  static override readonly name = 'GrammarError'
+}
 /** The model was used after `close()`. */
 export class ClosedError extends CriaError {
   static override readonly name = 'ClosedError'
@@ -76,6 +80,7 @@ const CLASSES: Record<string, typeof CriaError> = {
   WorkerError,
   NumericError,
   TemplateError,
+  GrammarError,
   ClosedError,
 }
 

@@ -13,6 +13,7 @@ export {
   ContextError,
   CriaError,
   FormatError,
+  GrammarError,
   MemoryError,
   NumericError,
   SourceError,

@@ -42,6 +42,7 @@ const ENTRIES = {
   'web/inline': offerWithEngine('inline'),
   conformance: "export * from './js/conformance/index.ts'",
   server: "export * from './js/server.ts'",
+  grammar: "export * from './js/grammar.ts'",
 }
 
 /**
@@ -394,7 +395,7 @@ function forward() {
 /** The types of what users import. Types are checked by `npm run check`, not here. */
 function declare() {
   const start = performance.now()
-  const roots = [...MODULES, 'conformance/index', 'server'].map((name) => `${TYPES}/js/${name}.d.ts`)
+  const roots = [...MODULES, 'conformance/index', 'server', 'grammar'].map((name) => `${TYPES}/js/${name}.d.ts`)
   const digest = stale('types', ['js', 'workers', 'assembly/layout.ts', 'tsconfig.json', 'tsconfig.build.json'], roots)
   if (!digest) return
   rmSync(TYPES, { recursive: true, force: true })

@@ -27,6 +27,7 @@ const rows = [
   ['the Jinja engine, without js/util', await part('js/chat/jinja/template.ts', ['./js/util/*']), 22_300],
   ['an edge function: edge, relaxed.wasm', gzipped([...reached([`${dist}/edge.js`]), `${dist}/relaxed.wasm`])],
   ['a page with cria/inline', gzipped(reached([`${dist}/web/inline.js`]))],
+  ['cria/grammar, of a page that has cria', besidePage('grammar'), 45_000],
   ["import { loadTokenizer } from 'cria'", await shaken('loadTokenizer', 'cria'), 40_000],
   ["import { loadTokenizer } from 'cria/tokenizer'", await shaken('loadTokenizer', 'cria/tokenizer'), 40_000],
   ["import { readGguf } from 'cria'", await shaken('readGguf', 'cria'), 40_000],
@@ -57,9 +58,13 @@ function page(isa) {
 
 /** What a capability adds to the page. */
 function late(chunk) {
+  return besidePage(`chunks/${chunk}`)
+}
+
+function besidePage(module) {
   const scripts = ['index', 'leader', 'thread'].map((name) => `${dist}/web/${name}.js`)
   const before = reached(scripts, new Set(), LATE)
-  return gzipped(reached([`${dist}/chunks/${chunk}.js`]).filter((path) => !before.includes(path)))
+  return gzipped(reached([`${dist}/${module}.js`]).filter((path) => !before.includes(path)))
 }
 
 /** Modules and all that they import, at once or later, but for some chunks. */

@@ -30,7 +30,7 @@ const ROOMS = [
   ['source', 'sampler', 'chat'],
   ['gguf', 'platform'],
   ['tokenizer', 'models'],
-  ['engine', 'perplexity'],
+  ['engine', 'grammar', 'perplexity'],
   ['scheduler'],
   ['imatrix', 'workers'],
   ['api'],

@@ -1,0 +1,189 @@
+/** Grammars of what a model may write: compiled for a vocabulary, then followed token by token. */
+
+import { ArgumentError } from '../errors.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import { checkOptions, invalid, type OptionNames } from '../util/check.ts'
+import { Expressions, type GrammarExpression } from './expressions.ts'
+import { parseGbnf } from './gbnf.ts'
+import { JsonText } from './json-text.ts'
+import { Machine, type State } from './machine.ts'
+import { Masks } from './masks.ts'
+import { type Alphabet, patternTerm } from './pattern.ts'
+import { schemaExpression } from './schema/emit.ts'
+import { Terms } from './terms.ts'
+import { countBelow, nodeOf } from './trie.ts'
+import { characters } from './utf8.ts'
+import { type GrammarVocabulary, vocabularyOf } from './vocabulary.ts'
+
+/** What a text has to be: one of these. */
+export interface GrammarSource {
+  /** A JSON Schema: the text is a value that it allows. Properties come in the order in which the schema names them. */
+  readonly jsonSchema?: unknown
+  /** Any value of JSON. */
+  readonly json?: true
+  /** Of both: without blanks between the parts. By default there may be some, as a model likes. */
+  readonly compact?: boolean
+  /** A grammar in llama.cpp's notation, which begins at the rule `root`. */
+  readonly gbnf?: string
+  /** A regular expression of ECMAScript, which the whole text matches. */
+  readonly regex?: string
+}
+
+const SOURCE: OptionNames<GrammarSource> = { jsonSchema: true, json: true, compact: true, gbnf: true, regex: true }
+const KINDS = ['jsonSchema', 'json', 'gbnf', 'regex'] as const
+
+/** The longest text that `forced` looks for, in bytes. */
+const MAX_FORCED = 1024
+
+/**
+ * Compiles a grammar for a vocabulary. What the vocabulary needs is made once, with the first grammar.
+ *
+ * @throws GrammarError for a grammar, schema or expression that is malformed, that asks for what cannot be enforced, that
+ *   nothing fits, or that is too large; the message names the line or the keyword
+ * @throws ArgumentError for a source that is none, or several
+ */
+export function compileGrammar(source: GrammarSource, tokenizer: Tokenizer): Grammar {
+  checkOptions(source, SOURCE)
+  const kinds = KINDS.filter((kind) => source[kind] !== undefined)
+  const [kind] = kinds
+  if (kind === undefined || kinds.length > 1) {
+    const message = `A grammar is one of ${KINDS.join(', ')}; ${kind ? `not ${kinds.join(' and ')} at once` : 'none is given'}.`
+    throw new ArgumentError('INVALID_GRAMMAR', message, source)
+  }
+  const { compact = false, json, gbnf = '', regex = '' } = source
+  if (typeof compact !== 'boolean') throw invalid('compact', 'true or false', compact)
+  if (json !== undefined && json !== true) throw invalid('json', 'true', json)
+  if (typeof gbnf !== 'string') throw invalid('gbnf', 'a text', gbnf)
+  if (typeof regex !== 'string') throw invalid('regex', 'a text', regex)
+  const terms = new Terms()
+  const expressions = new Expressions(terms)
+  const root = {
+    jsonSchema: () => schemaExpression(source.jsonSchema, expressions, new JsonText(terms, compact)),
+    json: () => schemaExpression(true, expressions, new JsonText(terms, compact)),
+    gbnf: () => parseGbnf(gbnf, expressions, tokenizer),
+    regex: () => expressions.term(patternTerm(regex, plainText(terms), true)),
+  }[kind]()
+  return new CompiledGrammar(tokenizer, expressions, root)
+}
+
+/** Characters as they are. */
+function plainText(terms: Terms): Alphabet {
+  return {
+    terms,
+    characters: (ranges) => characters(terms, ranges),
+    anything: terms.repeat(characters(terms, [[0, 0x10ffff]])),
+  }
+}
+
+/** A compiled grammar; it may be followed by any number of texts at once. */
+export interface Grammar {
+  /** The state before the first token. */
+  start(): GrammarState
+  /** Whether some ids are a whole sentence. One that ends generation may stand at the end. */
+  accepts(ids: Iterable<number>): boolean
+}
+
+/** A place in a text that follows a grammar. */
+export interface GrammarState {
+  /** Whether the text so far is a whole sentence: it may end here. */
+  readonly complete: boolean
+  /** Whether a token may come next. Of those that end generation: where the text is complete. */
+  allows(id: number): boolean
+  /** Goes on by a token. false where it is refused: then nothing has changed. */
+  accept(id: number): boolean
+  /** The tokens that may come next: bit id & 31 of word id >> 5. Not to be written to. */
+  mask(): Uint32Array
+  /** Tokens that have to come next, as the vocabulary writes the only text that may follow; none where there is a choice. */
+  forced(): number[]
+  /** A state that goes its own way from here. */
+  clone(): GrammarState
+}
+
+class CompiledGrammar implements Grammar {
+  readonly vocabulary: GrammarVocabulary
+  readonly machine: Machine
+  readonly masks: Masks
+
+  constructor(tokenizer: Tokenizer, expressions: Expressions, root: GrammarExpression) {
+    this.vocabulary = vocabularyOf(tokenizer)
+    this.machine = new Machine(expressions, root)
+    this.masks = new Masks(this.machine, this.vocabulary)
+  }
+
+  start(): GrammarState {
+    return new Follower(this, this.machine.start)
+  }
+
+  accepts(ids: Iterable<number>): boolean {
+    const state = this.start()
+    for (const id of ids) if (!state.accept(id)) return false
+    return state.complete
+  }
+}
+
+class Follower implements GrammarState {
+  constructor(
+    private readonly grammar: CompiledGrammar,
+    /** null once an end-of-generation token came. */
+    private state: State | null,
+  ) {}
+
+  get complete(): boolean {
+    return this.state?.complete ?? true
+  }
+
+  allows(id: number): boolean {
+    // Of tokens that are named by their ids, and of NUL, a mask has not all that could be read.
+    const byMask = this.state && (this.state.tokens.length > 0 || this.grammar.vocabulary.bytes[id]?.[0] === 0)
+    return byMask ? ((this.mask()[id >> 5] ?? 0) >>> (id & 31)) % 2 === 1 : this.after(id) !== undefined
+  }
+
+  accept(id: number): boolean {
+    const next = this.after(id)
+    if (next === undefined) return false
+    this.state = next
+    return true
+  }
+
+  /** The state after a token; undefined where it is refused. */
+  private after(id: number): State | null | undefined {
+    const { machine, vocabulary } = this.grammar
+    const bytes = vocabulary.bytes[id]
+    if (!bytes || !this.state) return undefined
+    const ends = vocabulary.endOfGeneration.has(id)
+    const next = machine.readToken(this.state, id, bytes, ends)
+    if (ends && (next ?? this.state).complete) return null
+    return next ?? undefined
+  }
+
+  mask(): Uint32Array {
+    const { masks, vocabulary } = this.grammar
+    return this.state ? masks.of(this.state) : new Uint32Array(Math.ceil(vocabulary.size / 32))
+  }
+
+  forced(): number[] {
+    const { machine, vocabulary } = this.grammar
+    const text: number[] = []
+    for (let state = this.state; state && text.length < MAX_FORCED; ) {
+      const byte = machine.onlyByte(state)
+      if (byte === undefined) break
+      text.push(byte)
+      state = machine.step(state, byte)
+    }
+    const ids = text.length > 0 ? vocabulary.encode(Uint8Array.from(text)) : []
+    // A token that could be the beginning of a longer one is left to the model.
+    let place = 0
+    for (const [index, id] of ids.entries()) {
+      for (const trie of [vocabulary.short, vocabulary.long]) {
+        const node = nodeOf(trie, text.slice(place))
+        if (node !== undefined && countBelow(trie, node) > 0) return ids.slice(0, index)
+      }
+      place += vocabulary.bytes[id]!.length
+    }
+    return ids
+  }
+
+  clone(): GrammarState {
+    return new Follower(this.grammar, this.state)
+  }
+}

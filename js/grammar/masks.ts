@@ -1,0 +1,257 @@
+/** Which tokens of a vocabulary a state allows. */
+
+import type { Machine, State } from './machine.ts'
+import { literalOf, signature, type Term, type Terms } from './terms.ts'
+import type { Trie } from './trie.ts'
+import { type GrammarVocabulary, type Inside, isReadable, SHORT } from './vocabulary.ts'
+
+/** From so many names on that may come next, they are looked for together. */
+const MANY = 8
+/** Rows of terms that one mask may take: a grammar that makes more has too many states. */
+const MAX_ROWS = 4000
+/** Masks of terms that are kept. */
+const MAX_KEPT = 2048
+/** From so many ids on, bits are the shorter form. */
+const DENSE = 4096
+
+/** Of Masks so far. */
+let grammars = 0
+
+export class Masks {
+  private readonly id = grammars++
+  private readonly unbounded = new Map<Term, Term>()
+  private readonly states = new WeakMap<State, Uint32Array>()
+  /** By depth, of one walk. */
+  private readonly stack: State[] = []
+
+  constructor(
+    private readonly machine: Machine,
+    private readonly vocabulary: GrammarVocabulary,
+  ) {}
+
+  /** Bit id of word id >> 5. Not to be written to. */
+  of(state: State): Uint32Array {
+    let mask = this.states.get(state)
+    if (!mask) {
+      this.machine.terms.allow(MAX_ROWS)
+      mask = this.make(state)
+      this.states.set(state, mask)
+    }
+    return mask
+  }
+
+  private make(state: State): Uint32Array {
+    const { size, bytes, endOfGeneration, short, long } = this.vocabulary
+    const mask = new Uint32Array(Math.ceil(size / 32))
+    // Many names are one walk of the tree together: each is but a few nodes.
+    const literal = state.threads.filter(({ term }) => literalOf(term) !== undefined)
+    const together = literal.length > MANY ? new Set(literal) : undefined
+    if (together) {
+      const names = this.machine.stateOf(literal)
+      for (const trie of [short, long]) this.addBelow(mask, trie, -1, names)
+    }
+    for (const thread of state.threads) {
+      if (together?.has(thread)) continue
+      const after = this.machine.after(thread)
+      this.addThread(mask, short, unboundedTerm(this.machine.terms, thread.term, this.unbounded), after)
+      this.addThread(mask, long, thread.term, after)
+    }
+    for (const { symbol } of state.tokens) {
+      if (!symbol.negated) setBit(mask, symbol.token, size)
+      else {
+        for (let id = 0; id < size; id++) {
+          if (id !== symbol.token && !endOfGeneration.has(id) && isReadable(bytes[id]!)) setBit(mask, id, size)
+        }
+      }
+    }
+    if (state.complete) for (const id of endOfGeneration) setBit(mask, id, size)
+    return mask
+  }
+
+  private addThread(mask: Uint32Array, trie: Trie, term: Term, after: State | null): void {
+    const { ids, bits, exits, ends } = this.insideOf(trie, term)
+    if (bits) for (let i = 0; i < mask.length; i++) mask[i]! |= bits[i]!
+    else for (const id of ids) mask[id >> 5]! |= 1 << (id & 31)
+    if (!after) return
+    for (const [index, exit] of exits.entries()) {
+      if (ends[index]) addIds(mask, trie, exit)
+      this.addBelow(mask, trie, exit, after)
+    }
+  }
+
+  /** Adds the tokens below a node, -1 for all, whose remaining bytes a state takes. */
+  private addBelow(mask: Uint32Array, trie: Trie, top: number, from: State): void {
+    const { byte, depth, end, length } = trie
+    const last = top < 0 ? length : end[top]!
+    if (last === top + 1) return
+    const { stack } = this
+    stack[top < 0 ? 0 : depth[top]!] = from
+    for (let node = top + 1; node < last; ) {
+      const next = this.machine.step(stack[depth[node]! - 1]!, byte[node]!)
+      if (!next) node = end[node]!
+      else {
+        stack[depth[node]!] = next
+        addIds(mask, trie, node)
+        node++
+      }
+    }
+  }
+
+  private insideOf(trie: Trie, term: Term): Inside {
+    const { inside, short } = this.vocabulary
+    const key = `${trie === short ? 'short' : 'long'} ${signature(term) ?? `${this.id} ${term.id}`}`
+    const known = inside.get(key)
+    // The one that was used least recently is the first to go.
+    if (known) inside.delete(key)
+    else if (inside.size >= MAX_KEPT) inside.delete(inside.keys().next().value!)
+    const found = known ?? this.inspect(trie, term)
+    inside.set(key, found)
+    return found
+  }
+
+  private inspect(trie: Trie, term: Term): Inside {
+    const base = withoutExceptions(this.machine.terms, term)
+    return base === term ? this.walk(trie, term) : this.walkBeside(trie, term, base)
+  }
+
+  private walk(trie: Trie, term: Term): Inside {
+    const { length } = trie
+    const bits = new Uint32Array(Math.ceil(this.vocabulary.size / 32))
+    const exits: number[] = []
+    const ends: number[] = []
+    const rows = [this.machine.terms.row(term)]
+    for (let node = 0; node < length; ) node = this.visit(trie, node, rows, bits, exits, ends)
+    return compact(bits, exits, ends)
+  }
+
+  /** As {@link walk}, for a term that differs from another at few nodes: where the two come to be one, so are their masks. */
+  private walkBeside(trie: Trie, term: Term, base: Term): Inside {
+    const { byte, depth, end, length, firstId, ids } = trie
+    const { terms, classes } = this.machine
+    const other = this.insideOf(trie, base)
+    const bits = other.bits?.slice() ?? new Uint32Array(Math.ceil(this.vocabulary.size / 32))
+    for (const id of other.ids) bits[id >> 5]! |= 1 << (id & 31)
+    const exits: number[] = []
+    const ends: number[] = []
+    const rows = [terms.row(term)]
+    const baseRows = [terms.row(base)]
+    let exit = 0
+    for (let node = 0; node < length; ) {
+      const index = classes[byte[node]!]!
+      const beside = baseRows[depth[node]! - 1]![index]!
+      const same = rows[depth[node]! - 1]![index]! === beside
+      const last = same ? end[node]! : node + 1
+      for (; exit < other.exits.length && other.exits[exit]! < last; exit++) {
+        if (!same) continue
+        exits.push(other.exits[exit]!)
+        ends.push(other.ends[exit]!)
+      }
+      if (same) node = last
+      else {
+        for (let i = firstId[node]!; i < firstId[node + 1]!; i++) bits[ids[i]! >> 5]! &= ~(1 << (ids[i]! & 31))
+        baseRows[depth[node]!] = terms.row(beside)
+        const next = this.visit(trie, node, rows, bits, exits, ends)
+        // What the exceptions rule out, the other term had allowed.
+        for (let below = node + 1; below < next; below++) {
+          for (let i = firstId[below]!; i < firstId[below + 1]!; i++) bits[ids[i]! >> 5]! &= ~(1 << (ids[i]! & 31))
+        }
+        while (exit < other.exits.length && other.exits[exit]! < next) exit++
+        node = next
+      }
+    }
+    return compact(bits, exits, ends)
+  }
+
+  /** Reads the byte of a node, and returns the node to go on with. */
+  private visit(
+    { byte, depth, end, firstId, ids }: Trie,
+    node: number,
+    rows: (readonly Term[])[],
+    bits: Uint32Array,
+    exits: number[],
+    ends: number[],
+  ): number {
+    const { terms, classes } = this.machine
+    const next = rows[depth[node]! - 1]![classes[byte[node]!]!]!
+    if (next === terms.none || !(next.plain || terms.isAlive(next))) return end[node]!
+    if (next === terms.empty) {
+      exits.push(node)
+      ends.push(1)
+      return end[node]!
+    }
+    if (next.nullable) {
+      exits.push(node)
+      ends.push(0)
+    }
+    for (let i = firstId[node]!; i < firstId[node + 1]!; i++) bits[ids[i]! >> 5]! |= 1 << (ids[i]! & 31)
+    rows[depth[node]!] = next.row ?? terms.row(next)
+    return node + 1
+  }
+}
+
+function compact(bits: Uint32Array, exits: readonly number[], ends: readonly number[]): Inside {
+  const ids: number[] = []
+  for (const [word, value] of bits.entries()) {
+    for (let rest = value; rest !== 0 && ids.length < DENSE; rest &= rest - 1) {
+      ids.push(word * 32 + 31 - Math.clz32(rest & -rest))
+    }
+  }
+  const dense = ids.length >= DENSE
+  return {
+    ids: Int32Array.from(dense ? [] : ids),
+    bits: dense ? bits : undefined,
+    exits: Int32Array.from(exits),
+    ends: Uint8Array.from(ends),
+  }
+}
+
+/** The term without what is ruled out: `all but some names` as `all names`. */
+function withoutExceptions(terms: Terms, term: Term): Term {
+  if (term.plain) return term
+  if (term.kind === 'sequence') {
+    const [first, rest] = term.parts as [Term, Term]
+    return terms.sequence([withoutExceptions(terms, first), rest])
+  }
+  if (term.kind !== 'and') return term
+  const plain = term.parts.filter((part) => part.plain)
+  const others = term.parts.filter((part) => !part.plain)
+  return plain.length === 1 && others.every(({ kind }) => kind === 'not') ? plain[0]! : term
+}
+
+/**
+ * The term without upper bounds that no text of SHORT bytes reaches: it allows the same short tokens, so that all
+ * states of a counter share one mask. Only of plain terms, where nothing else can make a bound matter.
+ */
+function unboundedTerm(terms: Terms, term: Term, known: Map<Term, Term>): Term {
+  if (!term.plain) return term
+  let made = known.get(term)
+  if (!made) {
+    made = rebuild(terms, term, known)
+    known.set(term, made)
+  }
+  return made
+}
+
+function rebuild(terms: Terms, term: Term, known: Map<Term, Term>): Term {
+  const parts = term.parts.map((part) => unboundedTerm(terms, part, known))
+  switch (term.kind) {
+    case 'sequence':
+      return terms.sequence(parts)
+    case 'or':
+      return terms.or(parts)
+    case 'repeat': {
+      const { min, max } = term
+      return terms.repeat(parts[0]!, Math.min(min, SHORT + 1), max > SHORT ? Number.POSITIVE_INFINITY : max)
+    }
+    default:
+      return term
+  }
+}
+
+function addIds(mask: Uint32Array, { firstId, ids }: Trie, node: number): void {
+  for (let i = firstId[node]!; i < firstId[node + 1]!; i++) setBit(mask, ids[i]!, Number.POSITIVE_INFINITY)
+}
+
+function setBit(mask: Uint32Array, id: number, size: number): void {
+  if (id < size) mask[id >> 5]! |= 1 << (id & 31)
+}

@@ -1,0 +1,448 @@
+/**
+ * Regular expressions over bytes, and their derivatives: what may follow a byte. Terms that are equal are one object, so
+ * that the derivatives of a term are the states of an automaton, made as they are reached.
+ * Source: Owens, Reppy and Turon, "Regular-expression derivatives re-examined" (2009).
+ */
+
+import { GrammarError } from '../errors.ts'
+
+/** A set of bytes: bit b of word b >> 5. */
+export type ByteSet = Uint32Array
+
+type TermKind = 'none' | 'empty' | 'bytes' | 'literal' | 'sequence' | 'or' | 'and' | 'not' | 'repeat' | 'multiple'
+
+/** A term. Made by {@link Terms} alone. */
+export interface Term {
+  readonly id: number
+  readonly kind: TermKind
+  /** Whether the empty text is in the language. */
+  readonly nullable: boolean
+  /** Without `and` and `not`: then the language is empty for `none` alone. */
+  readonly plain: boolean
+  readonly set?: ByteSet
+  /** Of literal: one character a byte. */
+  readonly text?: string
+  /** Of sequence: two, of or and and: two or more, of not and repeat: one. */
+  readonly parts: readonly Term[]
+  /** Of repeat. */
+  readonly min: number
+  readonly max: number
+  /** Of multiple. */
+  readonly multiple?: Multiple
+  /** By byte class, once made. */
+  row?: readonly Term[]
+  /** Once made. */
+  signature?: string | undefined
+  /** Whether the language has a text; undefined where that has not been looked for. */
+  alive?: boolean
+}
+
+/** Digits of a number of which `remainder` modulo `divisor` was read; `fraction` digits may follow the point. */
+interface Multiple {
+  readonly divisor: number
+  readonly remainder: number
+  readonly fraction: number
+  readonly pointed: boolean
+}
+
+/** Terms that a grammar may make. Source: every schema of MaskBench needs fewer than a tenth. */
+const MAX_TERMS = 400_000
+/** States that are looked at to find a text of one term. */
+const MAX_SEARCH = 50_000
+/** Rows that may be made while a grammar is compiled. */
+const MAX_COMPILED_ROWS = 100_000
+const MAX_SIGNATURE = 4000
+
+export class Terms {
+  private readonly all = new Map<string, Term>()
+  private readonly sets = new Map<string, ByteSet>()
+  /** Bytes that stand in literals. */
+  private readonly singles = new Set<number>()
+  private count = 0
+  /** The class of each byte. Until {@link settle} each byte is one of its own. */
+  private classes = Uint8Array.from({ length: 256 }, (_, byte) => byte)
+  /** A byte of each class. */
+  private representatives = [...this.classes]
+  private settled = false
+  private rowsLeft = MAX_COMPILED_ROWS
+  /** No text. */
+  readonly none: Term
+  /** The empty text alone. */
+  readonly empty: Term
+  /** Every text of bytes. */
+  readonly anything: Term
+  constructor() {
+    this.none = this.intern('none', '', false, true, [])
+    this.empty = this.intern('empty', '', true, true, [])
+    this.anything = this.intern('not', `${this.none.id}`, true, false, [this.none])
+  }
+
+  bytes(set: ByteSet): Term {
+    const key = keyOf(set)
+    if (!this.sets.has(key)) {
+      if (this.settled) throw new Error('a set of bytes after the classes were settled')
+      this.sets.set(key, set)
+    }
+    return set.every((word) => word === 0) ? this.none : this.intern('bytes', key, false, true, [], { set })
+  }
+
+  /** Bytes from `low` to `high`. */
+  range(low: number, high = low): Term {
+    const set = new Uint32Array(8)
+    for (let byte = low; byte <= high; byte++) set[byte >> 5]! |= 1 << (byte & 31)
+    return this.bytes(set)
+  }
+
+  literal(bytes: Uint8Array | readonly number[]): Term {
+    let text = ''
+    for (const byte of bytes) {
+      text += String.fromCharCode(byte)
+      if (this.singles.has(byte)) continue
+      if (this.settled) throw new Error('a byte after the classes were settled')
+      this.singles.add(byte)
+    }
+    return this.rest(text)
+  }
+
+  /** One of some texts: equal beginnings are read once. */
+  literals(texts: Iterable<Uint8Array>): Term {
+    const all = Array.from(texts, (bytes) => Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))
+    return this.branches([...new Set(all)].sort(), 0)
+  }
+
+  /** Of sorted texts that are equal before `start`, what comes from there on. */
+  private branches(texts: readonly string[], start: number): Term {
+    const options: Term[] = []
+    for (let first = 0, next = 0; first < texts.length; first = next) {
+      const text = texts[first]!
+      const byte = text[start]
+      for (next = first + 1; next < texts.length && texts[next]![start] === byte; ) next++
+      const last = texts[next - 1]!
+      let end = start
+      while (end < text.length && text[end] === last[end]) end++
+      const shared = this.literal(bytesOf(text.slice(start, end)))
+      options.push(next === first + 1 ? shared : this.pair(shared, this.branches(texts.slice(first, next), end)))
+    }
+    return this.or(options)
+  }
+
+  private rest(text: string): Term {
+    return text === '' ? this.empty : this.intern('literal', text, false, true, [], { text })
+  }
+
+  sequence(parts: readonly Term[]): Term {
+    return parts.reduceRight((rest, part) => this.pair(part, rest), this.empty)
+  }
+
+  private pair(first: Term, rest: Term): Term {
+    if (first === this.none || rest === this.none) return this.none
+    if (first === this.empty) return rest
+    if (rest === this.empty) return first
+    if (first.kind === 'sequence') return this.pair(first.parts[0]!, this.pair(first.parts[1]!, rest))
+    const nullable = first.nullable && rest.nullable
+    return this.intern('sequence', `${first.id},${rest.id}`, nullable, first.plain && rest.plain, [first, rest])
+  }
+
+  or(options: readonly Term[]): Term {
+    const parts = this.flat(options, 'or', this.none, this.anything)
+    if (!Array.isArray(parts)) return parts
+    const nullable = parts.some((part) => part.nullable)
+    return this.intern('or', ids(parts), nullable, parts.every(isPlain), parts)
+  }
+
+  and(options: readonly Term[]): Term {
+    const parts = this.flat(options, 'and', this.anything, this.none)
+    if (!Array.isArray(parts)) return parts
+    const nullable = parts.every((part) => part.nullable)
+    if (parts.includes(this.empty)) return nullable ? this.empty : this.none
+    return this.intern('and', ids(parts), nullable, false, parts)
+  }
+
+  not(part: Term): Term {
+    if (part.kind === 'not') return part.parts[0]!
+    return this.intern('not', `${part.id}`, !part.nullable, false, [part])
+  }
+
+  optional(part: Term): Term {
+    return this.or([part, this.empty])
+  }
+
+  repeat(part: Term, min = 0, max = Number.POSITIVE_INFINITY): Term {
+    if (max === 0 || part === this.empty) return this.empty
+    if (part === this.none) return min === 0 ? this.empty : this.none
+    const least = part.nullable ? 0 : min
+    if (least === 1 && max === 1) return part
+    if (part.kind === 'repeat' && part.min === 0 && part.max === Number.POSITIVE_INFINITY) return part
+    return this.intern('repeat', `${part.id},${least},${max}`, least === 0, part.plain, [part], { min: least, max })
+  }
+
+  /**
+   * Decimal digits that are a multiple of divisor / 10 ** fraction. Signs, leading zeros and the number of digits are
+   * others' business.
+   */
+  multipleOf(divisor: number, fraction: number): Term {
+    for (const character of '.0123456789') this.range(character.charCodeAt(0))
+    return this.multiple({ divisor, remainder: 0, fraction, pointed: false })
+  }
+
+  private multiple(multiple: Multiple): Term {
+    const { divisor, remainder, fraction, pointed } = multiple
+    let rest = remainder
+    for (let i = 0; i < fraction; i++) rest = digitAfter(rest, 0, divisor)
+    const nullable = rest === 0
+    const key = `${divisor},${remainder},${fraction},${pointed}`
+    return this.intern('multiple', key, nullable, false, [], { multiple })
+  }
+
+  /** The parts of an `or` or `and`, each once and sorted; the term itself where it is a simpler one. */
+  private flat(options: readonly Term[], kind: TermKind, neutral: Term, absorbing: Term): Term[] | Term {
+    const found = new Set<Term>()
+    for (const option of options) {
+      for (const part of option.kind === kind ? option.parts : [option]) {
+        if (part === absorbing) return absorbing
+        if (part !== neutral) found.add(part)
+      }
+    }
+    const [first = neutral, ...others] = found
+    if (others.length === 0) return first
+    return [first, ...others].sort((a, b) => a.id - b.id)
+  }
+
+  private intern(
+    kind: TermKind,
+    key: string,
+    nullable: boolean,
+    plain: boolean,
+    parts: readonly Term[],
+    more: Partial<Term> = {},
+  ): Term {
+    const name = `${kind} ${key}`
+    let term = this.all.get(name)
+    if (!term) {
+      if (this.count >= MAX_TERMS) throw tooComplex()
+      term = { id: this.count++, kind, nullable, plain, parts, min: 0, max: 0, ...more }
+      this.all.set(name, term)
+    }
+    return term
+  }
+
+  /** The class of each byte, as an index of rows. */
+  get byteClasses(): Uint8Array {
+    return this.classes
+  }
+
+  /** Makes one class of all bytes that no set tells apart. No set can be added any more. */
+  settle(): void {
+    // Each set splits every class that it holds in part.
+    const classes = new Uint8Array(256)
+    const split = new Int16Array(512)
+    let count = 1
+    const singles = Array.from(this.singles, (byte) => {
+      const set = new Uint32Array(8)
+      set[byte >> 5]! |= 1 << (byte & 31)
+      return set
+    })
+    for (const set of [...this.sets.values(), ...singles]) {
+      split.fill(-1)
+      count = 0
+      for (let byte = 0; byte < 256; byte++) {
+        const part = classes[byte]! * 2 + ((set[byte >> 5]! >>> (byte & 31)) & 1)
+        if (split[part]! < 0) split[part] = count++
+        classes[byte] = split[part]!
+      }
+    }
+    this.classes = classes
+    this.representatives = Array.from({ length: count }, (_, index) => classes.indexOf(index))
+    this.settled = true
+    for (const term of this.all.values()) delete term.row
+  }
+
+  /** The byte of a class; undefined where it has several. */
+  onlyByteOf(index: number): number | undefined {
+    const byte = this.representatives[index]!
+    return this.classes.indexOf(index, byte + 1) < 0 ? byte : undefined
+  }
+
+  /** Whether a text is in the language. */
+  matches(term: Term, bytes: Iterable<number>): boolean {
+    let at = term
+    for (const byte of bytes) at = this.row(at)[this.classes[byte]!]!
+    return at.nullable
+  }
+
+  /**
+   * What remains of a term after a byte of each class.
+   *
+   * @throws GrammarError where too many are made since {@link allow}
+   */
+  row(term: Term): readonly Term[] {
+    if (!term.row) {
+      if (this.rowsLeft-- <= 0) throw tooComplex()
+      term.row = this.makeRow(term)
+    }
+    return term.row
+  }
+
+  /** What remains of a term after a byte of a class. A literal is read without a row. */
+  after(term: Term, index: number): Term {
+    if (term.row) return term.row[index]!
+    const literal = literalOf(term)
+    if (literal === undefined) return this.row(term)[index]!
+    if (this.classes[literal.charCodeAt(0)] !== index) return this.none
+    const left = this.rest(literal.slice(1))
+    return term.kind === 'literal' ? left : this.pair(left, term.parts[1]!)
+  }
+
+  /** Begins a step, which may make so many rows. */
+  allow(rows: number): void {
+    this.rowsLeft = rows
+  }
+
+  private makeRow(term: Term): readonly Term[] {
+    const { kind, parts } = term
+    const bytes = this.representatives
+    switch (kind) {
+      case 'none':
+      case 'empty':
+        return bytes.map(() => this.none)
+      case 'bytes': {
+        const set = term.set!
+        return bytes.map((byte) => ((set[byte >> 5]! >>> (byte & 31)) & 1 ? this.empty : this.none))
+      }
+      case 'literal': {
+        const row = bytes.map(() => this.none)
+        row[this.classes[term.text!.charCodeAt(0)]!] = this.rest(term.text!.slice(1))
+        return row
+      }
+      case 'multiple':
+        return bytes.map((byte) => this.afterDigit(term.multiple!, byte))
+      case 'not':
+        return mapOnce(this.row(parts[0]!), (after) => this.not(after))
+      case 'repeat': {
+        const next = this.repeat(parts[0]!, Math.max(term.min - 1, 0), term.max - 1)
+        return mapOnce(this.row(parts[0]!), (after) => this.pair(after, next))
+      }
+      case 'sequence': {
+        const [first, rest] = parts as [Term, Term]
+        const row = mapOnce(this.row(first), (after) => this.pair(after, rest))
+        if (!first.nullable) return row
+        const skipped = this.row(rest)
+        return row.map((after, i) => (skipped[i] === this.none ? after : this.or([after, skipped[i]!])))
+      }
+      case 'or':
+        return this.unionRow(parts)
+      case 'and': {
+        const rows = parts.map((part) => this.row(part))
+        return bytes.map((_, i) => this.and(rows.map((row) => row[i]!)))
+      }
+    }
+  }
+
+  private unionRow(parts: readonly Term[]): Term[] {
+    const options = this.representatives.map((): Term[] => [])
+    for (const part of parts) {
+      // Of many literals each goes on after one byte.
+      if (part.kind === 'literal')
+        options[this.classes[part.text!.charCodeAt(0)]!]!.push(this.rest(part.text!.slice(1)))
+      else for (const [i, after] of this.row(part).entries()) if (after !== this.none) options[i]!.push(after)
+    }
+    return options.map((each) => (each.length > 1 ? this.or(each) : (each[0] ?? this.none)))
+  }
+
+  private afterDigit(multiple: Multiple, byte: number): Term {
+    const { divisor, remainder, fraction, pointed } = multiple
+    if (byte === 0x2e && !pointed) return this.multiple({ ...multiple, pointed: true })
+    const digit = byte - 0x30
+    if (digit < 0 || digit > 9) return this.none
+    // Zeros at the end say nothing.
+    if (pointed && fraction === 0) return digit === 0 ? this.multiple(multiple) : this.none
+    const next = digitAfter(remainder, digit, divisor)
+    return this.multiple({ divisor, remainder: next, fraction: pointed ? fraction - 1 : fraction, pointed })
+  }
+
+  /**
+   * Whether a term's language has a text at all.
+   *
+   * @throws GrammarError where too many states would have to be looked at
+   */
+  isAlive(term: Term): boolean {
+    if (term.plain) return term !== this.none
+    if (term.alive !== undefined) return term.alive
+    // Depth first, each state with the one that it was reached from: all on the way to a text are alive.
+    const from = new Map<Term, Term | undefined>([[term, undefined]])
+    const open = [term]
+    for (let state = open.pop(); state; state = open.pop()) {
+      if (state.nullable || state.alive || (state.plain && state !== this.none)) {
+        for (let alive: Term | undefined = state; alive; alive = from.get(alive)) alive.alive = true
+        return true
+      }
+      if (from.size > MAX_SEARCH) throw tooComplex()
+      for (const next of new Set(this.row(state))) {
+        if (next === this.none || next.alive === false || from.has(next)) continue
+        from.set(next, state)
+        open.push(next)
+      }
+    }
+    for (const dead of from.keys()) dead.alive = false
+    return false
+  }
+}
+
+/** The text that a term begins with, one character a byte; undefined where it has a choice at once. */
+export function literalOf({ kind, text, parts }: Term): string | undefined {
+  return kind === 'sequence' ? parts[0]!.text : text
+}
+
+function bytesOf(text: string): number[] {
+  return Array.from(text, (character) => character.charCodeAt(0))
+}
+
+/** The remainder of a number that has one digit more. */
+function digitAfter(remainder: number, digit: number, divisor: number): number {
+  return Number((BigInt(remainder) * 10n + BigInt(digit)) % BigInt(divisor))
+}
+
+function keyOf(set: ByteSet): string {
+  return String.fromCharCode(...new Uint16Array(set.buffer, set.byteOffset, 16))
+}
+
+/** A text that terms of any grammar share where they are built alike; undefined where it would be long. */
+export function signature(term: Term): string | undefined {
+  if (!('signature' in term)) term.signature = makeSignature(term)
+  return term.signature
+}
+
+function makeSignature({ kind, parts, set, text, min, max, multiple }: Term): string | undefined {
+  const own = [kind, set && keyOf(set), text?.length, text, min, max, multiple && Object.values(multiple).join()].join()
+  const below = parts.map(signature)
+  if (below.includes(undefined)) return undefined
+  const made = `${own}(${below.join()})`
+  return made.length > MAX_SIGNATURE ? undefined : made
+}
+
+function mapOnce(row: readonly Term[], map: (term: Term) => Term): Term[] {
+  const done = new Map<Term, Term>()
+  return row.map((term) => {
+    let mapped = done.get(term)
+    if (!mapped) {
+      mapped = map(term)
+      done.set(term, mapped)
+    }
+    return mapped
+  })
+}
+
+function ids(parts: readonly Term[]): string {
+  return parts.map(({ id }) => id).join()
+}
+
+function isPlain({ plain }: Term): boolean {
+  return plain
+}
+
+function tooComplex(): GrammarError {
+  return new GrammarError(
+    'GRAMMAR_COMPLEX',
+    'The grammar has more states than can be held: shorten its patterns, repetitions or alternatives.',
+  )
+}
