@@ -22,6 +22,12 @@ process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 
 /** What modules of js/platform/ lack that are for workers. */
 const LACKS = { 'web-worker': ['spawn', 'unpack'] }
+/** What a leader of Node's has beside its workings: a chunk that is imported when it is used. */
+const GRAMMARS = "import { provideLate } from './workers/late-grammars.ts'\nprovideLate()"
+/** The same where nothing can be imported later on. */
+const ALL_GRAMMARS = `import { provideGrammars } from './workers/grammars.ts'
+import * as grammars from './js/grammar/grammar.ts'
+provideGrammars(async () => grammars)`
 /** What a module for users gives, beside its platform's workings. */
 const MODULES = ['index', 'tokenizer', 'gguf']
 /**
@@ -31,7 +37,7 @@ const MODULES = ['index', 'tokenizer', 'gguf']
 const ENTRIES = {
   ...Object.fromEntries(MODULES.map((name) => [name, offer('node', name)])),
   cli: "import 'provide:node'\nimport './js/cli/main.ts'",
-  leader: run('node', 'leader'),
+  leader: `${GRAMMARS}\n${run('node', 'leader')}`,
   thread: run('node', 'thread'),
   quantize: run('node', 'quantize'),
   ...Object.fromEntries(MODULES.map((name) => [`web/${name}`, offer('web', name)])),
@@ -55,6 +61,7 @@ import * as web from './js/platform/web-common.ts'
 import { start as leader } from './workers/leader.ts'
 import { start as quantize } from './workers/quantize.ts'
 import { start as thread } from './workers/thread.ts'
+${ALL_GRAMMARS}
 const [, kind, node] = globalThis.name.split(' ')
 const begin = (platform) => {
   provide(platform)
@@ -120,7 +127,8 @@ import { LeaderModel } from './workers/leader-model.ts'
 provideLeader(LeaderModel)
 import { provideTemplates } from './js/api/templates.ts'
 import * as templates from './js/chat/template.ts'
-provideTemplates(templates)`
+provideTemplates(templates)
+${ALL_GRAMMARS}`
 }
 
 function run(platform, worker) {

@@ -1,6 +1,7 @@
 /** The engine, for models that run in the calling thread. */
 
 import { UnsupportedError } from '../js/errors.ts'
+import { provideLate } from './late-grammars.ts'
 import type { LeaderModel } from './leader-model.ts'
 
 let provided: typeof LeaderModel | undefined
@@ -13,6 +14,7 @@ export function provideLeader(leader: typeof LeaderModel): void {
 /** Imports the engine when it is first needed: most models run in workers, which have it. */
 export async function inProcessLeader(): Promise<typeof LeaderModel> {
   if (provided) return provided
+  provideLate()
   try {
     return (await import('./leader-model.ts')).LeaderModel
   } catch (cause) {

@@ -11,6 +11,7 @@ import { forbiddenWasm } from '../js/engine/wasm-build.ts'
 import { ArgumentError, throwIfAborted, UnsupportedError } from '../js/errors.ts'
 import { readModel } from '../js/gguf/shards.ts'
 import type { Gguf } from '../js/gguf/types.ts'
+import type { Grammar, GrammarSource } from '../js/grammar/grammar.ts'
 import { architectureOf } from '../js/models/index.ts'
 import { countParameters } from '../js/models/tensors.ts'
 import { ActivationsTask, type InputSums } from '../js/scheduler/activations.ts'
@@ -24,6 +25,7 @@ import type { Source, SourceOptions } from '../js/source/types.ts'
 import { createTokenizer, type Tokenizer } from '../js/tokenizer/tokenizer.ts'
 import { hasVocabulary } from '../js/tokenizer/vocabulary.ts'
 import type { CriaWarning } from '../js/util/warn.ts'
+import { importGrammars } from './grammars.ts'
 import type {
   EmbedRequest,
   Generated,
@@ -37,6 +39,8 @@ import type {
 
 /** Most milliseconds of a pass without shared memory, where no flag can abort it. */
 const PASS_MS = 50
+/** Compiled grammars that are kept. */
+const MAX_GRAMMARS = 32
 
 export class LeaderModel implements LeaderCalls {
   private source: Source | undefined
@@ -44,6 +48,8 @@ export class LeaderModel implements LeaderCalls {
   private tokenizer: Tokenizer | undefined
   private readonly loading = new AbortController()
   private scheduler: Scheduler | undefined
+  /** By their sources. */
+  private readonly grammars = new Map<string, Grammar>()
   /** By the numbers of their calls. */
   private readonly tasks = new Map<number, Task[]>()
   /** Events since the last pass: they go out together. */
@@ -108,12 +114,31 @@ export class LeaderModel implements LeaderCalls {
       onToken: (id: number, text: string, logprobs?: SampledLogprobs) =>
         this.events.push({ call, event: 'token', id, text, ...(logprobs && { logprobs }) }),
     }
-    const task = new GenerateTask(engine, this.tokenizer, request, events)
+    const grammar = request.grammar && (await this.grammar(request.grammar)).start()
+    const task = new GenerateTask(engine, this.tokenizer, request, events, grammar)
     await this.run(call, [task])
     const result = task.result()
     const history = task.history()
     this.flush()
     return { result, ...(history && { history }) }
+  }
+
+  /** A compiled grammar; those used last are kept. The code that compiles comes with the first. */
+  private async grammar(source: GrammarSource): Promise<Grammar> {
+    if (!this.tokenizer) {
+      const message = 'The model’s file has no vocabulary, without which no grammar says which tokens may come next.'
+      throw new UnsupportedError('NO_TOKENIZER', message)
+    }
+    const key = JSON.stringify(source)
+    let grammar = this.grammars.get(key)
+    if (grammar) this.grammars.delete(key)
+    else {
+      const { compileGrammar } = await importGrammars()
+      grammar = compileGrammar(source, this.tokenizer)
+      if (this.grammars.size >= MAX_GRAMMARS) this.grammars.delete(this.grammars.keys().next().value!)
+    }
+    this.grammars.set(key, grammar)
+    return grammar
   }
 
   async logits(call: number, ids: number[], first: number): Promise<Float32Array> {

@@ -6,6 +6,7 @@ import { KV_TYPES } from '../engine/kv.ts'
 import { DEFAULT_PARALLEL, MAX_SEGMENT_BYTES, type PlanOptions } from '../engine/plan.ts'
 import { type Isa, isaOf, measured } from '../engine/wasm-build.ts'
 import { UnsupportedError } from '../errors.ts'
+import type { GrammarSource } from '../grammar/grammar.ts'
 import { resolve as resolveSampler } from '../sampler/options.ts'
 import { StopMatcher } from '../sampler/stop.ts'
 import type { SamplerOptions } from '../sampler/types.ts'
@@ -119,6 +120,11 @@ const GENERATE_OPTIONS: OptionNames<GenerateOptions> = {
   ...SAMPLER_OPTIONS,
   ...SETTINGS,
   n: true,
+  schema: true,
+  json: true,
+  grammar: true,
+  regex: true,
+  compact: true,
   onToken: true,
   onPrompt: true,
   signal: true,
@@ -168,7 +174,34 @@ export function resolveGenerate(
   if (priority !== undefined && !Number.isFinite(priority)) throw invalid('priority', 'a number', priority)
   const sampler = { ...defaults, ...pick(options, SAMPLER_OPTIONS) }
   resolveSampler(sampler, vocabularySize)
-  return { sampler, ...pick(options, SETTINGS) }
+  const grammar = resolveGrammar(options)
+  return { sampler, ...pick(options, SETTINGS), ...(grammar && { grammar }) }
+}
+
+/** What the text has to be. */
+function resolveGrammar(options: GenerateOptions): GrammarSource | undefined {
+  checkTypes(options, 'boolean', ['json', 'compact'])
+  checkTypes(options, 'string', ['grammar', 'regex'])
+  const { schema, json = false, grammar, regex, compact = false } = options
+  const sources: GrammarSource[] = []
+  if (schema !== undefined) sources.push({ jsonSchema: plainSchema(schema), compact })
+  if (json) sources.push({ json: true, compact })
+  if (grammar !== undefined) sources.push({ gbnf: grammar })
+  if (regex !== undefined) sources.push({ regex })
+  if (sources.length > 1) throw invalid('schema', 'the only one of schema, json, grammar and regex', schema)
+  if (compact && schema === undefined && !json) throw invalid('compact', 'given with schema or json', compact)
+  return sources[0]
+}
+
+function plainSchema(schema: unknown): unknown {
+  if (typeof schema === 'boolean' || (typeof schema === 'object' && schema !== null && !Array.isArray(schema))) {
+    try {
+      return JSON.parse(JSON.stringify(schema))
+    } catch (error) {
+      throw invalid('schema', 'a JSON Schema, which JSON can hold', error)
+    }
+  }
+  throw invalid('schema', 'a JSON Schema: an object or a boolean', schema)
 }
 
 export interface ResolvedLoad {

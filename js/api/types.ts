@@ -97,6 +97,20 @@ export interface GenerateOptions extends SamplerOptions, GenerateSettings {
    * callbacks see the first. With `seed`, each answer has the next one. Default 1.
    */
   n?: number
+  /**
+   * A JSON Schema: the text is a value that it allows, which `json` of the result has. Properties come in the order in which
+   * the schema names them. Of `schema`, `json`, `grammar` and `regex` there may be one. What the prompt says is up to the
+   * caller: a model that knows what is wanted writes it better. See docs/GRAMMARS.md.
+   */
+  schema?: unknown
+  /** The text is JSON of any kind. */
+  json?: boolean
+  /** A grammar in llama.cpp's notation (GBNF), of which the text is a sentence. */
+  grammar?: string
+  /** A regular expression of ECMAScript, which the whole text matches. */
+  regex?: string
+  /** With `schema` or `json`: no blanks between the parts; default false: as the model likes. */
+  compact?: boolean
   /** Called for each token as it is sampled, before its text is out. */
   onToken?: (token: { id: number; text: string; logprobs?: SampledLogprobs }) => void
   /** Called during prefill: tokens done (cache hits among them; the first time these alone) and in all. */

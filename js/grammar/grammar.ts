@@ -87,6 +87,8 @@ export interface Grammar {
 export interface GrammarState {
   /** Whether the text so far is a whole sentence: it may end here. */
   readonly complete: boolean
+  /** Whether the text has to end here. */
+  readonly final: boolean
   /** Whether a token may come next. Of those that end generation: where the text is complete. */
   allows(id: number): boolean
   /** Goes on by a token. false where it is refused: then nothing has changed. */
@@ -130,6 +132,10 @@ class Follower implements GrammarState {
 
   get complete(): boolean {
     return this.state?.complete ?? true
+  }
+
+  get final(): boolean {
+    return !this.state || (this.state.complete && this.state.threads.length + this.state.tokens.length === 0)
   }
 
   allows(id: number): boolean {

@@ -5,7 +5,8 @@ import type { Term, Terms } from './terms.ts'
 import { type CodeRange, characters, normalized } from './utf8.ts'
 
 const encoder = new TextEncoder()
-const MAX_BLANKS = 64
+/** Blanks that a line may begin with: a model that writes nothing else would never end. */
+const MAX_INDENT = 32
 /** What strings write with a letter. */
 const SHORT_ESCAPES: Record<number, string> = { 8: 'b', 9: 't', 10: 'n', 12: 'f', 13: 'r', 34: '"', 92: '\\' }
 
@@ -32,11 +33,19 @@ export class JsonText implements Alphabet {
     readonly terms: Terms,
     compact: boolean,
   ) {
-    this.blank = compact ? terms.empty : terms.repeat(this.oneOf(' \t\n\r'), 0, MAX_BLANKS)
+    this.blank = compact ? terms.empty : this.blanks()
     this.quote = this.literal('"')
     this.character = this.anyCharacter()
     this.string = this.quoted(terms.repeat(this.character))
     this.anything = terms.repeat(this.characters([[0, 0x10ffff]]))
+  }
+
+  /** A blank, or the ends of one or two lines and an indent. As llama.cpp has it. */
+  private blanks(): Term {
+    const { terms } = this
+    const line = terms.sequence([terms.optional(this.literal('\r')), this.literal('\n')])
+    const indent = terms.repeat(this.oneOf(' \t'), 0, MAX_INDENT)
+    return terms.or([terms.empty, this.literal(' '), terms.sequence([terms.repeat(line, 1, 2), indent])])
   }
 
   literal(text: string): Term {

@@ -66,6 +66,14 @@ export class Candidates {
     this.bits = new Uint32Array(this.logits.buffer)
   }
 
+  /** Gives the logit -Infinity to all that are not in a mask: bit id & 31 of word id >> 5. */
+  restrict(mask: Uint32Array): void {
+    for (let i = 0; i < this.size; i++) {
+      const id = this.ids[i]!
+      if (!((mask[id >> 5]! >>> (id & 31)) & 1)) this.logits[i] = -Infinity
+    }
+  }
+
   /** Takes a copy of the logits [vocabularySize]. NumericError where one is not finite. */
   load(logits: Float32Array): void {
     const n = this.ids.length

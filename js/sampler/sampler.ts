@@ -5,10 +5,10 @@ import { bestOf, Candidates, checkVocabularySize } from './candidates.ts'
 import { runChain, weights } from './chain.ts'
 import { resolve, type SamplerSettings } from './options.ts'
 import { Random, randomSeed } from './random.ts'
-import type { SamplerOptions } from './types.ts'
+import type { Constraint, SamplerOptions } from './types.ts'
 
 export { Random, randomSeed } from './random.ts'
-export type { LogitBias, SamplerOptions } from './types.ts'
+export type { Constraint, LogitBias, SamplerOptions } from './types.ts'
 
 /**
  * Chooses tokens as llama.cpp's default chain does: logit bias, penalties, top-n-sigma, top-k, typical, top-p, min-p,
@@ -83,23 +83,37 @@ export class Sampler {
   }
 
   /**
-   * The next token's id. Does not accept it.
+   * The next token's id. Does not accept it. A token that a constraint refuses is drawn again from those that it allows,
+   * by the same random number; undefined where it allows none.
    * @param logits [vocabulary], left as they are; NumericError unless all are finite
    */
-  sample(logits: Float32Array): number {
+  sample(logits: Float32Array): number
+  sample(logits: Float32Array, constraint: Constraint | undefined): number | undefined
+  sample(logits: Float32Array, constraint?: Constraint): number | undefined {
+    const random = this.settings.greedy ? 0 : this.random.uniform()
+    const id = this.choose(logits, random)
+    if (!constraint || constraint.allows(id)) return id
+    const mask = constraint.mask()
+    const allowed = this.choose(logits, random, mask)
+    const isAllowed = (mask[allowed >> 5]! >>> (allowed & 31)) & 1 && !this.banned.has(allowed)
+    return isAllowed ? allowed : undefined
+  }
+
+  private choose(logits: Float32Array, random: number, mask?: Uint32Array): number {
     const { candidates, settings } = this
-    if (this.plain && logits.length === this.vocabularySize) {
+    if (this.plain && !mask && logits.length === this.vocabularySize) {
       const best = bestOf(logits)
       if (!this.banned.has(best)) return best
     }
     candidates.load(logits)
+    if (mask) candidates.restrict(mask)
     const counts = () => this.counts
     runChain(candidates, settings.ordered ? [settings.bias] : [settings.bias, settings.penalties], counts)
     // One pass, and the lowest id among equals: nothing has moved yet.
     if (settings.greedy) return candidates.best()
     runChain(candidates, settings.cuts, counts)
     const { weights: w, sum } = weights(candidates)
-    const target = sum * this.random.uniform()
+    const target = sum * random
     let chosen = 0
     let running = 0
     for (let i = 0; i < candidates.size; i++) {

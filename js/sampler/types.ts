@@ -67,3 +67,10 @@ export type ChainStep =
    * to t + r by the entropy's share of the possible, to the power of `exponent` (1).
    */
   | { type: 'temperature'; t: number; dynamic_range?: number; exponent?: number }
+
+/** What tokens may be, beside their probability. */
+export interface Constraint {
+  allows(id: number): boolean
+  /** Bit id & 31 of word id >> 5: whether a token is allowed. */
+  mask(): Uint32Array
+}

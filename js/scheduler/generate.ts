@@ -3,6 +3,7 @@
 import { PAGE } from '../../assembly/layout.ts'
 import type { Engine } from '../engine/engine.ts'
 import { ContextError, UnsupportedError } from '../errors.ts'
+import type { GrammarSource, GrammarState } from '../grammar/grammar.ts'
 import type { ModelConfig } from '../models/config.ts'
 import { logprobsOf } from '../sampler/logprobs.ts'
 import { Sampler, type SamplerOptions } from '../sampler/sampler.ts'
@@ -22,6 +23,8 @@ export interface GenerateRequest extends GenerateSettings {
   history?: readonly number[]
   /** The ids that were sampled until a worker died, and that the generation goes on after. */
   sampled?: readonly number[]
+  /** What the text has to be. */
+  grammar?: GrammarSource
 }
 
 export interface GenerateEvents {
@@ -64,6 +67,8 @@ export class GenerateTask implements Task {
   private prompted = 0
   /** Tokens sampled before, which prefill computes with the prompt. */
   private readonly sampled: readonly number[]
+  /** Tokens that have to come next, by the grammar. */
+  private forced: number[] = []
 
   /** @throws UnsupportedError: see promptIds; ArgumentError for sampler options out of range */
   constructor(
@@ -71,6 +76,7 @@ export class GenerateTask implements Task {
     private readonly tokenizer: Tokenizer | undefined,
     private readonly request: GenerateRequest,
     private readonly events: GenerateEvents,
+    private readonly grammar?: GrammarState,
   ) {
     this.prompt = promptIds(tokenizer, request)
     this.ids = [...this.prompt]
@@ -89,7 +95,7 @@ export class GenerateTask implements Task {
     for (const id of this.ids) if (id < this.vocabulary) this.sampler.accept(id)
     // The last one is sampled again, which proves that all is as it was; so are those after a context shift.
     this.sampled = (request.sampled ?? []).slice(0, -1).slice(0, Math.max(0, engine.context - this.ids.length))
-    for (const id of this.sampled) this.sampler.skip(id)
+    for (const id of this.sampled) this.read(id)
     this.ids.push(...this.sampled)
   }
 
@@ -118,26 +124,57 @@ export class GenerateTask implements Task {
     this.events.onPrompt(Math.min(done, this.prompt.length), this.prompt.length)
   }
 
-  /** Samples the next token. @throws NumericError unless all logits are finite */
+  /** Goes on by a token that was sampled before, or was forced. */
+  private read(id: number): void {
+    const wasForced = this.forced.shift() !== undefined
+    this.sampler.skip(id)
+    this.grammar?.accept(id)
+    if (!wasForced) this.force()
+  }
+
+  /** Finds what has to come next. Probabilities, where they are asked for, are those of every token. */
+  private force(): void {
+    if (this.grammar && !this.logprobs) this.forced = this.grammar.forced()
+  }
+
+  /** Samples the next token; those that are forced after it come at once. @throws NumericError unless all logits are finite */
   take(_: number, row: Float32Array): boolean {
-    const { request, sampler, tokenizer, out } = this
+    const { request, sampler, out, grammar } = this
     if (out.length === this.sampled.length) this.prompted = performance.now()
-    const most = request.maxTokens ?? Number.POSITIVE_INFINITY
-    if (most === 0) return true
-    const logits = row.subarray(0, this.vocabulary)
-    const id = sampler.sample(logits)
+    if ((request.maxTokens ?? Number.POSITIVE_INFINITY) === 0) return true
+    if (this.forced.length === 0) {
+      const logits = row.subarray(0, this.vocabulary)
+      const id = sampler.sample(logits, grammar)
+      if (id === undefined) return this.end()
+      this.logprobs?.push(this.logprobsOf(logits, id))
+      sampler.accept(id)
+      grammar?.accept(id)
+      if (this.add(id)) return true
+      this.force()
+    }
+    for (const id of this.forced.splice(0)) {
+      sampler.skip(id)
+      grammar?.accept(id)
+      if (this.add(id)) return true
+    }
+    return false
+  }
+
+  /** Appends a token. true where it is the last. */
+  private add(id: number): boolean {
+    const { request, tokenizer, out } = this
     out.push(id)
-    this.logprobs?.push(this.logprobsOf(logits, id))
-    sampler.accept(id)
     const ended = tokenizer?.isEndOfGeneration(id) === true
     this.events.onToken(id, ended ? '' : this.text.push(id), this.logprobs?.at(-1))
-    if (ended || this.text.stopped !== undefined) {
-      this.finishReason = 'stop'
-      return true
-    }
-    if (out.length === most || (!this.shift && this.ids.length === this.engine.context)) return true
+    if (ended || this.text.stopped !== undefined || this.grammar?.final) return this.end()
+    if (out.length === request.maxTokens || (!this.shift && this.ids.length === this.engine.context)) return true
     this.ids.push(id)
     return false
+  }
+
+  private end(): true {
+    this.finishReason = 'stop'
+    return true
   }
 
   private logprobsOf(logits: Float32Array, id: number): SampledLogprobs {
@@ -156,8 +193,10 @@ export class GenerateTask implements Task {
     if (rest) this.events.onToken(-1, rest)
     if (text.stopped !== undefined) this.finishReason = 'stop'
     const generated = performance.now() - prompted
+    const json = this.json()
     return {
       text: text.all,
+      ...(json !== undefined && { json }),
       ids: out,
       ...(logprobs && { logprobs }),
       finishReason: this.finishReason,
@@ -168,6 +207,13 @@ export class GenerateTask implements Task {
       seed: this.sampler.seed,
       timings: timingsOf(prompted - start, generated, promptTokens + known - this.cachedTokens, out.length - known),
     }
+  }
+
+  /** The value that the text is, where it was to be JSON and is whole. */
+  private json(): unknown {
+    const { jsonSchema, json } = this.request.grammar ?? {}
+    if ((jsonSchema === undefined && !json) || !this.grammar?.complete) return undefined
+    return JSON.parse(this.text.generated)
   }
 
   /** The ids of a conversation, of which there is a result, as its next turn may continue them. */
@@ -231,6 +277,8 @@ function perSecond(count: number, milliseconds: number): number {
 /** Ids → text that may be shown: whole characters, up to a stop text. */
 class TextStream {
   all = ''
+  /** Characters that were there before. */
+  private echoed = 0
   private readonly matcher: StopMatcher
 
   constructor(
@@ -244,9 +292,14 @@ class TextStream {
     return this.matcher.stopped
   }
 
+  get generated(): string {
+    return this.all.slice(this.echoed)
+  }
+
   /** Text that is there before, and that no stop text ends. */
   echo(text: string): string {
     this.all += text
+    this.echoed = this.all.length
     return text
   }
 

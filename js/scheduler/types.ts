@@ -58,6 +58,8 @@ export type FinishReason = 'stop' | 'length'
 
 export interface GenerateResult {
   text: string
+  /** The value of the text, where a `schema` or `json` asked for one and the text is whole; undefined for one cut short. */
+  json?: unknown
   /** The ids generated, the end-of-generation token included. */
   ids: number[]
   /** One for each of `ids`, where `logprobs` asked for them. */
