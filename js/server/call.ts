@@ -32,6 +32,8 @@ export class Call {
   model: NamedModel | undefined
   /** The field that holds the prompt. */
   prompt = 'body'
+  /** The field that says what the text has to be. */
+  constraint: string | undefined
   results: readonly TokenUsage[] = []
   /** Of a stream: resolves at its end. */
   streaming: Promise<ApiError | undefined> | undefined

@@ -31,6 +31,11 @@ export const DOES: Readonly<Record<string, string>> = {
   timings_per_token: '`timings` in every chunk, not in the last one alone',
   return_progress: '`prompt_progress` in a stream while the prompt is read',
   sse_ping_interval: 'Seconds of silence after which a stream gets a comment; -1: none; default: the server’s',
+  grammar:
+    'A grammar in llama.cpp’s notation (GBNF), of which the answer is a sentence; empty: none (docs/GRAMMARS.md)',
+  json_schema: 'A JSON Schema, of which the answer is a value (docs/GRAMMARS.md)',
+  response_format:
+    '`json_object`: the answer is JSON, of a `schema` beside `type` if there is one. `json_schema`: a value of `json_schema.schema`, strict or not (docs/GRAMMARS.md)',
   samplers: 'Links of the chain, in its order; those left out are off',
   n_keep: 'Tokens of the prompt that a context shift keeps, where the server has `--context-shift`',
   num_ctx: 'At most the context of the model',

@@ -6,6 +6,7 @@ import {
   ContextError,
   CriaError,
   FormatError,
+  GrammarError,
   MemoryError,
   TemplateError,
   UnsupportedError,
@@ -53,7 +54,7 @@ export function apiError(error: unknown, prompt: string, context: number): ApiEr
   if (error instanceof ContextError) return contextError(error, prompt, context)
   if (error instanceof ArgumentError)
     return badRequest(code === 'no_token_left' ? 'logit_bias' : prompt, message, value)
-  if (error instanceof TemplateError || error instanceof UnsupportedError || error instanceof FormatError)
+  if ([TemplateError, UnsupportedError, FormatError, GrammarError].some((Class) => error instanceof Class))
     return badRequest(prompt, message, value, code)
   if (error instanceof AbortError) return new ApiError(499, 'aborted', 'The request was aborted.')
   if (error instanceof WorkerError || error instanceof ClosedError || error instanceof MemoryError) {

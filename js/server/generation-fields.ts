@@ -47,6 +47,12 @@ const streamOptions = fields<{ include_usage?: boolean }>('an object with includ
 
 const maxTokens = orNone(-1, integer(-1, MOST))
 
+export const jsonSchema: FieldRule<boolean | Record<string, unknown>> = rule(
+  'a JSON Schema: an object, true or false',
+  (x) => isObject(x) || typeof x === 'boolean',
+  { type: ['object', 'boolean'] },
+)
+
 /** How tokens are chosen. */
 export const SAMPLING = {
   temperature: number(0, 2),
@@ -117,6 +123,8 @@ export const GENERATION = {
   ignore_eos: boolean,
   ...SAMPLING,
   samplers,
+  grammar: orNone('', text()),
+  json_schema: jsonSchema,
   n_keep: integer(-1, MOST),
   num_ctx: byModel('ContextLength', integer(0, MOST)),
   verbose: boolean,
@@ -145,11 +153,9 @@ function idleFields(rule: FieldRule, names: string): FieldRules {
 
 /** What llama-server and other servers have and cria has not, with the values that ask for nothing. */
 export const REFUSED: FieldRules = {
-  grammar: unsupported(''),
   grammar_lazy: unsupported(false),
   grammar_triggers: unsupported(),
   preserved_tokens: unsupported(),
-  json_schema: refused('', () => false, { enum: [] }),
   mirostat: unsupported(0),
   mirostat_mode: unsupported(0),
   xtc_probability: unsupported(0),
@@ -200,6 +206,11 @@ export const REFUSED: FieldRules = {
 }
 
 /** What all generating endpoints take, as it is when it has been checked. */
+/** What `response_format` asks for: JSON, or a value of a schema. */
+export interface ResponseFormat {
+  readonly schema?: boolean | Record<string, unknown>
+}
+
 export interface GenerationBody {
   model?: string
   stream?: boolean
@@ -229,6 +240,9 @@ export interface GenerationBody {
   logit_bias?: Record<string, number | false> | NativeBias
   seed?: number
   samplers?: SamplerName[]
+  grammar?: string
+  json_schema?: boolean | Record<string, unknown>
+  response_format?: ResponseFormat
   n_keep?: number
   num_ctx?: number
   verbose?: boolean

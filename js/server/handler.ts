@@ -4,6 +4,7 @@ import type { Context } from 'hono'
 import { cors } from 'hono/cors'
 import { Hono } from 'hono/tiny'
 import type { GenerateResult, Model, ModelStatus } from '../api/types.ts'
+import { GrammarError } from '../errors.ts'
 import { readBody } from './body.ts'
 import { Call } from './call.ts'
 import { serveChat } from './chat.ts'
@@ -19,6 +20,7 @@ import { Models, modelsByName, type NamedModel } from './models.ts'
 import { modelEntry, propsOf, tokenize } from './native.ts'
 import { serveInfill, serveNative } from './native-completions.ts'
 import { openApi } from './openapi.ts'
+import { constraintField } from './options.ts'
 import { insteadOf, normalPath } from './paths.ts'
 import { checkToken } from './prompts.ts'
 import { READS, type Read } from './reads.ts'
@@ -215,6 +217,7 @@ class Server {
     const { call } = c.env
     const named = this.models.find(body.model)
     call.model = named
+    call.constraint = constraintField(body)
     const { gate, model } = named
     const task = (index: number) => {
       const { options } = served.choices[index]!
@@ -279,7 +282,8 @@ class Server {
   private toApiError(error: unknown, call: Call): ApiError {
     // Whatever an abort made of it: it was the time, or the client.
     const context = call.model?.model.info.context ?? Infinity
-    const found = apiError(call.signal.aborted ? call.signal.reason : error, call.prompt, context)
+    const field = error instanceof GrammarError ? (call.constraint ?? call.prompt) : call.prompt
+    const found = apiError(call.signal.aborted ? call.signal.reason : error, field, context)
     if (found.status >= 500 && !(error instanceof ApiError)) this.report(error)
     return found
   }

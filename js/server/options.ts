@@ -38,6 +38,30 @@ export function generateOptions(body: GenerationBody, model: Model, settings: De
     ...(bias && { logitBias: logitBias(bias, model) }),
     ...(maxTokens !== undefined && { maxTokens }),
     ...(keep !== undefined && defaults.contextShift && { keep }),
+    ...constraint(body),
+  }
+}
+
+/** Fields that say what the text has to be: one of them. */
+export function constraintField(body: GenerationBody): 'response_format' | 'json_schema' | 'grammar' | undefined {
+  const given = (['response_format', 'json_schema', 'grammar'] as const).filter((name) => body[name] !== undefined)
+  const [first, second] = given
+  if (second) throw badRequest(second, `${second} and ${first} exclude each other: each says what the text has to be.`)
+  return first
+}
+
+function constraint(body: GenerationBody): Pick<GenerateOptions, 'schema' | 'json' | 'grammar'> {
+  switch (constraintField(body)) {
+    case 'grammar':
+      return { grammar: body.grammar! }
+    case 'json_schema':
+      return { schema: body.json_schema }
+    case 'response_format': {
+      const { schema } = body.response_format!
+      return schema === undefined ? { json: true } : { schema }
+    }
+    default:
+      return {}
   }
 }
 

@@ -2,7 +2,17 @@
  * What clients may send, endpoint by endpoint. Nothing reaches a model unchecked, and no field is passed over in silence: what
  * is not named here is refused as unknown, what would change the output and is not supported, by its name.
  */
-import { GENERATION, type GenerationBody, IDLE, MOST, NATIVE_SAMPLING, REFUSED, SAMPLING } from './generation-fields.ts'
+import {
+  GENERATION,
+  type GenerationBody,
+  IDLE,
+  jsonSchema,
+  MOST,
+  NATIVE_SAMPLING,
+  REFUSED,
+  type ResponseFormat,
+  SAMPLING,
+} from './generation-fields.ts'
 import { MESSAGES, TOOLS } from './message-rules.ts'
 import { type ApiPrompt, isTokenId, MIXED, type NativePrompt, nativePrompts, prompts, TOKEN_ID } from './prompts.ts'
 import {
@@ -128,8 +138,41 @@ const CHAT = {
   chat_template_kwargs: object,
   reasoning_effort: text(64),
 }
+const FORMATS: Readonly<Record<string, FieldRule<ResponseFormat>>> = {
+  text: fields('an object with type', { type: only('text') }, ['type']),
+  json_object: fields('an object with type', { type: only('json_object'), schema: jsonSchema }, ['type']),
+  json_schema: fields(
+    'an object with type and json_schema',
+    {
+      type: only('json_schema'),
+      json_schema: fields(
+        'an object with a schema',
+        { name: idle(text()), description: idle(text()), schema: jsonSchema, strict: idle(boolean) },
+        ['schema'],
+      ),
+    },
+    ['type', 'json_schema'],
+  ),
+}
+/** OpenAI's three, of which `text` asks for nothing; the schema of JSON as llama-server takes it. */
+const responseFormat: FieldRule<ResponseFormat> = {
+  words:
+    '`{ type }`: `text`, `json_object` (with a `schema`, if you like) or `json_schema` (with `json_schema.schema`)',
+  schema: { anyOf: Object.values(FORMATS).map(({ schema }) => schema) },
+  read(value, path, faults) {
+    if (!isObject(value)) return faults.add('invalid', path, 'must be an object with type', value)
+    const { type } = value
+    const format = typeof type === 'string' && Object.hasOwn(FORMATS, type) ? FORMATS[type] : undefined
+    if (!format) return faults.add('invalid', `${path}.type`, 'must be "text" or "json_object" or "json_schema"', type)
+    const read = format.read(value, path, faults) as { schema?: boolean; json_schema?: ResponseFormat } | undefined
+    return type === 'text' || !read
+      ? undefined
+      : (read.json_schema ?? (read.schema === undefined ? {} : { schema: read.schema }))
+  },
+}
 const CHAT_GENERATION = {
   ...GENERATION,
+  response_format: responseFormat,
   max_completion_tokens: GENERATION.max_tokens,
   logprobs: boolean,
   top_logprobs: integer(0, 20),
@@ -141,12 +184,6 @@ const CHAT_REFUSED = {
   tool_choice: unsupported('none', 'auto'),
   functions: unsupported(),
   function_call: unsupported('none', 'auto'),
-  response_format: refused('{"type":"text"}', (x) => isObject(x) && isText(x), {
-    type: 'object',
-    properties: { type: { enum: ['text'] } },
-    required: ['type'],
-    additionalProperties: { type: 'null' },
-  }),
   modalities: refused('["text"]', (x) => Array.isArray(x) && x.length === 1 && x[0] === 'text', {
     enum: [['text']],
   }),
@@ -174,11 +211,6 @@ const NATIVE = {
 }
 const { id_slot: _, return_tokens: __, ...NATIVE_IDLE } = IDLE
 const { n_probs: ___, post_sampling_probs: ____, ...NATIVE_REFUSED } = REFUSED
-
-/** `{"type":"text"}`, with nothing beside it. */
-function isText({ type, ...rest }: Record<string, unknown>): boolean {
-  return type === 'text' && Object.values(rest).every((value) => value === null)
-}
 
 /** All that chats take beside their messages, where nothing is generated: then any context will do. */
 const { model: ______, ...GENERATING } = { ...CHAT_GENERATION, num_ctx: integer(0, MOST) }

@@ -35,7 +35,6 @@ const ABSENT = {
   adaptive_target: -1,
   adaptive_decay: 0.9,
   n_discard: 0,
-  grammar: '',
   backend_sampling: false,
   lora: [],
 }
@@ -55,6 +54,7 @@ export function defaultSettings(options: GenerateOptions): object {
     post_sampling_probs: options.postSamplingProbs ?? false,
     samplers: options.samplers ?? ALL_SAMPLERS,
     timings_per_token: false,
+    grammar: options.grammar ?? '',
     ...ABSENT,
   }
 }

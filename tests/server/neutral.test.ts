@@ -127,13 +127,10 @@ test('what is not supported is told before what is missing, wherever it is', asy
 test('what changes answers and is not there is refused by name', async () => {
   for (const [fields, param] of [
     [{ num_ctx: 100_000 }, 'num_ctx'],
-    [{ grammar: 'root ::= "a"' }, 'grammar'],
-    [{ json_schema: {} }, 'json_schema'],
     [{ t_max_predict_ms: 5 }, 't_max_predict_ms'],
     [{ samplers: ['mirostat'] }, 'samplers'],
     [{ adaptive_target: 0.5 }, 'adaptive_target'],
     [{ lora: [{ id: 0, scale: 1 }] }, 'lora'],
-    [{ response_format: { type: 'json_object' } }, 'response_format'],
     [{ repetition_penalty: 1.1 }, 'repetition_penalty'],
     [{ options: { num_gpu: 1 } }, 'options'],
   ] as const) {

@@ -221,10 +221,10 @@ async function checkErrors(url: string, common: object): Promise<void> {
     ['BadRequestError', ask({ tools: [{ type: 'function' }] }), 400, 'tools', 'unsupported_parameter'],
     [
       'BadRequestError',
-      ask({ response_format: { type: 'json_object' } }),
+      ask({ response_format: { type: 'json_schema', json_schema: { name: 'x', schema: { type: 'text' } } } }),
       400,
       'response_format',
-      'unsupported_parameter',
+      'schema_syntax',
     ],
     ['BadRequestError', ask({ wizardry: 1 }), 400, 'wizardry', 'unknown_parameter'],
     [

@@ -64,6 +64,7 @@ const fits = (root: 'open' | 'closed', schema: Schema): ValidateFunction => {
   return made
 }
 
+const CONSTRAINTS = ['grammar', 'json_schema', 'response_format']
 /** What only the model or another field tells to be wrong. */
 const BY_MODEL = [
   /^id: there are slots 0 to/,
@@ -115,6 +116,10 @@ function bodyFor(schema: Schema): Record<string, unknown> {
     for (const [name, most] of Object.entries(bounds)) {
       if (name in properties && typeof body[name] === 'number') body[name] = Math.min(body[name], most)
     }
+    // No schema says what a grammar is, nor that one of these is enough.
+    if (body.grammar) body.grammar = 'root ::= [a-z ]+'
+    const [first, ...others] = CONSTRAINTS.filter((name) => body[name])
+    if (first) for (const name of others) delete body[name]
     // Fields that need others are drawn by themselves.
     if (fits('open', schema)(body)) return body
   }

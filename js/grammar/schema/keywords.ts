@@ -27,8 +27,8 @@ interface SchemaContext {
   readonly json: JsonText
 }
 
-/** Keywords that are read together with the one that names the table's row. */
 const TYPES = Object.keys(OF_TYPE)
+/** Of the formats of OpenAPI's numbers; the last double below the end. */
 const INT_RANGES: Record<string, [number, number]> = {
   int32: [-2147483648, 2147483647],
   int64: [-0x8000000000000000, 0x7ffffffffffffc00],
@@ -167,7 +167,7 @@ function belowNot(keyword: string): KeywordReader {
 }
 
 interface KeywordRule {
-  /** Other keywords that this one reads. */
+  /** All that the keyword allows; ANY where it says nothing, or another one speaks for it. */
   readonly read: KeywordReader
   /** All that the keyword refuses; without it, `not` cannot be enforced. */
   readonly refuse?: KeywordReader
@@ -308,13 +308,6 @@ export const KEYWORDS: Readonly<Record<string, KeywordRule>> = {
   minProperties: length('minProperties', 'object', 'min'),
   maxProperties: length('maxProperties', 'object', 'max'),
 }
-
-/** Keywords that say nothing of what is valid, or that others read. */
-export const ANNOTATIONS = new Set([
-  ...['title', 'description', 'default', 'examples', '$comment', 'deprecated', 'readOnly', 'writeOnly'],
-  ...['contentEncoding', 'contentMediaType', 'contentSchema', '$schema', '$id', '$anchor', '$defs', 'definitions'],
-  ...['additionalItems', 'minContains', 'maxContains'],
-])
 
 function atLeastOne(schema: Located): Contains {
   return { schema, min: 1, max: Number.POSITIVE_INFINITY }
