@@ -8,6 +8,7 @@ import { ChatSession } from './chat-session.ts'
 import type { Command, Context } from './command.ts'
 import { choice, either, or, text, toggle, UsageError, type Values } from './flags.ts'
 import { neutral, refused } from './foreign.ts'
+import { GRAMMAR_FLAGS, grammarOptions } from './grammar.ts'
 import { inFlags } from './in-flags.ts'
 import { TERMINAL } from './llama-flags.ts'
 import { MarkdownStyler, printableText } from './markdown.ts'
@@ -38,6 +39,7 @@ const flags = {
   ...ROPE_FLAGS,
   ...GENERATE_FLAGS,
   ...SAMPLING_FLAGS,
+  ...GRAMMAR_FLAGS,
   ...OTHER_FLAGS,
 }
 
@@ -58,6 +60,7 @@ export const chatCommand: Command<typeof flags> = {
     ['Rotation', ROPE_FLAGS],
     ['Generation', GENERATE_FLAGS],
     ['Sampling', SAMPLING_FLAGS],
+    ['Grammar', GRAMMAR_FLAGS],
     ['Other', OTHER_FLAGS],
   ],
   examples: [
@@ -80,11 +83,17 @@ export const chatCommand: Command<typeof flags> = {
 async function run(values: Values<typeof flags>, positionals: readonly string[], context: Context): Promise<number> {
   if (positionals.length > 0) throw new UsageError(`A message goes after -p: ${JSON.stringify(positionals[0])}.`)
   const { system, ...options } = await chatOptions(values, context.signal)
+  const constraint = await grammarOptions(values, context.signal)
   const first = await readGiven(values, context.signal)
   if (first !== undefined && typeof first !== 'string') throw new UsageError('A message must be UTF-8.')
   const model = await loadModel(values, context.signal)
   try {
-    const session = new ChatSession(model, withVariables(options, model), system, withStopsRead(values))
+    const session = new ChatSession(
+      model,
+      { ...withVariables(options, model), ...constraint },
+      system,
+      withStopsRead(values),
+    )
     if (values.verbose) say(`seed: ${session.seed}`)
     const dialog = new Dialog(session, values)
     if (process.stdin.isTTY) await dialog.atTerminal(first, context)

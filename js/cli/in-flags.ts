@@ -20,6 +20,8 @@ export const FLAG_OF: Readonly<Record<string, string>> = {
   keep: '--keep',
   showSpecial: '--special',
   seed: '--seed',
+  grammar: '--grammar',
+  schema: '--json-schema',
   temperature: '--temp',
   topK: '--top-k',
   topP: '--top-p',

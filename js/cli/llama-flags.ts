@@ -106,13 +106,6 @@ export const ENGINE: readonly ForeignFlag[] = [
 
 /** Of tools that generate. */
 export const SAMPLERS: readonly ForeignFlag[] = [
-  ...refused(
-    'cria does not constrain what is generated',
-    '--grammar:1',
-    '--grammar-file:1',
-    '-j --json-schema:1',
-    '-jf --json-schema-file:1',
-  ),
   ...refusedBut(['0'], 'cria has no Mirostat sampler; --top-p and --min-p are there', '--mirostat:1'),
   ...neutral('they count with --mirostat alone, which cria does not have', '--mirostat-lr:1', '--mirostat-ent:1'),
   ...refusedBut(['0'], 'cria has no XTC sampler', '--xtc-probability:1'),

@@ -5,6 +5,13 @@ import { ENGINE, MEDIA, MESSAGES, PRESETS, SAMPLERS, SPECULATION } from './llama
 export const SERVER_FOREIGN: readonly ForeignFlag[] = [
   ...ENGINE.filter(({ names }) => !names.includes('--kv-unified')),
   ...SAMPLERS,
+  ...refused(
+    'a request says what its answer has to be: grammar, json_schema or response_format',
+    '--grammar:1',
+    '--grammar-file:1',
+    '-j --json-schema:1',
+    '-jf --json-schema-file:1',
+  ),
   ...SPECULATION,
   ...MESSAGES,
   ...MEDIA,

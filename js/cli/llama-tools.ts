@@ -1,5 +1,6 @@
 /** The flags of llama.cpp's other tools that cria's commands know by name alone. */
 import { type ForeignFlag, neutral, refused, refusedBut } from './foreign.ts'
+import { GRAMMAR_FLAGS } from './grammar.ts'
 import { ENGINE, idle, SAMPLERS } from './llama-flags.ts'
 import { GENERATE_FLAGS, LOAD_FLAGS, SAMPLING_FLAGS } from './options.ts'
 import { ROPE_FLAGS } from './rope.ts'
@@ -9,7 +10,7 @@ const { predict, keep, contextShift, ignoreEos } = GENERATE_FLAGS
 /** What llama.cpp's tools share, where nothing is generated. */
 const NOT_GENERATING: readonly ForeignFlag[] = [
   ...ENGINE,
-  ...idle('nothing is generated here', { predict, keep, contextShift, ignoreEos }, SAMPLING_FLAGS),
+  ...idle('nothing is generated here', { predict, keep, contextShift, ignoreEos }, SAMPLING_FLAGS, GRAMMAR_FLAGS),
   ...SAMPLERS.map((flag) => ({ ...flag, refused: false, reason: 'nothing is generated here' })),
   ...neutral('sequences are computed one by one', '-np --parallel:1=LLAMA_ARG_N_PARALLEL'),
 ]

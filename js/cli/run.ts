@@ -4,6 +4,7 @@ import { AbortError } from '../errors.ts'
 import type { Command, Context } from './command.ts'
 import { either, longName, toggle, UsageError, type Values } from './flags.ts'
 import { neutral, refused } from './foreign.ts'
+import { GRAMMAR_FLAGS, grammarOptions } from './grammar.ts'
 import { TERMINAL } from './llama-flags.ts'
 import { CHAT_FLAGS, chatOptions, oneTurn, withVariables } from './messages.ts'
 import { loadModel, MODEL_FLAGS } from './model.ts'
@@ -36,6 +37,7 @@ const flags = {
   ...ROPE_FLAGS,
   ...GENERATION,
   ...SAMPLING_FLAGS,
+  ...GRAMMAR_FLAGS,
   ...CHAT,
   ...OUTPUT,
   ...OTHER_FLAGS,
@@ -78,6 +80,7 @@ export function runCommand(bare: boolean): Command<typeof flags> {
       ['Rotation', ROPE_FLAGS],
       ['Generation', GENERATION],
       ['Sampling', SAMPLING_FLAGS],
+      ['Grammar', GRAMMAR_FLAGS],
       ['Chat', CHAT],
       ['Output', { ...OUTPUT, ...OTHER_FLAGS }],
     ],
@@ -86,6 +89,7 @@ export function runCommand(bare: boolean): Command<typeof flags> {
       'cria -m model.gguf -p "Once upon a time" -n 100 --temp 0',
       'echo "Why is the sky blue?" | cria run -m chat.gguf --chat',
       'cria -hf owner/repo:Q4_K_M -p "Hello" -v',
+      'cria -m chat.gguf --chat -j schema.json -p "A llama?" | jq .name',
     ],
     flags,
     foreign: FOREIGN,
@@ -101,8 +105,10 @@ async function run(
   patient: boolean,
 ): Promise<number> {
   check(values, positionals, variables)
+  const constraint = await grammarOptions(values, signal)
   const options = {
     ...generateOptions(withStopsRead(values)),
+    ...constraint,
     ...(values.noParseSpecial && { special: false }),
     signal,
   }
@@ -125,7 +131,9 @@ async function run(
     const result = await generation.result()
     sayFull(result, options, model)
     if (values.verbose) sayTimings(result)
-    return 0
+    if (result.finishReason === 'stop' || Object.keys(constraint).length === 0) return 0
+    say('cria: the text was cut short before it was whole: -n and -c are its limits.')
+    return 1
   } finally {
     await model.close()
   }

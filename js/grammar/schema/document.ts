@@ -147,11 +147,11 @@ export function isObject(value: unknown): value is SchemaObject {
 }
 
 export function malformed(path: string, what: string): GrammarError {
-  return new GrammarError('SCHEMA_SYNTAX', `${path || 'The JSON Schema'} ${what}.`, path)
+  return new GrammarError('SCHEMA_SYNTAX', `The JSON Schema${path && `’s ${path}`} ${what}.`, path)
 }
 
 export function unenforceable(path: string, why: string): GrammarError {
-  return new GrammarError('SCHEMA_UNSUPPORTED', `${path} cannot be enforced: ${why}.`, path)
+  return new GrammarError('SCHEMA_UNSUPPORTED', `The JSON Schema’s ${path} cannot be enforced: ${why}.`, path)
 }
 
 function isOld(value: unknown): boolean {

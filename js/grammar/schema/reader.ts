@@ -47,7 +47,7 @@ export class SchemaReader {
     const known = this.read.get(located)
     if (known) return known
     if (this.open.has(located)) {
-      throw unenforceable(located.path || 'The schema', 'it refers to itself with nothing in between')
+      throw unenforceable(located.path || 'root', 'it refers to itself with nothing in between')
     }
     this.open.add(located)
     const found = this.readSchema(located)
