@@ -42,6 +42,7 @@ const ENTRIES = {
   quantize: run('node', 'quantize'),
   ...Object.fromEntries(MODULES.map((name) => [`web/${name}`, offer('web', name)])),
   'web/leader': run('web-worker', 'leader'),
+  'web/grammars': `${ALL_GRAMMARS}\n${run('web-worker', 'leader')}`,
   'web/thread': run('web-worker', 'thread'),
   'web/quantize': run('web-worker', 'quantize'),
   edge: offerWithEngine('edge'),
@@ -65,7 +66,7 @@ ${ALL_GRAMMARS}
 const [, kind, node] = globalThis.name.split(' ')
 const begin = (platform) => {
   provide(platform)
-  ;({ leader, thread, quantize })[kind]()
+  ;({ leader, grammars: leader, thread, quantize })[kind]()
 }
 if (node) import('./js/platform/node-common.ts').then(begin)
 else begin(web)`

@@ -27,7 +27,7 @@ const rows = [
   ['the Jinja engine, without js/util', await part('js/chat/jinja/template.ts', ['./js/util/*']), 22_300],
   ['an edge function: edge, relaxed.wasm', gzipped([...reached([`${dist}/edge.js`]), `${dist}/relaxed.wasm`])],
   ['a page with cria/inline', gzipped(reached([`${dist}/web/inline.js`]))],
-  ['grammars, of a page that constrains a text', late('grammar-grammar'), 45_000],
+  ['grammars, of a page that constrains a text', besidePage('web/grammars'), 45_000],
   ['cria/grammar, of a page that has cria', besidePage('grammar'), 45_000],
   ["import { loadTokenizer } from 'cria'", await shaken('loadTokenizer', 'cria'), 40_000],
   ["import { loadTokenizer } from 'cria/tokenizer'", await shaken('loadTokenizer', 'cria/tokenizer'), 40_000],

@@ -14,10 +14,9 @@ export function provideGrammars(load: () => Promise<Grammars>): void {
   provided = load
 }
 
-/** @throws UnsupportedError in a page's workers: bundlers split no code off them */
+/** @throws UnsupportedError in the workers of a page that did not ask for them: bundlers split no code off workers */
 export async function importGrammars(): Promise<Grammars> {
   if (provided) return provided()
-  const message =
-    'The workers of a page have no grammars yet: load the model with inProcess: true, or import cria/inline in place of cria.'
+  const message = 'The workers of this page came without grammars: load the model with grammars: true.'
   throw new UnsupportedError('NO_GRAMMARS', message)
 }

@@ -54,6 +54,7 @@ export class WorkerPool {
   constructor(
     InProcess: typeof LeaderModel | undefined,
     private readonly workerUrl?: string | URL,
+    private readonly grammars = false,
   ) {
     this.up = this.startLeader(InProcess)
     this.up.catch(() => {})
@@ -65,7 +66,7 @@ export class WorkerPool {
       return
     }
     carryErrors()
-    const worker = await this.spawn('leader')
+    const worker = await this.spawn(this.grammars ? 'grammars' : 'leader')
     worker.onMessage((data) => {
       const message = data as PoolMessage | undefined
       if (message?.cria === 'events') this.hear(message.events)
@@ -208,11 +209,11 @@ export class WorkerPool {
     this.segments = []
   }
 
-  private async spawn(kind: 'leader' | 'thread'): Promise<WorkerHandle> {
+  private async spawn(kind: 'leader' | 'grammars' | 'thread'): Promise<WorkerHandle> {
     const index = this.spawned++
     const onDeath = (reason: unknown): void => {
       const cause = reason instanceof Error ? reason : new Error(String(reason))
-      const message = `Worker ${index} (${kind}) of this model died (${cause.message}).${this.advice}`
+      const message = `Worker ${index} (${kind === 'thread' ? kind : 'leader'}) of this model died (${cause.message}).${this.advice}`
       this.die(new WorkerError('WORKER_DIED', message, index, { cause }))
     }
     try {

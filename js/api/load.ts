@@ -103,7 +103,7 @@ async function start<T>(
   const InProcess = inProcess ? await inProcessLeader() : undefined
   throwIfAborted(options.signal, 'Loading the model')
   const wasm = await builds(open)
-  const pool = new WorkerPool(InProcess, options.workerUrl)
+  const pool = new WorkerPool(InProcess, options.workerUrl, options.grammars)
   const stop = (): void => void pool.close(new AbortError('Loading the model', options.signal?.reason))
   options.signal?.addEventListener('abort', stop, { once: true })
   let failure: { error: unknown } | undefined

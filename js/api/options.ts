@@ -63,6 +63,7 @@ const LOAD_OPTIONS: OptionNames<LoadOptions> = {
   wasm: true,
   inProcess: true,
   workerUrl: true,
+  grammars: true,
   onProgress: true,
 }
 
@@ -70,7 +71,7 @@ const LOAD_OPTIONS: OptionNames<LoadOptions> = {
 export function checkLoadOptions(options: LoadOptions): void {
   checkOptions(options, LOAD_OPTIONS)
   checkSourceOptions(options)
-  checkTypes(options, 'boolean', ['inProcess'])
+  checkTypes(options, 'boolean', ['inProcess', 'grammars'])
   checkTypes(options, 'function', ['onProgress'])
   const { workerUrl } = options
   if (workerUrl === undefined || isUrl(workerUrl)) return

@@ -85,6 +85,11 @@ export interface LoadOptions extends SourceOptions {
    * dist/ itself, with the rest of dist/ around it.
    */
   workerUrl?: string | URL
+  /**
+   * Have what `schema`, `json`, `grammar` and `regex` of a generation need, which is code that others need not download.
+   * Pages with workers alone have to say so; everywhere else it comes when it is needed. Default false.
+   */
+  grammars?: boolean
   onProgress?: (progress: Progress) => void
   /** Metadata in place of the file's, by key: `{ 'tokenizer.ggml.add_bos_token': false }`. */
   overrides?: Overrides

@@ -86,7 +86,9 @@ export async function unpack(names: readonly string[]): Promise<WasmFiles | unde
 }
 
 export function spawn(kind: WorkerKind, onDeath: (reason: unknown) => void, folder?: string | URL): WorkerHandle {
-  const url = folder === undefined ? fileOf(`${kind}.js`) : new URL(`${kind}.js`, folderUrl(folder))
+  // Node's leader imports grammars when it needs them.
+  const file = `${kind === 'grammars' ? 'leader' : kind}.js`
+  const url = folder === undefined ? fileOf(file) : new URL(file, folderUrl(folder))
   const name = `cria ${kind}`
   // The bundles need none of the process's own flags, and Node refuses a worker some of them (--input-type).
   const options = { name, execArgv: [] }

@@ -2,7 +2,8 @@
 import type { Endpoint } from 'comlink'
 import type { OpenFile } from '../source/types.ts'
 
-export type WorkerKind = 'leader' | 'thread' | 'quantize'
+/** `grammars`: the leader with the code of grammars, which no bundler would split off a page's worker. */
+export type WorkerKind = 'leader' | 'grammars' | 'thread' | 'quantize'
 
 /** For people to read: `Node 24.1.0`. The version is empty where it cannot be known. */
 export interface RuntimeName {

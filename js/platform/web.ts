@@ -7,6 +7,7 @@ export { breathe, canShare, canSpawn, cores, hasBuilds, locate, openFile, parent
 // Addresses relative to the code in dist/chunks/, as in web-worker.ts.
 const START: Readonly<Record<WorkerKind, () => Worker>> = {
   leader: () => new Worker(new URL('../web/leader.js', import.meta.url), { type: 'module', name: 'cria leader' }),
+  grammars: () => new Worker(new URL('../web/grammars.js', import.meta.url), { type: 'module', name: 'cria grammars' }),
   thread: () => new Worker(new URL('../web/thread.js', import.meta.url), { type: 'module', name: 'cria thread' }),
   quantize: () => new Worker(new URL('../web/quantize.js', import.meta.url), { type: 'module', name: 'cria quantize' }),
 }

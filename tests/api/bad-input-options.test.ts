@@ -42,6 +42,7 @@ const BAD_LOAD: Record<keyof LoadOptions, unknown[]> = {
     new WebAssembly.Module(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0)),
   ],
   inProcess: ['yes', 1, null, NEITHER],
+  grammars: ['yes', 1, null, NEITHER],
   workerUrl: ['', 'http://[', 5, null, NEITHER],
   onProgress: [5, 'log', NEITHER, null],
   onWarning: [5, 'log', NEITHER, null],

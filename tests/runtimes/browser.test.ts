@@ -101,6 +101,24 @@ function run(driver: Driver): void {
       assert.is(hash, reference)
   })
 
+  test('a text that a schema constrains is the one that Node writes, where the page asks for grammars', async () => {
+    const properties = { name: { type: 'string', maxLength: 9 }, age: { type: 'integer', minimum: 0, maximum: 99 } }
+    const person = { type: 'object', properties, required: ['name', 'age'], additionalProperties: false }
+    const schema = { type: 'array', items: person, minItems: 3, maxItems: 3 }
+    const generate = { schema, temperature: 1.1, seed: 9, maxTokens: 400 }
+    const node = await nodeDriver(process.execPath).start(isolating)
+    const { text } = await node.run<Told>('story', { ...story({ threads: 1 }), generate })
+    await node.close()
+    assert.is(JSON.parse(text).length, 3)
+    for (const options of [{ threads: 2 }, { threads: 1 }, { inProcess: true, grammars: false }]) {
+      const argument = { ...story({ grammars: true, ...options }), generate }
+      assert.is((await isolated.run<Told>('story', argument)).text, text)
+    }
+    const without = { ...story({ threads: 1 }), generate }
+    const refused = await isolated.run('story', without).then(String, String)
+    assert.match(refused, /grammars: true/)
+  })
+
   test('a File, a Blob and bytes are read', async () => {
     const generate = { maxTokens: 20 }
     const { text } = await isolated.run<Told>('story', { ...story({ threads: 1 }), generate })

@@ -49,7 +49,7 @@ test('modules import each other and Node alone; those for the web not even Node'
 })
 
 test('what bundlers follow into the workers of pages is imported at once', () => {
-  for (const name of ['leader', 'thread', 'quantize']) {
+  for (const name of ['leader', 'grammars', 'thread', 'quantize']) {
     const options = { bundle: true, format: 'esm', platform: 'neutral', write: false, metafile: true } as const
     const { metafile } = buildSync({ ...options, entryPoints: [`dist/web/${name}.js`] })
     const late = Object.values(metafile.inputs).flatMap(({ imports }) =>
