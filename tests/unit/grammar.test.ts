@@ -197,6 +197,18 @@ test('GBNF where llama.cpp is wrong: empty classes match nothing, parts that may
   assert.not.ok(accepts({ gbnf: 'root ::= "a"{1,3000}' }, 'a'.repeat(3001)))
 })
 
+test('alternatives that are the same are not one; what a not says evaluates nothing', () => {
+  refused({ jsonSchema: { oneOf: [true, true] } }, 'SCHEMA_EMPTY', /No value/)
+  const bar = { properties: { bar: { const: 'bar' } }, required: ['bar'] }
+  // What has to be there is evaluated by nothing.
+  refused(
+    { jsonSchema: { not: { not: bar }, unevaluatedProperties: false, type: 'object' } },
+    'SCHEMA_EMPTY',
+    /No value/,
+  )
+  assert.ok(accepts({ jsonSchema: { ...bar, unevaluatedProperties: false, type: 'object' } }, '{"bar":"bar"}'))
+})
+
 test('errors name the line, the keyword and its place', () => {
   refused({ gbnf: 'root ::= "a"\nx ::= y' }, 'GRAMMAR_SYNTAX', /Line 2 .*no rule y/)
   refused({ gbnf: 'root ::= root "a" | "b"' }, 'GRAMMAR_SYNTAX', /begins with itself/)

@@ -25,6 +25,8 @@ export interface StringAlternative extends StringLimits {
 export interface ItemFacet {
   readonly prefix: readonly Located[]
   readonly items: Located | undefined
+  /** It comes of a `not`: what it says makes no item an evaluated one. */
+  readonly negative?: true
 }
 
 export interface Contains {

@@ -85,7 +85,7 @@ export class SchemaReader {
       case 'oneOf':
         return this.oneOf(at)
       case 'not':
-        return this.of(document.not(document.below(at, 'not')))
+        return this.of(document.not(document.below(at, 'not'))).map(unevaluating)
       case 'if':
         return this.conditional(at)
       case 'dependentRequired':
@@ -137,8 +137,8 @@ export class SchemaReader {
   /** Exactly one of several: where two can both hold, each without the other. */
   private oneOf(at: Located): Reading {
     const parts = this.list(at, 'oneOf')
-    const overlapping = parts.map((part) =>
-      parts.filter((other) => other !== part && this.maySatisfy(conjunction([part, other]), 3)),
+    const overlapping = parts.map((part, i) =>
+      parts.filter((other, j) => j !== i && this.maySatisfy(conjunction([part, other]), 3)),
     )
     return this.limited(
       parts.flatMap((part, i) =>
@@ -313,6 +313,15 @@ export class SchemaReader {
   }
 }
 
+/** What a `not` says evaluates no item and no property. */
+function unevaluating(alternative: Alternative): Alternative {
+  if (alternative.type === 'array') {
+    return { ...alternative, facets: alternative.facets.map((facet) => ({ ...facet, negative: true as const })) }
+  }
+  if (alternative.type !== 'object') return alternative
+  return { ...alternative, facets: alternative.facets.map((facet) => ({ ...facet, negative: true as const })) }
+}
+
 /** All that holds of the item at an index. */
 export function itemSchemas({ facets }: ArrayAlternative, index: number): Conjunction {
   return conjunction(facets.flatMap(({ prefix, items }) => prefix[index] ?? items ?? []))
@@ -322,7 +331,8 @@ function withRestItems(at: Located, alternative: ArrayAlternative, rest: Located
   if (alternative.contains.length > 0) {
     throw unenforceable(`${at.path}/unevaluatedItems`, 'which items are evaluated depends on contains')
   }
-  if (alternative.facets.some(({ items }) => items !== undefined)) return alternative
-  const longest = alternative.facets.map(({ prefix }) => prefix).sort((a, b) => b.length - a.length)[0] ?? []
+  const facets = alternative.facets.filter(({ negative }) => !negative)
+  if (facets.some(({ items }) => items !== undefined)) return alternative
+  const longest = facets.map(({ prefix }) => prefix).sort((a, b) => b.length - a.length)[0] ?? []
   return { ...alternative, facets: [...alternative.facets, { prefix: longest, items: rest }] }
 }
