@@ -129,12 +129,7 @@ export class GenerateTask implements Task {
     const wasForced = this.forced.shift() !== undefined
     this.sampler.skip(id)
     this.grammar?.accept(id)
-    if (!wasForced) this.force()
-  }
-
-  /** Finds what has to come next. Probabilities, where they are asked for, are those of every token. */
-  private force(): void {
-    if (this.grammar && !this.logprobs) this.forced = this.grammar.forced()
+    if (!wasForced) this.forced = this.grammar?.forced() ?? []
   }
 
   /** Samples the next token; those that are forced after it come at once. @throws NumericError unless all logits are finite */
@@ -142,17 +137,20 @@ export class GenerateTask implements Task {
     const { request, sampler, out, grammar } = this
     if (out.length === this.sampled.length) this.prompted = performance.now()
     if ((request.maxTokens ?? Number.POSITIVE_INFINITY) === 0) return true
+    const logits = row.subarray(0, this.vocabulary)
     if (this.forced.length === 0) {
-      const logits = row.subarray(0, this.vocabulary)
       const id = sampler.sample(logits, grammar)
       if (id === undefined) return this.end()
       this.logprobs?.push(this.logprobsOf(logits, id))
       sampler.accept(id)
       grammar?.accept(id)
       if (this.add(id)) return true
-      this.force()
+      this.forced = grammar?.forced() ?? []
+      // The probability of a forced token is known with the logits before it alone.
+      if (this.logprobs) return false
     }
-    for (const id of this.forced.splice(0)) {
+    for (const id of this.forced.splice(0, this.logprobs ? 1 : this.forced.length)) {
+      this.logprobs?.push(this.logprobsOf(logits, id, true))
       sampler.skip(id)
       grammar?.accept(id)
       if (this.add(id)) return true
@@ -177,10 +175,18 @@ export class GenerateTask implements Task {
     return true
   }
 
-  private logprobsOf(logits: Float32Array, id: number): SampledLogprobs {
+  /** @param forced it was not sampled: it alone was left to draw from */
+  private logprobsOf(logits: Float32Array, id: number, forced = false): SampledLogprobs {
     const { topLogprobs = 0, postSamplingProbs } = this.request
-    const found = postSamplingProbs ? this.sampler.lastLogprobs(id, topLogprobs) : logprobsOf(logits, id, topLogprobs)
-    return describe(this.tokenizer, found)
+    if (!postSamplingProbs) return describe(this.tokenizer, logprobsOf(logits, id, topLogprobs))
+    const alone: [number, number][] =
+      topLogprobs > 0
+        ? [
+            [id, 0],
+            [id, 0],
+          ]
+        : [[id, 0]]
+    return describe(this.tokenizer, forced ? alone : this.sampler.lastLogprobs(id, topLogprobs))
   }
 
   /** The result, once the task is over. */

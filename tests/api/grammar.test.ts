@@ -57,7 +57,7 @@ test('a text that a schema constrains is a value of it, greedy and sampled, alon
   }
 })
 
-test('forced tokens come at once, and with logprobs one by one: a token is reported for each', async () => {
+test('forced tokens come at once, and with logprobs the same ones one by one', async () => {
   const model = await load(STORIES, { threads: 1 })
   try {
     const heard: number[] = []
@@ -71,7 +71,13 @@ test('forced tokens come at once, and with logprobs one by one: a token is repor
     assert.ok(after.total - before.total < forced.ids.length, 'several tokens a pass')
     const each = await model.generate(PROMPT, { ...options, logprobs: true }).result()
     assert.equal(each.json, schema.const)
-    assert.is(each.logprobs!.length, each.ids.length)
+    assert.equal(each.ids, forced.ids)
+    assert.equal(
+      each.logprobs!.map(({ id }) => id),
+      each.ids,
+    )
+    const drawn = await model.generate(PROMPT, { ...options, logprobs: true, postSamplingProbs: true }).result()
+    assert.ok(drawn.logprobs!.every(({ logprob }) => logprob === 0))
   } finally {
     await model.close()
   }
