@@ -8,7 +8,20 @@ import { ALL_TESTS, FILTERS } from './filters.ts'
 import { Namespace } from './globals.ts'
 import { getAttribute, getItem } from './objects.ts'
 import { relation, sliced } from './operations.ts'
-import { expect, is, isAhead, mention, nested, next, reading, readName, skip, token, unexpected } from './reader.ts'
+import {
+  current,
+  expect,
+  is,
+  isAhead,
+  mention,
+  nested,
+  next,
+  readListed,
+  readName,
+  skip,
+  token,
+  unexpected,
+} from './reader.ts'
 import type { Scope } from './scope.ts'
 import {
   Dict,
@@ -91,8 +104,7 @@ function unpacked(targets: readonly Target[]): Target {
     names: targets.flatMap(({ names }) => names),
     assign(scope, value) {
       const values = listOf(value)
-      if (values.length < targets.length) fail('there are not enough values to unpack')
-      if (values.length > targets.length) fail('there are too many values to unpack')
+      if (values.length !== targets.length) fail(`expected ${targets.length} values to unpack, got ${values.length}`)
       for (const [i, target] of targets.entries()) target.assign(scope, values[i]!)
       return undefined
     },
@@ -139,14 +151,14 @@ export function readExpression(choices = true): Evaluate {
 }
 
 function readChoice(): Evaluate {
-  const { unknown } = reading.names
+  const { unknown } = current
   let value = readOperation()
   for (let { line } = token(); skip('if'); line = token().line) {
     const [yes, test] = [value, readOperation()]
     const reason = `the inline if-expression on line ${line} evaluated to false and no else section was defined.`
     const no = skip('else') ? readExpression() : () => new Undefined(reason)
     value = (scope) => (isTrue(test(scope)) ? yes : no)(scope)
-    reading.names.unknown = unknown
+    current.unknown = unknown
   }
   return value
 }
@@ -202,7 +214,7 @@ function readPrimary(): Evaluate {
     return constant(text)
   }
   if (skip('(')) {
-    const inner = readTuple({ parenthesized: true })
+    const inner = readTuple(true, ')', true)
     expect(')')
     return inner
   }
@@ -218,23 +230,12 @@ function readPrimary(): Evaluate {
   })
   return (scope) => {
     now.line = line
-    return Dict.of(pairs.map(([key, item]) => [key(scope), item(scope)] as const))
+    return new Dict(pairs.map(([key, item]) => [key(scope), item(scope)] as const))
   }
-}
-
-/** Items with commas between, and perhaps after the last, up to a bracket. */
-function readListed<T>(end: string, item: () => T): T[] {
-  const items: T[] = []
-  while (!skip(end)) {
-    if (items.length > 0) expect(',')
-    if (skip(end)) break
-    items.push(item())
-  }
-  return items
 }
 
 /** An expression, or several with commas between: a tuple. `until`: a word that ends it. */
-export function readTuple({ choices = true, parenthesized = false, until = ')' } = {}): Evaluate {
+export function readTuple(choices = true, until = ')', parenthesized = false): Evaluate {
   return readSeveral(() => readExpression(choices), tupled, parenthesized, until)
 }
 
@@ -303,16 +304,15 @@ function readAttribute(owner: Evaluate, line: number): Evaluate {
 
 /** What stands in brackets behind a value: a key, several, or the bounds of a slice. */
 function readItem(owner: Evaluate, line: number): Evaluate {
-  const keys: Evaluate[] = []
   let bounds: Evaluate[] = []
   const bound = () => (is(':', ']', ',') ? constant(null) : readExpression())
-  while (!skip(']')) {
-    if (keys.length > 0) expect(',')
+  const readKey = () => {
     const key = is(':') ? bound() : readExpression()
-    keys.push(key)
     if (is(':')) bounds = [key]
     while (bounds.length > 0 && bounds.length < 3 && skip(':')) bounds.push(bound())
+    return key
   }
+  const keys = readListed(']', readKey, false)
   if (keys.length === 1 && bounds.length > 0) return lined(line, [owner, ...bounds], sliced)
   if (bounds.length > 0) fail('a slice stands alone in its brackets')
   const key = keys.length === 1 ? keys[0]! : tupled(keys)
@@ -383,7 +383,7 @@ function readApplied(table: Table<Value>, kind: 'filter' | 'test', subject: Eval
   const given = kind === 'test' && beginsArgument() ? readOneArgument() : readArguments()
   if (!Object.hasOwn(table, name)) {
     const error = new JinjaError(`No ${kind} named '${name}'.`, line)
-    reading.names.unknown ??= error
+    current.unknown ??= error
     return () => {
       throw error
     }

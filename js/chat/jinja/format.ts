@@ -1,7 +1,7 @@
 /** Python's two ways to format: `text % values`, and `text.format(values)` with its specifications. */
 import { intArgument } from './call.ts'
 import { asInt, asNumber, fixed, floatText, intText, scaled, wideExponent } from './numbers.ts'
-import { markup, repr, str } from './operations.ts'
+import { markup, pad, repr, str } from './operations.ts'
 import {
   alike,
   Dict,
@@ -82,7 +82,7 @@ function grouped(digits: string, { grouping, type }: Spec): string {
 /** A number with sign, prefix and padding. */
 function formatNumber(n: number | bigint, isInt: boolean, spec: Spec): string {
   const { type, grouping, fill, align, width } = spec
-  if (isInt && type === 'c') return aligned(String.fromCodePoint(Number(n)), spec, '<')
+  if (isInt && type === 'c') return formatText(String.fromCodePoint(Number(n)), spec)
   const negative = n < 0 || Object.is(n, -0)
   const size = negative ? -n : n
   let digits = isInt ? intDigits(size, spec) : floatDigits(Number(size), spec)
@@ -95,23 +95,12 @@ function formatNumber(n: number | bigint, isInt: boolean, spec: Spec): string {
     for (; grouped(digits, spec).length < left; digits = `0${digits}`) spend(left >> 6)
   }
   const text = grouped(digits, spec)
-  return align === '=' ? head + text.padStart(left, fill) : aligned(head + text, spec, '>')
+  return align === '=' ? head + text.padStart(left, fill) : pad(head + text, width, align || '>', fill)
 }
 
-function aligned(text: string, { fill, align, width }: Spec, none: string): string {
-  const count = Math.max(0, width - lengthOf(text))
-  room(count)
-  const side = align || none
-  const left = side === '>' ? count : side === '^' ? count >> 1 : 0
-  return fill.repeat(left) + text + fill.repeat(count - left)
-}
-
-function formatText(text: string, spec: Spec): string {
-  return aligned(
-    spec.precision === undefined ? text : Array.from(points(text)).slice(0, spec.precision).join(''),
-    spec,
-    '<',
-  )
+function formatText(text: string, { precision, width, align, fill }: Spec): string {
+  const cut = precision === undefined ? text : Array.from(points(text)).slice(0, precision).join('')
+  return pad(cut, width, align || '<', fill)
 }
 
 const SPEC = /^(?:(.)?([<>=^]))?([-+ ])?z?(#)?(0)?(\d+)?([,_])?(?:\.(\d+))?([a-zA-Z%])?$/su
@@ -156,13 +145,13 @@ const takenIn = (self: Value, value: Value, text: string) =>
   self instanceof Markup && !(value instanceof Markup) ? markup(text).text : text
 
 /** How a field finds attributes and items: as the sandbox does. */
-export interface Lookup {
-  attribute(value: Value, name: string): Value
-  item(value: Value, key: Value): Value
-}
+export type Lookup = readonly [
+  attribute: (value: Value, name: string) => Value,
+  item: (value: Value, key: Value) => Value,
+]
 
 /** A field's value: `name.attribute[key]`. */
-function fieldValue(path: string, args: Value[], kwargs: Kwargs, next: () => number, look: Lookup): Value {
+function fieldValue(path: string, args: Value[], kwargs: Kwargs, next: () => number, [attribute, item]: Lookup): Value {
   const [, first = '', rest = ''] = /^([^.[]*)(.*)$/s.exec(path)!
   const index = first === '' ? next() : /^\d+$/.test(first) ? Number(first) : undefined
   let value = index === undefined ? kwargs.get(first) : args[index]
@@ -170,7 +159,7 @@ function fieldValue(path: string, args: Value[], kwargs: Kwargs, next: () => num
     return fail(index === undefined ? `'${first}' is missing` : 'there are too few values to format')
   if (!/^(?:\.[^.[]+|\[[^\]]+\])*$/.test(rest)) fail(`'${path}' is no field`)
   for (const [, name, key = ''] of rest.matchAll(/\.([^.[]+)|\[([^\]]+)\]/g)) {
-    value = name === undefined ? look.item(value, /^\d+$/.test(key) ? Number(key) : key) : look.attribute(value, name)
+    value = name === undefined ? item(value, /^\d+$/.test(key) ? Number(key) : key) : attribute(value, name)
   }
   return value
 }
@@ -244,7 +233,7 @@ function converted(value: Value, spec: Spec): string {
   if (convert) return formatText(convert(value), spec)
   if (type === 'c') {
     const text = textOf(value) ?? String.fromCodePoint(Number(asInt(value) ?? fail('%c requires int or char')))
-    return lengthOf(text) === 1 ? aligned(text, spec, '') : fail('%c requires int or char')
+    return lengthOf(text) === 1 ? formatText(text, { ...spec, precision: undefined }) : fail('%c requires int or char')
   }
   if (!/^[diouxXeEfFgG]$/.test(type)) fail(type ? `unsupported format character '${type}'` : 'incomplete format')
   const n = asNumber(defined(value)) ?? fail(`%${type} format: a real number is required, not ${typeName(value)}`)

@@ -16,39 +16,6 @@ function plain(value: Value): string | undefined {
   return whole === undefined ? undefined : intText(whole)
 }
 
-interface Style {
-  ascii: boolean
-  indent: string | undefined
-  comma: string
-  colon: string
-  sort: boolean
-}
-
-function write(value: Value, style: Style, depth: number): string {
-  spend()
-  deep(depth)
-  const text = textOf(value)
-  if (text !== undefined) return quoted(text, style.ascii)
-  const inner = (item: Value) => write(item, style, depth + 1)
-  const items = itemsOf(value)
-  if (items) return wrap('[]', items.map(inner), style, depth)
-  if (!(value instanceof Dict)) return plain(value) ?? fail(`${typeName(value)} is not JSON serializable`)
-  const entries = value.items()
-  if (style.sort) entries.sort(([a], [b]) => compare('<', a, b))
-  const written = entries.map(([key, item]) => {
-    const name = textOf(key) ?? plain(key) ?? unfit(key, 'is no key in JSON')
-    return quoted(name, style.ascii) + style.colon + inner(item)
-  })
-  return wrap('{}', written, style, depth)
-}
-
-function wrap(brackets: string, parts: string[], { indent, comma }: Style, depth: number): string {
-  if (parts.length === 0) return brackets
-  const line = indent === undefined ? '' : `\n${indent.repeat(depth)}`
-  const inner = indent === undefined ? '' : line + indent
-  return brackets[0] + inner + joinTexts(parts, comma + inner) + line + brackets[1]
-}
-
 export function toJson(
   value: Value,
   ascii = false,
@@ -63,5 +30,29 @@ export function toJson(
   const [comma, colon] =
     separators === null ? [width === undefined ? ', ' : ',', ': '] : (itemsOf(separators) ?? []).map(str)
   if (comma === undefined || colon === undefined) return fail('separators are two texts')
-  return write(value, { ascii, indent: width, comma, colon, sort }, 0)
+
+  const wrap = (brackets: string, parts: string[], depth: number) => {
+    if (parts.length === 0) return brackets
+    const line = width === undefined ? '' : `\n${width.repeat(depth)}`
+    const inner = width === undefined ? '' : line + width
+    return brackets[0] + inner + joinTexts(parts, comma + inner) + line + brackets[1]
+  }
+  const write = (part: Value, depth: number): string => {
+    spend()
+    deep(depth)
+    const simple = textOf(part)
+    if (simple !== undefined) return quoted(simple, ascii)
+    const inner = (item: Value) => write(item, depth + 1)
+    const items = itemsOf(part)
+    if (items) return wrap('[]', items.map(inner), depth)
+    if (!(part instanceof Dict)) return plain(part) ?? fail(`${typeName(part)} is not JSON serializable`)
+    const entries = part.items()
+    if (sort) entries.sort(([a], [b]) => compare('<', a, b))
+    const written = entries.map(([key, item]) => {
+      const name = textOf(key) ?? plain(key) ?? unfit(key, 'is no key in JSON')
+      return quoted(name, ascii) + colon + inner(item)
+    })
+    return wrap('{}', written, depth)
+  }
+  return write(value, 0)
 }

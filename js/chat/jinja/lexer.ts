@@ -36,19 +36,8 @@ const CLOSING: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}'
 
 const ESCAPE = /\\(x[\da-fA-F]{0,2}|u[\da-fA-F]{0,4}|U[\da-fA-F]{0,8}|[0-7]{1,3}|[\s\S])/g
 const HEX_DIGITS: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 }
-const ESCAPES: Readonly<Record<string, string>> = {
-  '\n': '',
-  '\\': '\\',
-  "'": "'",
-  '"': '"',
-  a: '\x07',
-  b: '\b',
-  f: '\f',
-  n: '\n',
-  r: '\r',
-  t: '\t',
-  v: '\v',
-}
+/** Of the characters from 7 on. */
+const CONTROLS = 'abtnvfr'
 
 /** The template that is cut, and where: what comes next begins a line, if the last did end one. */
 let source = ''
@@ -147,8 +136,11 @@ function unescaped(text: string): string {
     const digits = HEX_DIGITS[kind]
     if (kind === 'N') fail('\\N and a name in a text are not supported')
     if (digits && code.length <= digits) fail(`truncated \\${kind} escape in a text`)
-    if (!digits && !/[0-7]/.test(kind)) return ESCAPES[kind] ?? whole
-    const point = digits ? Number.parseInt(code.slice(1), 16) : Number.parseInt(code, 8)
+    if (kind === '\n') return ''
+    if (/[\\'"]/.test(kind)) return kind
+    const control = CONTROLS.indexOf(kind)
+    if (control < 0 && !digits && !/[0-7]/.test(kind)) return whole
+    const point = control < 0 ? Number.parseInt(digits ? code.slice(1) : code, digits ? 16 : 8) : control + 7
     return point > 0x10ffff ? fail('illegal Unicode character in a text') : String.fromCodePoint(point)
   })
 }

@@ -14,7 +14,7 @@ export function loopOver(
   over: Value,
   recurse: ((over: Value) => Value) | undefined,
   depth: number,
-): { loop: Fn; advance(): { item: Value } | undefined } {
+): [loop: Fn, advance: () => [item: Value] | undefined] {
   let items: Iterator<Value> = iterate(over)
   let index = -1
   let count: number | undefined
@@ -45,14 +45,14 @@ export function loopOver(
     seen = new Tuple(args)
     return known === undefined || !equal(known, seen)
   }
-  const advance = () => {
+  const advance = (): [Value] | undefined => {
     const next = peek()
     after = undefined
     if (next.done) return undefined
     index++
     before = current
     current = next.value
-    return { item: next.value }
+    return [next.value]
   }
 
   const call = ([others = null]: Value[]) => (recurse ?? fail('the loop is not recursive'))(others)
@@ -73,5 +73,5 @@ export function loopOver(
     __len__: length,
     __str__: () => `<LoopContext ${index + 1}/${length()}>`,
   })
-  return { loop, advance }
+  return [loop, advance]
 }

@@ -48,10 +48,9 @@ const SEQUENCE: Table<Value[]> = {
 /** dict(…): of a mapping or of pairs, and of names. */
 export function dictOf(args: Value[], kwargs: Kwargs): Dict {
   const [from] = args
-  if (args.length > 1) fail('dict() takes one argument')
-  const dict = new Dict()
-  if (from instanceof Dict) for (const [key, value] of from.items()) dict.set(key, value)
-  else if (from !== undefined) {
+  if (args.length > 1) fail('dict() takes at most 1 arguments')
+  const dict = new Dict(from instanceof Dict ? from.items() : [])
+  if (from !== undefined && !(from instanceof Dict)) {
     for (const pair of iterate(defined(from))) {
       const [key, value, ...more] = listOf(pair)
       if (key === undefined || value === undefined || more.length > 0) fail('a dict is made of pairs')
@@ -63,11 +62,11 @@ export function dictOf(args: Value[], kwargs: Kwargs): Dict {
 }
 
 export const fromKeys = new Fn('fromkeys', ([keys = null, value = null]) => {
-  return Dict.of(Array.from(iterate(keys), (key) => [key, value] as const))
+  return new Dict(Array.from(iterate(keys), (key) => [key, value] as const))
 })
 
 const DICT: Table<Dict> = {
-  copy: (dict) => Dict.of(dict.items()),
+  copy: (dict) => new Dict(dict.items()),
   get: [
     '/ key default?',
     (dict, key: Value, none: Value = null) => {
@@ -102,7 +101,7 @@ function numberAttribute(value: Value, name: string): Value | undefined {
   return methodOf(NUMBER, value, name)
 }
 
-const LOOKUP = { attribute: getAttribute, item: getItem }
+const LOOKUP = [getAttribute, getItem] as const
 
 function formatMethod(text: string | Markup, name: string): Value | undefined {
   if (name === 'format') return new Fn(name, (args, kwargs) => formatFields(text, args, kwargs, LOOKUP))

@@ -73,6 +73,18 @@ export function bracketed(
   return open + parts.join(between) + close
 }
 
+/** Where a text stands in a width: left, right or in the middle, where str.center rounds odd widths its own way. */
+export type Align = '<' | '>' | '^' | 'center'
+
+/** Fills a text up to a width. */
+export function pad(text: string, width: number, align: string, fill = ' '): string {
+  const count = Math.max(0, width - points(text).length)
+  room(text.length + count)
+  const middle = (count >> 1) + (align === '^' ? 0 : count & width & 1)
+  const left = align === '<' ? 0 : align === '>' ? count : middle
+  return fill.repeat(left) + text + fill.repeat(count - left)
+}
+
 const thingText = (thing: Thing) => (thing.attribute('__str__') as string | undefined) ?? `<${thing.type} object>`
 
 /** str(value): what a template prints. */

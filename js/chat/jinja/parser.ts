@@ -7,20 +7,32 @@ import { type Evaluate, isCall, readExpression, readFilter, readTarget, readTupl
 import { loopOver } from './loop.ts'
 import { markup, str } from './operations.ts'
 import { type Block, captured, macro, made, type Signal, type Step, self, type Write } from './parts.ts'
-import { begin, expect, is, mention, nested, next, reading, readName, skip, token, type Use, within } from './reader.ts'
+import {
+  begin,
+  current,
+  expect,
+  is,
+  mention,
+  mentions,
+  nested,
+  next,
+  readCommas,
+  readListed,
+  readName,
+  skip,
+  token,
+  type Use,
+  within,
+} from './reader.ts'
 import { Names, type Scope, type Variables } from './scope.ts'
 import { deep, type Fn, fail, isTrue, iterate, now, Once, spend, Undefined, type Value } from './values.ts'
 
-const NOT_HERE = ['include', 'import', 'from', 'extends']
 /** What a macro may be called with beside its parameters, if its body uses it. */
 const SPECIAL = ['caller', 'kwargs', 'varargs']
 
-interface MacroParameters {
-  params: string[]
-  /** Of the last parameters. */
-  defaults: Evaluate[]
-}
-const NO_PARAMETERS: MacroParameters = { params: [], defaults: [] }
+/** Names, and what the last of them are by default. */
+type MacroParameters = [params: string[], defaults: Evaluate[]]
+const NO_PARAMETERS: MacroParameters = [[], []]
 
 function all(steps: readonly Step[]): Step {
   return (scope, write) => {
@@ -93,7 +105,7 @@ function store(names: readonly string[], use: Use = 'store'): void {
 }
 
 function innerNames(): Names {
-  return new Names(reading.names, reading.names.inLoop)
+  return new Names(current, current.inLoop)
 }
 
 /** The body of a tag in a scope of its own. */
@@ -103,46 +115,45 @@ function readScoped(tag: string): Step {
   return (scope, write) => body(names.enter(scope), write)
 }
 
+/** What reads a statement, by its tag, which is passed. */
+const STATEMENTS: Readonly<Record<string, (line: number, tag: string) => Step>> = {
+  for: readFor,
+  if: readIf,
+  set: readSet,
+  print: () => all(readCommas('%}', () => print(readExpression()))),
+  macro: readMacroStatement,
+  call: readCallBlock,
+  filter: (_, tag) => readCapture(tag, true, (value, _scope, write) => write(textArgument(value))),
+  with: readWith,
+  block: readBlock,
+  autoescape: readAutoescape,
+  generation(_, tag) {
+    const make = readMacro('', tag, new Names(current), NO_PARAMETERS)
+    return (scope, write) => write(str(make(scope).call([], new Map())))
+  },
+  break: endTurn,
+  continue: endTurn,
+  include: refuse,
+  import: refuse,
+  from: refuse,
+  extends: refuse,
+}
+
 function readStatement(): Step {
   const { line } = token()
   const tag = readName()
-  switch (tag) {
-    case 'for':
-      return readFor(line)
-    case 'if':
-      return readIf()
-    case 'set':
-      return readSet(line)
-    case 'print':
-      return all(readCommas('%}', () => print(readExpression())))
-    case 'macro':
-      return readMacroStatement()
-    case 'call':
-      return readCallBlock()
-    case 'filter':
-      return readCapture(tag, true, (value, _scope, write) => write(textArgument(value)))
-    case 'with':
-      return readWith()
-    case 'block':
-      return readBlock()
-    case 'autoescape':
-      return readAutoescape()
-    case 'generation': {
-      const make = readMacro('', tag, new Names(reading.names), NO_PARAMETERS)
-      return (scope, write) => write(str(make(scope).call([], new Map())))
-    }
-    case 'break':
-    case 'continue':
-      if (!reading.names.inLoop) fail(`'${tag}' outside a loop`)
-      return () => tag
-    default:
-      if (NOT_HERE.includes(tag)) return refused(tag, line)
-      return fail(`unknown tag '${tag}'${open.length > 0 ? `: ${wanted()}` : ''}`)
-  }
+  if (Object.hasOwn(STATEMENTS, tag)) return STATEMENTS[tag]!(line, tag)
+  return fail(`unknown tag '${tag}'${open.length > 0 ? `: ${wanted()}` : ''}`)
+}
+
+/** `break` and `continue`. */
+function endTurn(_line: number, tag: string): Step {
+  if (!current.inLoop) fail(`'${tag}' outside a loop`)
+  return () => tag as Signal
 }
 
 /** A tag that needs other templates fails where it is reached. */
-function refused(tag: string, line: number): Step {
+function refuse(line: number, tag: string): Step {
   while (!is('%}') && token().type !== 'end') next()
   return () => {
     now.line = line
@@ -150,24 +161,14 @@ function refused(tag: string, line: number): Step {
   }
 }
 
-/** Items with commas between, up to a mark. */
-function readCommas<T>(end: string, item: () => T): T[] {
-  const items: T[] = []
-  while (!is(end)) {
-    if (items.length > 0) expect(',')
-    items.push(item())
-  }
-  return items
-}
-
 function readIf(): Step {
-  const { names } = reading
+  const names = current
   const { unknown } = names
   names.branches++
   const branches: [Evaluate, Step][] = []
   let otherwise = all([])
   for (let tag: unknown = 'elif'; tag === 'elif'; tag = next().value) {
-    const test = readTuple({ choices: false })
+    const test = readTuple(false)
     branches.push([test, readBody('if', ['elif', 'else', 'endif'])])
     if (is('else')) {
       next()
@@ -253,7 +254,7 @@ function readBlock(): Step {
   if (blocks.has(name)) fail(`block '${name}' defined twice`)
   const [scoped, required] = [skip('scoped'), skip('required')]
   const names = new Names()
-  const before = reading.mentions.length
+  const before = mentions.length
   const known = blocks
   let body: Step
   const render: Block = (context, write) => {
@@ -264,7 +265,7 @@ function readBlock(): Step {
   }
   blocks.set(name, render)
   body = within(names, () => readWhole('block'))
-  reading.mentions.length = before
+  mentions.length = before
   skip(name)
   return (scope, write) => {
     if (required) fail(`Required block '${name}' not found`)
@@ -277,30 +278,25 @@ function readParameters(): MacroParameters {
   const params: string[] = []
   const defaults: Evaluate[] = []
   expect('(')
-  readCommas(')', () => {
+  const readParameter = () => {
     const param = readName()
     params.push(param)
     store([param], 'param')
     if (skip('=')) defaults.push(readExpression())
     else if (defaults.length > 0) fail('a parameter without a default follows one with a default')
-  })
-  next()
-  return { params, defaults }
+  }
+  readListed(')', readParameter, false)
+  return [params, defaults]
 }
 
 /** What makes a macro of its parameters and its body, in the scope where it is defined. */
-function readMacro(
-  name: string,
-  tag: string,
-  names: Names,
-  { params, defaults }: MacroParameters,
-): (scope: Scope) => Fn {
-  const before = reading.mentions.length
+function readMacro(name: string, tag: string, names: Names, [params, defaults]: MacroParameters): (scope: Scope) => Fn {
+  const before = mentions.length
   const body = within(names, () => readWhole(tag))
-  const mentions = reading.mentions.slice(before)
+  const own = mentions.slice(before)
   const takes = SPECIAL.filter(
     (special) =>
-      mentions.find((mention) => mention.name === special)?.use === 'load' &&
+      own.find((mention) => mention.name === special)?.use === 'load' &&
       (special === 'caller' || !params.includes(special)),
   )
   const required = params.length - defaults.length
@@ -324,8 +320,8 @@ function readMacro(
 
 function readMacroStatement(): Step {
   const name = readName()
-  reading.names.store(name)
-  const names = new Names(reading.names)
+  current.store(name)
+  const names = new Names(current)
   const make = readMacro(
     name,
     'macro',
@@ -336,7 +332,7 @@ function readMacroStatement(): Step {
 }
 
 function readCallBlock(): Step {
-  const names = new Names(reading.names)
+  const names = new Names(current)
   const parameters = is('(') ? within(names, () => readParameters()) : NO_PARAMETERS
   const call = readExpression()
   if (!isCall(call)) fail('expected a call')
@@ -345,17 +341,17 @@ function readCallBlock(): Step {
 }
 
 function readFor(line: number): Step {
-  const before = reading.mentions.length
+  const before = mentions.length
   const target = readTarget(false, 'in')
   expect('in')
-  const over = readTuple({ choices: false, until: 'recursive' })
-  const choosing = new Names(reading.names)
+  const over = readTuple(false, 'recursive')
+  const choosing = new Names(current)
   const test = skip('if') ? within(choosing, () => readTurn(target, () => readExpression())) : undefined
   const recursive = skip('recursive')
-  const names = new Names(reading.names, true)
+  const names = new Names(current, true)
   const body = within(names, () => readTurn(target, () => readBody('for', ['endfor', 'else'])))
   const otherwise = next().value === 'else' ? readScoped('for') : all([])
-  if (reading.mentions.slice(before).some(({ name, use }) => name === 'loop' && use === 'store'))
+  if (mentions.slice(before).some(({ name, use }) => name === 'loop' && use === 'store'))
     fail("cannot assign to 'loop' in a loop")
 
   function* chosen(passes: Evaluate, scope: Scope, items: Value): Generator<Value> {
@@ -369,12 +365,12 @@ function readFor(line: number): Step {
     deep(depth)
     const recurse = (more: Value) => made(captured((write) => run(scope, write, more, depth + 1))[0])
     const turned = test ? new Once(chosen(test, scope, items)) : items
-    const { loop, advance } = loopOver(turned, recursive ? recurse : undefined, depth)
+    const [loop, advance] = loopOver(turned, recursive ? recurse : undefined, depth)
     let ended = false
     for (let next = advance(); next; next = advance()) {
       const own = names.enter(scope)
       own.set('loop', loop)
-      target.assign(own, next.item)
+      target.assign(own, next[0])
       const signal = body(own, write)
       if (signal === 'break') break
       if (signal === undefined) ended = true

@@ -40,10 +40,10 @@ export function macro(
       values.set('caller', rest.get('caller') ?? new Undefined('No caller defined'))
       rest.delete('caller')
     }
-    if (takes.includes('kwargs')) values.set('kwargs', Dict.of(rest))
-    else for (const key of rest.keys()) fail(`macro '${name}' takes no keyword argument '${key}'`)
+    if (takes.includes('kwargs')) values.set('kwargs', new Dict(rest))
+    else for (const key of rest.keys()) fail(`${name}() has no argument '${key}'`)
     if (takes.includes('varargs')) values.set('varargs', new Tuple(args.slice(params.length)))
-    else if (args.length > params.length) fail(`macro '${name}' takes not more than ${params.length} argument(s)`)
+    else if (args.length > params.length) fail(`${name}() takes at most ${params.length} arguments`)
     return render(values)
   }
   return new Fn(name, call, 'Macro', {

@@ -6,30 +6,31 @@ import { deep, fail, now } from './values.ts'
 /** What is done with a name where it stands. */
 export type Use = 'load' | 'store' | 'param'
 
-export const reading = {
-  tokens: [] as readonly Token[],
-  at: 0,
-  depth: 0,
-  /** The scope whose names are read. */
-  names: new Names(),
-  /** All names in the order in which they stand; those in blocks are their own. */
-  mentions: [] as { name: string; use: Use }[],
-}
+let tokens: readonly Token[] = []
+let at = 0
+let depth = 0
+/** The names of the scope that is read. */
+export let current = new Names()
+/** All names in the order in which they stand; those in blocks are their own. */
+export let mentions: { name: string; use: Use }[] = []
 
 /** Begins to read a template; its outermost names. */
 export function begin(source: string): Names {
-  const names = new Names(undefined, false, true)
-  Object.assign(reading, { tokens: tokenize(source), at: 0, depth: 0, names, mentions: [] })
+  current = new Names(undefined, false, true)
+  tokens = tokenize(source)
+  at = 0
+  depth = 0
+  mentions = []
   now.line = token().line
-  return names
+  return current
 }
 
-export const token = () => reading.tokens[reading.at]!
+export const token = () => tokens[at]!
 
 /** Passes a token over. */
 export function next(): Token {
   const passed = token()
-  if (passed.type !== 'end') reading.at++
+  if (passed.type !== 'end') at++
   now.line = token().line
   return passed
 }
@@ -41,7 +42,7 @@ const says = ({ type, value }: Token, words: readonly string[]) =>
 export const is = (...words: string[]) => says(token(), words)
 
 /** Whether a mark or word is next but one. */
-export const isAhead = (word: string) => says(reading.tokens[reading.at + 1] ?? token(), [word])
+export const isAhead = (word: string) => says(tokens[at + 1] ?? token(), [word])
 
 /** Passes a mark or word over, if it is next. */
 export const skip = (word: string) => is(word) && next() !== undefined
@@ -56,28 +57,46 @@ export function expect(mark: string): void {
   if (!skip(mark)) unexpected(`'${mark}'`)
 }
 
+/** Items with commas between, and with `trailing` perhaps after the last, up to a mark that becomes the current token. */
+export function readCommas<T>(end: string, item: () => T, trailing = false): T[] {
+  const items: T[] = []
+  while (!is(end)) {
+    if (items.length > 0) expect(',')
+    if (trailing && is(end)) break
+    items.push(item())
+  }
+  return items
+}
+
+/** Items in brackets of which the first is passed. */
+export function readListed<T>(end: string, item: () => T, trailing = true): T[] {
+  const items = readCommas(end, item, trailing)
+  next()
+  return items
+}
+
 export const readName = () => (token().type === 'name' ? (next().value as string) : unexpected("'name'"))
 
 /** Refuses what is nested too deeply. */
 export function nested<T>(read: () => T): T {
-  deep(++reading.depth)
+  deep(++depth)
   const result = read()
-  reading.depth--
+  depth--
   return result
 }
 
 /** Reads with the names of another scope. */
 export function within<T>(names: Names, read: () => T): T {
-  const outer = reading.names
-  reading.names = names
+  const outer = current
+  current = names
   const result = read()
-  reading.names = outer
+  current = outer
   if (names.unknown) throw names.unknown
   return result
 }
 
 export function mention(name: string, use: Use): void {
-  if (use === 'load') reading.names.load(name)
-  else reading.names.store(name)
-  reading.mentions.push({ name, use })
+  if (use === 'load') current.load(name)
+  else current.store(name)
+  mentions.push({ name, use })
 }

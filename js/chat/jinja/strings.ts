@@ -1,7 +1,7 @@
 /** The methods of str, on code points. */
 import { classOf, LETTER, MARK, NUMBER } from '../../util/unicode.ts'
 import { methodOf, type Table, textArgument } from './call.ts'
-import { escapeText, isPrintable, sliced } from './operations.ts'
+import { type Align, escapeText, isPrintable, pad, sliced } from './operations.ts'
 import {
   alike,
   dictIn,
@@ -103,16 +103,8 @@ function meets(test: 'startsWith' | 'endsWith') {
   return [`/ parts ${RANGE}`, run] as const
 }
 
-/** Fills up to a width, on one or both sides. */
-export function pad(text: string, width: number, side: 'left' | 'right' | 'both', fill = ' '): string {
-  const count = Math.max(0, width - lengthIn(text))
-  room(text.length + count)
-  const left = side === 'left' ? count : side === 'right' ? 0 : (count >> 1) + (count & width & 1)
-  return fill.repeat(left) + text + fill.repeat(count - left)
-}
-
-const padded = (side: 'left' | 'right' | 'both') =>
-  ['/ width:int fill:char?', (text: string, width: number, fill?: string) => pad(text, width, side, fill)] as const
+const padded = (align: Align) =>
+  ['/ width:int fill:char?', (text: string, width: number, fill?: string) => pad(text, width, align, fill)] as const
 
 /** A character as a word begins with it: ß becomes Ss. */
 function titled(char: string): string {
@@ -189,7 +181,7 @@ function join(separator: string, values: Value): string {
 
 function zeroFill(text: string, width: number): string {
   const sign = /^[-+]/.test(text) ? text[0]! : ''
-  return sign + pad(text.slice(sign.length), width - sign.length, 'left', '0')
+  return sign + pad(text.slice(sign.length), width - sign.length, '>', '0')
 }
 
 function partitioner(last: boolean) {
@@ -213,7 +205,7 @@ const splitter = (fromEnd: boolean) =>
 const METHODS: Table<string> = {
   capitalize: capitalize,
   casefold: (s) => s.toLowerCase().replaceAll('ß', 'ss').replaceAll('ς', 'σ'),
-  center: padded('both'),
+  center: padded('center'),
   count: [
     `/ part:str ${RANGE}`,
     (s, part: string, start?: number, end?: number) => {
@@ -238,7 +230,7 @@ const METHODS: Table<string> = {
   istitle: isTitle,
   isupper: isUpper,
   join: ['/ values', join],
-  ljust: padded('right'),
+  ljust: padded('<'),
   lower: (s) => s.toLowerCase(),
   lstrip: stripper(true, false),
   partition: partitioner(false),
@@ -247,7 +239,7 @@ const METHODS: Table<string> = {
   replace: ['old:str new:str count:int?', replace],
   rfind: finder(true, false),
   rindex: finder(true, true),
-  rjust: padded('left'),
+  rjust: padded('>'),
   rpartition: partitioner(true),
   rsplit: splitter(true),
   rstrip: stripper(false, true),

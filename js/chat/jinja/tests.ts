@@ -1,6 +1,7 @@
 /** What stands after `is`. */
 import { binary } from './arithmetic.ts'
 import type { Table } from './call.ts'
+import { numeric } from './numbers.ts'
 import { equal, relation, str } from './operations.ts'
 import { isLower, isUpper } from './strings.ts'
 import {
@@ -48,7 +49,7 @@ export const TESTS: Table<Value> = {
   lower: (value) => isLower(str(value)),
   mapping: (value) => value instanceof Dict,
   none: (value) => value === null,
-  number: (value) => ['int', 'float', 'bool'].includes(typeName(value)),
+  number: (value) => numeric(value) !== undefined,
   odd: (value) => restIs(value, 2, 1),
   sameas: ['other', (value, other: Value) => value === other],
   sequence: (value) => value instanceof Dict || (partsOf(value) !== undefined && !(value instanceof View)),

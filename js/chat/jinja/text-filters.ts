@@ -4,8 +4,8 @@ import { binary } from './arithmetic.ts'
 import { intArgument, type Table, textArgument } from './call.ts'
 import { percent } from './format.ts'
 import { fixed, floatOf } from './numbers.ts'
-import { bracketed, escapeText, markup, repr, sliced, sorted, str } from './operations.ts'
-import { capitalize, isWord, pad, replace, splitLines, strip } from './strings.ts'
+import { bracketed, escapeText, markup, pad, repr, sliced, sorted, str } from './operations.ts'
+import { capitalize, isWord, replace, splitLines, strip } from './strings.ts'
 import { urlize } from './urlize.ts'
 import {
   alike,
@@ -191,27 +191,23 @@ function ordered(value: Value): Value {
   const pairs = value.items().map(([key, item]) => new Tuple([key, ordered(item)]))
   const mixed = new Set(pairs.map(({ items }) => typeName(items[0]!))).size > 1
   const key = (pair: Value) => (mixed ? typeName((pair as Tuple).items[0]!) : (pair as Tuple).items[0]!)
-  return Dict.of(sorted(pairs, key).map((pair) => (pair as Tuple).items as [Value, Value]))
+  return new Dict(sorted(pairs, key).map((pair) => (pair as Tuple).items as [Value, Value]))
 }
 
 function format(value: Value, args: Value[], kwargs: Kwargs): Value {
   if (args.length > 0 && kwargs.size > 0) fail('format takes arguments by place or by name')
-  return percent(value instanceof Markup ? value : str(value), kwargs.size > 0 ? Dict.of(kwargs) : new Tuple(args))
+  return percent(value instanceof Markup ? value : str(value), kwargs.size > 0 ? new Dict(kwargs) : new Tuple(args))
 }
 
 function links(value: Value, limit?: number, nofollow = false, target = '', rel = '', schemes: Value = null): string {
   const words = new Set([...rel.split(' '), nofollow ? 'nofollow' : '', 'noopener', ''])
-  return urlize(markup(value).text, {
-    limit,
-    rel: [...words].sort().slice(1).join(' '),
-    target,
-    schemes: schemes === null ? [] : listOf(schemes).map(textArgument),
-  })
+  const extra = schemes === null ? [] : listOf(schemes).map(textArgument)
+  return urlize(markup(value).text, limit, [...words].sort().slice(1).join(' '), target, extra)
 }
 
 export const TEXT_FILTERS: Table<Value> = {
   capitalize: each(capitalize),
-  center: each((text, width = 80) => pad(text, width, 'both'), 'width:int?'),
+  center: each((text, width = 80) => pad(text, width, 'center'), 'width:int?'),
   filesizeformat: ['binary:bool?', fileSize],
   format: ['**', format],
   indent: ['width? first:bool? blank:bool?', indent],

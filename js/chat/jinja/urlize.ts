@@ -12,15 +12,8 @@ const PAIRS = [
 
 const count = (text: string, part: string) => text.split(part).length - 1
 
-export interface LinkOptions {
-  limit: number | undefined
-  rel: string
-  target: string
-  schemes: readonly string[]
-}
-
-function linked(word: string, { limit, rel, target, schemes }: LinkOptions): string {
-  const more = (rel && ` rel="${escapeText(rel)}"`) + (target && ` target="${escapeText(target)}"`)
+/** `more`: attributes of links into the web. */
+function linked(word: string, limit: number | undefined, more: string, schemes: readonly string[]): string {
   const shown = limit !== undefined && word.length > limit ? `${word.slice(0, limit)}...` : word
   if (HTTP.test(word)) return `<a href="${/^https?:\/\//.test(word) ? '' : 'https://'}${word}"${more}>${shown}</a>`
   if (word.startsWith('mailto:') && EMAIL.test(word.slice(7))) return `<a href="${word}">${word.slice(7)}</a>`
@@ -30,8 +23,15 @@ function linked(word: string, { limit, rel, target, schemes }: LinkOptions): str
     : word
 }
 
-/** `text` is escaped already. */
-export function urlize(text: string, options: LinkOptions): string {
+/** `text` is escaped already. `limit`: of the characters that a link shows; `schemes`: what links begin with too. */
+export function urlize(
+  text: string,
+  limit: number | undefined,
+  rel: string,
+  target: string,
+  schemes: readonly string[],
+): string {
+  const more = (rel && ` rel="${escapeText(rel)}"`) + (target && ` target="${escapeText(target)}"`)
   const words = text.split(/(\s+)/).map((word) => {
     const [head = ''] = /^(?:[(<]|&lt;)+/.exec(word) ?? []
     let middle = word.slice(head.length)
@@ -46,7 +46,7 @@ export function urlize(text: string, options: LinkOptions): string {
         tail = tail.slice(end)
       }
     }
-    return head + linked(middle, options) + tail
+    return head + linked(middle, limit, more, schemes) + tail
   })
   return words.join('')
 }

@@ -125,15 +125,11 @@ export class Fn extends Thing {
 /** A dict in the order of insertion; keys that are equal are one, as 1, 1.0 and True are. */
 export class Dict extends Thing {
   private readonly entries = new Map<unknown, [Value, Value]>()
-  constructor() {
+  constructor(entries: Iterable<readonly [Value, Value]> = []) {
     super('dict')
+    for (const [key, value] of entries) this.set(key, value)
   }
 
-  static of(entries: Iterable<readonly [Value, Value]>): Dict {
-    const dict = new Dict()
-    for (const [key, value] of entries) dict.set(key, value)
-    return dict
-  }
   get size(): number {
     return this.entries.size
   }
