@@ -1,21 +1,8 @@
 /** `+ - * / // % **` of values of every kind. */
 import { percent } from './format.ts'
 import { arithmetic, asInt, negate } from './numbers.ts'
-import { markup, str } from './operations.ts'
-import {
-  alike,
-  defined,
-  Float,
-  fail,
-  itemsOf,
-  Markup,
-  now,
-  room,
-  textOf,
-  typeName,
-  unfit,
-  type Value,
-} from './values.ts'
+import { markup, str, unsupported } from './operations.ts'
+import { alike, defined, Float, itemsOf, Markup, now, room, textOf, typeName, unfit, type Value } from './values.ts'
 
 function joined(a: Value, b: Value): Value | undefined {
   if (a instanceof Markup || b instanceof Markup) {
@@ -23,7 +10,7 @@ function joined(a: Value, b: Value): Value | undefined {
     return both ? new Markup(markup(a).text + markup(b).text) : undefined
   }
   if (typeof a === 'string') {
-    if (typeof b !== 'string') return unfit(b, 'cannot be joined to a str')
+    if (typeof b !== 'string') return undefined
     room(a.length + b.length)
     return a + b
   }
@@ -61,8 +48,6 @@ export function binary(op: string, a: Value, b: Value): Value {
   const number = arithmetic(op, a, b)
   if (number !== undefined) return number
   if (op === '%' && textOf(a) !== undefined) return percent(a as string | Markup, b)
-  defined(a)
-  defined(b)
   let result: Value | undefined
   if (op === '+') result = joined(a, b)
   else if (op === '*') {
@@ -70,7 +55,7 @@ export function binary(op: string, a: Value, b: Value): Value {
     if (y !== undefined) result = repeated(a, Number(y))
     else if (x !== undefined) result = repeated(b, Number(x))
   }
-  return result ?? fail(`unsupported operand type(s) for ${op}: '${typeName(a)}' and '${typeName(b)}'`)
+  return result ?? unsupported(op, a, b)
 }
 
 /** `-value` or `+value`. */

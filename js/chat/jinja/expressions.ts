@@ -34,6 +34,7 @@ import {
   listOf,
   missingName,
   now,
+  orElse,
   Tuple,
   textOf,
   Undefined,
@@ -75,20 +76,17 @@ const LEVELS: readonly (readonly string[])[] = [
 ]
 const [NOT, COMPARE] = [2, 3]
 
-/** An operation that may fail, after its operands. */
-function lined(line: number, operands: readonly Evaluate[], run: (...values: Value[]) => Value): Evaluate {
-  const [first, second] = operands
-  if (!first || operands.length > 2) {
-    return (scope) => {
-      const values = operands.map((operand) => operand(scope))
-      now.line = line
-      return run(...values)
-    }
-  }
+/** An operation of at most four operands that may fail, after them. */
+function lined(
+  line: number,
+  operands: readonly [Evaluate, ...Evaluate[]],
+  run: (a: Value, b: Value, c: Value, d?: Value) => Value,
+): Evaluate {
+  const [first, second, third, fourth] = operands
   return (scope) => {
-    const [value, other] = [first(scope), second?.(scope)]
+    const [a, b, c, d] = [first(scope), second?.(scope), third?.(scope), fourth?.(scope)]
     now.line = line
-    return second ? run(value, other!) : run(value)
+    return run(a, b!, c!, d)
   }
 }
 
@@ -136,10 +134,7 @@ let lastCall: Evaluate | undefined
 
 function load(name: string): Evaluate {
   mention(name, 'load')
-  return (scope) => {
-    const value = scope.get(name)
-    return value === undefined ? missingName(name) : value
-  }
+  return (scope) => orElse(scope.get(name), () => missingName(name))
 }
 
 /** Whether a call is all that was read last. */
@@ -155,7 +150,7 @@ function readChoice(): Evaluate {
   let value = readOperation()
   for (let { line } = token(); skip('if'); line = token().line) {
     const [yes, test] = [value, readOperation()]
-    const reason = `the inline if-expression on line ${line} evaluated to false and no else section was defined.`
+    const reason = `the if on line ${line} was false and has no else`
     const no = skip('else') ? readExpression() : () => new Undefined(reason)
     value = (scope) => (isTrue(test(scope)) ? yes : no)(scope)
     current.unknown = unknown
@@ -179,7 +174,7 @@ function readOperation(level = 0): Evaluate {
     const right = readOperation(level + 1)
     if (level < NOT) left = logical(op, left, right)
     else if (level === COMPARE) comparisons.push([op, right, line])
-    else left = lined(line, [left, right], (a, b) => binary(op, a!, b!))
+    else left = lined(line, [left, right], (a, b) => binary(op, a, b))
   }
   return comparisons.length > 0 ? compared(left, comparisons) : left
 }
@@ -196,7 +191,7 @@ function readUnary(filters = true): Evaluate {
   const op = next().value as string
   const operand = nested(() => readUnary(false))
   return readSuffixes(
-    lined(line, [operand], (value) => signed(op, value!)),
+    lined(line, [operand], (value) => signed(op, value)),
     filters,
   )
 }
@@ -273,8 +268,7 @@ function readOneTarget(members: boolean): Target {
     assign(scope, value) {
       const space = owner(scope)
       now.line = line
-      if (!(space instanceof Namespace)) return fail('cannot assign attribute on non-namespace object')
-      return space.set(attribute, value)
+      return space instanceof Namespace ? space.set(attribute, value) : unfit(space, 'is no namespace')
     },
   }
 }
@@ -297,9 +291,9 @@ function readSuffixes(start: Evaluate, filters: boolean): Evaluate {
 
 function readAttribute(owner: Evaluate, line: number): Evaluate {
   const { type, value } = next()
-  if (type === 'name') return lined(line, [owner], (of) => getAttribute(of!, value as string))
+  if (type === 'name') return lined(line, [owner], (of) => getAttribute(of, value as string))
   if (typeof value !== 'number') fail('expected a name or number')
-  return lined(line, [owner], (of) => getItem(of!, value))
+  return lined(line, [owner], (of) => getItem(of, value))
 }
 
 /** What stands in brackets behind a value: a key, several, or the bounds of a slice. */

@@ -15,6 +15,7 @@ import {
   fail,
   hashed,
   isTrue,
+  itemOr,
   iterate,
   iteratorOf,
   joinTexts,
@@ -68,14 +69,10 @@ function extreme(sign: 1 | -1) {
     for (const item of iterate(value)) {
       if (best === undefined || compare(sign > 0 ? '>' : '<', key(item), key(best)) * sign > 0) best = item
     }
-    return empty(best, 'No aggregated item')
+    return itemOr(best, sign > 0 ? 'largest' : 'smallest')
   }
   return ['case_sensitive:bool? attribute?', find] as const
 }
-
-/** What stands for an item of an empty sequence. */
-const empty = (item: Value | undefined, what: string) =>
-  item === undefined ? new Undefined(`${what}, sequence was empty.`) : item
 
 /** A filter that gives its values one by one, when they are asked for. */
 const lazily = <Rest extends unknown[]>(
@@ -225,17 +222,17 @@ function sum(value: Value, path?: Value, start: Value = 0): Value {
 /** The first of a value's items, walked from either end. */
 function first(value: Value): Value {
   const next = (iteratorOf(value) ?? unfit(value, 'is not iterable')).next()
-  return empty(next.done ? undefined : next.value, 'No first item')
+  return itemOr(next.done ? undefined : next.value, 'first')
 }
 
 function last(value: Value): Value {
-  return value instanceof Once ? unfit(value, 'is not reversible') : empty(listOf(value).at(-1), 'No last item')
+  return value instanceof Once ? unfit(value, 'is not reversible') : itemOr(listOf(value).at(-1), 'last')
 }
 
 /** One prompt is the same everywhere, by chance too. */
 function random(value: Value): Value {
   const count = lengthOf(value)
-  return count === 0 ? empty(undefined, 'No random item') : getItem(value, (now.steps * 7919) % count)
+  return count === 0 ? itemOr(undefined, 'random') : getItem(value, (now.steps * 7919) % count)
 }
 
 const otherwise = [

@@ -5,19 +5,19 @@ import { markup, pad, repr, str } from './operations.ts'
 import {
   alike,
   Dict,
-  defined,
   Float,
   fail,
   type Kwargs,
   lengthOf,
   Markup,
+  orElse,
   points,
   room,
   spend,
   Tuple,
   textOf,
-  typeName,
   Undefined,
+  unfit,
   type Value,
 } from './values.ts'
 
@@ -108,7 +108,8 @@ const SPEC = /^(?:(.)?([<>=^]))?([-+ ])?z?(#)?(0)?(\d+)?([,_])?(?:\.(\d+))?([a-z
 /** format(value, specification). */
 function formatValue(value: Value, text: string): string {
   if (text === '') return str(value)
-  const match = SPEC.exec(text) ?? fail(`invalid format specifier '${text}'`)
+  const misfit = () => unfit(value, `does not take the format '${text}'`)
+  const match = SPEC.exec(text) ?? misfit()
   const [, fill, align, sign, alternate, zero, width = 0, grouping = '', precision, type = ''] = match
   const spec: Spec = {
     fill: fill ?? (zero ? '0' : ' '),
@@ -121,23 +122,19 @@ function formatValue(value: Value, text: string): string {
     type,
   }
   if (grouping && !(grouping === ',' ? /^[deEfFgG%]?$/ : /^[bdeEfFgGoxX%]?$/).test(type)) {
-    fail(`cannot specify '${grouping}' with '${type}'`)
+    misfit()
   }
-  const unknown = () => fail(`unknown format code '${type}' for object of type '${typeName(value)}'`)
   const written = textOf(value)
   if (written !== undefined) {
-    if (type !== '' && type !== 's') unknown()
-    if (align === '=' || sign || alternate || grouping) fail(`'${text}' does not fit a string`)
+    if (!/^s?$/.test(type) || align === '=' || sign || alternate || grouping) misfit()
     return formatText(written, { ...spec, align: align ?? '' })
   }
   const whole = asInt(value)
   if (whole !== undefined && /^[bcdnoxX]?$/.test(type)) {
-    return spec.precision === undefined
-      ? formatNumber(whole, true, spec)
-      : fail('precision not allowed in integer format')
+    return spec.precision === undefined ? formatNumber(whole, true, spec) : misfit()
   }
-  const n = asNumber(value) ?? fail(`unsupported format string passed to ${typeName(value)}.__format__`)
-  return /^[eEfFgGn%]?$/.test(type) ? formatNumber(n, false, spec) : unknown()
+  const n = asNumber(value) ?? misfit()
+  return /^[eEfFgGn%]?$/.test(type) ? formatNumber(n, false, spec) : misfit()
 }
 
 /** What a text takes in as its own kind: a safe one escapes what is not safe. */
@@ -156,7 +153,7 @@ function fieldValue(path: string, args: Value[], kwargs: Kwargs, next: () => num
   const index = first === '' ? next() : /^\d+$/.test(first) ? Number(first) : undefined
   let value = index === undefined ? kwargs.get(first) : args[index]
   if (value === undefined)
-    return fail(index === undefined ? `'${first}' is missing` : 'there are too few values to format')
+    return fail(index === undefined ? `'${first}' is missing` : 'not enough arguments for format string')
   if (!/^(?:\.[^.[]+|\[[^\]]+\])*$/.test(rest)) fail(`'${path}' is no field`)
   for (const [, name, key = ''] of rest.matchAll(/\.([^.[]+)|\[([^\]]+)\]/g)) {
     value = name === undefined ? item(value, /^\d+$/.test(key) ? Number(key) : key) : attribute(value, name)
@@ -173,14 +170,12 @@ export function formatFields(self: string | Markup, args: Value[], kwargs: Kwarg
   let auto = 0
   const fill = (text: string): string =>
     text.replace(FIELD, (whole, field?: string) => {
-      if (whole === '{') fail("expected '}' before end of string")
-      if (whole === '}') fail("single '}' encountered in format string")
-      if (field === undefined) return whole[0]!
+      if (field === undefined) return whole.length > 1 ? whole[0]! : fail(`unexpected '${whole}' in format string`)
       const [, path = '', conversion, spec = ''] =
-        /^([^:!]*(?:\[[^\]]*\][^:!]*)*)(?:!(.))?(?::(.*))?$/s.exec(field) ?? fail('malformed field in format string')
+        /^([^:!]*(?:\[[^\]]*\][^:!]*)*)(?:!(.))?(?::(.*))?$/s.exec(field) ?? fail(`'${field}' is no field`)
       const value = fieldValue(path, args, kwargs, () => auto++, look)
       const convert = conversion ? CONVERSIONS[conversion] : (plain: Value) => plain
-      if (!convert) return fail(`unknown conversion specifier ${conversion}`)
+      if (!convert) return fail(`unsupported format '!${conversion}'`)
       return takenIn(self, value, formatValue(convert(value), fill(spec)))
     })
   const result = fill(textOf(self)!)
@@ -198,8 +193,7 @@ export function percent(self: string | Markup, values: Value): Value {
   const named = (key: string) => {
     if (!(values instanceof Dict)) return fail('format requires a mapping')
     used = list.length
-    const found = values.get(key)
-    return found === undefined ? fail(`'${key}' is missing`) : found
+    return orElse(values.get(key), () => fail(`'${key}' is missing`))
   }
   const convert = (_: string, key?: string, flags = '', width = '0', point = '', digits = '0', type = '') => {
     if (type === '%') return '%'
@@ -222,22 +216,23 @@ export function percent(self: string | Markup, values: Value): Value {
   const result = textOf(self)!.replace(DIRECTIVE, convert)
   room(result.length)
   if (used < list.length && !(values instanceof Dict || Array.isArray(values) || values instanceof Undefined)) {
-    fail('not all arguments converted during string formatting')
+    fail('too many arguments for format string')
   }
   return alike(self, result)
 }
 
 function converted(value: Value, spec: Spec): string {
   const { type } = spec
+  const misfit = () => unfit(value, `does not take the format '%${type}'`)
   const convert = CONVERSIONS[type]
   if (convert) return formatText(convert(value), spec)
   if (type === 'c') {
-    const text = textOf(value) ?? String.fromCodePoint(Number(asInt(value) ?? fail('%c requires int or char')))
-    return lengthOf(text) === 1 ? formatText(text, { ...spec, precision: undefined }) : fail('%c requires int or char')
+    const text = textOf(value) ?? String.fromCodePoint(Number(asInt(value) ?? misfit()))
+    return lengthOf(text) === 1 ? formatText(text, { ...spec, precision: undefined }) : misfit()
   }
-  if (!/^[diouxXeEfFgG]$/.test(type)) fail(type ? `unsupported format character '${type}'` : 'incomplete format')
-  const n = asNumber(defined(value)) ?? fail(`%${type} format: a real number is required, not ${typeName(value)}`)
+  if (!/^[diouxXeEfFgG]$/.test(type)) fail(`unsupported format '%${type}'`)
+  const n = asNumber(value) ?? misfit()
   if (/[eEfFgG]/.test(type)) return formatNumber(n, false, spec)
-  if (value instanceof Float && /[xXo]/.test(type)) fail(`%${type} format: an integer is required, not float`)
+  if (value instanceof Float && /[xXo]/.test(type)) misfit()
   return formatNumber(asInt(value) ?? BigInt(Math.trunc(n)), true, spec)
 }

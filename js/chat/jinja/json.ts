@@ -1,4 +1,5 @@
 /** transformers' filter tojson: Python's json.dumps, without escapes for HTML and with every character as it is. */
+import { intArgument } from './call.ts'
 import { asInt, floatText, intText } from './numbers.ts'
 import { compare, str } from './operations.ts'
 import { Dict, deep, Float, fail, itemsOf, joinTexts, spend, textOf, typeName, unfit, type Value } from './values.ts'
@@ -23,10 +24,7 @@ export function toJson(
   separators: Value = null,
   sort = false,
 ): string {
-  const width =
-    indent === null
-      ? undefined
-      : (textOf(indent) ?? ' '.repeat(Math.max(0, Number(asInt(indent) ?? fail('indent must be an int or a str')))))
+  const width = indent === null ? undefined : (textOf(indent) ?? ' '.repeat(Math.max(0, intArgument(indent))))
   const [comma, colon] =
     separators === null ? [width === undefined ? ', ' : ',', ': '] : (itemsOf(separators) ?? []).map(str)
   if (comma === undefined || colon === undefined) return fail('separators are two texts')

@@ -117,8 +117,7 @@ function code(begin: string, end: string, ends: RegExp): undefined {
     }
     pass(whole)
   }
-  if (open.length > 0) fail(`'${open.at(-1)}' is missing`)
-  fail(`unexpected end of template, expected '${end}'`)
+  fail(`expected '${open.at(-1) ?? end}', got end of template`)
 }
 
 /** A name, if all its characters may stand in one. */
@@ -134,14 +133,13 @@ function unescaped(text: string): string {
   return text.replace(ESCAPE, (whole: string, code: string) => {
     const [kind = ''] = code
     const digits = HEX_DIGITS[kind]
-    if (kind === 'N') fail('\\N and a name in a text are not supported')
-    if (digits && code.length <= digits) fail(`truncated \\${kind} escape in a text`)
+    if (kind === 'N' || (digits && code.length <= digits)) fail(`unsupported escape ${whole} in a text`)
     if (kind === '\n') return ''
     if (/[\\'"]/.test(kind)) return kind
     const control = CONTROLS.indexOf(kind)
     if (control < 0 && !digits && !/[0-7]/.test(kind)) return whole
     const point = control < 0 ? Number.parseInt(digits ? code.slice(1) : code, digits ? 16 : 8) : control + 7
-    return point > 0x10ffff ? fail('illegal Unicode character in a text') : String.fromCodePoint(point)
+    return point > 0x10ffff ? fail(`unsupported escape ${whole} in a text`) : String.fromCodePoint(point)
   })
 }
 

@@ -1,10 +1,7 @@
 /** The variable `loop`. */
 
 import { equal } from './operations.ts'
-import { Fn, fail, iterate, lengthOf, Once, Tuple, Undefined, type Value } from './values.ts'
-
-const neighbour = (item: Value | undefined, which: string) =>
-  item === undefined ? new Undefined(`there is no ${which} item`) : item
+import { Fn, fail, itemOr, iterate, lengthOf, Once, Tuple, type Value } from './values.ts'
 
 /**
  * `loop` over items, and what goes to the next of them; it gives undefined after the last. `recurse`: renders the loop again
@@ -66,8 +63,8 @@ export function loopOver(
     length,
     depth0: () => depth,
     depth: () => depth + 1,
-    previtem: () => neighbour(before, 'previous'),
-    nextitem: () => neighbour(peek().value, 'next'),
+    previtem: () => itemOr(before, 'previous'),
+    nextitem: () => itemOr(peek().value, 'next'),
     cycle: () => new Fn('cycle', (args) => args[index % args.length] ?? fail('cycle() wants an item')),
     changed: () => new Fn('changed', changed),
     __len__: length,

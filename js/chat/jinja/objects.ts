@@ -19,6 +19,7 @@ import {
   type Kwargs,
   listOf,
   Markup,
+  orElse,
   Thing,
   textOf,
   typeName,
@@ -67,13 +68,7 @@ export const fromKeys = new Fn('fromkeys', ([keys = null, value = null]) => {
 
 const DICT: Table<Dict> = {
   copy: (dict) => new Dict(dict.items()),
-  get: [
-    '/ key default?',
-    (dict, key: Value, none: Value = null) => {
-      const value = dict.get(key)
-      return value === undefined ? none : value
-    },
-  ],
+  get: ['/ key default?', (dict, key: Value, none: Value = null) => orElse(dict.get(key), () => none)],
   items: (dict) => new View('dict_items', dict.pairs()),
   keys: (dict) => new View('dict_keys', dict.keys()),
   values: (dict) =>
@@ -123,9 +118,9 @@ function attributeOf(value: Value, name: string): Value | undefined {
   if (value instanceof Dict) return name === 'fromkeys' ? fromKeys : methodOf(DICT, value, name)
   if (value instanceof Float || !(value instanceof Thing)) return numberAttribute(value, name)
   if (name.startsWith('_')) return undefined
-  const own = value.attribute(name)
-  if (own !== undefined) return own
-  return value instanceof Items && !(value instanceof View) ? methodOf(SEQUENCE, value.items, name) : undefined
+  return orElse(value.attribute(name), () =>
+    value instanceof Items && !(value instanceof View) ? methodOf(SEQUENCE, value.items, name) : undefined,
+  )
 }
 
 /** What stands for an attribute or item that is not there, or that the sandbox keeps back. */
@@ -139,23 +134,16 @@ function absent(value: Value, key: Value): Undefined {
 
 /** `value.name`: an attribute, or else an item. */
 export function getAttribute(value: Value, name: string): Value {
-  const found = attributeOf(defined(value), name)
-  if (found !== undefined) return found
-  const item = itemAt(value, name)
-  return item === undefined ? absent(value, name) : item
+  return orElse(attributeOf(defined(value), name), () => orElse(itemAt(value, name), () => absent(value, name)))
 }
 
 /** `value[key]`: an item, or else an attribute. */
 export function getItem(value: Value, key: Value): Value {
-  const item = itemAt(defined(value), key)
-  if (item !== undefined) return item
-  const name = textOf(key)
-  const found = name === undefined ? undefined : attributeOf(value, name)
-  return found === undefined ? absent(value, key) : found
+  return orElse(itemAt(defined(value), key), () => onlyAttribute(value, key))
 }
 
 /** What the filter attr gives: an attribute, never an item. */
-export function onlyAttribute(value: Value, name: string): Value {
-  const found = value instanceof Undefined ? undefined : attributeOf(value, name)
-  return found === undefined ? absent(value, name) : found
+export function onlyAttribute(value: Value, key: Value): Value {
+  const name = value instanceof Undefined ? undefined : textOf(key)
+  return orElse(name === undefined ? undefined : attributeOf(value, name), () => absent(value, key))
 }

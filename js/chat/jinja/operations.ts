@@ -97,9 +97,6 @@ export function str(value: Value): string {
   if (value instanceof Float) return floatText(value.n)
   if (value instanceof Markup) return value.text
   if (value instanceof View) return `${value.type}(${repr(value.items)})`
-  if (value instanceof Range) {
-    return `range(${value.start}, ${value.stop}${value.step === 1 ? '' : `, ${value.step}`})`
-  }
   return bracketed(value, repr) ?? thingText(value as Thing)
 }
 
@@ -135,6 +132,12 @@ export function equal(a: Value, b: Value): boolean {
 /** Negative, 0 or positive; NaN where neither is less nor equal. */
 const order = <T>(a: T, b: T) => (a < b ? -1 : a > b ? 1 : a >= b ? 0 : Number.NaN)
 
+/** Fails because there is no such operation of two values. */
+export function unsupported(op: string, a: Value, b: Value): never {
+  const [left, right] = [a, b].map((value) => typeName(defined(value)))
+  return fail(`unsupported operand type(s) for ${op}: '${left}' and '${right}'`)
+}
+
 /** The order of two values; `op` is for the error. */
 export function compare(op: string, a: Value, b: Value): number {
   const [x, y] = [numeric(a), numeric(b)]
@@ -151,9 +154,7 @@ export function compare(op: string, a: Value, b: Value): number {
     if (at < 0 || at >= others.length) return items.length - others.length
     return compare(op, items[at]!, others[at]!)
   }
-  defined(a)
-  defined(b)
-  return fail(`'${op}' not supported between instances of '${typeName(a)}' and '${typeName(b)}'`)
+  return unsupported(op, a, b)
 }
 
 /** sorted(values, key=…): stable, in reverse too. */

@@ -260,7 +260,7 @@ function readBlock(): Step {
   const render: Block = (context, write) => {
     const own = names.enter(undefined, context)
     own.set('self', self(known, context))
-    own.set('super', new Undefined(`there is no parent block called '${name}'.`))
+    own.set('super', new Undefined(`block '${name}' has no parent`))
     return body(own, write)
   }
   blocks.set(name, render)
@@ -268,7 +268,7 @@ function readBlock(): Step {
   mentions.length = before
   skip(name)
   return (scope, write) => {
-    if (required) fail(`Required block '${name}' not found`)
+    if (required) fail(`block '${name}' is missing`)
     return render(scoped ? scope.everything() : scope.context, write)
   }
 }
@@ -283,7 +283,7 @@ function readParameters(): MacroParameters {
     params.push(param)
     store([param], 'param')
     if (skip('=')) defaults.push(readExpression())
-    else if (defaults.length > 0) fail('a parameter without a default follows one with a default')
+    else if (defaults.length > 0) fail(`parameter '${param}' must have a default`)
   }
   readListed(')', readParameter, false)
   return [params, defaults]
@@ -301,7 +301,7 @@ function readMacro(name: string, tag: string, names: Names, [params, defaults]: 
   )
   const required = params.length - defaults.length
   if (takes.includes('caller') && params.slice(0, required).includes('caller'))
-    fail('the special "caller" argument must be omitted or be given a default')
+    fail("parameter 'caller' must have a default")
   return (scope) =>
     macro(name, params, takes, (values) => {
       const own = names.enter(scope)
@@ -309,7 +309,7 @@ function readMacro(name: string, tag: string, names: Names, [params, defaults]: 
       for (const [key, value] of values) own.set(key, value)
       params.forEach((param, i) => {
         if (own.get(param) !== undefined) return
-        const missing = new Undefined(`parameter '${param}' was not provided`)
+        const missing = new Undefined(`parameter '${param}' is missing`)
         own.set(param, i < required ? missing : defaults[i - required]!(own))
       })
       const [text] = captured((write) => body(own, write))

@@ -1,6 +1,19 @@
 /** What a running template writes to, and what it makes of its own parts: macros, and itself. */
 import type { Scope, Variables } from './scope.ts'
-import { Dict, Fn, fail, type Kwargs, Markup, MOST, now, room, Thing, Tuple, Undefined, type Value } from './values.ts'
+import {
+  Dict,
+  Fn,
+  fail,
+  type Kwargs,
+  Markup,
+  MOST,
+  missingName,
+  now,
+  room,
+  Thing,
+  Tuple,
+  type Value,
+} from './values.ts'
 
 /** What follows a statement: the next one, the end of the loop, or the end of its turn. */
 export type Signal = undefined | 'break' | 'continue'
@@ -37,7 +50,7 @@ export function macro(
       if (i >= args.length) rest.delete(param)
     })
     if (takes.includes('caller') && !params.includes('caller')) {
-      values.set('caller', rest.get('caller') ?? new Undefined('No caller defined'))
+      values.set('caller', rest.get('caller') ?? missingName('caller'))
       rest.delete('caller')
     }
     if (takes.includes('kwargs')) values.set('kwargs', new Dict(rest))

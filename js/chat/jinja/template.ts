@@ -6,7 +6,7 @@ import { fromJs } from './convert.ts'
 import { GLOBALS } from './globals.ts'
 import { parse } from './parser.ts'
 import type { Variables } from './scope.ts'
-import { begin, JinjaError, now } from './values.ts'
+import { begin, JinjaError, now, TOO_DEEP } from './values.ts'
 
 /** A template, read once and rendered many times. */
 export interface JinjaTemplate {
@@ -36,7 +36,7 @@ function withLine<T>(run: () => T): T {
   } catch (error) {
     // Engines differ in the error of a full stack.
     const full = error instanceof RangeError || (error instanceof Error && /recursion/i.test(error.message))
-    if (!(error instanceof JinjaError) && full) throw new JinjaError('it is nested too deeply', now.line)
+    if (!(error instanceof JinjaError) && full) throw new JinjaError(TOO_DEEP, now.line)
     if (error instanceof JinjaError && error.line === 0) error.line = now.line
     throw error
   }

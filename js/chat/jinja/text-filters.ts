@@ -56,7 +56,7 @@ function indent(value: Value, width: Value = 4, first = false, blank = false): V
 
 function truncate(value: Value, length = 255, killWords = false, end = '...', leeway = 5): Value {
   if (length < lengthOf(end)) fail('the length is too small')
-  if (leeway < 0) fail('the leeway is negative')
+  if (leeway < 0) fail('the leeway is too small')
   if (lengthOf(value) <= length + leeway) return value
   const cut = sliced(value, 0, length - lengthOf(end), null)
   if (killWords) return binary('+', cut, end)
@@ -142,7 +142,7 @@ function chunks(line: string, hyphens: boolean): string[] {
 
 /** One line of a text as lines of at most `width`. */
 function wrapLine(line: string, width: number, breakWords: boolean, hyphens: boolean): string[] {
-  if (width <= 0) fail('the width must be positive')
+  if (width <= 0) fail('the width is too small')
   const lines: string[] = []
   const rest = chunks(line, hyphens)
   while (rest.length > 0) {

@@ -83,21 +83,34 @@ export class Undefined extends Thing {
 
 export const missingName = (name: string) => new Undefined(`'${name}' is undefined`)
 
+/** What is there, or else what is made for it. */
+export const orElse = <T>(found: Value | undefined, other: () => T): Value | T =>
+  found === undefined ? other() : found
+
+/** An item, or what stands for one that is not there. */
+export const itemOr = (item: Value | undefined, which: string) =>
+  orElse(item, () => new Undefined(`there is no ${which} item`))
+
 /** As the sandbox has it. */
 const RANGE_MOST = 100_000
 
 export class Range extends Items {
   constructor(
     readonly start: number,
-    readonly stop: number,
+    stop: number,
     readonly step: number,
   ) {
     const length = Math.max(0, Math.ceil((stop - start) / step))
-    if (length > RANGE_MOST) fail(`a range has more than ${RANGE_MOST} numbers`)
+    if (length > RANGE_MOST) fail('a range has too many numbers')
     spend(length >> 2)
     const items: number[] = []
     for (let i = 0; i < length; i++) items.push(start + i * step)
-    super('range', items, { start: () => start, stop: () => stop, step: () => step })
+    super('range', items, {
+      start: () => start,
+      stop: () => stop,
+      step: () => step,
+      __str__: () => `range(${start}, ${stop}${step === 1 ? '' : `, ${step}`})`,
+    })
   }
 }
 
@@ -199,9 +212,11 @@ export function dictIn(value: Value): Dict {
   return value instanceof Dict ? value : unfit(value, 'is no mapping')
 }
 
+export const TOO_DEEP = 'it is nested too deeply'
+
 /** Refuses what is nested too deeply. */
 export function deep(depth: number): void {
-  if (depth > MOST.depth) fail('it is nested too deeply')
+  if (depth > MOST.depth) fail(TOO_DEEP)
 }
 
 const SURROGATE = /[\ud800-\udfff]/
