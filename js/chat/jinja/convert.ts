@@ -9,21 +9,11 @@ import { Dict, deep, Float, Fn, itemsOf, Thing, Undefined, type Value } from './
  */
 export function fromJs(value: unknown, depth = 0): Value {
   deep(depth)
-  switch (typeof value) {
-    case 'string':
-    case 'boolean':
-      return value
-    case 'bigint':
-      return int(value)
-    case 'number':
-      return Number.isInteger(value) ? intOf(value) : new Float(value)
-    case 'function':
-      return new Fn(value.name || 'function', (args) => fromJs(value(...args.map(toJs))))
-    case 'object':
-      return fromObject(value, depth)
-    default:
-      return null
-  }
+  if (typeof value === 'string' || typeof value === 'boolean') return value
+  if (typeof value === 'bigint') return int(value)
+  if (typeof value === 'number') return Number.isInteger(value) ? intOf(value) : new Float(value)
+  if (typeof value === 'function') return new Fn(value.name || 'function', (args) => fromJs(value(...args.map(toJs))))
+  return typeof value === 'object' ? fromObject(value, depth) : null
 }
 
 function fromObject(value: object | null, depth: number): Value {

@@ -2,7 +2,7 @@
 import { binary } from './arithmetic.ts'
 import { bind, type Parameters, run, type Table } from './call.ts'
 import { toJson } from './json.ts'
-import { asInt, asNumber, floatOf, intOf, negate, parseInteger, round } from './numbers.ts'
+import { asInt, asNumber, floatOf, intOf, isNegative, negate, parseInteger, round } from './numbers.ts'
 import { getItem, onlyAttribute } from './objects.ts'
 import { compare, equal, escapeText, markup, sorted, str } from './operations.ts'
 import { TESTS } from './tests.ts'
@@ -197,7 +197,7 @@ function roundBy(value: Value, digits = 0, method = 'common'): Value {
 
 function absolute(value: Value): Value {
   const n = asNumber(value) ?? unfit(value, 'is no number')
-  return n < 0 || Object.is(n, -0) ? negate(value)! : typeof value === 'boolean' ? Number(value) : value
+  return isNegative(n) ? negate(value)! : (asInt(value) ?? value)
 }
 
 function* itemPairs(value: Value): Generator<Value> {

@@ -1,6 +1,6 @@
 /** Python's two ways to format: `text % values`, and `text.format(values)` with its specifications. */
 import { intArgument } from './call.ts'
-import { asInt, asNumber, fixed, floatText, intText, scaled, wideExponent } from './numbers.ts'
+import { asInt, asNumber, fixed, floatText, intText, isNegative, scaled, wideExponent } from './numbers.ts'
 import { markup, pad, repr, str } from './operations.ts'
 import {
   alike,
@@ -83,7 +83,7 @@ function grouped(digits: string, { grouping, type }: Spec): string {
 function formatNumber(n: number | bigint, isInt: boolean, spec: Spec): string {
   const { type, grouping, fill, align, width } = spec
   if (isInt && type === 'c') return formatText(String.fromCodePoint(Number(n)), spec)
-  const negative = n < 0 || Object.is(n, -0)
+  const negative = isNegative(n)
   const size = negative ? -n : n
   let digits = isInt ? intDigits(size, spec) : floatDigits(Number(size), spec)
   if (/[A-Z]/.test(type)) digits = digits.toUpperCase()

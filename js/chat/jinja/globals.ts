@@ -11,7 +11,7 @@ export class Namespace extends Thing {
     super('Namespace', { __str__: () => `<Namespace ${str(this.values)}>` })
   }
   set(name: string, value: Value): undefined {
-    if (name.startsWith('_')) fail(`a namespace cannot have the attribute '${name}': rename it`)
+    if (name.startsWith('_')) fail(`cannot assign to '${name}' of a namespace: rename it`)
     this.values.set(name, value)
   }
   override attribute(name: string): Value | undefined {

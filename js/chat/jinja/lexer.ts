@@ -3,7 +3,7 @@
  * so do blanks before one that stands first in its line. `-` beside a mark takes all white space, `+` keeps it.
  */
 import { classOf, LETTER, MARK, NUMBER } from '../../util/unicode.ts'
-import { parseInteger } from './numbers.ts'
+import { DIGITS, parseInteger } from './numbers.ts'
 import { Float, fail, now, type Value } from './values.ts'
 
 export interface Token {
@@ -19,7 +19,6 @@ const END_RAW = /\{%([-+]?)\s*endraw\s*(?:\+%\}|-%\}\s*|%\}\n?)/g
 const END_COMMENT = /\+#\}|-#\}\s*|#\}\n?/g
 const END_PRINT = /-\}\}\s*|\}\}/y
 const END_BLOCK = /\+%\}|-%\}\s*|%\}\n?/y
-const DIGITS = '\\d(?:_?\\d)*'
 /** Groups: white space, a float, an int, a name, a string, a mark. */
 const TOKEN = new RegExp(
   [

@@ -12,7 +12,7 @@ export function loopOver(
   recurse: ((over: Value) => Value) | undefined,
   depth: number,
 ): [loop: Fn, advance: () => [item: Value] | undefined] {
-  let items: Iterator<Value> = iterate(over)
+  let items: IterableIterator<Value> = iterate(over)
   let index = -1
   let count: number | undefined
   let before: Value | undefined
@@ -27,9 +27,7 @@ export function loopOver(
   }
   const length = () => {
     if (over instanceof Once && count === undefined) {
-      const first = peek()
-      const rest = first.done ? [] : [first.value]
-      for (let next = items.next(); !next.done; next = items.next()) rest.push(next.value)
+      const rest = peek().done ? [] : [peek().value, ...items]
       after = undefined
       items = rest.values()
       count = rest.length + index + 1

@@ -11,7 +11,7 @@ const BY_ZERO = 'division by zero'
 
 /** An int of any size as its value. */
 export function int(n: bigint): number | bigint {
-  if (n >= -9007199254740991n && n <= 9007199254740991n) return Number(n)
+  if (Number.isSafeInteger(Number(n))) return Number(n)
   return n > INT_MOST || n < -INT_MOST ? fail(HUGE) : n
 }
 
@@ -87,9 +87,7 @@ export function arithmetic(op: string, a: Value, b: Value): Value | undefined {
   }
   if (op === '**') return int(intPower(BigInt(x), BigInt(y)))
   const quick = operate(op, m, n, 1)
-  return Number.isSafeInteger(m) && Number.isSafeInteger(n) && Number.isSafeInteger(quick)
-    ? quick + 0
-    : int(operate(op, BigInt(x), BigInt(y), 1n))
+  return [m, n, quick].every(Number.isSafeInteger) ? quick + 0 : int(operate(op, BigInt(x), BigInt(y), 1n))
 }
 
 export function negate(value: Value): Value | undefined {
@@ -103,11 +101,14 @@ export function intText(n: number | bigint): string {
   return text.length > DIGITS_MOST + 1 ? fail(HUGE) : text
 }
 
+/** Whether a number has a minus, as −0 does. */
+export const isNegative = (n: number | bigint) => n < 0 || Object.is(n, -0)
+
 /** A float as Python prints it: the shortest digits that are it, without an exponent from 1e-4 to 1e16. */
 export function floatText(n: number): string {
   if (!Number.isFinite(n)) return String(n).replace('Infinity', 'inf').toLowerCase()
   const size = Math.abs(n)
-  const text = (Object.is(n, -0) ? '-' : '') + n
+  const text = (isNegative(n) ? '-' : '') + size
   if (size !== 0 && (size < 1e-4 || size >= 1e16)) return wideExponent(n.toExponential())
   return Number.isInteger(n) ? `${text}.0` : text
 }
@@ -133,7 +134,7 @@ export function scaled(n: number, digits: number): bigint {
 
 /** A finite float in decimal with `digits` after the point (fewer than none: tens, hundreds …). */
 export function fixed(n: number, digits: number): string {
-  const sign = n < 0 || Object.is(n, -0) ? '-' : ''
+  const sign = isNegative(n) ? '-' : ''
   const text = String(scaled(n, digits)).padStart(digits + 1, '0')
   return sign + (digits > 0 ? `${text.slice(0, -digits)}.${text.slice(-digits)}` : text + '0'.repeat(-digits))
 }
@@ -173,12 +174,14 @@ export function parseInteger(text: string, base = 10): number | bigint | undefin
   return int(sign === '-' ? -n : n)
 }
 
+/** Of a number, with single underscores between them. */
+export const DIGITS = '\\d(?:_?\\d)*'
+
 /** float(text); undefined where the text is none. */
 function parseFloatText(text: string): number | undefined {
   const plain = text.trim().toLowerCase()
-  const digits = '\\d+(?:_\\d+)*'
   const number = new RegExp(
-    `^[-+]?(?:nan|inf(?:inity)?|(?:${digits}\\.?(?:${digits})?|\\.${digits})(?:e[-+]?${digits})?)$`,
+    `^[-+]?(?:nan|inf(?:inity)?|(?:${DIGITS}\\.?(?:${DIGITS})?|\\.${DIGITS})(?:e[-+]?${DIGITS})?)$`,
   )
   if (!number.test(plain)) return undefined
   return Number(plain.replaceAll('_', '').replace(/inf.*/, 'Infinity'))

@@ -21,10 +21,9 @@ import {
   readName,
   skip,
   token,
-  type Use,
   within,
 } from './reader.ts'
-import { Names, type Scope, type Variables } from './scope.ts'
+import { Names, type Scope, type Use, type Variables } from './scope.ts'
 import { deep, type Fn, fail, isTrue, iterate, now, Once, spend, Undefined, type Value } from './values.ts'
 
 /** What a macro may be called with beside its parameters, if its body uses it. */
@@ -320,7 +319,7 @@ function readMacro(name: string, tag: string, names: Names, [params, defaults]: 
 
 function readMacroStatement(): Step {
   const name = readName()
-  current.store(name)
+  current.mention(name, 'store')
   const names = new Names(current)
   const make = readMacro(
     name,

@@ -1,10 +1,7 @@
 /** The template that is read, token by token. Readings never overlap. */
 import { type Token, tokenize } from './lexer.ts'
-import { Names } from './scope.ts'
+import { Names, type Use } from './scope.ts'
 import { deep, fail, now } from './values.ts'
-
-/** What is done with a name where it stands. */
-export type Use = 'load' | 'store' | 'param'
 
 let tokens: readonly Token[] = []
 let at = 0
@@ -96,7 +93,6 @@ export function within<T>(names: Names, read: () => T): T {
 }
 
 export function mention(name: string, use: Use): void {
-  if (use === 'load') current.load(name)
-  else current.store(name)
+  current.mention(name, use)
   mentions.push({ name, use })
 }

@@ -6,6 +6,9 @@
  */
 import type { JinjaError, Value } from './values.ts'
 
+/** What is done with a name where it stands. */
+export type Use = 'load' | 'store' | 'param'
+
 /** What a template's caller and its top level have set, by name. */
 export type Variables = Map<string, Value>
 
@@ -60,12 +63,8 @@ export class Names {
     private readonly top = false,
   ) {}
 
-  load(name: string): void {
-    if (!this.setFirst.has(name)) this.setFirst.set(name, false)
-  }
-
-  store(name: string): void {
-    if (!this.setFirst.has(name)) this.setFirst.set(name, this.branches === 0)
+  mention(name: string, use: Use): void {
+    if (!this.setFirst.has(name)) this.setFirst.set(name, use !== 'load' && this.branches === 0)
   }
 
   private knows(name: string): boolean {

@@ -18,9 +18,8 @@ import {
   type Value,
 } from './values.ts'
 
-/** Python's white space. */
-const BLANK = '\\t-\\r\\x1c- \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000'
-const BLANKS = new RegExp(`([${BLANK}]+)`)
+/** Python's white space: JavaScript's without the byte order mark, and some controls. */
+const BLANKS = /((?:[^\S\ufeff]|[\x1c-\x1f\x85])+)/
 /** What splitlines takes for a line's end. */
 const ENDS = '\\n-\\r\\x1c-\\x1e\\x85\\u2028\\u2029'
 const LINE_END = new RegExp(`\\r\\n|[${ENDS}]`, 'g')

@@ -40,7 +40,7 @@ const each = <Rest extends unknown[]>(change: (text: string, ...rest: Rest) => s
   [parameters, (value: Value, ...rest: Rest) => changed(value, (text) => change(text, ...rest))] as const
 
 function title(text: string): string {
-  const words = text.split(/([-\s({[<]+)/).filter((word) => word !== '')
+  const words = text.split(/([-\s({[<]+)/)
   return words.map(capitalize).join('')
 }
 
