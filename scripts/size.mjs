@@ -24,7 +24,7 @@ const rows = [
   ['a page with workers: index, leader, thread, relaxed.wasm', page('relaxed'), 150_000],
   ['the same with simd.wasm', page('simd'), 150_000],
   ['chat templates, of a page with a chat model', late('chat-template'), 31_000],
-  ['the Jinja engine, without js/util', await part('js/chat/jinja/template.ts', ['./js/util/*']), 22_300],
+  ['the Jinja engine, without js/util', await part('js/chat/jinja/template.ts', ['./js/util/*']), 21_300],
   ['an edge function: edge, relaxed.wasm', gzipped([...reached([`${dist}/edge.js`]), `${dist}/relaxed.wasm`])],
   ['a page with cria/inline', gzipped(reached([`${dist}/web/inline.js`]))],
   ['grammars, of a page that constrains a text', besidePage('web/grammars'), 45_000],

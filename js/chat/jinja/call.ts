@@ -17,7 +17,7 @@ const TYPES: Readonly<Record<string, (value: Value) => unknown>> = {
   str: textArgument,
   char(value) {
     const text = textArgument(value)
-    return lengthOf(text) === 1 ? text : fail('a fill must be one character')
+    return lengthOf(text) === 1 ? text : unfit(value, 'is no character')
   },
 }
 

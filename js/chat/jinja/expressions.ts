@@ -397,7 +397,7 @@ function beginsArgument(): boolean {
 }
 
 function readOneArgument(): Arguments {
-  if (is('is')) fail('tests with is cannot be chained')
+  if (is('is')) unexpected('one test')
   const value = readSuffixes(readPrimary(), false)
   return (scope) => [[value(scope)], new Map()]
 }

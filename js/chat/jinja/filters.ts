@@ -169,7 +169,7 @@ function reversed(value: Value): Value {
 }
 
 function dictSort(value: Value, cased = false, by = 'key', back = false): Value {
-  const at = { key: 0, value: 1 }[by] ?? fail("a dict is sorted by 'key' or 'value'")
+  const at = { key: 0, value: 1 }[by] ?? fail("by must be 'key' or 'value'")
   return sorted(dictIn(value).pairs(), getter(at, null, !cased), back)
 }
 

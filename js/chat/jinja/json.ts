@@ -2,7 +2,7 @@
 import { intArgument } from './call.ts'
 import { asInt, floatText, intText } from './numbers.ts'
 import { compare, str } from './operations.ts'
-import { Dict, deep, Float, fail, itemsOf, joinTexts, spend, textOf, typeName, unfit, type Value } from './values.ts'
+import { Dict, deep, Float, fail, itemsOf, joinTexts, spend, textOf, unfit, type Value } from './values.ts'
 
 function quoted(text: string, ascii: boolean): string {
   const hex = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
@@ -43,7 +43,7 @@ export function toJson(
     const inner = (item: Value) => write(item, depth + 1)
     const items = itemsOf(part)
     if (items) return wrap('[]', items.map(inner), depth)
-    if (!(part instanceof Dict)) return plain(part) ?? fail(`${typeName(part)} is not JSON serializable`)
+    if (!(part instanceof Dict)) return plain(part) ?? unfit(part, 'is not JSON serializable')
     const entries = part.items()
     if (sort) entries.sort(([a], [b]) => compare('<', a, b))
     const written = entries.map(([key, item]) => {

@@ -125,8 +125,7 @@ function attributes(value: Value, space = true): string {
 }
 
 function countWords(text: string): number {
-  const marks = Array.from(text, (char) => (isWord(char) ? 'w' : ' ')).join('')
-  return marks.match(/w+/g)?.length ?? 0
+  return Array.from(text, isWord).filter((word, i, all) => word && !all[i - 1]).length
 }
 
 /** Pieces of a line that may stand on lines of their own, by Python's textwrap. */

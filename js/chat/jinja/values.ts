@@ -101,10 +101,9 @@ export class Range extends Items {
     readonly step: number,
   ) {
     const length = Math.max(0, Math.ceil((stop - start) / step))
-    if (length > RANGE_MOST) fail('a range has too many numbers')
+    if (length > RANGE_MOST) fail('it makes too large a range')
     spend(length >> 2)
-    const items: number[] = []
-    for (let i = 0; i < length; i++) items.push(start + i * step)
+    const items = Array.from({ length }, (_, i) => start + i * step)
     super('range', items, {
       start: () => start,
       stop: () => stop,
