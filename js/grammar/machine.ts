@@ -115,10 +115,11 @@ export class Machine {
     return closure.alive()
   }
 
-  /** The state of some threads alone. */
-  stateOf(threads: readonly Thread[]): State {
+  /** The state of one thread alone. */
+  stateOf({ term, rest, to }: Thread): State {
     const closure = new Closure(this)
-    for (const { term, rest, to } of threads) closure.read(term, rest, to)
+    closure.read(term, rest, to)
+    if (term.nullable) closure.resume({ rest, to })
     return closure.state()
   }
 

@@ -1,12 +1,10 @@
 /** Which tokens of a vocabulary a state allows. */
 
-import type { Machine, State } from './machine.ts'
+import type { Machine, State, Thread } from './machine.ts'
 import { literalOf, signature, type Term, type Terms } from './terms.ts'
-import type { Trie } from './trie.ts'
+import { childOf, type Trie } from './trie.ts'
 import { type GrammarVocabulary, type Inside, isReadable, SHORT } from './vocabulary.ts'
 
-/** From so many names on that may come next, they are looked for together. */
-const MANY = 8
 /** Rows of terms that one mask may take: a grammar that makes more has too many states. */
 const MAX_ROWS = 4000
 /** Masks of terms that are kept. */
@@ -43,15 +41,12 @@ export class Masks {
   private make(state: State): Uint32Array {
     const { size, bytes, endOfGeneration, short, long } = this.vocabulary
     const mask = new Uint32Array(Math.ceil(size / 32))
-    // Many names are one walk of the tree together: each is but a few nodes.
-    const literal = state.threads.filter(({ term }) => literalOf(term) !== undefined)
-    const together = literal.length > MANY ? new Set(literal) : undefined
-    if (together) {
-      const names = this.machine.stateOf(literal)
-      for (const trie of [short, long]) this.addBelow(mask, trie, -1, names)
-    }
     for (const thread of state.threads) {
-      if (together?.has(thread)) continue
+      const literal = literalOf(thread.term)
+      if (literal !== undefined) {
+        for (const trie of [short, long]) this.addLiteral(mask, trie, literal, thread)
+        continue
+      }
       const after = this.machine.after(thread)
       this.addThread(mask, short, unboundedTerm(this.machine.terms, thread.term, this.unbounded), after)
       this.addThread(mask, long, thread.term, after)
@@ -68,6 +63,21 @@ export class Masks {
     return mask
   }
 
+  /** Adds the tokens that a literal begins with, and those that go on where it ends. */
+  private addLiteral(mask: Uint32Array, trie: Trie, literal: string, { term, rest, to }: Thread): void {
+    let node: number | undefined = -1
+    for (let i = 0; i < literal.length; i++) {
+      node = childOf(trie, node, literal.charCodeAt(i))
+      if (node === undefined) return
+      if (i < literal.length - 1) addIds(mask, trie, node)
+    }
+    const left = term.kind === 'literal' ? undefined : term.parts[1]!
+    const after = left ? this.machine.stateOf({ term: left, rest, to }) : this.machine.after({ rest, to })
+    if (!after) return
+    addIds(mask, trie, node)
+    this.addBelow(mask, trie, node, after)
+  }
+
   private addThread(mask: Uint32Array, trie: Trie, term: Term, after: State | null): void {
     const { ids, bits, exits, ends } = this.insideOf(trie, term)
     if (bits) for (let i = 0; i < mask.length; i++) mask[i]! |= bits[i]!
@@ -79,13 +89,12 @@ export class Masks {
     }
   }
 
-  /** Adds the tokens below a node, -1 for all, whose remaining bytes a state takes. */
+  /** Adds the tokens below a node whose remaining bytes a state takes. */
   private addBelow(mask: Uint32Array, trie: Trie, top: number, from: State): void {
-    const { byte, depth, end, length } = trie
-    const last = top < 0 ? length : end[top]!
-    if (last === top + 1) return
+    const { byte, depth, end } = trie
+    const last = end[top]!
     const { stack } = this
-    stack[top < 0 ? 0 : depth[top]!] = from
+    stack[depth[top]!] = from
     for (let node = top + 1; node < last; ) {
       const next = this.machine.step(stack[depth[node]! - 1]!, byte[node]!)
       if (!next) node = end[node]!

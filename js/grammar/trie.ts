@@ -58,17 +58,21 @@ export function buildTrie(tokens: readonly TokenText[]): Trie {
 }
 
 /** The node of a text; undefined where no token begins with it. */
-export function nodeOf({ length, byte, end }: Trie, text: readonly number[]): number | undefined {
-  let node = -1
-  let last = length
-  for (const next of text) {
-    let child = node + 1
-    while (child < last && byte[child] !== next) child = end[child]!
-    if (child >= last) return undefined
-    node = child
-    last = end[child]!
+export function nodeOf(trie: Trie, text: readonly number[]): number | undefined {
+  let node: number | undefined = -1
+  for (const byte of text) {
+    node = childOf(trie, node, byte)
+    if (node === undefined) return undefined
   }
   return node
+}
+
+/** The node that a byte leads to from another, -1 for the root; undefined where there is none. */
+export function childOf({ length, byte, end }: Trie, node: number, next: number): number | undefined {
+  const last = node < 0 ? length : end[node]!
+  let child = node + 1
+  while (child < last && byte[child] !== next) child = end[child]!
+  return child < last ? child : undefined
 }
 
 /** How many nodes are below another. */
