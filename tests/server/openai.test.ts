@@ -282,6 +282,39 @@ async function checkAiSdk({ url }: Service, expected: Reference): Promise<void> 
   )
 }
 
+/** Answers that fit a schema, as both clients ask for them. */
+async function checkStructured({ url }: Service): Promise<void> {
+  const [{ z }, { zodResponseFormat }] = await Promise.all([
+    import(tool('zod/index.js')),
+    import(tool('openai/helpers/zod.mjs')),
+  ])
+  const llama = z.object({
+    name: z.string().max(12),
+    age: z.number().int().min(1).max(30),
+    wool: z.enum(['white', 'brown']),
+  })
+  const openai = await client(url)
+  const common = { model: NAME, temperature: 1, seed: 4, max_tokens: 200, messages: MESSAGES }
+  const { choices } = await openai.chat.completions.parse({
+    ...common,
+    response_format: zodResponseFormat(llama, 'llama'),
+  })
+  assert.is(choices[0].finish_reason, 'stop')
+  assert.equal(choices[0].message.parsed, llama.parse(JSON.parse(choices[0].message.content)))
+  const { createOpenAICompatible } = await import(tool('@ai-sdk/openai-compatible/dist/index.mjs'))
+  const { generateObject } = await import(tool('ai/dist/index.mjs'))
+  const provider = createOpenAICompatible({ name: 'cria', baseURL: url, apiKey: KEY, supportsStructuredOutputs: true })
+  const { object } = await generateObject({
+    model: provider(NAME),
+    schema: llama,
+    prompt: 'A llama?',
+    seed: 4,
+    maxOutputTokens: 200,
+    maxRetries: 0,
+  })
+  assert.equal(object, llama.parse(object))
+}
+
 const SERVICES: [name: string, path: string, model: string, open: () => Promise<Service>][] = [
   ['Node', 'openai/index.mjs', CHAT_MODEL, () => serve(process.execPath, [])],
   ['Deno', 'deno/deno', CHAT_MODEL, () => serve(tool('deno/deno'), ['run', '-A'])],
@@ -298,6 +331,7 @@ for (const [name, path, model, open] of SERVICES) {
     try {
       await checkOpenAi(name, service, references.get(model)!)
       await checkAiSdk(service, references.get(model)!)
+      await checkStructured(service)
     } finally {
       await service.end()
     }
