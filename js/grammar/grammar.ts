@@ -93,7 +93,7 @@ export interface GrammarState {
   allows(id: number): boolean
   /** Goes on by a token. false where it is refused: then nothing has changed. */
   accept(id: number): boolean
-  /** The tokens that may come next: bit id & 31 of word id >> 5. Not to be written to. */
+  /** The tokens that may come next: bit id & 31 of word id >> 5. The caller's own. */
   mask(): Uint32Array
   /** Tokens that have to come next, as the vocabulary writes the only text that may follow; none where there is a choice. */
   forced(): number[]
@@ -164,7 +164,7 @@ class Follower implements GrammarState {
 
   mask(): Uint32Array {
     const { masks, vocabulary } = this.grammar
-    return this.state ? masks.of(this.state) : new Uint32Array(Math.ceil(vocabulary.size / 32))
+    return this.state ? masks.of(this.state).slice() : new Uint32Array(Math.ceil(vocabulary.size / 32))
   }
 
   forced(): number[] {
