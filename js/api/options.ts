@@ -112,6 +112,7 @@ const BOOLEANS = {
 const SETTINGS: OptionNames<GenerateSettings> = {
   ...BOOLEANS,
   maxTokens: true,
+  minTokens: true,
   stop: true,
   topLogprobs: true,
   priority: true,
@@ -170,6 +171,7 @@ export function resolveGenerate(
   if (maxTokens !== undefined && !(Number.isInteger(maxTokens) && maxTokens >= 0)) {
     throw invalid('maxTokens', 'a whole number of at least 0', maxTokens)
   }
+  whole('minTokens', options.minTokens, 0, MOST_CONTEXT, 0)
   if (stop !== undefined) new StopMatcher(typeof stop === 'string' ? [stop] : stop)
   whole('topLogprobs', topLogprobs, 0, MOST_LOGPROBS, 0)
   if (priority !== undefined && !Number.isFinite(priority)) throw invalid('priority', 'a number', priority)

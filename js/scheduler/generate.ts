@@ -6,7 +6,7 @@ import { ContextError, UnsupportedError } from '../errors.ts'
 import type { GrammarSource, GrammarState } from '../grammar/grammar.ts'
 import type { ModelConfig } from '../models/config.ts'
 import { logprobsOf } from '../sampler/logprobs.ts'
-import { Sampler, type SamplerOptions } from '../sampler/sampler.ts'
+import { type Constraint, Sampler, type SamplerOptions } from '../sampler/sampler.ts'
 import { StopMatcher } from '../sampler/stop.ts'
 import type { StreamDecoder, Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { Task } from './scheduler.ts'
@@ -139,7 +139,7 @@ export class GenerateTask implements Task {
     if ((request.maxTokens ?? Number.POSITIVE_INFINITY) === 0) return true
     const logits = row.subarray(0, this.vocabulary)
     if (this.forced.length === 0) {
-      const id = sampler.sample(logits, grammar)
+      const id = sampler.sample(logits, this.constraint())
       if (id === undefined) return this.end()
       this.logprobs?.push(this.logprobsOf(logits, id))
       sampler.accept(id)
@@ -156,6 +156,20 @@ export class GenerateTask implements Task {
       if (this.add(id)) return true
     }
     return false
+  }
+
+  /** What the next token may be. */
+  private constraint(): Constraint | undefined {
+    const { tokenizer, grammar, request, out } = this
+    if (!tokenizer || out.length >= (request.minTokens ?? 0)) return grammar
+    return {
+      allows: (id) => !tokenizer.isEndOfGeneration(id) && (grammar?.allows(id) ?? true),
+      mask: () => {
+        const mask = grammar?.mask() ?? new Uint32Array(Math.ceil(this.vocabulary / 32)).fill(0xffffffff)
+        for (const id of tokenizer.banned(true)) mask[id >> 5]! &= ~(1 << (id & 31))
+        return mask
+      },
+    }
   }
 
   /** Appends a token. true where it is the last. */

@@ -4,6 +4,8 @@
 export interface GenerateSettings {
   /** Most tokens to generate; default: until an end-of-generation token or the end of the context. */
   maxTokens?: number
+  /** Tokens before which no end-of-generation token is sampled; default 0. A stop text or a whole grammar still ends. */
+  minTokens?: number
   /** Texts that end generation; they are not part of the output. */
   stop?: string | string[]
   /** Parse special tokens in the prompt (`<|im_start|>` …); default true, and always so in a chat. */

@@ -56,6 +56,7 @@ export const DOES: Readonly<Record<string, string>> = {
   stream_options: '`include_usage`: a last chunk with the usage',
   n: 'Choices for each prompt',
   max_tokens: 'Most tokens of a choice; default, and -1: to the end of the context',
+  min_tokens: 'Tokens before which the model does not end by itself; default 0',
   max_completion_tokens: 'The newer name of `max_tokens`, and wins over it',
   stop: 'Texts that end a choice; the choice ends before them',
   ignore_eos: 'Ban end-of-generation tokens',

@@ -1,4 +1,5 @@
 /** The fields of all generating endpoints: OpenAI's names, and llama-server's for the rest. */
+import { MOST_CONTEXT } from '../engine/context.ts'
 import type { SamplerName } from '../sampler/types.ts'
 import {
   anything,
@@ -118,6 +119,7 @@ export const GENERATION = {
   stream_options: streamOptions,
   n: integer(1, 128),
   max_tokens: maxTokens,
+  min_tokens: integer(0, MOST_CONTEXT),
   n_predict: maxTokens,
   stop: either((x) => Array.isArray(x), list(stop, 0, 16), stop),
   ignore_eos: boolean,
@@ -169,7 +171,6 @@ export const REFUSED: FieldRules = {
   t_max_predict_ms: unsupported(0, -1),
   n_indent: unsupported(0),
   n_discard: unsupported(0),
-  min_tokens: unsupported(0),
   lora: unsupported(),
   best_of: unsupported(1),
   use_beam_search: unsupported(false),
@@ -220,6 +221,7 @@ export interface GenerationBody {
   stream_options?: { include_usage?: boolean }
   n?: number
   max_tokens?: number
+  min_tokens?: number
   max_completion_tokens?: number
   n_predict?: number
   stop?: string | string[]

@@ -18,7 +18,7 @@ export interface Defaults {
 }
 
 /** Fields that are options of `generate`, whose names are in camel case. */
-const SHARED = ['stop', 'ignore_eos', ...Object.keys(SAMPLING)] as (keyof GenerationBody)[]
+const SHARED = ['stop', 'ignore_eos', 'min_tokens', ...Object.keys(SAMPLING)] as (keyof GenerationBody)[]
 
 /** @throws ApiError for what only the model can tell to be wrong, and for fields that contradict each other */
 export function generateOptions(body: GenerationBody, model: Model, settings: Defaults): GenerateOptions {

@@ -91,6 +91,7 @@ test('load refuses what is no model, nor the name of one', async () => {
 
 const BAD_GENERATE: Record<keyof GenerateOptions, unknown[]> = {
   maxTokens: [-1, 1.5, Number.NaN, Infinity, '5', null],
+  minTokens: [-1, 1.5, '5', null],
   priority: ['high', null, NaN],
   contextShift: ['yes', 1, null],
   keep: [-2, 1.5, '5', null],

@@ -110,6 +110,24 @@ test('grammars, regular expressions, JSON, several answers, streams and chats', 
   }
 })
 
+test('before minTokens a model does not end by itself, but where a grammar does', async () => {
+  const model = await load(STORIES, { threads: 1 })
+  try {
+    const eos = model.tokenizer.eos!
+    const options = { temperature: 0, logitBias: { [eos]: 100 }, maxTokens: 40 }
+    assert.equal((await model.generate('', options).result()).ids, [eos])
+    const { ids } = await model.generate('', { ...options, minTokens: 7 }).result()
+    assert.is(ids.indexOf(eos), 7)
+    assert.is(ids.length, 8)
+    const { text } = await model.generate('', { ...options, minTokens: 50, regex: 'ok' }).result()
+    assert.is(text, 'ok')
+    const digits = await model.generate('', { ...options, minTokens: 20, regex: '[0-9]*', maxTokens: 20 }).result()
+    assert.match(digits.text, /^[0-9]{20,}$/)
+  } finally {
+    await model.close()
+  }
+})
+
 test('what is cut short is no value, and says so', async () => {
   const model = await load(STORIES, { threads: 1, context: 64 })
   try {

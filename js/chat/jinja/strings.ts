@@ -19,6 +19,7 @@ import {
 } from './values.ts'
 
 /** Python's white space: JavaScript's without the byte order mark, and some controls. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are white space to Python
 const BLANKS = /((?:[^\S\ufeff]|[\x1c-\x1f\x85])+)/
 /** What splitlines takes for a line's end. */
 const ENDS = '\\n-\\r\\x1c-\\x1e\\x85\\u2028\\u2029'
