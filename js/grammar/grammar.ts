@@ -2,6 +2,7 @@
 
 import { ArgumentError } from '../errors.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import { hasBit } from '../util/bits.ts'
 import { checkOptions, invalid, type OptionNames } from '../util/check.ts'
 import { Expressions, type GrammarExpression } from './expressions.ts'
 import { parseGbnf } from './gbnf.ts'
@@ -140,8 +141,9 @@ class Follower implements GrammarState {
 
   allows(id: number): boolean {
     // Of tokens that are named by their ids, and of NUL, a mask has not all that could be read.
-    const byMask = this.state && (this.state.tokens.length > 0 || this.grammar.vocabulary.bytes[id]?.[0] === 0)
-    return byMask ? ((this.mask()[id >> 5] ?? 0) >>> (id & 31)) % 2 === 1 : this.after(id) !== undefined
+    const { state, grammar } = this
+    const byMask = state && (state.tokens.length > 0 || grammar.vocabulary.bytes[id]?.[0] === 0)
+    return byMask ? hasBit(grammar.masks.of(state), id) : this.after(id) !== undefined
   }
 
   accept(id: number): boolean {

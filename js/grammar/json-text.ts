@@ -1,5 +1,6 @@
 /** The parts of JSON's text, as terms. Source: RFC 8259; numbers and strings as ECMAScript's JSON.stringify writes them. */
 
+import { setBit } from '../util/bits.ts'
 import type { Alphabet } from './pattern.ts'
 import type { Term, Terms } from './terms.ts'
 import { type CodeRange, characters, normalized } from './utf8.ts'
@@ -22,8 +23,6 @@ export interface StringLimits {
 export class JsonText implements Alphabet {
   /** Blanks that may stand between two parts: none in compact text. */
   readonly blank: Term
-  /** A string, with every escape that JSON has. */
-  readonly string: Term
   /** One character of a string, with every escape; a pair of surrogates is one. */
   readonly character: Term
   readonly anything: Term
@@ -36,7 +35,6 @@ export class JsonText implements Alphabet {
     this.blank = compact ? terms.empty : this.blanks()
     this.quote = this.literal('"')
     this.character = this.anyCharacter()
-    this.string = this.quoted(terms.repeat(this.character))
     this.anything = terms.repeat(this.characters([[0, 0x10ffff]]))
   }
 
@@ -54,7 +52,7 @@ export class JsonText implements Alphabet {
 
   oneOf(bytes: string): Term {
     const set = new Uint32Array(8)
-    for (const byte of encoder.encode(bytes)) set[byte >> 5]! |= 1 << (byte & 31)
+    for (const byte of encoder.encode(bytes)) setBit(set, byte)
     return this.terms.bytes(set)
   }
 
@@ -65,6 +63,12 @@ export class JsonText implements Alphabet {
   /** One of some texts. */
   literals(texts: Iterable<string>): Term {
     return this.terms.literals(Array.from(texts, (text) => encoder.encode(text)))
+  }
+
+  /** A name as it is written, and the colon. */
+  key(name: Term): Term {
+    const { terms, blank } = this
+    return terms.sequence([name, blank, this.literal(':'), blank])
   }
 
   /** A value, with blanks where they may stand. */
@@ -81,7 +85,7 @@ export class JsonText implements Alphabet {
     }
     if (typeof value !== 'object' || value === null) return this.literal(JSON.stringify(value))
     const members = Object.entries(value).map(([name, item]) =>
-      terms.sequence([this.literal(JSON.stringify(name)), blank, this.literal(':'), blank, this.value(item)]),
+      terms.sequence([this.key(this.literal(JSON.stringify(name))), this.value(item)]),
     )
     return listed('{', members, '}')
   }

@@ -1,5 +1,6 @@
 /** Which tokens of a vocabulary a state allows. */
 
+import { clearBit, setBit } from '../util/bits.ts'
 import type { Machine, State, Thread } from './machine.ts'
 import { literalOf, signature, type Term, type Terms } from './terms.ts'
 import { childOf, type Trie } from './trie.ts'
@@ -52,14 +53,14 @@ export class Masks {
       this.addThread(mask, long, thread.term, after)
     }
     for (const { symbol } of state.tokens) {
-      if (!symbol.negated) setBit(mask, symbol.token, size)
+      if (!symbol.negated) setBit(mask, symbol.token)
       else {
         for (let id = 0; id < size; id++) {
-          if (id !== symbol.token && !endOfGeneration.has(id) && isReadable(bytes[id]!)) setBit(mask, id, size)
+          if (id !== symbol.token && !endOfGeneration.has(id) && isReadable(bytes[id]!)) setBit(mask, id)
         }
       }
     }
-    if (state.complete) for (const id of endOfGeneration) setBit(mask, id, size)
+    if (state.complete) for (const id of endOfGeneration) setBit(mask, id)
     return mask
   }
 
@@ -81,7 +82,7 @@ export class Masks {
   private addThread(mask: Uint32Array, trie: Trie, term: Term, after: State | null): void {
     const { ids, bits, exits, ends } = this.insideOf(trie, term)
     if (bits) for (let i = 0; i < mask.length; i++) mask[i]! |= bits[i]!
-    else for (const id of ids) mask[id >> 5]! |= 1 << (id & 31)
+    else for (const id of ids) setBit(mask, id)
     if (!after) return
     for (const [index, exit] of exits.entries()) {
       if (ends[index]) addIds(mask, trie, exit)
@@ -135,11 +136,11 @@ export class Masks {
 
   /** As {@link walk}, for a term that differs from another at few nodes: where the two come to be one, so are their masks. */
   private walkBeside(trie: Trie, term: Term, base: Term): Inside {
-    const { byte, depth, end, length, firstId, ids } = trie
+    const { byte, depth, end, length } = trie
     const { terms, classes } = this.machine
     const other = this.insideOf(trie, base)
     const bits = other.bits?.slice() ?? new Uint32Array(Math.ceil(this.vocabulary.size / 32))
-    for (const id of other.ids) bits[id >> 5]! |= 1 << (id & 31)
+    for (const id of other.ids) setBit(bits, id)
     const exits: number[] = []
     const ends: number[] = []
     const rows = [terms.row(term)]
@@ -157,12 +158,12 @@ export class Masks {
       }
       if (same) node = last
       else {
-        for (let i = firstId[node]!; i < firstId[node + 1]!; i++) bits[ids[i]! >> 5]! &= ~(1 << (ids[i]! & 31))
+        removeIds(bits, trie, node)
         baseRows[depth[node]!] = terms.row(beside)
         const next = this.visit(trie, node, rows, bits, exits, ends)
         // What the exceptions rule out, the other term had allowed.
         for (let below = node + 1; below < next; below++) {
-          for (let i = firstId[below]!; i < firstId[below + 1]!; i++) bits[ids[i]! >> 5]! &= ~(1 << (ids[i]! & 31))
+          removeIds(bits, trie, below)
         }
         while (exit < other.exits.length && other.exits[exit]! < next) exit++
         node = next
@@ -173,13 +174,14 @@ export class Masks {
 
   /** Reads the byte of a node, and returns the node to go on with. */
   private visit(
-    { byte, depth, end, firstId, ids }: Trie,
+    trie: Trie,
     node: number,
     rows: (readonly Term[])[],
     bits: Uint32Array,
     exits: number[],
     ends: number[],
   ): number {
+    const { byte, depth, end } = trie
     const { terms, classes } = this.machine
     const next = rows[depth[node]! - 1]![classes[byte[node]!]!]!
     if (next === terms.none || !(next.plain || terms.isAlive(next))) return end[node]!
@@ -192,7 +194,7 @@ export class Masks {
       exits.push(node)
       ends.push(0)
     }
-    for (let i = firstId[node]!; i < firstId[node + 1]!; i++) bits[ids[i]! >> 5]! |= 1 << (ids[i]! & 31)
+    addIds(bits, trie, node)
     rows[depth[node]!] = next.row ?? terms.row(next)
     return node + 1
   }
@@ -257,10 +259,10 @@ function rebuild(terms: Terms, term: Term, known: Map<Term, Term>): Term {
   }
 }
 
-function addIds(mask: Uint32Array, { firstId, ids }: Trie, node: number): void {
-  for (let i = firstId[node]!; i < firstId[node + 1]!; i++) setBit(mask, ids[i]!, Number.POSITIVE_INFINITY)
+function addIds(bits: Uint32Array, { firstId, ids }: Trie, node: number): void {
+  for (let i = firstId[node]!; i < firstId[node + 1]!; i++) setBit(bits, ids[i]!)
 }
 
-function setBit(mask: Uint32Array, id: number, size: number): void {
-  if (id < size) mask[id >> 5]! |= 1 << (id & 31)
+function removeIds(bits: Uint32Array, { firstId, ids }: Trie, node: number): void {
+  for (let i = firstId[node]!; i < firstId[node + 1]!; i++) clearBit(bits, ids[i]!)
 }

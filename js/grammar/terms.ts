@@ -5,6 +5,7 @@
  */
 
 import { GrammarError } from '../errors.ts'
+import { hasBit, setBit } from '../util/bits.ts'
 
 /** A set of bytes: bit b of word b >> 5. */
 export type ByteSet = Uint32Array
@@ -89,7 +90,7 @@ export class Terms {
   /** Bytes from `low` to `high`. */
   range(low: number, high = low): Term {
     const set = new Uint32Array(8)
-    for (let byte = low; byte <= high; byte++) set[byte >> 5]! |= 1 << (byte & 31)
+    for (let byte = low; byte <= high; byte++) setBit(set, byte)
     return this.bytes(set)
   }
 
@@ -239,14 +240,14 @@ export class Terms {
     let count = 1
     const singles = Array.from(this.singles, (byte) => {
       const set = new Uint32Array(8)
-      set[byte >> 5]! |= 1 << (byte & 31)
+      setBit(set, byte)
       return set
     })
     for (const set of [...this.sets.values(), ...singles]) {
       split.fill(-1)
       count = 0
       for (let byte = 0; byte < 256; byte++) {
-        const part = classes[byte]! * 2 + ((set[byte >> 5]! >>> (byte & 31)) & 1)
+        const part = classes[byte]! * 2 + Number(hasBit(set, byte))
         if (split[part]! < 0) split[part] = count++
         classes[byte] = split[part]!
       }
@@ -307,7 +308,7 @@ export class Terms {
         return bytes.map(() => this.none)
       case 'bytes': {
         const set = term.set!
-        return bytes.map((byte) => ((set[byte >> 5]! >>> (byte & 31)) & 1 ? this.empty : this.none))
+        return bytes.map((byte) => (hasBit(set, byte) ? this.empty : this.none))
       }
       case 'literal': {
         const row = bytes.map(() => this.none)

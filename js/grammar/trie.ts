@@ -9,7 +9,6 @@ export interface Trie {
   /** ids[firstId[i]] … before ids[firstId[i + 1]]: the tokens whose text ends at node i. */
   readonly firstId: Int32Array
   readonly ids: Int32Array
-  readonly maxDepth: number
 }
 
 /** A token's text in bytes, one character a byte, and its id. */
@@ -33,7 +32,6 @@ export function buildTrie(tokens: readonly TokenText[]): Trie {
     end: new Int32Array(length),
     firstId: new Int32Array(length + 1),
     ids: Int32Array.from(sorted, ({ id }) => id),
-    maxDepth: sorted.reduce((most, { text }) => Math.max(most, text.length), 0),
   }
   let node = 0
   previous = ''

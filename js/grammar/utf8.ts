@@ -1,5 +1,6 @@
 /** Sets of code points as terms over their bytes in UTF-8. */
 
+import { setBit } from '../util/bits.ts'
 import type { Term, Terms } from './terms.ts'
 
 /** Code points from the first to the second. */
@@ -49,7 +50,7 @@ export function characters(terms: Terms, ranges: Iterable<CodeRange>): Term {
   const ascii = new Uint32Array(8)
   const options: Term[] = []
   for (const [low, high] of normalized(ranges)) {
-    for (let code = low; code <= Math.min(high, 0x7f); code++) ascii[code >> 5]! |= 1 << (code & 31)
+    for (let code = low; code <= Math.min(high, 0x7f); code++) setBit(ascii, code)
     let from = Math.max(low, 0x80)
     for (const last of LAST_OF_LENGTH) {
       if (from > Math.min(high, last)) continue

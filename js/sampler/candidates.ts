@@ -3,6 +3,7 @@
  * rounded to float32 (Math.fround), in the order the candidates stand, so that a cut falls on the same token.
  */
 import { ArgumentError, NumericError } from '../errors.ts'
+import { hasBit } from '../util/bits.ts'
 import { exp } from '../util/math.ts'
 
 /** Ids below this fit a sort key. */
@@ -70,7 +71,7 @@ export class Candidates {
   restrict(mask: Uint32Array): void {
     for (let i = 0; i < this.size; i++) {
       const id = this.ids[i]!
-      if (!((mask[id >> 5]! >>> (id & 31)) & 1)) this.logits[i] = -Infinity
+      if (!hasBit(mask, id)) this.logits[i] = -Infinity
     }
   }
 

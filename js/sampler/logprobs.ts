@@ -17,6 +17,16 @@ export function logprobsOf(logits: Float32Array, chosen: number, count: number):
   return ids.map((id) => [id, logits[id]! - normalizer])
 }
 
+/** As {@link logprobsOf}, of a token beside which no other was left to draw from. */
+export function certainLogprobs(id: number, count: number): [id: number, logprob: number][] {
+  return count > 0
+    ? [
+        [id, 0],
+        [id, 0],
+      ]
+    : [[id, 0]]
+}
+
 function bestIds(logits: Float32Array, count: number): number[] {
   const k = Math.min(count, logits.length)
   if (k === 0) return []

@@ -1,8 +1,10 @@
 /** From logits to the next token. */
 import { ArgumentError } from '../errors.ts'
+import { hasBit } from '../util/bits.ts'
 import { log } from '../util/math.ts'
 import { bestOf, Candidates, checkVocabularySize } from './candidates.ts'
 import { runChain, weights } from './chain.ts'
+import { certainLogprobs } from './logprobs.ts'
 import { resolve, type SamplerSettings } from './options.ts'
 import { Random, randomSeed } from './random.ts'
 import type { Constraint, SamplerOptions } from './types.ts'
@@ -95,8 +97,7 @@ export class Sampler {
     if (!constraint || constraint.allows(id)) return id
     const mask = constraint.mask()
     const allowed = this.choose(logits, random, mask)
-    const isAllowed = (mask[allowed >> 5]! >>> (allowed & 31)) & 1 && !this.banned.has(allowed)
-    return isAllowed ? allowed : undefined
+    return hasBit(mask, allowed) && !this.banned.has(allowed) ? allowed : undefined
   }
 
   private choose(logits: Float32Array, random: number, mask?: Uint32Array): number {
@@ -130,7 +131,7 @@ export class Sampler {
    * first among equals: of what the chain left to draw from, which may be fewer.
    */
   lastLogprobs(chosen: number, count: number): [id: number, logprob: number][] {
-    if (this.settings.greedy) return [chosen, ...(count > 0 ? [chosen] : [])].map((id) => [id, 0])
+    if (this.settings.greedy) return certainLogprobs(chosen, count)
     const { ids } = this.candidates
     const { weights: w, sum } = weights(this.candidates)
     const left = Array.from(w.keys()).filter((i) => w[i]! > 0)

@@ -5,10 +5,11 @@ import type { Engine } from '../engine/engine.ts'
 import { ContextError, UnsupportedError } from '../errors.ts'
 import type { GrammarSource, GrammarState } from '../grammar/grammar.ts'
 import type { ModelConfig } from '../models/config.ts'
-import { logprobsOf } from '../sampler/logprobs.ts'
+import { certainLogprobs, logprobsOf } from '../sampler/logprobs.ts'
 import { type Constraint, Sampler, type SamplerOptions } from '../sampler/sampler.ts'
 import { StopMatcher } from '../sampler/stop.ts'
 import type { StreamDecoder, Tokenizer } from '../tokenizer/tokenizer.ts'
+import { clearBit } from '../util/bits.ts'
 import type { Task } from './scheduler.ts'
 import type { FinishReason, GenerateResult, GenerateSettings, SampledLogprobs, TokenLogprob } from './types.ts'
 
@@ -136,7 +137,7 @@ export class GenerateTask implements Task {
   take(_: number, row: Float32Array): boolean {
     const { request, sampler, out, grammar } = this
     if (out.length === this.sampled.length) this.prompted = performance.now()
-    if ((request.maxTokens ?? Number.POSITIVE_INFINITY) === 0) return true
+    if (request.maxTokens === 0) return true
     const logits = row.subarray(0, this.vocabulary)
     if (this.forced.length === 0) {
       const id = sampler.sample(logits, this.constraint())
@@ -166,7 +167,7 @@ export class GenerateTask implements Task {
       allows: (id) => !tokenizer.isEndOfGeneration(id) && (grammar?.allows(id) ?? true),
       mask: () => {
         const mask = grammar?.mask() ?? new Uint32Array(Math.ceil(this.vocabulary / 32)).fill(0xffffffff)
-        for (const id of tokenizer.banned(true)) mask[id >> 5]! &= ~(1 << (id & 31))
+        for (const id of tokenizer.banned(true)) clearBit(mask, id)
         return mask
       },
     }
@@ -193,14 +194,8 @@ export class GenerateTask implements Task {
   private logprobsOf(logits: Float32Array, id: number, forced = false): SampledLogprobs {
     const { topLogprobs = 0, postSamplingProbs } = this.request
     if (!postSamplingProbs) return describe(this.tokenizer, logprobsOf(logits, id, topLogprobs))
-    const alone: [number, number][] =
-      topLogprobs > 0
-        ? [
-            [id, 0],
-            [id, 0],
-          ]
-        : [[id, 0]]
-    return describe(this.tokenizer, forced ? alone : this.sampler.lastLogprobs(id, topLogprobs))
+    const found = forced ? certainLogprobs(id, topLogprobs) : this.sampler.lastLogprobs(id, topLogprobs)
+    return describe(this.tokenizer, found)
   }
 
   /** The result, once the task is over. */

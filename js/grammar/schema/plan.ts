@@ -194,7 +194,7 @@ export class Plan {
     const names = new Set(facets.flatMap(({ properties }) => [...properties.keys()]))
     const property = (name: string): Property => ({
       name,
-      key: this.key(this.json.literal(JSON.stringify(name))),
+      key: this.json.key(this.json.literal(JSON.stringify(name))),
       required: required.has(name),
       value: this.node(this.reader.propertySchemas(object, name)),
     })
@@ -239,7 +239,7 @@ export class Plan {
     }
     return [...classes.values()]
       .filter(({ schemas }) => schemas[0]?.schema !== false)
-      .map(({ schemas, keys }) => ({ key: this.key(this.json.quoted(terms.or(keys))), value: this.node(schemas) }))
+      .map(({ schemas, keys }) => ({ key: this.json.key(this.json.quoted(terms.or(keys))), value: this.node(schemas) }))
   }
 
   /** The contents of names that are not listed. */
@@ -252,15 +252,9 @@ export class Plan {
         return [this.json.content({ ...alternative, content: alternative.content ?? anything })]
       if (alternative.type !== 'values') return []
       const texts = alternative.values.filter((value) => typeof value === 'string')
-      return [this.json.literals(texts.map((text) => JSON.stringify(text).slice(1, -1)))]
+      return [terms.literals(texts.map((text) => this.json.textOf(text)))]
     })
     return terms.and([others, terms.or(allowed)])
-  }
-
-  /** A name as it is written, and the colon. */
-  private key(name: Term): Term {
-    const { terms, blank } = this.json
-    return terms.sequence([name, blank, this.json.literal(':'), blank])
   }
 }
 
@@ -281,10 +275,10 @@ export function objectStart({ loose }: ObjectForm): ObjectPlace {
 }
 
 /** Whether some items more, or none, make the array whole. */
-export function canEndArray(form: ArrayForm, { index, counted, used }: ArrayPlace): boolean {
+export function canEndArray(form: ArrayForm, { index, counted }: ArrayPlace): boolean {
   const { array, prefix, values } = form
   const { min, max, contains } = array
-  if (values) return Math.min(values.length, max) - index >= min - index && values.length - bitsOf(used) >= min - index
+  if (values) return values.length >= min
   const [contained] = contains
   let missing = contained ? contained.min - counted : 0
   // What holds of the first item after the listed ones holds of all.
@@ -295,8 +289,8 @@ export function canEndArray(form: ArrayForm, { index, counted, used }: ArrayPlac
     if (choices[0]!.counts && choices[0]!.node.satisfiable) missing--
   }
   if (missing <= 0) return true
-  const [rest] = itemChoices(form, prefix.length)
-  return index + missing <= max && max > last && !!rest?.counts && rest.node.satisfiable && missing <= max - last
+  const rest = itemChoices(form, prefix.length)[0]!
+  return rest.node.satisfiable && Math.max(index, last) + missing <= max
 }
 
 /** The schemas that the item at an index may have; the first is the one that `contains` counts, if it does. */
@@ -338,8 +332,4 @@ export function canEndObject(
   const least = count + missing.length
   if (least + left.required[index]! > object.max) return false
   return least + left.possible[index]! >= object.min || others.some(({ value }) => value.satisfiable)
-}
-
-function bitsOf(used: bigint): number {
-  return used.toString(2).replaceAll('0', '').length
 }
