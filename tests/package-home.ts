@@ -59,6 +59,18 @@ export function tool(path: string): string {
   return join(process.cwd(), 'tests/runtimes/node_modules', path)
 }
 
+/** Bundles by webpack or Rspack, whose module `path` is; a warning is an error. */
+export function webpack(path: string, options: object, folder: string): void {
+  const code = `import * as tool from ${JSON.stringify(tool(path))}
+    const bundle = tool.rspack ?? tool.default
+    bundle(${JSON.stringify(options)}, (error, stats) => {
+      if (!error && !stats.hasErrors() && !stats.hasWarnings()) return
+      console.error(error ?? stats.toString())
+      process.exitCode = 1
+    })`
+  run(process.execPath, ['--input-type=module', '-e', code], folder)
+}
+
 /** A test that needs a program of tests/runtimes: skipped where it is absent, failed there under CI. */
 export function toolTest(name: string, path: string, body: () => void | Promise<void>): void {
   const missing = existsSync(tool(path)) ? undefined : `${path} is absent: npm ci --prefix tests/runtimes`

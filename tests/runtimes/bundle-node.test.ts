@@ -7,7 +7,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { load } from '../../js/index.ts'
 import { STORIES } from '../api-helpers.ts'
-import { installPackage, run, tool, toolTest } from '../package-home.ts'
+import { installPackage, run, tool, toolTest, webpack } from '../package-home.ts'
 
 const installed = installPackage()
 const PROMPT = 'Once upon a time'
@@ -165,14 +165,7 @@ for (const [name, path] of [
           experiments: { outputModule: module },
           optimization: { minimize: false },
         }
-        const code = `import * as tool from ${JSON.stringify(tool(path))}
-          const bundle = tool.rspack ?? tool.default
-          bundle(${JSON.stringify(options)}, (error, stats) => {
-            if (!error && !stats.hasErrors() && !stats.hasWarnings()) return
-            console.error(error ?? stats.toString())
-            process.exitCode = 1
-          })`
-        run(process.execPath, ['--input-type=module', '-e', code], home)
+        webpack(path, options, home)
       }, program),
     )
   }

@@ -8,7 +8,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { STORIES } from '../api-helpers.ts'
 import { copyExample, installPackage, run, tool } from '../package-home.ts'
-import { chromium, openChromium, openWithExtension, type Page } from './chromium.ts'
+import { openChromium, openWithExtension, type Page, withChromium } from './chromium.ts'
 import { inBrowser, MODEL, onPage, script, story, toldOn } from './pages.ts'
 import { start } from './process.ts'
 
@@ -193,12 +193,6 @@ function pages(): void {
   })
 }
 
-const missing = chromium.missing()
-if (missing === undefined) pages()
-else if (process.env.CI) {
-  test('Chromium is there', () => {
-    throw new Error(missing)
-  })
-} else test.skip(`Chromium: ${missing}`)
+withChromium(pages)
 
 test.run()

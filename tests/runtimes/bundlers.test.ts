@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { STORIES } from '../api-helpers.ts'
-import { installPackage, run, tool } from '../package-home.ts'
-import { chromium, openChromium } from './chromium.ts'
+import { installPackage, run, tool, webpack } from '../package-home.ts'
+import { openChromium, withChromium } from './chromium.ts'
 import { inBrowser, MODEL, onPage, script, story, type Told, toldOn } from './pages.ts'
 import { start } from './process.ts'
 
@@ -138,26 +138,13 @@ function pages(): void {
       const folder = project(name)
       const output = { path: join(folder, 'dist'), filename: 'app.js' }
       const options = { mode: 'production', context: folder, entry: './app.js', output }
-      const code = `import * as tool from ${JSON.stringify(tool(path))}
-        const bundle = tool.rspack ?? tool.default
-        bundle(${JSON.stringify(options)}, (error, stats) => {
-          if (!error && !stats.hasErrors() && !stats.hasWarnings()) return
-          console.error(error ?? stats.toString())
-          process.exitCode = 1
-        })`
-      run(process.execPath, ['--input-type=module', '-e', code], folder)
+      webpack(path, options, folder)
       cpSync(join(folder, 'index.html'), join(folder, 'dist/index.html'))
       await tells(join(folder, 'dist'))
     })
   }
 }
 
-const missing = chromium.missing()
-if (missing === undefined) pages()
-else if (process.env.CI) {
-  test('Chromium is there', () => {
-    throw new Error(missing)
-  })
-} else test.skip(`Chromium: ${missing}`)
+withChromium(pages)
 
 test.run()

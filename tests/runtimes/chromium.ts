@@ -1,6 +1,7 @@
 /** Chromium from the system's packages, driven by playwright-core (installed in this folder). */
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { test } from 'uvu'
 import { CASE_TIMEOUT, call, type Driver, inPages, PAGE, withinTime } from './driver.ts'
 
 const PATH = process.env.CRIA_CHROMIUM ?? '/usr/bin/chromium'
@@ -115,4 +116,15 @@ interface TraceEvent {
   tid: number
   args: { name?: string }
   tdur?: number
+}
+
+/** Tests that need Chromium: skipped where it is absent, failed there under CI. */
+export function withChromium(tests: () => void): void {
+  const missing = chromium.missing()
+  if (missing === undefined) tests()
+  else if (process.env.CI) {
+    test('Chromium is there', () => {
+      throw new Error(missing)
+    })
+  } else test.skip(`Chromium: ${missing}`)
 }
