@@ -57,6 +57,10 @@ export class TemplateError extends CriaError {
 export class GrammarError extends CriaError {
   static override readonly name = 'GrammarError'
 }
+/** Tools were run without coming to an answer. */
+export class ToolError extends CriaError {
+  static override readonly name = 'ToolError'
+}
 /** The model was used after `close()`. */
 export class ClosedError extends CriaError {
   static override readonly name = 'ClosedError'
@@ -81,6 +85,7 @@ const CLASSES: Record<string, typeof CriaError> = {
   NumericError,
   TemplateError,
   GrammarError,
+  ToolError,
   ClosedError,
 }
 

@@ -18,6 +18,7 @@ export {
   NumericError,
   SourceError,
   TemplateError,
+  ToolError,
   UnsupportedError,
   WorkerError,
 } from './errors.ts'

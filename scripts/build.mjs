@@ -127,8 +127,9 @@ import { provideLeader } from './workers/in-process.ts'
 import { LeaderModel } from './workers/leader-model.ts'
 provideLeader(LeaderModel)
 import { provideTemplates } from './js/api/templates.ts'
+import * as chatOutput from './js/api/chat-output.ts'
 import * as templates from './js/chat/template.ts'
-provideTemplates(templates)
+provideTemplates(templates, chatOutput)
 ${ALL_GRAMMARS}`
 }
 

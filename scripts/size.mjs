@@ -18,12 +18,13 @@ const { values, positionals } = parseArgs({ options: { files: { type: 'boolean' 
 const dist = positionals[0] ?? 'dist'
 
 /** Chunks of capabilities that are imported when they are used: each has a row and a limit of its own. */
-const LATE = ['chat-template', 'grammar-grammar']
+const LATE = ['chat-template', 'api-chat-output', 'grammar-grammar']
 /** Rows: what, bytes gzipped, the limit in bytes if there is one. */
 const rows = [
   ['a page with workers: index, leader, thread, relaxed.wasm', page('relaxed'), 150_000],
   ['the same with simd.wasm', page('simd'), 150_000],
   ['chat templates, of a page with a chat model', late('chat-template'), 31_000],
+  ['tools and reasoning, of a page that chats with them', late('api-chat-output', 'chat-template'), 10_500],
   ['the Jinja engine, without js/util', await part('js/chat/jinja/template.ts', ['./js/util/*']), 21_300],
   ['an edge function: edge, relaxed.wasm', gzipped([...reached([`${dist}/edge.js`]), `${dist}/relaxed.wasm`])],
   ['a page with cria/inline', gzipped(reached([`${dist}/web/inline.js`]))],
@@ -57,14 +58,14 @@ function page(isa) {
   return gzipped([...reached(scripts, new Set(), LATE), `${dist}/${isa}.wasm`])
 }
 
-/** What a capability adds to the page. */
-function late(chunk) {
-  return besidePage(`chunks/${chunk}`)
+/** What a capability adds to the page, which has another already. */
+function late(chunk, other) {
+  return besidePage(`chunks/${chunk}`, other ? [`${dist}/chunks/${other}.js`] : [])
 }
 
-function besidePage(module) {
+function besidePage(module, others = []) {
   const scripts = ['index', 'leader', 'thread'].map((name) => `${dist}/web/${name}.js`)
-  const before = reached(scripts, new Set(), LATE)
+  const before = [...reached(scripts, new Set(), LATE), ...reached(others)]
   return gzipped(reached([`${dist}/${module}.js`]).filter((path) => !before.includes(path)))
 }
 

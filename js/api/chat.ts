@@ -9,14 +9,15 @@ import { invalid } from '../util/check.ts'
 import { Queue } from '../util/concurrency.ts'
 import type { CriaWarning } from '../util/warn.ts'
 import { RunningGeneration } from './generation.ts'
-import type { Chat, ChatMessage, ChatOptions, CreateChatOptions, GenerateOptions, Generation } from './types.ts'
+import type { TurnPrompt } from './turn.ts'
+import type { Chat, ChatDelta, ChatMessage, ChatOptions, CreateChatOptions, Generation } from './types.ts'
 
 /** The model, as far as a conversation needs it. */
 export interface ChatHost {
   /** The text of messages, with or without what opens an answer. */
-  render(messages: readonly ChatMessage[], options: ChatOptions, addGenerationPrompt: boolean): string
+  render(messages: readonly ChatMessage[], options: ChatOptions, addGenerationPrompt: boolean): TurnPrompt
   /** Generates from a text that is made when its turn comes. */
-  generation(prompt: () => string, options: GenerateOptions, conversation: Conversation): RunningGeneration
+  generation(prompt: () => TurnPrompt, options: ChatOptions, conversation: Conversation): RunningGeneration
   readonly onWarning: (warning: CriaWarning) => void
 }
 
@@ -74,11 +75,12 @@ export class ModelChat implements Chat {
     this.dropped = 0
   }
 
-  send(content: string, options: ChatOptions = {}): Generation {
+  send(content: string | readonly ChatMessage[], options: ChatOptions = {}): Generation {
+    const turns = Array.isArray(content) ? plain([...content]) : [{ role: 'user', content } as ChatMessage]
     const all = { ...this.options, ...plain(options) }
     const stopped = new AbortController()
     return new RunningGeneration({
-      run: async (onText) => {
+      run: async (onPart) => {
         checkSignal(all.signal)
         // The prompt would become part of the assistant's turn.
         if (all.echo) throw invalid('echo', 'false in a conversation', all.echo)
@@ -86,7 +88,7 @@ export class ModelChat implements Chat {
           let begun = false
           const turn = this.queue.run(() => {
             begun = true
-            return this.answer(content, { ...all, signal }, onText)
+            return this.answer(turns, { ...all, signal }, onPart)
           })
           try {
             return await untilAborted(turn, signal, 'Generation')
@@ -101,23 +103,27 @@ export class ModelChat implements Chat {
     })
   }
 
-  private async answer(content: string, options: ChatOptions, onText: (text: string) => void): Promise<GenerateResult> {
+  private async answer(
+    sent: readonly ChatMessage[],
+    options: ChatOptions,
+    onPart: (delta: ChatDelta) => void,
+  ): Promise<GenerateResult> {
     throwIfAborted(options.signal, 'Generation')
     const { turns } = this
-    turns.push({ role: 'user', content })
+    turns.push(...sent)
     let answer = ''
-    const hear = (text: string): void => {
-      answer += text
-      onText(text)
+    const hear = (delta: ChatDelta): void => {
+      answer += delta.content ?? ''
+      onPart(delta)
     }
     try {
       const result = await this.generate(turns, options, hear)
-      turns.push({ role: 'assistant', content: answer })
+      turns.push(messageOf(result))
       return result
     } catch (error) {
       // Stopped early: the partial answer stays. Failed before a word: the question goes too.
       if (error instanceof AbortError && answer !== '') turns.push({ role: 'assistant', content: answer })
-      else turns.pop()
+      else turns.splice(-sent.length, sent.length)
       throw error
     }
   }
@@ -126,13 +132,13 @@ export class ModelChat implements Chat {
   private async generate(
     turns: readonly ChatMessage[],
     options: ChatOptions,
-    onText: (text: string) => void,
+    onPart: (delta: ChatDelta) => void,
   ): Promise<GenerateResult> {
     for (;;) {
       const kept = [...this.opening, ...turns.slice(this.opening.length + this.dropped)]
       const generation = this.host.generation(() => this.host.render(kept, options, true), options, this.conversation)
       try {
-        for await (const text of generation) onText(text)
+        for await (const delta of generation.deltas()) onPart(delta)
         return await generation.result()
       } catch (error) {
         const first = this.opening.length
@@ -143,5 +149,16 @@ export class ModelChat implements Chat {
         this.host.onWarning({ code: 'CONTEXT_SHIFTED', message })
       }
     }
+  }
+}
+
+/** The message that an answer is. */
+export function messageOf({ text, reasoning, toolCalls }: GenerateResult): ChatMessage {
+  const calls = toolCalls?.map(({ id, ...called }) => ({ id, type: 'function', function: called }))
+  return {
+    role: 'assistant',
+    content: text,
+    ...(reasoning !== undefined && { reasoning_content: reasoning }),
+    ...(calls && { tool_calls: calls }),
   }
 }

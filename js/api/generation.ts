@@ -2,38 +2,37 @@
 
 import { AbortError } from '../errors.ts'
 import { expose } from '../util/caller.ts'
-import type { GenerateResult, Generation } from './types.ts'
+import type { ChatDelta, GenerateResult, Generation } from './types.ts'
 
-export interface GenerationHooks {
-  /** Does the work: calls `onText` with each piece; rejects with AbortError once `stop` was called. */
-  run(onText: (text: string) => void): Promise<GenerateResult>
+export interface GenerationHooks<Result> {
+  /** Does the work: calls `onPart` with each part; rejects with AbortError once `stop` was called. */
+  run(onPart: (delta: ChatDelta) => void): Promise<Result>
   stop(): void
 }
 
-/** Nothing runs before the first piece or the result is asked for. Every loop over it begins with the first piece. */
-export class RunningGeneration implements Generation {
-  private readonly pieces: string[] = []
-  /** Of each loop that has had all pieces so far, what wakes it. */
+/** Nothing runs before the first part or the result is asked for. Every loop over it begins with the first part. */
+export class RunningGeneration<Result extends GenerateResult = GenerateResult> implements Generation {
+  private readonly parts: ChatDelta[] = []
+  /** Of each loop that has had all parts so far, what wakes it. */
   private waiting: (() => void)[] = []
   private over = false
-  private outcome: Promise<GenerateResult> | undefined
+  private outcome: Promise<Result> | undefined
 
-  constructor(private readonly hooks: GenerationHooks) {
+  constructor(private readonly hooks: GenerationHooks<Result>) {
     expose(this, 'Generation')
   }
 
-  result(): Promise<GenerateResult> {
+  result(): Promise<Result> {
     return this.start()
   }
 
-  private start(): Promise<GenerateResult> {
+  private start(): Promise<Result> {
     if (this.outcome) return this.outcome
-    const onText = (text: string): void => {
-      if (text === '') return
-      this.pieces.push(text)
+    const onPart = (delta: ChatDelta): void => {
+      this.parts.push(delta)
       this.wake()
     }
-    this.outcome = this.hooks.run(onText).finally(() => {
+    this.outcome = this.hooks.run(onPart).finally(() => {
       this.over = true
       this.wake()
     })
@@ -49,10 +48,14 @@ export class RunningGeneration implements Generation {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<string, void, undefined> {
+    for await (const { content } of this.deltas()) if (content !== undefined) yield content
+  }
+
+  async *deltas(): AsyncGenerator<ChatDelta, void, undefined> {
     const outcome = this.start()
     try {
       for (let next = 0; ; ) {
-        if (next < this.pieces.length) yield this.pieces[next++]!
+        if (next < this.parts.length) yield this.parts[next++]!
         else if (this.over) break
         else await new Promise<void>((resume) => this.waiting.push(resume))
       }
@@ -63,7 +66,7 @@ export class RunningGeneration implements Generation {
   }
 
   /** A loop left early stops the work, and waits until it has stopped. */
-  private async leave(outcome: Promise<GenerateResult>): Promise<void> {
+  private async leave(outcome: Promise<Result>): Promise<void> {
     if (this.over) return
     this.hooks.stop()
     await outcome.catch((error: unknown) => {

@@ -25,9 +25,12 @@ import { type ChatHost, type Conversation, ModelChat } from './chat.ts'
 import { RunningGeneration } from './generation.ts'
 import { CHAT_OPTIONS, type ResolvedGenerate, resolveGenerate } from './options.ts'
 import { Heard, type RecoveringPool } from './recovery.ts'
+import { runTools } from './run-tools.ts'
 import { loadTemplates, templates } from './templates.ts'
+import { type AnswerReader, PLAIN_ANSWER, type TurnPrompt, turnOf } from './turn.ts'
 import type {
   Chat,
+  ChatDelta,
   ChatOptions,
   CreateChatOptions,
   Embeddings,
@@ -38,6 +41,9 @@ import type {
   Model,
   ModelInfo,
   ModelStatus,
+  RunnableTool,
+  RunToolsOptions,
+  ToolRun,
 } from './types.ts'
 
 const CREATE_CHAT_OPTIONS: OptionNames<CreateChatOptions> = { ...CHAT_OPTIONS, system: true, messages: true }
@@ -47,11 +53,14 @@ const EMBED_OPTIONS: OptionNames<EmbedOptions> = { ...SIGNAL, pooling: true, nor
 /** Warnings about chats in the life of a model. */
 const MOST_TOLD = 100
 
-/** Of a generation: who gets its text, and the conversation whose turn it is. */
+/** Of a generation: who gets its parts, and the conversation whose turn it is. */
 interface Recipient {
-  onText: (text: string) => void
+  onPart: (delta: ChatDelta) => void
   conversation?: Conversation
 }
+
+/** A text, or ids as they are; of a chat, what renders it when its turn comes. */
+type PromptInput = string | readonly number[] | (() => TurnPrompt)
 
 export class CriaModel implements Model, ChatHost {
   /** Made when first needed, which for a large vocabulary takes a while: generation and chat tokenize in the leader. */
@@ -75,7 +84,7 @@ export class CriaModel implements Model, ChatHost {
   chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation {
     // As they are now: it begins later.
     const [turns, settings] = plain([messages, options])
-    return this.generation(() => this.applyTemplate(turns, settings), settings)
+    return this.generation(() => this.render(turns, settings, settings.addGenerationPrompt), settings)
   }
 
   createChat(options: CreateChatOptions = {}): Chat {
@@ -83,16 +92,25 @@ export class CriaModel implements Model, ChatHost {
     return new ModelChat(this, plain(options))
   }
 
-  applyTemplate(messages: readonly ChatMessage[], options: ChatOptions = {}): string {
-    checkOptions(options, CHAT_OPTIONS)
-    return this.render(messages, options, options.addGenerationPrompt)
+  runTools(messages: readonly ChatMessage[], tools: readonly RunnableTool[], options: RunToolsOptions = {}): ToolRun {
+    return runTools(this, messages, tools, options)
   }
 
-  render(messages: readonly ChatMessage[], options: ChatOptions, addGenerationPrompt: boolean | undefined): string {
+  applyTemplate(messages: readonly ChatMessage[], options: ChatOptions = {}): string {
+    checkOptions(options, CHAT_OPTIONS)
+    return this.render(messages, options, options.addGenerationPrompt).text
+  }
+
+  render(messages: readonly ChatMessage[], options: ChatOptions, addGenerationPrompt: boolean | undefined): TurnPrompt {
     checkOptions(options, CHAT_OPTIONS)
     if (options.special === false) throw invalid('special', 'true in a chat', false)
-    checkTypes(options, 'boolean', ['addGenerationPrompt', 'strict'])
-    const { tools, continueFinalMessage, templateVariables: variables, strict } = options
+    checkTypes(options, 'boolean', ['addGenerationPrompt', 'strict', 'parallelToolCalls', 'reasoning'])
+    const { tools, continueFinalMessage, templateVariables, strict, reasoning, reasoningFormat } = options
+    if (![undefined, 'auto', 'deepseek', 'none'].includes(reasoningFormat)) {
+      throw invalid('reasoningFormat', "'auto', 'deepseek' or 'none'", reasoningFormat)
+    }
+    const switched = reasoning === undefined ? {} : { enable_thinking: reasoning, thinking: reasoning }
+    const variables = { ...switched, ...templateVariables }
     if (![undefined, true, false, 'content', 'reasoning_content'].includes(continueFinalMessage)) {
       throw invalid('continueFinalMessage', "true, false, 'content' or 'reasoning_content'", continueFinalMessage)
     }
@@ -104,8 +122,9 @@ export class CriaModel implements Model, ChatHost {
       if (strict) throw new TemplateError('MESSAGE_DROPPED', message, names)
       this.tell({ code: 'MESSAGE_DROPPED', message })
     }
-    const rest = { tools, addGenerationPrompt, continueFinalMessage, variables, onDropped }
-    return templates().renderChat({ template, messages, bosToken, eosToken, ...rest })
+    const withoutReasoning = reasoning === false
+    const rest = { tools, addGenerationPrompt, continueFinalMessage, variables, withoutReasoning, onDropped }
+    return { template, ...templates().renderTurn({ template, messages, bosToken, eosToken, ...rest }) }
   }
 
   private tell(warning: CriaWarning): void {
@@ -240,18 +259,14 @@ export class CriaModel implements Model, ChatHost {
     await this.close()
   }
 
-  generation(
-    prompt: string | readonly number[] | (() => string),
-    options: GenerateOptions,
-    conversation?: Conversation,
-  ): RunningGeneration {
+  generation(prompt: PromptInput, options: ChatOptions, conversation?: Conversation): RunningGeneration {
     const stopped = new AbortController()
     const [given, settings] = plain([prompt, options])
     return new RunningGeneration({
-      run: async (onText) => {
+      run: async (onPart) => {
         const { vocabularySize, sampling } = this.info
         const request = resolveGenerate(settings, vocabularySize, sampling, typeof prompt === 'function')
-        const recipient = { onText, ...(conversation && { conversation }) }
+        const recipient = { onPart, ...(conversation && { conversation }) }
         const [first, ...others] = await this.runChoices(given, request, settings, stopped.signal, recipient)
         return others.length > 0 ? { ...first!, choices: [first!, ...others] } : first!
       },
@@ -261,9 +276,9 @@ export class CriaModel implements Model, ChatHost {
 
   /** `options.n` generations, of which the first is heard. The first that fails ends the others. */
   private async runChoices(
-    prompt: string | readonly number[] | (() => string),
+    prompt: PromptInput,
     request: ResolvedGenerate,
-    options: GenerateOptions,
+    options: ChatOptions,
     stopped: AbortSignal,
     recipient: Recipient,
   ): Promise<GenerateResult[]> {
@@ -276,10 +291,10 @@ export class CriaModel implements Model, ChatHost {
       signal.addEventListener('abort', () => end(signal.reason))
       if (signal.aborted) end(signal.reason)
       const all = choices.map((choice, i) => {
-        if (i === 0) return this.runGeneration(prompt, request, choice, { ...options, ...recipient })
+        if (i === 0) return this.runGeneration(prompt, request, options, choice, { ...options, ...recipient })
         const { seed } = request.sampler
         const sampler = seed === undefined ? request.sampler : { ...request.sampler, seed: seedOfAnswer(seed, i) }
-        return this.runGeneration(prompt, { ...request, sampler }, choice)
+        return this.runGeneration(prompt, { ...request, sampler }, options, choice)
       })
       try {
         return await Promise.all(all)
@@ -293,14 +308,22 @@ export class CriaModel implements Model, ChatHost {
   }
 
   private async runGeneration(
-    prompt: string | readonly number[] | (() => string),
-    request: ResolvedGenerate,
+    given: PromptInput,
+    resolved: ResolvedGenerate,
+    options: ChatOptions,
     stopped: AbortController,
-    listener: Pick<GenerateOptions, 'onPrompt' | 'onToken'> & Partial<Recipient> = {},
+    listener: Pick<GenerateOptions, 'onPrompt' | 'onToken' | 'onDelta'> & Partial<Recipient> = {},
   ): Promise<GenerateResult> {
     // An error of a caller's callback ends the generation and is its error.
     let failure: { error: unknown } | undefined
     const heard = new Heard()
+    let answer: AnswerReader | undefined
+    const pass = (deltas: readonly ChatDelta[]): void => {
+      for (const delta of deltas) {
+        listener.onDelta?.(delta)
+        listener.onPart?.(delta)
+      }
+    }
     const hear = (event: CallEvent, pool: WorkerPool): void => {
       if (failure || stopped.signal.aborted) return
       try {
@@ -310,7 +333,7 @@ export class CriaModel implements Model, ChatHost {
         if (event.event !== 'token') return
         const { id, text, logprobs } = event
         if (id >= 0) listener.onToken?.({ id, text, ...(logprobs && { logprobs }) })
-        listener.onText?.(text)
+        pass(answer!.push(text))
       } catch (error) {
         failure = { error }
         stopped.abort()
@@ -319,15 +342,22 @@ export class CriaModel implements Model, ChatHost {
     try {
       const { signal } = stopped
       throwIfAborted(signal, 'Generation')
-      if (typeof prompt === 'function') await loadTemplates()
+      if (typeof given === 'function') await loadTemplates()
       let whole: GenerateRequest | undefined
+      const turn = typeof given === 'function' ? await turnOf(given(), resolved, options) : undefined
+      answer = turn?.reader(options) ?? PLAIN_ANSWER
+      const request = turn ? { ...resolved, ...turn.request } : resolved
+      const prompt = turn ? () => turn.text : (given as string | readonly number[])
       const call = (pool: WorkerPool): Promise<Generated> => {
         whole ??= this.withPrompt(request, prompt, listener.conversation)
         return pool.generate({ ...whole, sampled: heard.restart() }, signal, (event) => hear(event, pool))
       }
       const { result, history } = await this.pool.run('Generation', signal, call, heard.stuck)
       listener.conversation?.end(result.text, history)
-      if (!failure) return { ...result, ...(result.logprobs && { logprobs: heard.logprobs }) }
+      if (!failure) {
+        pass(answer.end(result.finishReason === 'length'))
+        return answer.result({ ...result, ...(result.logprobs && { logprobs: heard.logprobs }) })
+      }
     } catch (error) {
       if (!failure) throw error
     }

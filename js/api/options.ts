@@ -7,7 +7,7 @@ import { DEFAULT_PARALLEL, MAX_SEGMENT_BYTES, type PlanOptions } from '../engine
 import { type Isa, isaOf, measured } from '../engine/wasm-build.ts'
 import { UnsupportedError } from '../errors.ts'
 import type { GrammarSource } from '../grammar/grammar.ts'
-import { resolve as resolveSampler } from '../sampler/options.ts'
+import { resolve as resolveSampler, SAMPLER_OPTIONS } from '../sampler/options.ts'
 import { StopMatcher } from '../sampler/stop.ts'
 import type { SamplerOptions } from '../sampler/types.ts'
 import type { GenerateRequest } from '../scheduler/generate.ts'
@@ -80,25 +80,6 @@ export function checkLoadOptions(options: LoadOptions): void {
   throw invalid('workerUrl', 'a URL or a path', workerUrl)
 }
 
-const SAMPLER_OPTIONS: OptionNames<SamplerOptions> = {
-  temperature: true,
-  topK: true,
-  topP: true,
-  minP: true,
-  typicalP: true,
-  topNSigma: true,
-  repeatPenalty: true,
-  repeatLastN: true,
-  frequencyPenalty: true,
-  presencePenalty: true,
-  dynatempRange: true,
-  dynatempExponent: true,
-  logitBias: true,
-  seed: true,
-  minKeep: true,
-  samplers: true,
-}
-
 const BOOLEANS = {
   special: true,
   bos: true,
@@ -127,6 +108,7 @@ const GENERATE_OPTIONS: OptionNames<GenerateOptions> = {
   grammar: true,
   regex: true,
   compact: true,
+  onDelta: true,
   onToken: true,
   onPrompt: true,
   signal: true,
@@ -135,6 +117,10 @@ export const CHAT_OPTIONS: OptionNames<ChatOptions> = {
   ...GENERATE_OPTIONS,
   template: true,
   tools: true,
+  toolChoice: true,
+  parallelToolCalls: true,
+  reasoning: true,
+  reasoningFormat: true,
   templateVariables: true,
   addGenerationPrompt: true,
   continueFinalMessage: true,
@@ -166,7 +152,7 @@ export function resolveGenerate(
   checkTypes(options, 'boolean', Object.keys(BOOLEANS))
   whole('keep', keep, -1, MOST_CONTEXT, 0)
   whole('n', options.n, 1, MOST_CHOICES, 1)
-  checkTypes(options, 'function', ['onToken', 'onPrompt'])
+  checkTypes(options, 'function', ['onDelta', 'onToken', 'onPrompt'])
   checkSignal(signal)
   if (maxTokens !== undefined && !(Number.isInteger(maxTokens) && maxTokens >= 0)) {
     throw invalid('maxTokens', 'a whole number of at least 0', maxTokens)

@@ -16,19 +16,19 @@ const NUMBERS = new Map<string, readonly [option: keyof SamplerOptions, low: num
   ['temp', ['temperature', -1, 1e9]],
   ['penalty_last_n', ['repeatLastN', -1, 1e9]],
   ['penalty_repeat', ['repeatPenalty', 1e-45, 1e9]],
+  ['xtc_probability', ['xtcProbability', 0, 1]],
+  ['xtc_threshold', ['xtcThreshold', 0, 1]],
+  ['mirostat', ['mirostat', 0, 2]],
+  ['mirostat_tau', ['mirostatTau', 0, 1e9]],
+  ['mirostat_eta', ['mirostatEta', 0, 1e9]],
 ])
+const WHOLE = /^(top_k|penalty_last_n|mirostat)$/
 /** Other names of samplers, `_` and `-` aside. */
 const ALIASES = new Map<string, SamplerName>([
   ['nucleus', 'top_p'],
   ['typ', 'typ_p'],
   ['temp', 'temperature'],
 ])
-/** Samplers that are off unless an option of theirs is given, which cria does not have. */
-const OFF = /^(dry|xtc|adaptivep)$/
-/** What switches on samplers that cria does not have where it is not 0, and what says nothing alone. */
-const SWITCH = /^(xtc_probability|mirostat)$/
-const IDLE = /^(xtc_threshold|mirostat_(tau|eta))$/
-
 /** The file's defaults of a generation's options. `warn` hears of what cannot be obeyed. */
 export function samplingOf(metadata: Metadata, warn: Warn): SamplerOptions {
   const options: Record<string, unknown> = {}
@@ -39,16 +39,16 @@ export function samplingOf(metadata: Metadata, warn: Warn): SamplerOptions {
     const number =
       typeof value === 'number' ? Number(value.toFixed(6)) : typeof value === 'string' ? parseFloat(value) : NaN
     const [option, low, high] = NUMBERS.get(name) ?? []
-    let obeyed = IDLE.test(name) || (SWITCH.test(name) && number === 0)
+    let obeyed = false
     if (option && !Number.isNaN(number)) {
-      options[option] = Math.min(high!, Math.max(low!, /_[kn]$/.test(name) ? Math.trunc(number) : number))
+      options[option] = Math.min(high!, Math.max(low!, WHOLE.test(name) ? Math.trunc(number) : number))
       obeyed = true
     } else if (name === 'sequence' && typeof value === 'string') {
       const names = value.split(';').map((one) => one.replaceAll(/[-_]/g, ''))
       const known = names.map(
         (one) => ALIASES.get(one) ?? SAMPLERS.find((sampler) => sampler.replaceAll('_', '') === one),
       )
-      obeyed = names.every((one, i) => known[i] ?? (one === '' || OFF.test(one)))
+      obeyed = names.every((one, i) => known[i] ?? one === '')
       if (value) options.samplers = known.filter(Boolean)
     }
     const message = `The file asks for ${key} ${String(value)}, which cria does not have in full: what it has counts.`

@@ -33,6 +33,7 @@ export type {
   SampledLogprobs,
   SchedulerStatus as ModelStatus,
   TokenLogprob,
+  ToolCall,
 } from '../scheduler/types.ts'
 export type { ModelInput, ModelPart } from '../source/types.ts'
 export type { DetokenizeOptions, TokenizeOptions } from '../tokenizer/tokenizer.ts'
@@ -116,11 +117,21 @@ export interface GenerateOptions extends SamplerOptions, GenerateSettings {
   regex?: string
   /** With `schema` or `json`: no blanks between the parts; default false: as the model likes. */
   compact?: boolean
+  /** Called for each part of the output, just before iteration sees its content. */
+  onDelta?: (delta: ChatDelta) => void
   /** Called for each token as it is sampled, before its text is out. */
   onToken?: (token: { id: number; text: string; logprobs?: SampledLogprobs }) => void
   /** Called during prefill: tokens done (cache hits among them; the first time these alone) and in all. */
   onPrompt?: (progress: { done: number; total: number }) => void
   signal?: AbortSignal
+}
+
+/** A part of an output: content, reasoning, or what a call of a tool grows by. */
+export interface ChatDelta {
+  content?: string
+  reasoning?: string
+  /** `id` and `name` come with the first part of a call, `arguments` piece by piece. `index`: which call it is. */
+  toolCall?: { index: number; id?: string; name?: string; arguments: string }
 }
 
 /**
@@ -129,6 +140,8 @@ export interface GenerateOptions extends SamplerOptions, GenerateSettings {
  * rejects with AbortError.
  */
 export interface Generation extends AsyncIterable<string> {
+  /** All parts of a chat's output, in the order of the model: reasoning and calls too, which iteration leaves out. */
+  deltas(): AsyncIterable<ChatDelta>
   /** Resolves when generation ends; rejects with what went wrong. Need not be preceded by iterating. */
   result(): Promise<GenerateResult>
 }
@@ -136,8 +149,21 @@ export interface Generation extends AsyncIterable<string> {
 export interface ChatOptions extends GenerateOptions {
   /** A chat template in Jinja, or the name of a built-in one (`chatml`, `llama2`); default: the GGUF's. */
   template?: string
-  /** Tools in OpenAI's form, or as the template takes them. */
+  /**
+   * Tools in OpenAI's form: `{ type: 'function', function: { name, description, parameters } }`. Calls are in `toolCalls` of the
+   * result; their arguments fit the `parameters`.
+   */
   tools?: unknown[]
+  /** Whether tools are called: as the model likes (default), never, always, or one of them. */
+  toolChoice?: 'auto' | 'none' | 'required' | { name: string }
+  /** Whether an answer may call several tools, or one several times; default: where the template can write that. */
+  parallelToolCalls?: boolean
+  /** Whether the model thinks before it answers, where its template or its format has a way to switch that. */
+  reasoning?: boolean
+  /**
+   * `none`: reasoning stays in the content, with its marks; `deepseek` and `auto` (default): it is apart. As in llama.cpp.
+   */
+  reasoningFormat?: 'auto' | 'deepseek' | 'none'
   /** End with what opens the assistant's answer; default true, unless a message is continued. */
   addGenerationPrompt?: boolean
   /**
@@ -152,6 +178,30 @@ export interface ChatOptions extends GenerateOptions {
   templateVariables?: Record<string, unknown>
 }
 
+/** A tool that `runTools` can run: in OpenAI's form, or without the wrapping. */
+export type RunnableTool = (
+  | { type?: string; function: { name: string; description?: string; parameters?: unknown } }
+  | { name: string; description?: string; parameters?: unknown }
+) & {
+  /** Called with the arguments, which fit `parameters`; what it returns is shown to the model, as JSON if it is no text. */
+  execute(args: Record<string, unknown>, call: { id: string; signal?: AbortSignal }): unknown
+}
+
+export interface RunToolsOptions extends Omit<ChatOptions, 'tools'> {
+  /** Most answers that call tools; default 10. */
+  maxRounds?: number
+}
+
+/** The last answer, and the conversation with it. */
+export interface ToolRunResult extends GenerateResult {
+  messages: ChatMessage[]
+}
+
+/** As {@link Generation}: all answers one after another. */
+export interface ToolRun extends Generation {
+  result(): Promise<ToolRunResult>
+}
+
 export interface CreateChatOptions extends ChatOptions {
   /** The system message, before all others. */
   system?: string
@@ -161,8 +211,8 @@ export interface CreateChatOptions extends ChatOptions {
 
 export interface Chat {
   readonly messages: readonly ChatMessage[]
-  /** Sends a user's turn; the answer joins the messages when it is complete (or stopped early). */
-  send(content: string, options?: ChatOptions): Generation
+  /** Sends a user's turn, or messages (results of tools); the answer joins the messages when it is complete (or stopped early). */
+  send(content: string | readonly ChatMessage[], options?: ChatOptions): Generation
   /** Forgets all turns but the system messages that come first. */
   reset(): void
 }
@@ -254,6 +304,12 @@ export interface Model extends AsyncDisposable {
   /** Renders messages with the chat template and generates an answer. Keeps no turns. */
   chat(messages: readonly ChatMessage[], options?: ChatOptions): Generation
   createChat(options?: CreateChatOptions): Chat
+  /**
+   * Chats, runs the tools that the answer calls, and goes on with what they return, until an answer calls none. `toolChoice` is that of
+   * the first answer. What a tool throws ends the run.
+   * @throws ToolError after `maxRounds` answers that call tools
+   */
+  runTools(messages: readonly ChatMessage[], tools: readonly RunnableTool[], options?: RunToolsOptions): ToolRun
   /** The text that `chat` would send. */
   applyTemplate(messages: readonly ChatMessage[], options?: ChatOptions): string
   /** The Jinja of the template that `chat` renders: the one in the options, the file's, or the built-in in its place. */

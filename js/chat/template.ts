@@ -26,6 +26,8 @@ export interface RenderOptions {
   variables?: Record<string, unknown> | undefined
   /** What `strftime_now` takes for now; default: now. */
   now?: Date
+  /** Close reasoning that the template begins, whatever its variables say. */
+  withoutReasoning?: boolean | undefined
   /** Called with what the template leaves out: `messages[2].content (tool)`, `messages[1].tool_calls`, `tools`. */
   onDropped?: ((names: string[]) => void) | undefined
 }
@@ -37,6 +39,18 @@ export interface RenderOptions {
  * malformed messages, TemplateError where the template is wrong or refuses the messages.
  */
 export function renderChat(options: RenderOptions): string {
+  return renderTurn(options).text
+}
+
+/** A prompt, and what it has of the turn that is generated. */
+export interface RenderedTurn {
+  text: string
+  /** What opens the assistant's message, with the part of it that is continued. */
+  opening(): string
+}
+
+/** As {@link renderChat}. */
+export function renderTurn(options: RenderOptions): RenderedTurn {
   const template = compile(options.template)
   const messages = checkMessages(options.messages)
   const tools = checkTools(options.tools)
@@ -47,9 +61,19 @@ export function renderChat(options: RenderOptions): string {
     const names = droppedFrom(plain, shown, tools, template.caps(), (list) => write(list, opened))
     if (names.length > 0) options.onDropped(names)
   }
-  if (!part) return plain
-  const opening = behindCommon(write(shown, true), plain)
-  return plain + continuation(messages.at(-1)!, part, template, opening)
+  if (!part) {
+    const text = options.withoutReasoning ? closed(plain, template) : plain
+    return { text, opening: () => (opened ? behindCommon(text, write(shown, false)) : '') }
+  }
+  const continued = continuation(messages.at(-1)!, part, template, behindCommon(write(shown, true), plain))
+  return { text: plain + continued, opening: () => continued }
+}
+
+/** A prompt whose reasoning is over, and empty. */
+function closed(prompt: string, template: ChatTemplate): string {
+  const { think = '', answer = '' } = template.family ?? template.reasoning()
+  const begun = prompt.trimEnd()
+  return think.trim() && answer.trim() && begun.endsWith(think.trim()) ? `${begun}\n\n${answer.trim()}\n\n` : prompt
 }
 
 /** The end of a text behind what it has in common with another one. */

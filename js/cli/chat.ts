@@ -15,7 +15,7 @@ import { MarkdownStyler, printableText } from './markdown.ts'
 import { CHAT_FLAGS, chatOptions, withVariables } from './messages.ts'
 import { loadModel, MODEL_FLAGS } from './model.ts'
 import { GENERATE_FLAGS, LOAD_FLAGS, OTHER_FLAGS, SAMPLING_FLAGS } from './options.ts'
-import { PROMPT_FLAGS, readGiven, withStopsRead } from './prompt.ts'
+import { PROMPT_FLAGS, readGiven, withEscapesRead } from './prompt.ts'
 import { ROPE_FLAGS } from './rope.ts'
 import { sayFull, saySpeed, sayTimings, stream } from './run.ts'
 import { printable, say } from './terminal.ts'
@@ -92,7 +92,7 @@ async function run(values: Values<typeof flags>, positionals: readonly string[],
       model,
       { ...withVariables(options, model), ...constraint },
       system,
-      withStopsRead(values),
+      withEscapesRead(values),
     )
     if (values.verbose) say(`seed: ${session.seed}`)
     const dialog = new Dialog(session, values)

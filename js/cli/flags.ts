@@ -110,9 +110,13 @@ function readNumber(given: string, name: string, kind: string, low: number, high
   // As the sampler holds it.
   const fits = Number.isFinite(Math.fround(value)) && value >= low && value <= high
   if (fits && (Number.isInteger(value) || !kind.includes('whole'))) return value
-  const range =
-    high < Infinity && (high !== 2147483647 || value > high) ? ` from ${low} to ${high}` : ` of at least ${low}`
-  throw new UsageError(`${name} takes ${kind}${low > -Infinity ? range : ''}, not ${JSON.stringify(given)}.`)
+  throw new UsageError(`${name} takes ${kind}${rangeOf(value, low, high)}, not ${JSON.stringify(given)}.`)
+}
+
+function rangeOf(value: number, low: number, high: number): string {
+  const bounded = high < Infinity && (high !== 2147483647 || value > high)
+  if (low === -Infinity) return bounded ? ` of at most ${high}` : ''
+  return bounded ? ` from ${low} to ${high}` : ` of at least ${low}`
 }
 
 /** `TOKEN_ID(+/-)BIAS`, as llama.cpp writes it: `15043+1`, `15043-0.5`, `15043-inf`. */

@@ -106,20 +106,6 @@ export const ENGINE: readonly ForeignFlag[] = [
 
 /** Of tools that generate. */
 export const SAMPLERS: readonly ForeignFlag[] = [
-  ...refusedBut(['0'], 'cria has no Mirostat sampler; --top-p and --min-p are there', '--mirostat:1'),
-  ...neutral('they count with --mirostat alone, which cria does not have', '--mirostat-lr:1', '--mirostat-ent:1'),
-  ...refusedBut(['0'], 'cria has no XTC sampler', '--xtc-probability:1'),
-  ...neutral('it counts with --xtc-probability alone, which cria does not have', '--xtc-threshold:1'),
-  ...refusedBut(['0'], 'cria has no DRY sampler; --repeat-penalty is there', '--dry-multiplier:1'),
-  ...neutral(
-    'they count with --dry-multiplier alone, which cria does not have',
-    '--dry-base:1',
-    '--dry-allowed-length:1',
-    '--dry-penalty-last-n:1',
-    '--dry-sequence-breaker:1',
-  ),
-  ...refusedBut(['-1', '-1.0'], 'cria has no adaptive-p sampler', '--adaptive-target:1'),
-  ...neutral('it counts with --adaptive-target alone, which cria does not have', '--adaptive-decay:1'),
   ...neutral('cria samples on the CPU', '-bs --backend-sampling=LLAMA_ARG_BACKEND_SAMPLING'),
   ...refusedBut(
     ['1'],
@@ -188,11 +174,6 @@ export const SPECULATION: readonly ForeignFlag[] = [
 
 /** Of tools that take messages. */
 export const MESSAGES: readonly ForeignFlag[] = [
-  ...refusedBut(
-    ['none'],
-    'cria leaves thoughts in the text, which is the format none',
-    '--reasoning-format:1=LLAMA_ARG_THINK',
-  ),
   ...refusedBut(
     ['-1'],
     'cria does not count thoughts; --reasoning off leaves them out, where the template has a switch for it',

@@ -142,6 +142,12 @@ export class MarkdownStyler {
   }
 }
 
+/** A text that is less than the others. */
+export function faint(text: string): string {
+  const shown = printableText(text)
+  return process.env.NO_COLOR ? shown : `${FAINT}${shown}${RESET}`
+}
+
 /** Text with its line ends and tabs, and other control characters escaped. */
 export function printableText(text: string): string {
   return text.replace(/[^\n\t]+/g, printable)

@@ -24,6 +24,15 @@ export const TEMPLATE_FLAGS = {
       readSwitch,
     ),
   ),
+  reasoningFormat: or(
+    'LLAMA_ARG_THINK',
+    single(
+      '--reasoning-format',
+      'FORMAT',
+      'none: reasoning stays in the answer, with its marks; deepseek, auto (default): it is apart',
+      readFormat,
+    ),
+  ),
   reasoningEffort: or(
     'LLAMA_ARG_REASONING_EFFORT',
     text('--reasoning-effort', 'LEVEL', "the template's reasoning_effort: low, medium, high …; default: as it has it"),
@@ -55,11 +64,16 @@ function readSwitch(given: string, name: string): boolean | 'auto' {
   throw new UsageError(`${name} takes on, off or auto, not ${JSON.stringify(given)}.`)
 }
 
+function readFormat(given: string, name: string): 'auto' | 'deepseek' | 'none' {
+  if (given === 'auto' || given === 'deepseek' || given === 'none') return given
+  throw new UsageError(`${name} takes none, deepseek or auto, not ${JSON.stringify(given)}.`)
+}
+
 /** The template and its variables. */
 export async function templateOptions(
   values: Values<typeof TEMPLATE_FLAGS>,
   signal: AbortSignal,
-): Promise<Pick<ChatOptions, 'template' | 'templateVariables'>> {
+): Promise<Pick<ChatOptions, 'template' | 'templateVariables' | 'reasoningFormat'>> {
   const { chatTemplate, chatTemplateFile, chatTemplateKwargs, reasoning, reasoningEffort, reasoningPreserve } = values
   if (chatTemplate !== undefined && chatTemplateFile !== undefined) {
     throw new UsageError('Give --chat-template or --chat-template-file, not both.')
@@ -73,6 +87,7 @@ export async function templateOptions(
   }
   return {
     ...(template !== undefined && { template }),
+    ...(values.reasoningFormat && { reasoningFormat: values.reasoningFormat }),
     ...(Object.keys(variables).length > 0 && { templateVariables: variables }),
   }
 }

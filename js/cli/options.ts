@@ -72,7 +72,7 @@ export const SAMPLING_FLAGS = {
   samplerSeq: single(
     '--sampler-seq --sampling-seq',
     'LETTERS',
-    'as --samplers, a letter each: edskypmxt',
+    'as --samplers, a letter each: edskypmxta',
     (text, name) => samplersOf(name, () => samplersFromLetters(text)),
   ),
   seed: integer('-s --seed', 'seed of the sampler; default: -1, random', -1, 4294967295),
@@ -104,6 +104,40 @@ export const SAMPLING_FLAGS = {
     'LLAMA_ARG_PRESENCE_PENALTY',
     number('--presence-penalty', 'penalty for any recent occurrence; default: 0', -1000, 1000),
   ),
+  dryMultiplier: number(
+    '--dry-multiplier',
+    'DRY: what a token loses that goes on with a repetition; default: 0, off',
+    0,
+  ),
+  dryBase: number('--dry-base', 'DRY: factor for each token more of it; below 1: the default, 1.75'),
+  dryAllowedLength: integer('--dry-allowed-length', 'DRY: tokens of a repetition that cost nothing yet; default: 2', 0),
+  dryPenaltyLastN: integer(
+    '--dry-penalty-last-n',
+    'DRY: tokens in which repetitions are looked for; 0: none, -1: all; default: 64',
+    -1,
+  ),
+  drySequenceBreaker: texts(
+    '--dry-sequence-breaker',
+    'TEXT',
+    'DRY: repetitions end at this text; none: at no text; repeatable; default: line ends, : " *',
+  ),
+  xtcProbability: number('--xtc-probability', 'XTC: how often the best tokens are left out; default: 0, off', 0, 1),
+  xtcThreshold: number(
+    '--xtc-threshold',
+    'XTC: the probability from which they are, but for the last; above 0.5: off; default: 0.1',
+    0,
+    1,
+  ),
+  mirostat: integer('--mirostat', 'Mirostat 1 or 2 in place of all samplers but --temp; default: 0, off', 0, 2),
+  mirostatLr: number('--mirostat-lr', 'Mirostat: how fast it learns, eta; default: 0.1', 0),
+  mirostatEnt: number('--mirostat-ent', 'Mirostat: surprise to hold, tau, in bits; default: 5', 0),
+  adaptiveTarget: number(
+    '--adaptive-target',
+    'adaptive-p: average probability of the tokens to hold; below 0: off; default: -1',
+    -Infinity,
+    1,
+  ),
+  adaptiveDecay: number('--adaptive-decay', 'adaptive-p: how slowly it forgets; default: 0.9', 0, 0.99),
   dynatempRange: number('--dynatemp-range', 'range of the temperature, which follows the entropy; default: 0', 0),
   dynatempExp: number('--dynatemp-exp', 'exponent of the entropy; default: 1', 0),
   logitBias: list('-l --logit-bias', 'ID(+/-)BIAS', '15043+1 favours a token, 15043-inf bans it', readBias),
@@ -175,6 +209,16 @@ const FLAGS_OF = {
   repeatLastN: 'repeatLastN',
   frequencyPenalty: 'frequencyPenalty',
   presencePenalty: 'presencePenalty',
+  dryMultiplier: 'dryMultiplier',
+  dryAllowedLength: 'dryAllowedLength',
+  dryPenaltyLastN: 'dryPenaltyLastN',
+  xtcProbability: 'xtcProbability',
+  xtcThreshold: 'xtcThreshold',
+  mirostat: 'mirostat',
+  mirostatTau: 'mirostatEnt',
+  mirostatEta: 'mirostatLr',
+  adaptiveTarget: 'adaptiveTarget',
+  adaptiveDecay: 'adaptiveDecay',
   dynatempRange: 'dynatempRange',
   dynatempExponent: 'dynatempExp',
   logitBias: 'logitBias',
@@ -184,11 +228,15 @@ type Given = Values<typeof GENERATE_FLAGS & typeof SAMPLING_FLAGS>
 
 /** The options that the flags give; without a seed where it is left to chance. */
 export function givenOptions(values: Given): GenerateOptions {
-  const { predict = -1, seed = -1, logitBias, samplers, samplerSeq } = values
+  const { predict = -1, seed = -1, logitBias, samplers, samplerSeq, dryBase = 0, drySequenceBreaker: breakers } = values
   if (samplers && samplerSeq) throw new UsageError('Give --samplers or --sampler-seq, not both.')
   const entries = Object.entries(FLAGS_OF).map(([option, flag]) => [option, values[flag]])
   const given: GenerateOptions = Object.fromEntries(entries.filter(([, value]) => value !== undefined))
   if (logitBias) given.logitBias = new Map(logitBias)
+  // As in llama.cpp, a smaller one is none.
+  if (dryBase >= 1) given.dryBase = dryBase
+  // As in llama.cpp, `none` takes back those before it.
+  if (breakers) given.drySequenceBreakers = breakers.slice(breakers.lastIndexOf('none') + 1)
   if (predict >= 0) given.maxTokens = predict
   // As in llama.cpp, -2 ends at the context.
   if (predict === -2) given.contextShift = false

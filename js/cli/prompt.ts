@@ -1,7 +1,7 @@
 /** Where a prompt comes from: `-p`, `-f`, or what is piped in. */
 import type { Model } from '../api/types.ts'
 import { either, text, UsageError, type Values } from './flags.ts'
-import type { GENERATE_FLAGS } from './options.ts'
+import type { GENERATE_FLAGS, SAMPLING_FLAGS } from './options.ts'
 import { type RawText, rawText, readStdin, readText, say, shown, withoutLineEnd } from './terminal.ts'
 
 export const ESCAPE = either(
@@ -53,14 +53,23 @@ function unescaped(values: Given, text: RawText): RawText {
   return values.escape ? readEscapes(text) : text
 }
 
-/** The values, with the escapes of `-r` read where `-e` asks for it. */
-export function withStopsRead<T extends StopValues>(values: T): T {
-  const { escape: read, reversePrompt } = values
-  if (!read || !reversePrompt) return values
-  return { ...values, reversePrompt: reversePrompt.map((text) => shown(readEscapes(text))) }
+/** The values, with the escapes of `-r` and `--dry-sequence-breaker` read where `-e` asks for it. */
+export function withEscapesRead<T extends EscapedValues>(values: T): T {
+  const { escape: read, reversePrompt, drySequenceBreaker } = values
+  if (!read) return values
+  const all = (texts: readonly string[]): string[] => texts.map((text) => shown(readEscapes(text)))
+  return {
+    ...values,
+    ...(reversePrompt && { reversePrompt: all(reversePrompt) }),
+    ...(drySequenceBreaker && { drySequenceBreaker: all(drySequenceBreaker) }),
+  }
 }
 
-type StopValues = Values<Pick<typeof PROMPT_FLAGS, 'escape'> & Pick<typeof GENERATE_FLAGS, 'reversePrompt'>>
+type EscapedValues = Values<
+  Pick<typeof PROMPT_FLAGS, 'escape'> &
+    Pick<typeof GENERATE_FLAGS, 'reversePrompt'> &
+    Pick<typeof SAMPLING_FLAGS, 'drySequenceBreaker'>
+>
 
 /** Bytes that are no UTF-8 become ids. @param special parse special tokens */
 export function asPrompt(model: Model, text: RawText, special: boolean): string | number[] {

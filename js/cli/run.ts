@@ -6,10 +6,11 @@ import { either, longName, toggle, UsageError, type Values } from './flags.ts'
 import { neutral, refused } from './foreign.ts'
 import { GRAMMAR_FLAGS, grammarOptions } from './grammar.ts'
 import { TERMINAL } from './llama-flags.ts'
+import { faint } from './markdown.ts'
 import { CHAT_FLAGS, chatOptions, oneTurn, withVariables } from './messages.ts'
 import { loadModel, MODEL_FLAGS } from './model.ts'
 import { GENERATE_FLAGS, generateOptions, LOAD_FLAGS, OTHER_FLAGS, SAMPLING_FLAGS } from './options.ts'
-import { asPrompt, PROMPT_FLAGS, readPrompt, withStopsRead } from './prompt.ts'
+import { asPrompt, PROMPT_FLAGS, readPrompt, withEscapesRead } from './prompt.ts'
 import { ROPE_FLAGS } from './rope.ts'
 import { say, shown, write } from './terminal.ts'
 
@@ -107,7 +108,7 @@ async function run(
   check(values, positionals, variables)
   const constraint = await grammarOptions(values, signal)
   const options = {
-    ...generateOptions(withStopsRead(values)),
+    ...generateOptions(withEscapesRead(values)),
     ...constraint,
     ...(values.noParseSpecial && { special: false }),
     signal,
@@ -162,22 +163,33 @@ function startChat(
   return model.chat(oneTurn(prompt, system), { ...options, ...withVariables(chat, model) })
 }
 
-/** The text as it comes, then a line end, also where it is cut off; nothing where it fails before a word. */
+/** The content as it comes, then a line end, also where it is cut off; nothing where it fails before a word. */
 export async function stream(
   generation: Generation,
   style: { push(text: string): string; end(): string } = { push: (text) => text, end: () => '' },
 ): Promise<void> {
   let begun = false
+  let thinking = false
   try {
-    for await (const text of generation) {
+    for await (const { content, reasoning } of generation.deltas()) {
+      if (reasoning !== undefined) thinking = sayReasoning(reasoning)
+      if (content === undefined) continue
+      if (thinking) say('\n')
+      thinking = false
       begun = true
-      await write(style.push(text))
+      await write(style.push(content))
     }
   } catch (error) {
     if (begun || error instanceof AbortError) await write(`${style.end()}\n`)
     throw error
   }
   await write(`${style.end()}\n`)
+}
+
+/** Reasoning is no part of what a pipe gets: a terminal shows it beside the text. Returns whether it did. */
+function sayReasoning(text: string): boolean {
+  if (process.stderr.isTTY) process.stderr.write(faint(text))
+  return process.stderr.isTTY
 }
 
 /** Says where the context ended a text. */

@@ -16,7 +16,7 @@ import { SERVER_FOREIGN } from './llama-server-flags.ts'
 import { TEMPLATE_FLAGS, templateOptions } from './messages.ts'
 import { loadModel, MODEL_FLAGS } from './model.ts'
 import { GENERATE_FLAGS, givenOptions, LOAD_FLAGS, OTHER_FLAGS, SAMPLING_FLAGS } from './options.ts'
-import { ESCAPE, withStopsRead } from './prompt.ts'
+import { ESCAPE, withEscapesRead } from './prompt.ts'
 import { ROPE_FLAGS } from './rope.ts'
 import { slotStore } from './slot-store.ts'
 import { findInput } from './source.ts'
@@ -191,8 +191,8 @@ async function serve(values: Values<typeof flags>, ending: Ending): Promise<void
   const { port = 8080, queue, timeout, pooling, normalize } = values
   const cors = values.cors?.flatMap((origins) => origins.split(','))
   const prefix = prefixOf(values.apiPrefix)
-  const { maxTokens, ...defaults } = givenOptions(withStopsRead(values))
-  const { template, templateVariables } = await templateOptions(values, ending.signal)
+  const { maxTokens, ...defaults } = givenOptions(withEscapesRead(values))
+  const { template, templateVariables, reasoningFormat } = await templateOptions(values, ending.signal)
   const hosts = listOf(values.host)
   if (hosts.length === 0) hosts.push('127.0.0.1')
   const { location } = await findInput(values, ending.signal)
@@ -222,6 +222,7 @@ async function serve(values: Values<typeof flags>, ending: Ending): Promise<void
         ...(maxTokens !== undefined && { maxTokens }),
         ...(template && { template }),
         ...(templateVariables && { templateVariables }),
+        ...(reasoningFormat && { reasoningFormat }),
         defaults,
         embeddings: { ...(pooling && { pooling }), ...(normalize && { normalize: normalize === '2' }) },
       },

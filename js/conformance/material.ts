@@ -39,4 +39,10 @@ export const SAMPLING: readonly GenerateOptions[] = [
   { seed: 42, temperature: 2, topNSigma: 1 },
   { seed: 7, temperature: 1, dynatempRange: 0.5, dynatempExponent: 1.3 },
   { seed: 7, temperature: 1, repeatPenalty: 1.3, repeatLastN: 32, frequencyPenalty: 0.4, presencePenalty: 0.2 },
+  { seed: 7, temperature: 1.2, dryMultiplier: 0.8, dryAllowedLength: 1, dryPenaltyLastN: -1 },
+  { seed: 7, temperature: 1, xtcProbability: 0.5, xtcThreshold: 0.05 },
+  { seed: 7, temperature: 1, mirostat: 1, mirostatTau: 2 },
+  { seed: 7, temperature: 1, mirostat: 2, mirostatTau: 3 },
+  { seed: 7, temperature: 1, topK: 0, adaptiveTarget: 0.3 },
+  { seed: 7, temperature: 0, samplers: ['top_k', 'dry', 'xtc', 'temperature'], dryMultiplier: 1, xtcProbability: 1 },
 ]

@@ -43,6 +43,7 @@ export class Expressions {
   private readonly all = new Map<string, GrammarExpression>()
   private readonly rules: GrammarRule[] = []
   readonly empty: GrammarExpression
+  private schemas = 0
 
   constructor(readonly terms: Terms) {
     this.empty = this.intern('empty', '', [])
@@ -88,6 +89,11 @@ export class Expressions {
     if (max === 0 || part === this.empty) return this.empty
     if (min === 1 && max === 1) return part
     return this.intern('repeat', `${part.id},${min},${max}`, [part], { min, max })
+  }
+
+  /** Tells the lazy expressions of one schema from those of another. */
+  nextSchema(): number {
+    return this.schemas++
   }
 
   /** What `make` gives, made when it is reached. `key` tells it from every other. It is not empty. */

@@ -1,19 +1,20 @@
 /** Grammars of what a model may write: compiled for a vocabulary, then followed token by token. */
 
 import { ArgumentError } from '../errors.ts'
+import { markTokens } from '../tokenizer/marks.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
-import { hasBit } from '../util/bits.ts'
+import { hasBit, setBit } from '../util/bits.ts'
 import { checkOptions, invalid, type OptionNames } from '../util/check.ts'
 import { Expressions, type GrammarExpression } from './expressions.ts'
 import { parseGbnf } from './gbnf.ts'
 import { JsonText } from './json-text.ts'
 import { Machine, type State } from './machine.ts'
 import { Masks } from './masks.ts'
-import { type Alphabet, patternTerm } from './pattern.ts'
+import { type GrammarPart, partExpression } from './parts.ts'
+import { patternTerm, plainText } from './pattern.ts'
 import { schemaExpression } from './schema/emit.ts'
 import { Terms } from './terms.ts'
 import { countBelow, nodeOf } from './trie.ts'
-import { characters } from './utf8.ts'
 import { type GrammarVocabulary, vocabularyOf } from './vocabulary.ts'
 
 /** What a text has to be: one of these. */
@@ -28,10 +29,24 @@ export interface GrammarSource {
   readonly gbnf?: string
   /** A regular expression of ECMAScript, which the whole text matches. */
   readonly regex?: string
+  /** A text of several parts. @internal */
+  readonly parts?: GrammarPart
+  /** Texts of special tokens that stand for themselves, within `parts`. @internal */
+  readonly marks?: readonly string[]
 }
 
-const SOURCE: OptionNames<GrammarSource> = { jsonSchema: true, json: true, compact: true, gbnf: true, regex: true }
-const KINDS = ['jsonSchema', 'json', 'gbnf', 'regex'] as const
+const SOURCE: OptionNames<GrammarSource> = {
+  jsonSchema: true,
+  json: true,
+  compact: true,
+  gbnf: true,
+  regex: true,
+  parts: true,
+  marks: true,
+}
+const KINDS = ['jsonSchema', 'json', 'gbnf', 'regex', 'parts'] as const
+/** As messages name them. */
+const NAMED = KINDS.slice(0, -1).join(', ')
 
 /** The longest text that `forced` looks for, in bytes. */
 const MAX_FORCED = 1024
@@ -48,7 +63,7 @@ export function compileGrammar(source: GrammarSource, tokenizer: Tokenizer): Gra
   const kinds = KINDS.filter((kind) => source[kind] !== undefined)
   const [kind] = kinds
   if (kind === undefined || kinds.length > 1) {
-    const message = `A grammar is one of ${KINDS.join(', ')}; ${kind ? `not ${kinds.join(' and ')} at once` : 'none is given'}.`
+    const message = `A grammar is one of ${NAMED}; ${kind ? `not ${kinds.join(' and ')} at once` : 'none is given'}.`
     throw new ArgumentError('INVALID_GRAMMAR', message, source)
   }
   const { compact = false, json, gbnf = '', regex = '' } = source
@@ -63,17 +78,9 @@ export function compileGrammar(source: GrammarSource, tokenizer: Tokenizer): Gra
     json: () => schemaExpression(true, expressions, new JsonText(terms, compact)),
     gbnf: () => parseGbnf(gbnf, expressions, tokenizer),
     regex: () => expressions.term(patternTerm(regex, plainText(terms), true)),
+    parts: () => partExpression(source.parts!, expressions, tokenizer),
   }[kind]()
-  return new CompiledGrammar(tokenizer, expressions, root)
-}
-
-/** Characters as they are. */
-function plainText(terms: Terms): Alphabet {
-  return {
-    terms,
-    characters: (ranges) => characters(terms, ranges),
-    anything: terms.repeat(characters(terms, [[0, 0x10ffff]])),
-  }
+  return new CompiledGrammar(tokenizer, expressions, root, source.marks)
 }
 
 /** A compiled grammar; it may be followed by any number of texts at once. */
@@ -106,11 +113,14 @@ class CompiledGrammar implements Grammar {
   readonly vocabulary: GrammarVocabulary
   readonly machine: Machine
   readonly masks: Masks
+  /** Special tokens that stand for their texts; undefined where no special token may come but by its id. */
+  readonly marks: ReadonlyMap<number, Uint8Array> | undefined
 
-  constructor(tokenizer: Tokenizer, expressions: Expressions, root: GrammarExpression) {
+  constructor(tokenizer: Tokenizer, expressions: Expressions, root: GrammarExpression, marks?: readonly string[]) {
     this.vocabulary = vocabularyOf(tokenizer)
     this.machine = new Machine(expressions, root)
     this.masks = new Masks(this.machine, this.vocabulary)
+    this.marks = marks && markTokens(tokenizer, marks)
   }
 
   start(): GrammarState {
@@ -155,18 +165,28 @@ class Follower implements GrammarState {
 
   /** The state after a token; undefined where it is refused. */
   private after(id: number): State | null | undefined {
-    const { machine, vocabulary } = this.grammar
-    const bytes = vocabulary.bytes[id]
+    const { machine, vocabulary, marks } = this.grammar
+    const bytes = marks?.get(id) ?? vocabulary.bytes[id]
     if (!bytes || !this.state) return undefined
     const ends = vocabulary.endOfGeneration.has(id)
     const next = machine.readToken(this.state, id, bytes, ends)
     if (ends && (next ?? this.state).complete) return null
+    if (!next && !ends && marks && bytes.length === 0 && this.isFree(this.state)) return this.state
     return next ?? undefined
   }
 
+  /** Whether any text may stand here: a special token without text is then none of the grammar's business. */
+  private isFree(state: State): boolean {
+    // No part but free text has NUL.
+    return this.grammar.machine.step(state, 0) !== null
+  }
+
   mask(): Uint32Array {
-    const { masks, vocabulary } = this.grammar
-    return this.state ? masks.of(this.state).slice() : new Uint32Array(Math.ceil(vocabulary.size / 32))
+    const { masks, vocabulary, marks } = this.grammar
+    if (!this.state) return new Uint32Array(Math.ceil(vocabulary.size / 32))
+    const mask = masks.of(this.state).slice()
+    for (const id of marks ? vocabulary.textless : []) if (this.after(id) !== undefined) setBit(mask, id)
+    return mask
   }
 
   forced(): number[] {
@@ -178,7 +198,7 @@ class Follower implements GrammarState {
       text.push(byte)
       state = machine.step(state, byte)
     }
-    const ids = text.length > 0 ? vocabulary.encode(Uint8Array.from(text)) : []
+    const ids = text.length > 0 ? this.encode(Uint8Array.from(text)) : []
     // A token that could be the beginning of a longer one is left to the model.
     let place = 0
     for (const [index, id] of ids.entries()) {
@@ -186,12 +206,31 @@ class Follower implements GrammarState {
         const node = nodeOf(trie, text.slice(place))
         if (node !== undefined && countBelow(trie, node) > 0) return ids.slice(0, index)
       }
-      place += vocabulary.bytes[id]!.length
+      place += (this.grammar.marks?.get(id) ?? vocabulary.bytes[id]!).length
     }
     return ids
+  }
+
+  /** The ids of a text, marks as the tokens that stand for them. */
+  private encode(text: Uint8Array): number[] {
+    const { vocabulary, marks = [] } = this.grammar
+    for (const [id, mark] of marks) {
+      const at = indexOf(text, mark)
+      if (at < 0) continue
+      const [before, after] = [text.subarray(0, at), text.subarray(at + mark.length)]
+      return [...this.encode(before), id, ...this.encode(after)]
+    }
+    return text.length > 0 ? vocabulary.encode(text) : []
   }
 
   clone(): GrammarState {
     return new Follower(this.grammar, this.state)
   }
+}
+
+function indexOf(text: Uint8Array, part: Uint8Array): number {
+  for (let at = 0; at + part.length <= text.length; at++) {
+    if (part.every((byte, i) => text[at + i] === byte)) return at
+  }
+  return -1
 }

@@ -6,7 +6,7 @@
 import { GrammarError } from '../errors.ts'
 import { classOf, LETTER, MARK, NUMBER, PUNCTUATION, SYMBOL } from '../util/unicode.ts'
 import type { Term, Terms } from './terms.ts'
-import { type CodeRange, complement } from './utf8.ts'
+import { type CodeRange, characters, complement } from './utf8.ts'
 
 /** How characters are written in the text that is constrained: as they are, or as in a string of JSON. */
 export interface Alphabet {
@@ -15,6 +15,12 @@ export interface Alphabet {
   characters(ranges: Iterable<CodeRange>): Term
   /** Any number of any characters. */
   readonly anything: Term
+}
+
+/** Characters as they are. */
+export function plainText(terms: Terms): Alphabet {
+  const anything = terms.repeat(characters(terms, [[0, 0x10ffff]]))
+  return { terms, characters: (ranges) => characters(terms, ranges), anything }
 }
 
 type PatternNode =

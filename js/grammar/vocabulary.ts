@@ -18,6 +18,8 @@ export interface GrammarVocabulary {
   /** The bytes of each token; none of those that stand for no text. */
   readonly bytes: readonly Uint8Array[]
   readonly endOfGeneration: ReadonlySet<number>
+  /** Tokens that stand for no text and do not end generation. */
+  readonly textless: readonly number[]
   /** Tokens of at most SHORT bytes, and the others. */
   readonly short: Trie
   readonly long: Trie
@@ -44,20 +46,22 @@ export function vocabularyOf(tokenizer: Tokenizer): GrammarVocabulary {
 function makeVocabulary(tokenizer: Tokenizer): GrammarVocabulary {
   const bytes: Uint8Array[] = []
   const endOfGeneration = new Set<number>()
+  const textless: number[] = []
   const short: TokenText[] = []
   const long: TokenText[] = []
   for (let id = 0; id < tokenizer.vocabularySize; id++) {
     const own = tokenizer.tokenBytes(id)
     bytes.push(own)
     if (tokenizer.isEndOfGeneration(id)) endOfGeneration.add(id)
+    else if (own.length === 0) textless.push(id)
     // As in llama.cpp, a token whose text begins with NUL is in no mask.
-    else if (own.length > 0 && own[0] !== 0)
-      (own.length <= SHORT ? short : long).push({ id, text: String.fromCharCode(...own) })
+    else if (own[0] !== 0) (own.length <= SHORT ? short : long).push({ id, text: String.fromCharCode(...own) })
   }
   return {
     size: tokenizer.vocabularySize,
     bytes,
     endOfGeneration,
+    textless,
     short: buildTrie(short),
     long: buildTrie(long),
     inside: new Map(),

@@ -5,23 +5,36 @@
 import { ArgumentError } from '../errors.ts'
 import { log, pow } from '../util/math.ts'
 import { type Candidates, expf } from './candidates.ts'
+import { type Breakers, dry } from './dry.ts'
 import type { ChainStep } from './types.ts'
 
-/** How often each token is among the last n (-1: all). */
-export type CountsOfLast = (n: number) => ReadonlyMap<number, number>
+/** What the links know beside the logits. */
+export interface ChainInputs {
+  /** How often each token is among the last n (-1: all). */
+  counts(n: number): ReadonlyMap<number, number>
+  /** The tokens so far, the oldest first. */
+  readonly tokens: readonly number[]
+  /** Where DRY's repetitions end. */
+  readonly breakers: Breakers
+  /** XTC's random number, from 0 to 1. */
+  readonly chance: number
+}
 
 const f32 = Math.fround
 const logf = (x: number) => f32(log(x))
 
 /** Applies the steps in order. */
-export function runChain(candidates: Candidates, steps: readonly ChainStep[], countsOfLast: CountsOfLast): void {
+export function runChain(candidates: Candidates, steps: readonly ChainStep[], inputs: ChainInputs): void {
   for (const step of steps) {
     switch (step.type) {
       case 'logit_bias':
         logitBias(candidates, step.bias)
         break
       case 'penalties':
-        penalties(candidates, step, countsOfLast)
+        penalties(candidates, step, inputs)
+        break
+      case 'dry':
+        dry(candidates, step, inputs.tokens, inputs.breakers)
         break
       case 'top_n_sigma':
         topNSigma(candidates, f32(step.n))
@@ -37,6 +50,9 @@ export function runChain(candidates: Candidates, steps: readonly ChainStep[], co
         break
       case 'min_p':
         minP(candidates, f32(step.p), step.min_keep ?? 0)
+        break
+      case 'xtc':
+        xtc(candidates, step, inputs.chance)
         break
       case 'temperature':
         temperature(candidates, f32(step.t), f32(step.dynamic_range ?? 0), f32(step.exponent ?? 1))
@@ -57,12 +73,12 @@ function logitBias(c: Candidates, biases: ReadonlyMap<number, number>): void {
   c.sorted = false
 }
 
-function penalties(c: Candidates, step: Extract<ChainStep, { type: 'penalties' }>, countsOfLast: CountsOfLast): void {
+function penalties(c: Candidates, step: Extract<ChainStep, { type: 'penalties' }>, { counts }: ChainInputs): void {
   const repeat = f32(step.repeat)
   const frequency = f32(step.frequency)
   const presence = f32(step.presence)
   if (step.last_n === 0 || (repeat === 1 && frequency === 0 && presence === 0)) return
-  for (const [id, count] of countsOfLast(step.last_n)) {
+  for (const [id, count] of counts(step.last_n)) {
     const i = c.indexOf(id)
     if (i < 0) continue
     const logit = c.logits[i]!
@@ -97,7 +113,7 @@ function topNSigma(c: Candidates, n: number): void {
   c.sort()
 }
 
-function topK(c: Candidates, k: number): void {
+export function topK(c: Candidates, k: number): void {
   if (k <= 0) return
   k = Math.min(k, c.size)
   if (c.sorted) c.size = k
@@ -192,6 +208,25 @@ function minP(c: Candidates, p: number, minKeep: number): void {
   }
   c.dense = c.dense && kept === c.size
   c.size = kept
+}
+
+/** Whether the link ever does anything. */
+export function isXtc({ probability, threshold }: Extract<ChainStep, { type: 'xtc' }>): boolean {
+  return f32(probability) > 0 && f32(threshold) <= 0.5
+}
+
+function xtc(c: Candidates, step: Extract<ChainStep, { type: 'xtc' }>, chance: number): void {
+  if (!isXtc(step) || c.size < 2 || chance > f32(step.probability)) return
+  const threshold = f32(step.threshold)
+  c.sort()
+  c.softmax()
+  let last = 0
+  for (let i = 1; i < c.size && c.probability(c.logits[i]!) >= threshold; i++) last = i
+  if (last === 0 || c.size - last < (step.min_keep ?? 0)) return
+  c.ids.copyWithin(0, last, c.size)
+  c.logits.copyWithin(0, last, c.size)
+  c.size -= last
+  c.dense = false
 }
 
 function temperature(c: Candidates, t: number, range: number, exponent: number): void {

@@ -8,6 +8,7 @@ import type { ModelConfig } from '../models/config.ts'
 import { certainLogprobs, logprobsOf } from '../sampler/logprobs.ts'
 import { type Constraint, Sampler, type SamplerOptions } from '../sampler/sampler.ts'
 import { StopMatcher } from '../sampler/stop.ts'
+import { markTokens } from '../tokenizer/marks.ts'
 import type { StreamDecoder, Tokenizer } from '../tokenizer/tokenizer.ts'
 import { clearBit } from '../util/bits.ts'
 import type { Task } from './scheduler.ts'
@@ -26,6 +27,8 @@ export interface GenerateRequest extends GenerateSettings {
   sampled?: readonly number[]
   /** What the text has to be. */
   grammar?: GrammarSource
+  /** Texts of control tokens that are part of the text. */
+  marks?: readonly string[]
 }
 
 export interface GenerateEvents {
@@ -71,7 +74,7 @@ export class GenerateTask implements Task {
   /** Tokens that have to come next, by the grammar. */
   private forced: number[] = []
 
-  /** @throws UnsupportedError: see promptIds; ArgumentError for sampler options out of range */
+  /** @throws UnsupportedError: see promptIds and noBreakers; ArgumentError for sampler options out of range */
   constructor(
     private readonly engine: Engine,
     private readonly tokenizer: Tokenizer | undefined,
@@ -86,16 +89,22 @@ export class GenerateTask implements Task {
       this.shift = shiftOf(this.ids, engine.context, tokenizer?.bos, request.keep)
     }
     this.priority = request.priority ?? 0
+    if (!tokenizer && request.sampler.drySequenceBreakers?.length) throw noBreakers()
     this.vocabulary = Math.min(engine.config.vocabSize, tokenizer?.vocabularySize ?? engine.config.vocabSize)
-    this.sampler = new Sampler(request.sampler, this.vocabulary, tokenizer?.banned(request.ignoreEos))
+    this.sampler = new Sampler(request.sampler, this.vocabulary, {
+      ...(tokenizer && { banned: tokenizer.banned(request.ignoreEos), vocabulary: tokenizer }),
+    })
     // After nothing but BOS the text begins anew: without the space that SentencePiece puts before its first word.
     const continued = !(this.ids.length === 1 && this.ids[0] === tokenizer?.bos)
-    const { showSpecial = false } = request
-    this.text = new TextStream(tokenizer?.stream({ continued, special: showSpecial }), request.stop)
+    const { showSpecial = false, marks } = request
+    const shown = marks && tokenizer ? new Set(markTokens(tokenizer, marks).keys()) : undefined
+    this.text = new TextStream(tokenizer?.stream({ continued, special: showSpecial }, shown), request.stop)
     this.logprobs = request.logprobs ? [] : undefined
     for (const id of this.ids) if (id < this.vocabulary) this.sampler.accept(id)
-    // The last one is sampled again, which proves that all is as it was; so are those after a context shift.
-    this.sampled = (request.sampled ?? []).slice(0, -1).slice(0, Math.max(0, engine.context - this.ids.length))
+    // The last one is sampled again, which proves that all is as it was; so are those after a context shift, and all of them
+    // where the sampler learns from logits.
+    const known = this.sampler.replayable ? (request.sampled ?? []) : []
+    this.sampled = known.slice(0, -1).slice(0, Math.max(0, engine.context - this.ids.length))
     for (const id of this.sampled) this.read(id)
     this.ids.push(...this.sampled)
   }
@@ -261,6 +270,11 @@ function shiftOf(ids: number[], context: number, bos: number | undefined, keep =
     throw new ContextError('CONTEXT_EXCEEDED', message, context)
   }
   return { keep: kept, drop: (from, count) => void ids.splice(from, count) }
+}
+
+function noBreakers(): UnsupportedError {
+  const message = 'The model’s file has no vocabulary to find drySequenceBreakers in; leave them out, or give none: [].'
+  return new UnsupportedError('NO_TOKENIZER', message)
 }
 
 /** Ids and their logprobs, the chosen one first, with their texts. */

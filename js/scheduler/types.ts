@@ -55,11 +55,26 @@ export interface SampledLogprobs extends TokenLogprob {
   top: TokenLogprob[]
 }
 
-/** `stop`: an end-of-generation token or a stop text. `length`: `maxTokens` or the end of the context. */
-export type FinishReason = 'stop' | 'length'
+/**
+ * `stop`: an end-of-generation token or a stop text. `length`: `maxTokens` or the end of the context. `tool_calls`: as `stop`,
+ * in a chat whose answer calls tools.
+ */
+export type FinishReason = 'stop' | 'length' | 'tool_calls'
+
+/** A call of a tool. `arguments`: JSON that fits the tool's parameters, unless the answer was cut. */
+export interface ToolCall {
+  id: string
+  name: string
+  arguments: string
+}
 
 export interface GenerateResult {
+  /** Of a chat, the content alone: neither reasoning nor calls. */
   text: string
+  /** What the model thought before it answered, where its chat template has a place for that. */
+  reasoning?: string
+  /** The tools that the answer calls. */
+  toolCalls?: ToolCall[]
   /** The value of the text, where a `schema` or `json` asked for one and the text is whole; undefined for one cut short. */
   json?: unknown
   /** The ids generated, the end-of-generation token included. */

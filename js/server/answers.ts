@@ -38,6 +38,10 @@ const head = (type: string): Record<string, JsonSchema> => ({
 const endOf = { timings: ref('Timings') }
 const ending = { ...endOf, usage: any(ref('Usage'), NULL), prompt_progress: ref('PromptProgress') }
 const reason = one('stop', 'length')
+const chatReason = one('stop', 'length', 'tool_calls', 'function_call')
+const called = { name: TEXT, arguments: TEXT }
+const call = object({ id: TEXT, type: one('function'), function: object(called) })
+const callDelta = object({ index: COUNT, function: object({}, called) }, { id: TEXT, type: one('function') })
 const logprob = { token: TEXT, logprob: NUMBER, bytes: list(COUNT) }
 const chatLogprobs = any(
   object({ content: list(object({ ...logprob, top_logprobs: list(object(logprob)) })), refusal: NULL }),
@@ -99,9 +103,12 @@ export const SHAPES: Readonly<Record<string, JsonSchema>> = {
       choices: list(
         object({
           index: COUNT,
-          message: object({ role: one('assistant'), content: TEXT, refusal: NULL }),
+          message: object(
+            { role: one('assistant'), content: any(TEXT, NULL), refusal: NULL },
+            { reasoning_content: TEXT, tool_calls: list(call), function_call: object(called) },
+          ),
           logprobs: chatLogprobs,
-          finish_reason: reason,
+          finish_reason: chatReason,
         }),
       ),
       usage: ref('Usage'),
@@ -114,9 +121,18 @@ export const SHAPES: Readonly<Record<string, JsonSchema>> = {
       choices: list(
         object({
           index: COUNT,
-          delta: object({}, { role: one('assistant'), content: any(TEXT, NULL) }),
+          delta: object(
+            {},
+            {
+              role: one('assistant'),
+              content: any(TEXT, NULL),
+              reasoning_content: TEXT,
+              tool_calls: list(callDelta),
+              function_call: object({}, called),
+            },
+          ),
           logprobs: chatLogprobs,
-          finish_reason: any(reason, NULL),
+          finish_reason: any(chatReason, NULL),
         }),
       ),
     },

@@ -1,6 +1,7 @@
 /** `/v1/chat/completions`, and what else conversations are asked for. */
-import type { ChatOptions, GenerateResult, Model } from '../api/types.ts'
+import type { ChatDelta, ChatOptions, FinishReason, GenerateResult, Model, ToolCall } from '../api/types.ts'
 import { Chunks, chunked } from './chunks.ts'
+import { badRequest } from './errors.ts'
 import { nativeResult, promptText } from './native-result.ts'
 import { choiceOptions, type Defaults, generateOptions } from './options.ts'
 import { type Piece, textLogprobs } from './run.ts'
@@ -9,17 +10,30 @@ import type { Served } from './serve.ts'
 import { promptIds, templateOptions } from './template.ts'
 import { chatLogprobs, newId, now } from './usage.ts'
 
-export function serveChat(body: ChatBody, name: string, model: Model, defaults: Defaults): Served {
-  const { n = 1, logprobs = false, top_logprobs: topLogprobs } = body
-  const options: ChatOptions = {
+/** From a request to the options of `chat`. @throws ApiError for what only the model can tell to be wrong */
+export function chatOptions(body: ChatBody, model: Model, defaults: Defaults): ChatOptions {
+  const { top_logprobs, n_probs: probs = 0, reasoning_format: reasoningFormat = defaults.reasoningFormat } = body
+  return {
     ...generateOptions(body, model, defaults),
     ...templateOptions(body, model, defaults),
-    ...(logprobs && { logprobs, topLogprobs: topLogprobs ?? 0 }),
+    ...toolOptions(body),
+    ...(reasoningFormat && { reasoningFormat }),
+    ...(wantsLogprobs(body) && { logprobs: true, topLogprobs: top_logprobs ?? probs }),
   }
-  const { messages } = body
+}
+
+const wantsLogprobs = ({ n_probs: probs = 0, logprobs = probs > 0 }: ChatBody): boolean => logprobs
+
+export function serveChat(body: ChatBody, name: string, model: Model, defaults: Defaults): Served {
+  const { n = 1 } = body
+  const logprobs = wantsLogprobs(body)
+  const options = chatOptions(body, model, defaults)
   const head = { id: newId('chatcmpl'), object: 'chat.completion.chunk', created: now(), model: name }
   const chunks = new Chunks(head, body, n)
-  const delta = (index: number, content: object, tokens: Piece['logprobs'], reason: string | null): object => ({
+  // OpenAI's first API has one call a message.
+  const isFirst = body.functions !== undefined
+  const reasonOf = (reason: FinishReason): string => (isFirst && reason === 'tool_calls' ? 'function_call' : reason)
+  const chunk = (index: number, content: object, tokens: Piece['logprobs'], reason: string | null): object => ({
     index,
     delta: content,
     logprobs: tokens.length > 0 ? chatLogprobs(tokens) : null,
@@ -27,9 +41,9 @@ export function serveChat(body: ChatBody, name: string, model: Model, defaults: 
   })
   const choice = (result: GenerateResult, index: number): object => ({
     index,
-    message: { role: 'assistant', content: result.text, refusal: null },
+    message: { role: 'assistant', ...messageOf(result, isFirst) },
     logprobs: logprobs ? chatLogprobs(textLogprobs(result)) : null,
-    finish_reason: result.finishReason,
+    finish_reason: reasonOf(result.finishReason),
   })
   const verbose = (result: GenerateResult): object => ({
     __verbose: nativeResult(result, {
@@ -43,20 +57,21 @@ export function serveChat(body: ChatBody, name: string, model: Model, defaults: 
   return {
     parallel: model.info.parallel,
     choices: Array.from({ length: n }, (_, i) => ({
-      start: (all) => model.chat(messages, all),
+      start: (all) => model.chat(body.messages, all),
       promptIds: () => promptIds(body, model, defaults),
       options: choiceOptions(options, i),
+      isEnd: (id) => model.tokenizer.isEndOfGeneration(id),
     })),
-    opening: (index) => [chunks.chunk([delta(index, { role: 'assistant', content: null }, [], null)])],
-    piece: ({ index, text, logprobs: tokens, progress, result }) => {
+    opening: (index) => [chunks.chunk([chunk(index, { role: 'assistant', content: null }, [], null)])],
+    piece: ({ index, delta, logprobs: tokens, progress, result }) => {
       const timings = chunks.timings(progress, result)
-      if (!result) return [chunks.chunk([delta(index, { content: text }, tokens, null)], timings)]
+      if (!result) return [chunks.chunk([chunk(index, deltaOf(delta ?? {}, isFirst), tokens, null)], timings)]
       return [
-        ...(tokens.length > 0 ? [chunks.chunk([delta(index, { content: '' }, tokens, null)])] : []),
-        chunks.chunk([delta(index, {}, [], result.finishReason)], timings),
+        ...(tokens.length > 0 ? [chunks.chunk([chunk(index, { content: '' }, tokens, null)])] : []),
+        chunks.chunk([chunk(index, {}, [], reasonOf(result.finishReason))], timings),
       ]
     },
-    ...chunked(chunks, body.return_progress ?? false, (index) => delta(index, {}, [], null)),
+    ...chunked(chunks, body.return_progress ?? false, (index) => chunk(index, {}, [], null)),
     whole: (results) =>
       chunks.whole(
         'chat.completion',
@@ -65,4 +80,66 @@ export function serveChat(body: ChatBody, name: string, model: Model, defaults: 
         (body.verbose ?? defaults.verbose) ? verbose(results[0]!) : {},
       ),
   }
+}
+
+/** Which tools may be called, and how many. */
+function toolOptions(body: ChatBody): Pick<ChatOptions, 'toolChoice' | 'parallelToolCalls'> {
+  const { tools, functions, function_call: call, tool_choice: choice, parallel_tool_calls: parallel } = body
+  if (functions) {
+    if (choice !== undefined) throw badRequest('tool_choice', 'functions have function_call in its place.', choice)
+    return {
+      parallelToolCalls: false,
+      ...(call !== undefined && { toolChoice: chosen(call, functions, 'function_call') }),
+    }
+  }
+  const described = (tools ?? []) as { function: { name: string } }[]
+  return {
+    ...(parallel !== undefined && { parallelToolCalls: parallel }),
+    ...(choice !== undefined && {
+      toolChoice: chosen(
+        choice,
+        described.map((tool) => tool.function),
+        'tool_choice',
+      ),
+    }),
+  }
+}
+
+/** @throws ApiError for a tool that is not there */
+function chosen(
+  choice: NonNullable<ChatBody['tool_choice'] | ChatBody['function_call']>,
+  tools: readonly Record<string, unknown>[],
+  field: string,
+): NonNullable<ChatOptions['toolChoice']> {
+  if (choice === 'none' || choice === 'auto') return choice
+  const name = typeof choice === 'string' ? undefined : 'function' in choice ? choice.function.name : choice.name
+  if (tools.length === 0) throw badRequest(field, `${field} asks for a call, and there are no tools.`, choice)
+  if (name === undefined) return 'required'
+  if (tools.some((tool) => tool.name === name)) return { name }
+  throw badRequest(field, `${field} names ${JSON.stringify(name)}, which is none of the tools.`, choice)
+}
+
+/** The message of an answer, beside its role. */
+function messageOf({ text, reasoning, toolCalls }: GenerateResult, isFirst: boolean): object {
+  const calls = toolCalls?.map((call) => ({ id: call.id, type: 'function', function: calledOf(call) }))
+  return {
+    content: toolCalls && text === '' ? null : text,
+    refusal: null,
+    ...(reasoning !== undefined && { reasoning_content: reasoning }),
+    ...(calls && (isFirst ? { function_call: calls[0]!.function } : { tool_calls: calls })),
+  }
+}
+
+const calledOf = ({ name, arguments: args }: Partial<ToolCall>) => ({
+  ...(name !== undefined && { name }),
+  arguments: args ?? '',
+})
+
+/** What a chunk tells of a part. */
+function deltaOf({ content, reasoning, toolCall }: ChatDelta, isFirst: boolean): object {
+  if (reasoning !== undefined) return { reasoning_content: reasoning }
+  if (!toolCall) return { content: content ?? '' }
+  if (isFirst) return { function_call: calledOf(toolCall) }
+  const { index, id } = toolCall
+  return { tool_calls: [{ index, ...(id !== undefined && { id, type: 'function' }), function: calledOf(toolCall) }] }
 }

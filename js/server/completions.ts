@@ -12,7 +12,7 @@ import type { Served } from './serve.ts'
 import { completionLogprobs, newId, now } from './usage.ts'
 
 export function serveCompletions(body: CompletionBody, name: string, model: Model, defaults: Defaults): Served {
-  const { n = 1, echo = false, logprobs } = body
+  const { n = 1, echo = false, logprobs = body.n_probs || undefined } = body
   const options = {
     ...generateOptions(body, model, defaults),
     ...(logprobs !== undefined && { logprobs: true, topLogprobs: logprobs }),
@@ -75,6 +75,7 @@ export function serveCompletions(body: CompletionBody, name: string, model: Mode
       Array.from({ length: n }, (_, i) => ({
         start: (all: object) => model.generate(prompt, all),
         promptIds: () => idsOf(p * n),
+        isEnd: (id: number) => model.tokenizer.isEndOfGeneration(id),
         options: choiceOptions(options, i),
       })),
     ),

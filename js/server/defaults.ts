@@ -1,6 +1,6 @@
 /** Options of `generate` that hold where a request does not say. */
 import type { GenerateOptions } from '../api/types.ts'
-import { resolve as resolveSampler } from '../sampler/options.ts'
+import { resolve as resolveSampler, SAMPLER_OPTIONS } from '../sampler/options.ts'
 import { StopMatcher } from '../sampler/stop.ts'
 import type { SamplerOptions } from '../sampler/types.ts'
 import { checkOptions, checkTypes, invalid, type OptionNames } from '../util/check.ts'
@@ -12,22 +12,7 @@ export type GenerationDefaults = Pick<
 >
 
 const NAMES: OptionNames<GenerationDefaults> = {
-  temperature: true,
-  topK: true,
-  topP: true,
-  minP: true,
-  typicalP: true,
-  topNSigma: true,
-  repeatPenalty: true,
-  repeatLastN: true,
-  frequencyPenalty: true,
-  presencePenalty: true,
-  dynatempRange: true,
-  dynatempExponent: true,
-  logitBias: true,
-  seed: true,
-  minKeep: true,
-  samplers: true,
+  ...SAMPLER_OPTIONS,
   stop: true,
   ignoreEos: true,
   contextShift: true,

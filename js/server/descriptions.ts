@@ -19,7 +19,7 @@ export const TITLES: Readonly<Record<keyof typeof ENDPOINTS, string>> = {
 /** What each field does; with `endpoint.field` for one endpoint alone. */
 export const DOES: Readonly<Record<string, string>> = {
   messages:
-    'The conversation, fitted to the template (docs/TEMPLATES.md). `content` is a text, parts of type `text`, or null; calls and their results are history alone. A last message of the assistant is continued',
+    'The conversation, fitted to the template (docs/TEMPLATES.md). `content` is a text, parts of type `text`, or null; calls and their results come as OpenAI has them. A last message of the assistant is continued',
   prompt: 'The prompt: a text, token ids, or several of either; choices come prompt by prompt',
   'native.prompt': 'The prompt, or several. BOS comes before a text that is first',
   'infill.prompt': 'The beginning of what is to be filled in',
@@ -43,6 +43,8 @@ export const DOES: Readonly<Record<string, string>> = {
   n_predict: 'llama.cpp’s name of `max_tokens`, and wins over it',
   n_cmpl: 'llama.cpp’s name of `n`',
   n_probs: 'Number of the most probable tokens to report at each position, in `completion_probabilities`',
+  'chat.n_probs': 'llama.cpp’s name of `top_logprobs`, which wins over it; it needs no `logprobs`',
+  'completions.n_probs': 'llama.cpp’s name of `logprobs`, which wins over it; 0: none',
   post_sampling_probs:
     'With `n_probs`, what the sampler chain left: `prob` and `top_probs`, of which there may be fewer than `n_probs`',
   id_slot: 'The slot to report, where it is idle; the cache is that of all slots',
@@ -73,6 +75,19 @@ export const DOES: Readonly<Record<string, string>> = {
   presence_penalty: 'Default 0',
   dynatemp_range: 'Default 0, off',
   dynatemp_exponent: 'Default 1',
+  dry_multiplier:
+    'DRY: takes `dry_multiplier` · `dry_base`^(n - `dry_allowed_length`) off the logit of a token that goes on with a repetition of n tokens; default 0, off',
+  dry_base: 'Default 1.75, below 1 too',
+  dry_allowed_length: 'Length of a repetition that costs nothing yet; default 2',
+  dry_penalty_last_n: 'Tokens in which repetitions are looked for; default 64, -1: all',
+  dry_sequence_breakers: 'Texts at which repetitions end; default `["\\n", ":", "\\"", "*"]`',
+  xtc_probability: 'XTC: how often the most probable tokens are left out; default 0, off',
+  xtc_threshold: 'The probability from which they are; the last of them stays. Default 0.1; above 0.5: off',
+  mirostat: 'Mirostat 1 or 2 in place of all samplers but `temperature` and `logit_bias`; default 0, off',
+  mirostat_tau: 'The surprise that Mirostat holds, in bits; default 5',
+  mirostat_eta: 'How fast Mirostat learns; default 0.1',
+  adaptive_target: 'Adaptive-p: favours tokens so that the average probability is this; default -1, off',
+  adaptive_decay: 'How slowly adaptive-p forgets; default 0.9',
   logit_bias: 'Added to the logits of tokens; -100 or 100 should ban or force one',
   seed: 'Seed of the sampler, of the i-th choice seed + i; -1 or absent: random',
   logprobs: 'Report the log-probability of each token, as the model has it',
@@ -84,7 +99,13 @@ export const DOES: Readonly<Record<string, string>> = {
     'Go on with the last message, or with its `reasoning_content` alone; default: as it is written',
   chat_template_kwargs: 'Variables for the template, beside llama-server’s',
   reasoning_effort: 'A variable of the template; `none`: `enable_thinking` is false',
-  tools: 'Tools for the template to describe',
+  tools: 'Tools that the model may call. Arguments fit `parameters` (docs/CALLS.md)',
+  tool_choice: '`auto` (default): as the model likes; `none`; `required`: some call; or one tool by its name',
+  parallel_tool_calls: 'Several calls in one answer; default: where the template can write that',
+  functions: 'As `tools`, in OpenAI’s first API: one call, in `function_call`',
+  function_call: 'As `tool_choice`, for `functions`',
+  reasoning_format:
+    '`none`: reasoning stays in the content, with its marks; `deepseek`, `auto` (default): it is `reasoning_content`',
   echo: 'Begin the text with the prompt',
   input: 'The input: a text, token ids, or several of either',
   encoding_format: 'Default `float`; `base64`: the bytes of little-endian 32-bit floats',

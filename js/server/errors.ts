@@ -33,6 +33,9 @@ export class ApiError extends CriaError {
   }
 }
 
+/** The field at fault, by the code of an ArgumentError. */
+const FIELDS: Readonly<Record<string, string>> = { no_token_left: 'logit_bias', invalid_tools: 'tools' }
+
 /** Of a field that is wrong: 400. */
 export function badRequest(param: string, message: string, value?: unknown, code = 'invalid_value'): ApiError {
   return new ApiError(400, code, message, param, value)
@@ -52,8 +55,7 @@ export function apiError(error: unknown, prompt: string, context: number): ApiEr
   const { message, value } = error
   const code = error.code.toLowerCase()
   if (error instanceof ContextError) return contextError(error, prompt, context)
-  if (error instanceof ArgumentError)
-    return badRequest(code === 'no_token_left' ? 'logit_bias' : prompt, message, value)
+  if (error instanceof ArgumentError) return badRequest(FIELDS[code] ?? prompt, message, value)
   if ([TemplateError, UnsupportedError, FormatError, GrammarError].some((Class) => error instanceof Class))
     return badRequest(prompt, message, value, code)
   if (error instanceof AbortError) return new ApiError(499, 'aborted', 'The request was aborted.')

@@ -1,5 +1,7 @@
 /** The fields of all generating endpoints: OpenAI's names, and llama-server's for the rest. */
 import { MOST_CONTEXT } from '../engine/context.ts'
+import { MOST_BREAKER_BYTES } from '../sampler/dry.ts'
+import { isBreaker } from '../sampler/options.ts'
 import type { SamplerName } from '../sampler/types.ts'
 import {
   anything,
@@ -12,10 +14,10 @@ import {
   integer,
   isObject,
   list,
+  listOf,
   number,
   object,
   orNone,
-  refused,
   rule,
   text,
   unsupported,
@@ -54,6 +56,24 @@ export const jsonSchema: FieldRule<boolean | Record<string, unknown>> = rule(
   { type: ['object', 'boolean'] },
 )
 
+/** Of less than 1 is the default, as in llama-server. */
+const dryBase: FieldRule<number> = (() => {
+  const base = number(-MOST, MOST)
+  return {
+    ...base,
+    read: (value, path, faults) => {
+      const read = base.read(value, path, faults)
+      return read !== undefined && read < 1 ? undefined : read
+    },
+  }
+})()
+
+const breakers = listOf<string>(`texts of 1 to ${MOST_BREAKER_BYTES} bytes of UTF-8`, 100, isBreaker, {
+  type: 'string',
+  minLength: 1,
+  maxLength: MOST_BREAKER_BYTES,
+})
+
 /** How tokens are chosen. */
 export const SAMPLING = {
   temperature: number(0, 2),
@@ -69,6 +89,18 @@ export const SAMPLING = {
   presence_penalty: number(-2, 2),
   dynatemp_range: number(0, 100),
   dynatemp_exponent: number(0, 100),
+  dry_multiplier: number(0, 100),
+  dry_base: dryBase,
+  dry_allowed_length: integer(0, MOST),
+  dry_penalty_last_n: integer(-1, MOST),
+  dry_sequence_breakers: breakers,
+  xtc_probability: number(0, 1),
+  xtc_threshold: number(0, 1),
+  mirostat: integer(0, 2),
+  mirostat_tau: number(0, 100),
+  mirostat_eta: number(0, 100),
+  adaptive_target: number(-MOST, 1),
+  adaptive_decay: number(0, 0.99),
   logit_bias: logitBias,
   seed: orNone(-1, integer(-1, 4294967295)),
 }
@@ -143,10 +175,6 @@ export const IDLE: FieldRules = {
   ...idleFields(integer(-1, MOST), 'id_slot n_cache_reuse'),
   ...idleFields(text(), 'chat_id session_id conversation_id message_id parent_id request_id trace_id'),
   ...idleFields(anything, 'keep_alive provider route usage'),
-  // Without what they tune.
-  ...idleFields(number(-MOST, MOST), 'dry_base dry_allowed_length dry_penalty_last_n xtc_threshold'),
-  ...idleFields(number(-MOST, MOST), 'mirostat_tau mirostat_eta adaptive_decay'),
-  ...idleFields(anything, 'dry_sequence_breakers'),
 }
 
 function idleFields(rule: FieldRule, names: string): FieldRules {
@@ -158,15 +186,7 @@ export const REFUSED: FieldRules = {
   grammar_lazy: unsupported(false),
   grammar_triggers: unsupported(),
   preserved_tokens: unsupported(),
-  mirostat: unsupported(0),
   mirostat_mode: unsupported(0),
-  xtc_probability: unsupported(0),
-  dry_multiplier: unsupported(0),
-  adaptive_target: refused('a number below 0', (x) => typeof x === 'number' && x < 0, {
-    type: 'number',
-    exclusiveMaximum: 0,
-  }),
-  n_probs: unsupported(0),
   post_sampling_probs: unsupported(false),
   t_max_predict_ms: unsupported(0, -1),
   n_indent: unsupported(0),
@@ -239,6 +259,18 @@ export interface GenerationBody {
   presence_penalty?: number
   dynatemp_range?: number
   dynatemp_exponent?: number
+  dry_multiplier?: number
+  dry_base?: number
+  dry_allowed_length?: number
+  dry_penalty_last_n?: number
+  dry_sequence_breakers?: string[]
+  xtc_probability?: number
+  xtc_threshold?: number
+  mirostat?: 0 | 1 | 2
+  mirostat_tau?: number
+  mirostat_eta?: number
+  adaptive_target?: number
+  adaptive_decay?: number
   logit_bias?: Record<string, number | false> | NativeBias
   seed?: number
   samplers?: SamplerName[]

@@ -28,6 +28,8 @@ export interface HandlerOptions {
   template?: string
   /** Whether a last message of the assistant is continued where a request does not say. Default true. */
   prefillAssistant?: boolean
+  /** Where reasoning goes, where a request does not say: as `reasoningFormat` of a chat. */
+  reasoningFormat?: 'auto' | 'deepseek' | 'none'
   /** Further variables for the template; a request's `chat_template_kwargs` count more. */
   templateVariables?: Record<string, unknown>
   /** How tokens are chosen and where a text ends, where a request does not say: `{ temperature: 0.2, stop: ['\n'] }`. */
@@ -62,6 +64,7 @@ const OPTIONS: OptionNames<HandlerOptions> = {
   maxTokens: true,
   template: true,
   prefillAssistant: true,
+  reasoningFormat: true,
   templateVariables: true,
   defaults: true,
   embeddings: true,
@@ -93,6 +96,10 @@ export function resolveOptions(options: HandlerOptions, names: readonly string[]
   checkOptions(options, OPTIONS)
   checkTypes(options, 'string', ['template'])
   checkTypes(options, 'function', ['onRequest', 'onError'])
+  const { reasoningFormat } = options
+  if (![undefined, 'auto', 'deepseek', 'none'].includes(reasoningFormat)) {
+    throw invalid('reasoningFormat', "'auto', 'deepseek' or 'none'", reasoningFormat)
+  }
   checkTypes(options, 'boolean', ['strictModel', 'slots', 'verbose', 'prefillAssistant'])
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
   const resolved: ResolvedOptions = { ...DEFAULTS, ...Object.fromEntries(given) }

@@ -20,11 +20,11 @@ import { Models, modelsByName, type NamedModel } from './models.ts'
 import { modelEntry, propsOf, tokenize } from './native.ts'
 import { serveInfill, serveNative } from './native-completions.ts'
 import { openApi } from './openapi.ts'
-import { constraintField } from './options.ts'
+import { constraintField, toolsField } from './options.ts'
 import { insteadOf, normalPath } from './paths.ts'
 import { checkToken } from './prompts.ts'
 import { READS, type Read } from './reads.ts'
-import { ENDPOINTS, type Endpoint } from './schemas.ts'
+import { type ChatBody, ENDPOINTS, type Endpoint } from './schemas.ts'
 import { answerStream, answerWhole, type Served } from './serve.ts'
 import { generationSettings } from './settings.ts'
 import { actOnSlot, SLOT_ACTIONS } from './slot-actions.ts'
@@ -211,13 +211,13 @@ class Server {
 
   private async generate(
     c: Context<Env>,
-    body: GenerationBody & { id_slot?: number },
+    body: GenerationBody & Pick<ChatBody, 'tools' | 'functions'> & { id_slot?: number },
     plan: (named: NamedModel, slots: RequestSlots) => Served,
   ): Promise<Response> {
     const { call } = c.env
     const named = this.models.find(body.model)
     call.model = named
-    call.constraint = constraintField(body)
+    call.constraint = constraintField(body) ?? toolsField(body)
     const { gate, model } = named
     const task = (index: number) => {
       const { options } = served.choices[index]!

@@ -45,16 +45,23 @@ const textPart = fields<{ type: 'text'; text: string }>(
   ['type', 'text'],
 )
 
+const ROLES = ['system', 'developer', 'user', 'assistant', 'tool', 'function'] as const
+const CALLED = fields(
+  'an object with name and arguments',
+  { name: text(undefined, 1), arguments: either(isObject, object, text()) },
+  ['name', 'arguments'],
+)
+
+const FIRST_CALL = fields(CALLED.words, { name: text(undefined, 1), arguments: either(isObject, object, text()) }, [
+  'name',
+])
+
 const toolCall = fields(
   'a call { id, type: "function", function: { name, arguments } }',
   {
     id: text(),
     type: only('function'),
-    function: fields(
-      'an object with name and arguments',
-      { name: text(undefined, 1), arguments: either(isObject, object, text()) },
-      ['name', 'arguments'],
-    ),
+    function: CALLED,
     index: integer(0, Number.MAX_SAFE_INTEGER),
   },
   ['type', 'function'],
@@ -75,11 +82,42 @@ const tool = fields(
 
 export const TOOLS = list(tool, 0, 1000)
 
+const described = fields(
+  'a function { name, description, parameters }',
+  { name: text(undefined, 1), description: text(), parameters: object },
+  ['name'],
+)
+/** Of OpenAI's first API. */
+export const FUNCTIONS = list(described, 0, 1000)
+
+const named = fields<{ name: string }>('an object with name', { name: text(undefined, 1) }, ['name'])
+const chosen = fields<{ type: 'function'; function: { name: string } }>(
+  'a choice { type: "function", function: { name } }',
+  { type: only('function'), function: named },
+  ['type', 'function'],
+)
+
+export const TOOL_CHOICE = either(isObject, chosen, only('none', 'auto', 'required'))
+export const FUNCTION_CALL = either(isObject, named, only('none', 'auto'))
+
+/** The id of a call that has none: the functions of OpenAI's first API. Nine letters, as Mistral's templates want. */
+const FUNCTION_ID = 'function0'
+
+/** A call of a function, and its result, as those of a tool. */
+function asTool({ function_call: call, ...message }: ApiMessage): ApiMessage {
+  if (message.role === 'function') return { ...message, role: 'tool', tool_call_id: FUNCTION_ID }
+  if (call === undefined) return message
+  const called = { arguments: '{}', ...(call as object) }
+  const calls = (message.tool_calls ?? []) as unknown[]
+  return { ...message, tool_calls: [...calls, { id: FUNCTION_ID, type: 'function', function: called }] }
+}
+
 /** Content that is null is an empty text, and so is that which calls stand in place of. */
 function withContent(message: unknown): unknown {
   if (!isObject(message)) return message
-  const { content, tool_calls: calls } = message
-  const silent = content === null || (content === undefined && Array.isArray(calls) && calls.length > 0)
+  const { content, tool_calls: calls, function_call: call } = message
+  const isCall = (Array.isArray(calls) && calls.length > 0) || isObject(call)
+  const silent = content === null || (content === undefined && isCall)
   return silent ? { ...message, content: '' } : message
 }
 
@@ -88,7 +126,7 @@ const content = either((x) => Array.isArray(x), list(textPart, 0, 1000), text())
 const whole = fields<ApiMessage>(
   'a message { role, content }',
   {
-    role: oneOf(['system', 'developer', 'user', 'assistant', 'tool'], ['function'], 'others'),
+    role: only(...ROLES),
     content,
     name: orNone('', text(64)),
     reasoning_content: text(),
@@ -107,7 +145,7 @@ const whole = fields<ApiMessage>(
     annotations: unsupported(),
     audio: unsupported(),
     images: unsupported(),
-    function_call: unsupported(),
+    function_call: FIRST_CALL,
     prefix: unsupported(false),
     partial: unsupported(false),
     provider_specific_fields: unsupported(),
@@ -115,14 +153,26 @@ const whole = fields<ApiMessage>(
   ['role', 'content'],
 )
 
-const message = after(withContent, whole, {
+const read = after(withContent, whole, {
   ...whole.schema,
-  properties: { ...(whole.schema.properties as JsonSchema), content: orNull(content.schema) },
+  properties: {
+    ...(whole.schema.properties as JsonSchema),
+    content: orNull(content.schema),
+  },
   required: ['role'],
   anyOf: [
     { required: ['content'] },
     { required: ['tool_calls'], properties: { tool_calls: { type: 'array', minItems: 1 } } },
+    { required: ['function_call'], properties: { function_call: { type: 'object' } } },
   ],
 })
+
+const message: FieldRule<ApiMessage> = {
+  ...read,
+  read(value, path, faults) {
+    const found = read.read(value, path, faults)
+    return found && asTool(found)
+  },
+}
 
 export const MESSAGES = list(message, 1, 4096)

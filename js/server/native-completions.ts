@@ -69,6 +69,7 @@ function serveIds(
       Array.from({ length: n }, (_, i) => ({
         start: (all: object) => model.generate(ids, all),
         promptIds: () => ids,
+        isEnd: (id: number) => model.tokenizer.isEndOfGeneration(id),
         options: choiceOptions(withinContext(options, ids, model), i),
       })),
     ),

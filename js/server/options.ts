@@ -12,6 +12,7 @@ export interface Defaults {
   maxTokens?: number
   template?: string
   prefillAssistant?: boolean
+  reasoningFormat?: 'auto' | 'deepseek' | 'none'
   templateVariables?: Record<string, unknown>
   defaults?: GenerationDefaults
   verbose?: boolean
@@ -48,6 +49,11 @@ export function constraintField(body: GenerationBody): 'response_format' | 'json
   const [first, second] = given
   if (second) throw badRequest(second, `${second} and ${first} exclude each other: each says what the text has to be.`)
   return first
+}
+
+/** The field of a request's tools, if it has any. */
+export function toolsField(body: { tools?: readonly unknown[]; functions?: readonly unknown[] }): string | undefined {
+  return body.tools?.length ? 'tools' : body.functions?.length ? 'functions' : undefined
 }
 
 function constraint(body: GenerationBody): Pick<GenerateOptions, 'schema' | 'json' | 'grammar'> {

@@ -1,5 +1,5 @@
 /** The generations behind one request: several choices of one or more prompts, side by side. */
-import type { GenerateOptions, GenerateResult, Generation, SampledLogprobs } from '../api/types.ts'
+import type { ChatDelta, GenerateOptions, GenerateResult, Generation, SampledLogprobs } from '../api/types.ts'
 import { atMost } from '../util/concurrency.ts'
 import { PromptTimer } from './timings.ts'
 
@@ -7,12 +7,17 @@ import { PromptTimer } from './timings.ts'
 export interface ChoiceRequest {
   start(options: GenerateOptions): Generation
   options: GenerateOptions
+  /** Whether a token ends generation: it is no part of the output. */
+  isEnd(id: number): boolean
 }
 
 export interface Piece {
   index: number
+  /** Of the content. */
   text: string
-  /** Of the tokens that its text is made of. */
+  /** A part of a chat's answer: its content, its reasoning or a call. */
+  delta?: ChatDelta
+  /** Of the tokens that it is made of. */
   ids: number[]
   /** Where they were asked for. */
   logprobs: SampledLogprobs[]
@@ -68,16 +73,16 @@ export async function runChoices(
 }
 
 async function runChoice(
-  { start, options }: ChoiceRequest,
+  { start, options, isEnd }: ChoiceRequest,
   index: number,
   signal: AbortSignal,
   onPiece: (piece: Piece) => Promise<void>,
   listener: Listener,
 ): Promise<GenerateResult> {
   type Token = { id: number; logprobs?: SampledLogprobs }
-  /** Of each piece of text that no one has taken yet. */
+  /** Of each part of the output that no one has taken yet. */
   const pending: Token[][] = []
-  /** Since the last piece. */
+  /** Since the last part. */
   const heard: Token[] = []
   const progress = new PromptTimer()
   const onPrompt: GenerateOptions['onPrompt'] = ({ done, total }) => {
@@ -85,30 +90,23 @@ async function runChoice(
   }
   const onToken: GenerateOptions['onToken'] = ({ id, text, logprobs }) => {
     progress.token()
-    heard.push({ id, ...(logprobs && { logprobs }) })
-    if (text) pending.push(heard.splice(0))
+    if (text !== '' || !isEnd(id)) heard.push({ id, ...(logprobs && { logprobs }) })
   }
-  const rest = (result: GenerateResult): Token[] => {
-    // The token that ended generation is no part of the text.
-    if (endsByToken(result)) heard.pop()
-    return heard.splice(0)
-  }
-  const tell = (text: string, tokens: readonly Token[], result?: GenerateResult): Promise<void> =>
+  const onDelta = (): void => void pending.push(heard.splice(0))
+  const tell = (delta: ChatDelta, tokens: readonly Token[], result?: GenerateResult): Promise<void> =>
     onPiece({
       index,
-      text,
+      text: delta.content ?? '',
+      ...(!result && { delta }),
       ids: tokens.map(({ id }) => id),
       logprobs: tokens.flatMap(({ logprobs }) => logprobs ?? []),
       progress,
       ...(result && { result }),
     })
-  const generation = start({ ...options, signal, onPrompt, onToken })
-  for await (const text of generation) {
-    // No token comes with what is flushed at the end.
-    await tell(text, pending.shift() ?? rest(await generation.result()))
-  }
+  const generation = start({ ...options, signal, onPrompt, onToken, onDelta })
+  for await (const delta of generation.deltas()) await tell(delta, pending.shift()!)
   const result = await generation.result()
-  await tell('', rest(result), result)
+  await tell({}, heard.splice(0), result)
   return result
 }
 

@@ -13,7 +13,7 @@ import {
   type ResponseFormat,
   SAMPLING,
 } from './generation-fields.ts'
-import { MESSAGES, TOOLS } from './message-rules.ts'
+import { FUNCTION_CALL, FUNCTIONS, MESSAGES, TOOL_CHOICE, TOOLS } from './message-rules.ts'
 import { type ApiPrompt, isTokenId, MIXED, type NativePrompt, nativePrompts, prompts, TOKEN_ID } from './prompts.ts'
 import {
   boolean,
@@ -76,15 +76,26 @@ function chatting<T>(body: FieldRule<T>): FieldRule<T> {
 
 const tokenIds = listOf<number>('token ids', MOST, isTokenId, TOKEN_ID)
 
+/** A choice of tools: a word, or one of them by name. */
+type Chosen<T> = 'none' | 'auto' | 'required' | T
+
 export interface ChatBody extends GenerationBody, TemplateBody {
   logprobs?: boolean
   top_logprobs?: number
+  tool_choice?: Chosen<{ type: 'function'; function: { name: string } }>
+  parallel_tool_calls?: boolean
+  /** Tools and their choice in OpenAI's first API. */
+  functions?: Record<string, unknown>[]
+  function_call?: Exclude<Chosen<{ name: string }>, 'required'>
+  reasoning_format?: 'auto' | 'deepseek' | 'none'
+  n_probs?: number
 }
 
 export interface CompletionBody extends GenerationBody {
   prompt: ApiPrompt
   echo?: boolean
   logprobs?: number
+  n_probs?: number
 }
 
 /** Of llama-server's own endpoint. */
@@ -176,14 +187,17 @@ const CHAT_GENERATION = {
   max_completion_tokens: GENERATION.max_tokens,
   logprobs: boolean,
   top_logprobs: integer(0, 20),
+  tools: TOOLS,
+  tool_choice: TOOL_CHOICE,
+  parallel_tool_calls: boolean,
+  functions: FUNCTIONS,
+  function_call: FUNCTION_CALL,
+  reasoning_format: only('auto', 'deepseek', 'none'),
+  n_probs: integer(0, 20),
 }
-const CHAT_IDLE = { ...IDLE, prediction: idle(object), parallel_tool_calls: idle(boolean) }
+const CHAT_IDLE = { ...IDLE, prediction: idle(object) }
 const CHAT_REFUSED = {
   ...REFUSED,
-  tools: unsupported(),
-  tool_choice: unsupported('none', 'auto'),
-  functions: unsupported(),
-  function_call: unsupported('none', 'auto'),
   modalities: refused('["text"]', (x) => Array.isArray(x) && x.length === 1 && x[0] === 'text', {
     enum: [['text']],
   }),
@@ -191,7 +205,6 @@ const CHAT_REFUSED = {
   verbosity: unsupported('medium'),
   web_search_options: unsupported(),
   reasoning: unsupported(),
-  reasoning_format: unsupported('none', 'auto'),
   reasoning_budget_tokens: unsupported(-1),
   thinking_budget_tokens: unsupported(-1),
   reasoning_control: unsupported(false),
@@ -210,17 +223,21 @@ const NATIVE = {
   response_fields: list(text(100), 0, 100),
 }
 const { id_slot: _, return_tokens: __, ...NATIVE_IDLE } = IDLE
-const { n_probs: ___, post_sampling_probs: ____, ...NATIVE_REFUSED } = REFUSED
+const { post_sampling_probs: ___, ...NATIVE_REFUSED } = REFUSED
 
 /** All that chats take beside their messages, where nothing is generated: then any context will do. */
-const { model: ______, ...GENERATING } = { ...CHAT_GENERATION, num_ctx: integer(0, MOST) }
+const {
+  model: _____,
+  tools: ______,
+  functions: _______,
+  ...GENERATING
+} = { ...CHAT_GENERATION, num_ctx: integer(0, MOST) }
 const NOT_GENERATED = Object.fromEntries(Object.entries(GENERATING).map(([name, rule]) => [name, idle(rule)]))
-const { tools: _____, ...RENDERED_REFUSED } = CHAT_REFUSED
 const RENDERED = {
-  takes: { ...CHAT, tools: TOOLS, model: text() },
+  takes: { ...CHAT, tools: TOOLS, functions: FUNCTIONS, model: text() },
   required: ['messages'],
   idle: { ...CHAT_IDLE, ...NOT_GENERATED },
-  refused: RENDERED_REFUSED,
+  refused: CHAT_REFUSED,
 }
 
 const extra = fields<{ text: string; filename?: string }>(
@@ -243,7 +260,7 @@ export const ENDPOINTS = {
   completions: endpoint<CompletionBody>(
     ['/v1/completions'],
     {
-      takes: { prompt: prompts(64), ...GENERATION, echo: boolean, logprobs: integer(0, 20) },
+      takes: { prompt: prompts(64), ...GENERATION, echo: boolean, logprobs: integer(0, 20), n_probs: integer(0, 20) },
       required: ['prompt'],
       idle: IDLE,
       refused: { ...REFUSED, suffix: unsupported('') },

@@ -1,7 +1,8 @@
 /** `generation_settings`, as llama-server reports them: what is in effect, under its names. */
 import type { GenerateOptions, Model } from '../api/types.ts'
+import { BREAKERS } from '../sampler/options.ts'
+import { SAMPLERS } from '../sampler/types.ts'
 import type { GenerationBody } from './generation-fields.ts'
-import { ALL_SAMPLERS } from './samplers.ts'
 
 /** llama.cpp's defaults, which are cria's. */
 const SAMPLING = {
@@ -17,23 +18,23 @@ const SAMPLING = {
   repeatPenalty: 1,
   presencePenalty: 0,
   frequencyPenalty: 0,
+  dryMultiplier: 0,
+  dryBase: 1.75,
+  dryAllowedLength: 2,
+  dryPenaltyLastN: 64,
+  drySequenceBreakers: BREAKERS,
+  xtcProbability: 0,
+  xtcThreshold: 0.1,
+  mirostat: 0,
+  mirostatTau: 5,
+  mirostatEta: 0.1,
+  adaptiveTarget: -1,
+  adaptiveDecay: 0.9,
   minKeep: 0,
 } satisfies GenerateOptions
 
 /** What cria has not is off. */
 const ABSENT = {
-  xtc_probability: 0,
-  xtc_threshold: 0.1,
-  dry_multiplier: 0,
-  dry_base: 1.75,
-  dry_allowed_length: 2,
-  dry_penalty_last_n: -1,
-  dry_sequence_breakers: ['\n', ':', '"', '*'],
-  mirostat: 0,
-  mirostat_tau: 5,
-  mirostat_eta: 0.1,
-  adaptive_target: -1,
-  adaptive_decay: 0.9,
   n_discard: 0,
   backend_sampling: false,
   lora: [],
@@ -52,7 +53,7 @@ export function defaultSettings(options: GenerateOptions): object {
     stream: false,
     n_probs: 0,
     post_sampling_probs: options.postSamplingProbs ?? false,
-    samplers: options.samplers ?? ALL_SAMPLERS,
+    samplers: options.samplers ?? SAMPLERS,
     timings_per_token: false,
     grammar: options.grammar ?? '',
     ...ABSENT,
@@ -66,7 +67,7 @@ export function generationSettings(options: GenerateOptions, body: GenerationBod
     stream: body.stream ?? false,
     logit_bias: biases(options, model),
     n_probs: options.topLogprobs ?? 0,
-    samplers: options.samplers ?? ALL_SAMPLERS,
+    samplers: options.samplers ?? SAMPLERS,
     timings_per_token: body.timings_per_token ?? false,
   }
 }

@@ -13,6 +13,7 @@ export interface ApiMessage {
 export interface TemplateBody {
   messages: ApiMessage[]
   tools?: unknown[]
+  functions?: Record<string, unknown>[]
   add_generation_prompt?: boolean
   continue_final_message?: boolean | 'content' | 'reasoning_content'
   chat_template_kwargs?: Record<string, unknown>
@@ -28,7 +29,8 @@ export function templateOptions(
   model: Model,
   { template, templateVariables, prefillAssistant = true }: Settings,
 ): ChatOptions {
-  const { tools, reasoning_effort: effort } = body
+  const { reasoning_effort: effort } = body
+  const tools = toolsOf(body)
   const given = { ...templateVariables, ...body.chat_template_kwargs }
   if (typeof given.enable_thinking === 'string') {
     const message = 'chat_template_kwargs.enable_thinking must be true or false.'
@@ -45,6 +47,13 @@ export function templateOptions(
     ...chosen,
     templateVariables: variablesOf(model.chatTemplate(chosen), reasoning),
   }
+}
+
+/** Tools, those of OpenAI's first API among them. */
+function toolsOf({ tools, functions }: TemplateBody): unknown[] | undefined {
+  if (functions === undefined) return tools
+  if (tools !== undefined) throw badRequest('functions', 'functions and tools exclude each other.', functions)
+  return functions.map((one) => ({ type: 'function', function: one }))
 }
 
 /** The prompt of a request, without the BOS that the tokenizer adds to it. */

@@ -71,7 +71,8 @@ export interface Tokenizer {
    */
   detokenize(ids: readonly number[], options?: StreamOptions): string
   /** As {@link detokenize}, id by id; the pieces together are its result. */
-  stream(options?: StreamOptions): StreamDecoder
+  /** @param shown control tokens whose texts are part of the text all the same */
+  stream(options?: StreamOptions, shown?: ReadonlySet<number>): StreamDecoder
   /** The bytes that a token adds to the text; none for a control token unless `special`. */
   tokenBytes(id: number, options?: DetokenizeOptions): Uint8Array
   /** The token as the vocabulary writes it: `▁the`, `Ġthe`, `<0x0A>`. */
@@ -207,7 +208,7 @@ class GgufTokenizer implements Tokenizer {
     return text + decoder.flush()
   }
 
-  stream(options: StreamOptions = {}): StreamDecoder {
+  stream(options: StreamOptions = {}, shown?: ReadonlySet<number>): StreamDecoder {
     checkOptions(options, DETOKENIZE_OPTIONS)
     checkTypes(options, 'boolean', Object.keys(DETOKENIZE_OPTIONS))
     const { special = false, continued = false } = options
@@ -215,7 +216,7 @@ class GgufTokenizer implements Tokenizer {
     let dropSpace = this.vocabulary.addSpacePrefix && !continued
     return {
       push: (id) => {
-        let bytes = this.bytesOf(id, special)
+        let bytes = this.bytesOf(id, special || shown?.has(id) === true)
         if (dropSpace && this.vocabulary.attributes[id]! & NORMAL && bytes[0] === SPACE_BYTE) bytes = bytes.subarray(1)
         if (id !== this.bos) dropSpace = false
         return decoder.decode(bytes, { stream: true })

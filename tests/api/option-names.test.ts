@@ -34,7 +34,7 @@ const CALLS: Record<string, [(options: Wrong) => unknown, name: string, meant?: 
     [(o) => ended(model.generate('', o)), 'onTokens', 'onToken'],
     // A chat's.
     [(o) => ended(model.generate('', o)), 'template'],
-    [(o) => ended(model.generate('', o)), 'xtcProbability'],
+    [(o) => ended(model.generate('', o)), 'mirostatMode'],
   ],
   chat: [
     [(o) => ended(model.chat(MESSAGES, o)), 'templateVariable', 'templateVariables'],

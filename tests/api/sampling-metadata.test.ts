@@ -37,11 +37,13 @@ test('keys are options, their values as llama.cpp reads them from text', () => {
   }
 })
 
-test('samplers that cria does not have are told of where they are on', () => {
-  const off = { xtc_probability: 0, xtc_threshold: 0.1, mirostat: 0, mirostat_tau: 5, mirostat_eta: 0.1 }
-  assert.equal(read(off), { options: {}, warned: [] })
-  assert.equal(read({ ...off, mirostat: 2 }).warned, ['mirostat'])
-  assert.equal(read({ ...off, xtc_probability: 0.5 }).warned, ['xtc_probability'])
+test('XTC and Mirostat are options too; unknown keys are told of', () => {
+  const keys = { xtc_probability: 0.5, xtc_threshold: 0.2, mirostat: 2, mirostat_tau: 4, mirostat_eta: 0.25 }
+  assert.equal(read(keys), {
+    options: { xtcProbability: 0.5, xtcThreshold: 0.2, mirostat: 2, mirostatTau: 4, mirostatEta: 0.25 },
+    warned: [],
+  })
+  assert.equal(read({ mirostat: 7, xtc_probability: '2' }).options, { mirostat: 2, xtcProbability: 1 })
   assert.equal(read({ smoothing: 1 }).warned, ['smoothing'])
   assert.equal(read({ constructor: 1 }).warned, ['constructor'])
 })
@@ -51,13 +53,16 @@ test('the sequence orders the samplers, by all names that llama.cpp knows them b
   assert.equal(order('top_k;temperature'), { options: { samplers: ['top_k', 'temperature'] }, warned: [] })
   assert.equal(order('penalties;dry;top-n-sigma;topk;typ;nucleus;min-p;xtc;temp').options.samplers, [
     'penalties',
+    'dry',
     'top_n_sigma',
     'top_k',
     'typ_p',
     'top_p',
     'min_p',
+    'xtc',
     'temperature',
   ])
+  assert.equal(order('min_p;adaptive-p').options.samplers, ['min_p', 'adaptive_p'])
   assert.equal(order('infill;toString;top_k'), { options: { samplers: ['top_k'] }, warned: ['sequence'] })
   assert.equal(order(''), { options: {}, warned: [] })
   assert.equal(read({ sequence: 5 }).warned, ['sequence'])
@@ -73,11 +78,11 @@ async function texts(model: Awaited<ReturnType<typeof load>>, options: GenerateO
 }
 
 test('options count before the file, and the file before the defaults', async () => {
-  const bytes = await edited([`${S}temp`, 'float32', 0], [`${S}top_p`, 'float32', 0.5], [`${S}mirostat`, 'int32', 1])
+  const bytes = await edited([`${S}temp`, 'float32', 0], [`${S}top_p`, 'float32', 0.5], [`${S}smoothing`, 'int32', 1])
   const warnings: string[] = []
   const model = await load(bytes, { inProcess: true, onWarning: ({ message }) => void warnings.push(message) })
   assert.equal(model.info.sampling, { temperature: 0, topP: 0.5 })
-  assert.equal([warnings.length, warnings[0]!.includes(`${S}mirostat 1`)], [1, true])
+  assert.equal([warnings.length, warnings[0]!.includes(`${S}smoothing 1`)], [1, true])
   const [text, ...others] = await texts(model, {})
   assert.equal(others, [])
   assert.ok(text!.includes(GREEDY))
@@ -101,9 +106,31 @@ test('options count before the file, and the file before the defaults', async ()
 
 test('the default order of samplers is the one without the option', async () => {
   const model = await load(STORIES, { inProcess: true })
-  const options = { temperature: 1.2, topK: 20, topP: 0.8, minP: 0.02, repeatPenalty: 1.3, seed: 7, maxTokens: 40 }
+  const options = {
+    temperature: 1.2,
+    topK: 20,
+    topP: 0.8,
+    minP: 0.02,
+    repeatPenalty: 1.3,
+    dryMultiplier: 1,
+    xtcProbability: 0.5,
+    adaptiveTarget: 0.3,
+    seed: 7,
+    maxTokens: 40,
+  }
   const { ids } = await model.generate('One day', options).result()
-  const samplers = ['penalties', 'top_n_sigma', 'top_k', 'typ_p', 'top_p', 'min_p', 'temperature'] as const
+  const samplers = [
+    'penalties',
+    'dry',
+    'top_n_sigma',
+    'top_k',
+    'typ_p',
+    'top_p',
+    'min_p',
+    'xtc',
+    'temperature',
+    'adaptive_p',
+  ] as const
   assert.equal((await model.generate('One day', { ...options, samplers }).result()).ids, ids)
   const without = samplers.slice(1)
   const unpunished = (await model.generate('One day', { ...options, repeatPenalty: 1 }).result()).ids

@@ -8,6 +8,7 @@ import {
   ClosedError,
   type CriaError,
   type CriaWarning,
+  type GenerateOptions,
   type GenerateResult,
   type LoadOptions,
   load,
@@ -150,6 +151,31 @@ for (const [who, index] of [
     await model.close()
   })
 }
+
+test('samplers that learn from what they drew go on, too', async () => {
+  const { model, team } = await loadWatched(STORIES, { threads: 2, onWarning: () => {} })
+  const options: GenerateOptions[] = [
+    { mirostat: 1, mirostatTau: 3 },
+    { mirostat: 2, mirostatTau: 3, json: true },
+    { adaptiveTarget: 0.3 },
+    { xtcProbability: 0.5, dryMultiplier: 1, dryAllowedLength: 1 },
+  ]
+  const all = (onToken: () => void = () => {}): Promise<GenerateResult['ids'][]> =>
+    Promise.all(
+      options.map(async (one, i) => {
+        const common = { temperature: 1, ignoreEos: true, seed: i, maxTokens: 100, onToken }
+        return (await model.generate('Once', { ...common, ...one }).result()).ids
+      }),
+    )
+  const expected = await all()
+  let heard = 0
+  const found = await all(() => {
+    if (++heard === 120) void team[0]!.terminate()
+  })
+  assert.equal(found, expected)
+  assert.is(workers.size, 4)
+  await model.close()
+})
 
 test('a model that came as bytes stays dead', async () => {
   for (const input of [readFileSync(STORIES), [readFileSync(STORIES).buffer as ArrayBuffer]]) {

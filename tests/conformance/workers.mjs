@@ -37,11 +37,11 @@ export async function watchWorkers(onStart, onEnd = () => {}) {
 /** What streams differ in: the sampler and all that goes on from token to token. */
 const STREAMS = [
   { temperature: 0, seed: 1 },
-  { temperature: 1, seed: 7 },
+  { temperature: 1, seed: 7, mirostat: 2, mirostatTau: 3 },
   { temperature: 0, seed: 1, logprobs: true, topLogprobs: 3 },
-  { temperature: 0.9, topK: 0, topP: 1, seed: 11, logprobs: true, n: 3 },
-  { temperature: 0.8, seed: 3, stop: ['. The', 'zebra', ' and then she'] },
-  { temperature: 0.7, seed: 5, repeatPenalty: 1.3, frequencyPenalty: 0.5, logitBias: { 400: 2 }, echo: true },
+  { temperature: 0.9, topK: 0, topP: 1, adaptiveTarget: 0.3, seed: 11, logprobs: true, n: 3 },
+  { temperature: 0.8, seed: 3, xtcProbability: 0.5, stop: ['. The', 'zebra', ' and then she'] },
+  { temperature: 0.7, seed: 5, repeatPenalty: 1.3, dryMultiplier: 0.8, logitBias: { 400: 2 }, echo: true },
   { temperature: 0, seed: 1, stop: '!', showSpecial: true },
   { temperature: 1, seed: 13, contextShift: true, keep: 4, maxTokens: 280 },
 ]

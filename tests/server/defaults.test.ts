@@ -35,7 +35,7 @@ test('fields of a request count more than defaults, one by one', async () => {
   const handle = createHandler(model, { maxTokens: 4, defaults })
   await handle(post('/v1/completions', { prompt: 'Once' }))
   await handle(post('/v1/completions', { prompt: 'Once', temperature: 0.5, max_tokens: 2, stop: 'x', top_p: 0.5 }))
-  const plain = seen.map(({ signal: _, onToken: __, onPrompt: ___, ...options }) => options)
+  const plain = seen.map(({ signal: _, onToken: __, onPrompt: ___, onDelta: ____, ...options }) => options)
   assert.equal(plain, [
     { ...defaults, maxTokens: 4 },
     { ...defaults, maxTokens: 2, temperature: 0.5, stop: 'x', topP: 0.5 },

@@ -77,6 +77,18 @@ const BAD_GENERATION: Record<string, unknown[]> = {
   presence_penalty: number(-2, 2),
   dynatemp_range: number(0, 100),
   dynatemp_exponent: number(0, 100),
+  dry_multiplier: number(0, 100),
+  dry_base: number(-MOST, MOST),
+  dry_allowed_length: integer(0, MOST),
+  dry_penalty_last_n: integer(-1, MOST),
+  dry_sequence_breakers: ['x', 5, {}, [''], [5], ['x'.repeat(41)], Array(101).fill('a')],
+  xtc_probability: number(0, 1),
+  xtc_threshold: number(0, 1),
+  mirostat: integer(0, 2),
+  mirostat_tau: number(0, 100),
+  mirostat_eta: number(0, 100),
+  adaptive_target: number(-MOST, 1),
+  adaptive_decay: number(0, 0.99),
   logit_bias: [
     ...notObject,
     { x: 1 },
@@ -133,6 +145,7 @@ const BAD_TEMPLATE = {
   chat_template_kwargs: notObject,
   reasoning_effort: [...notText, 'x'.repeat(65)],
 }
+const BAD_TOOLS = [5, {}, 'f', true]
 const BAD: Record<string, Record<string, unknown[]>> = {
   chat: {
     ...BAD_GENERATION,
@@ -141,12 +154,20 @@ const BAD: Record<string, Record<string, unknown[]>> = {
     response_format: [5, 'json_object', true, []],
     logprobs: notBoolean,
     top_logprobs: integer(0, 20),
+    tools: BAD_TOOLS,
+    tool_choice: [5, 'always', true, []],
+    parallel_tool_calls: notBoolean,
+    functions: BAD_TOOLS,
+    function_call: [5, 'required', true, []],
+    reasoning_format: [5, 'loud', true, [], {}],
+    n_probs: integer(0, 20),
   },
   completions: {
     ...BAD_GENERATION,
     prompt: [5, true, {}, [], [[]], [1.5], [-1], [512], [1, 'a'], [[1], 5], [HUGE], Array(65).fill('a')],
     echo: notBoolean,
     logprobs: integer(0, 20),
+    n_probs: integer(0, 20),
   },
   embeddings: {
     input: [5, true, {}, [], [[]], [1.5], [-1], [512], [1, 'a'], [[1], 5], [HUGE], Array(2049).fill('a')],
@@ -176,14 +197,13 @@ const BAD: Record<string, Record<string, unknown[]>> = {
     with_pieces: notBoolean,
   },
   detokenize: { model: notText, tokens: [5, 'a', true, {}, [1.5], [-1], [512], ['1'], [null], [HUGE]] },
-  applyTemplate: { ...BAD_TEMPLATE, model: notText, tools: [5, {}, 'f'] },
+  applyTemplate: { ...BAD_TEMPLATE, model: notText, tools: BAD_TOOLS, functions: BAD_TOOLS },
 }
 BAD.inputTokens = BAD.applyTemplate!
 
 /** Of one message in a list of two. */
 const BAD_MESSAGE: [path: string, fields: object][] = [
   ['.role', { role: 'robot' }],
-  ['.role', { role: 'function' }],
   ['.role', { role: '' }],
   ['.role', { role: 5 }],
   ['.role', { role: null }],
@@ -198,7 +218,7 @@ const BAD_MESSAGE: [path: string, fields: object][] = [
   ['.tool_calls', { tool_calls: 'x' }],
   ['.tool_calls[0].type', { tool_calls: [{ id: 'x', function: { name: 'f', arguments: '{}' } }] }],
   ['.tool_calls[0].function.arguments', { tool_calls: [{ type: 'function', function: { name: 'f' } }] }],
-  ['.function_call', { function_call: { name: 'f', arguments: '{}' } }],
+  ['.function_call', { function_call: 5 }],
   ['.mood', { mood: 'bad' }],
   ['', 'Hi' as never],
   ['', ['user', 'Hi']],

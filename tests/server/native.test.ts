@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { load, type Model } from 'cria'
+import { type GenerateOptions, load, type Model } from 'cria'
 import { createHandler } from 'cria/server'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -155,6 +155,65 @@ test('samplers switches off what it leaves out', async () => {
   assert.is(await text({ samplers: [] }), await text({ temperature: 1, top_k: 0, ...off }))
   const all = (await complete({})).generation_settings.samplers
   assert.is(await text({ samplers: all }), await text({}))
+})
+
+test('DRY, XTC, Mirostat and adaptive-p do what the options of generate do, and the settings tell of them', async () => {
+  const defaults = (await complete({})).generation_settings
+  const cases: [fields: object, options: GenerateOptions][] = [
+    [
+      { dry_multiplier: 0.8, dry_base: 2, dry_allowed_length: 1, dry_penalty_last_n: -1, dry_sequence_breakers: ['.'] },
+      { dryMultiplier: 0.8, dryBase: 2, dryAllowedLength: 1, dryPenaltyLastN: -1, drySequenceBreakers: ['.'] },
+    ],
+    [
+      { xtc_probability: 0.5, xtc_threshold: 0.05 },
+      { xtcProbability: 0.5, xtcThreshold: 0.05 },
+    ],
+    [
+      { mirostat: 1, mirostat_tau: 3, mirostat_eta: 0.25 },
+      { mirostat: 1, mirostatTau: 3, mirostatEta: 0.25 },
+    ],
+    [{ mirostat: 2 }, { mirostat: 2 }],
+    [
+      { adaptive_target: 0.25, adaptive_decay: 0.5 },
+      { adaptiveTarget: 0.25, adaptiveDecay: 0.5 },
+    ],
+  ]
+  const common = { temperature: 1.25, seed: 3 }
+  const texts = new Set([(await complete(common)).content])
+  for (const [fields, options] of cases) {
+    const { content, generation_settings: settings } = await complete({ ...common, ...fields, n_predict: 40 })
+    const { text } = await model.generate('Once upon a time', { ...common, ...options, maxTokens: 40 }).result()
+    assert.is(content, text)
+    texts.add(content)
+    for (const [name, value] of Object.entries(fields)) {
+      assert.equal(settings[name], value)
+      assert.not.equal(defaults[name], value)
+    }
+  }
+  assert.is(texts.size, cases.length + 1)
+  // As in llama-server, a base below 1 is the default.
+  assert.is((await complete({ dry_multiplier: 1, dry_base: 0 })).generation_settings.dry_base, 1.75)
+  const off = { dry_multiplier: 0, xtc_probability: 0, mirostat: 0, adaptive_target: -2 }
+  assert.is((await complete({ ...common, ...off })).content, (await complete(common)).content)
+})
+
+test('n_probs is for OpenAI’s endpoints too', async () => {
+  const fields = { max_tokens: 6, seed: 3 }
+  const messages = [{ role: 'user', content: 'Hi' }]
+  const asked = async (path: string, more: object) =>
+    (await ask(handler, post(path, { ...fields, ...more }))).body.choices[0].logprobs
+  const chat = (more: object) => asked('/v1/chat/completions', { messages, ...more })
+  const { content } = await chat({ n_probs: 3 })
+  assert.is(content[0].top_logprobs.length, 3)
+  assert.equal(await chat({ logprobs: true, top_logprobs: 3 }), { content, refusal: null })
+  assert.equal(await chat({ logprobs: true, top_logprobs: 3, n_probs: 1 }), { content, refusal: null })
+  assert.equal(await chat({ logprobs: true, n_probs: 3 }), { content, refusal: null })
+  assert.is(await chat({ n_probs: 0 }), null)
+  const completions = (more: object) => asked('/v1/completions', { prompt: 'Once', ...more })
+  const told = await completions({ n_probs: 2 })
+  assert.equal(await completions({ logprobs: 2 }), told)
+  assert.equal(await completions({ logprobs: 2, n_probs: 1 }), told)
+  assert.is(await completions({ n_probs: 0 }), null)
 })
 
 test('timings, verbose and id_slot are for OpenAI’s endpoints too', async () => {

@@ -99,13 +99,11 @@ test('what is not supported is told before what is missing, wherever it is', asy
   const assistant = { role: 'assistant', content: null, tool_calls: [call] }
   const tool = { role: 'tool', tool_call_id: 'c', content: 'x' }
   for (const [messages, param] of [
-    [[HI, { role: 'assistant', function_call: { name: 'f' } }], 'messages[1].function_call'],
     [[HI, { role: 'assistant', content: null, refusal: 'no' }], 'messages[1].refusal'],
     [[HI, { role: 'assistant', audio: { id: 'x' } }], 'messages[1].audio'],
     // Also where something is missing in a message before.
     [[{ role: 'user' }, { role: 'assistant', audio: { id: 'x' } }], 'messages[1].audio'],
     [[{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'x' } }] }], 'messages[0].content[0].type'],
-    [[HI, { role: 'function', name: 'f' }], 'messages[1].role'],
   ] as const) {
     const { status, body } = await chat([...messages])
     assert.equal([status, body.error.param, body.error.code], [400, param, 'unsupported_parameter'])
@@ -113,8 +111,8 @@ test('what is not supported is told before what is missing, wherever it is', asy
   }
   assert.is((await chat([HI, assistant, tool])).status, 200, 'calls and their results are history')
   for (const [fields, param] of [
-    [{ tools: [{ type: 'function' }] }, 'tools'],
-    [{ mirostat: 2 }, 'mirostat'],
+    [{ tools: [{ type: 'function' }] }, 'tools[0].function'],
+    [{ best_of: 2 }, 'best_of'],
     [{ wizardry: 1 }, 'wizardry'],
     [{ temperature: 'hot' }, 'temperature'],
     [{}, 'messages'],
@@ -129,7 +127,7 @@ test('what changes answers and is not there is refused by name', async () => {
     [{ num_ctx: 100_000 }, 'num_ctx'],
     [{ t_max_predict_ms: 5 }, 't_max_predict_ms'],
     [{ samplers: ['mirostat'] }, 'samplers'],
-    [{ adaptive_target: 0.5 }, 'adaptive_target'],
+    [{ mirostat_mode: 2 }, 'mirostat_mode'],
     [{ lora: [{ id: 0, scale: 1 }] }, 'lora'],
     [{ repetition_penalty: 1.1 }, 'repetition_penalty'],
     [{ options: { num_gpu: 1 } }, 'options'],

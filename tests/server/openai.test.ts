@@ -218,7 +218,7 @@ async function checkErrors(url: string, common: object): Promise<void> {
   const cases: [string, () => Promise<unknown>, number, string | null, string][] = [
     ['BadRequestError', ask({ temperature: 'hot' }), 400, 'temperature', 'invalid_value'],
     ['BadRequestError', ask({ messages: [{ role: 'x', content: '' }] }), 400, 'messages[0].role', 'invalid_value'],
-    ['BadRequestError', ask({ tools: [{ type: 'function' }] }), 400, 'tools', 'unsupported_parameter'],
+    ['BadRequestError', ask({ tools: [{ type: 'function' }] }), 400, 'tools[0].function', 'missing_required_parameter'],
     [
       'BadRequestError',
       ask({ response_format: { type: 'json_schema', json_schema: { name: 'x', schema: { type: 'text' } } } }),

@@ -77,7 +77,16 @@ const BY_MODEL = [
   /^continue_final_message needs a last message/,
   /^An assistant message with tool calls cannot be continued/,
   /^The last two messages are the assistant’s/,
+  /^No value fits the JSON Schema/,
+  /^(tool_choice|function_call) (names .* none of the tools|asks for a call, and there are no tools)/,
+  /^functions (and tools exclude each other|have function_call in its place)/,
+  /^tools\[\d+\] (needs a name|has the name)/,
 ]
+
+interface Tool {
+  function?: Tool
+  parameters?: unknown
+}
 
 interface Failure {
   error: { message: string; param: string | null; code: string }
@@ -118,6 +127,10 @@ function bodyFor(schema: Schema): Record<string, unknown> {
     }
     // No schema says what a grammar is, nor that one of these is enough.
     if (body.grammar) body.grammar = 'root ::= [a-z ]+'
+    for (const tool of [body.tools, body.functions].flatMap((list) => (list ?? []) as Tool[])) {
+      const described = tool.function ?? tool
+      if (described.parameters) described.parameters = { type: 'object' }
+    }
     const [first, ...others] = CONSTRAINTS.filter((name) => body[name])
     if (first) for (const name of others) delete body[name]
     // Fields that need others are drawn by themselves.

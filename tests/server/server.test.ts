@@ -128,11 +128,16 @@ test('logprobs come with the text that their tokens make, however slowly it is r
     let running!: Generation
     const start = (all: GenerateOptions): Generation => (running = model.generate('Once', all))
     const pieces: Piece[] = []
-    const [result] = await runChoices([{ start, options }], 1, new AbortController().signal, async (piece) => {
-      // Slower than all is generated.
-      await running.result()
-      pieces.push(piece)
-    })
+    const [result] = await runChoices(
+      [{ start, options, isEnd: (id) => model.tokenizer.isEndOfGeneration(id) }],
+      1,
+      new AbortController().signal,
+      async (piece) => {
+        // Slower than all is generated.
+        await running.result()
+        pieces.push(piece)
+      },
+    )
     assert.is(result!.finishReason, more === ended ? 'stop' : 'length')
     assert.equal(
       pieces.flatMap(({ logprobs }) => logprobs),

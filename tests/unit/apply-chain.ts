@@ -23,11 +23,13 @@ export function applyChain(
   const settled = steps.map((step) =>
     step.type === 'logit_bias' ? { ...step, bias: resolveBias(step.bias, logits.length) } : step,
   )
-  runChain(candidates, settled, (n) => {
-    const counts = new Map<number, number>()
-    for (const id of Array.from(lastTokens).slice(n < 0 ? 0 : -n)) counts.set(id, (counts.get(id) ?? 0) + 1)
-    return counts
-  })
+  const tokens = Array.from(lastTokens)
+  const counts = (n: number): Map<number, number> => {
+    const found = new Map<number, number>()
+    for (const id of tokens.slice(n < 0 ? 0 : -n)) found.set(id, (found.get(id) ?? 0) + 1)
+    return found
+  }
+  runChain(candidates, settled, { counts, tokens, breakers: new Map(), chance: 0 })
   // Dividing may have made equals of neighbours.
   candidates.sorted = false
   candidates.sort()

@@ -3,7 +3,10 @@ import { readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ArgumentError, NumericError } from '../../js/errors.ts'
-import { Random, randomSeed, Sampler, type SamplerOptions } from '../../js/sampler/sampler.ts'
+import { Candidates } from '../../js/sampler/candidates.ts'
+import { findBreakers } from '../../js/sampler/dry.ts'
+import { Mirostat } from '../../js/sampler/feedback.ts'
+import { type Constraint, Random, randomSeed, Sampler, type SamplerOptions } from '../../js/sampler/sampler.ts'
 import type { ChainStep } from '../../js/sampler/types.ts'
 import { shared, sharedTest } from '../shared.ts'
 import { applyChain } from './apply-chain.ts'
@@ -137,6 +140,18 @@ test('logit_bias moves and bans; it takes a Map or an object', () => {
   assert.throws(() => idsOf([1, 2], { type: 'logit_bias', bias: all }), /allow some in logitBias/)
 })
 
+test('XTC needs two top choices, its luck and min_keep', () => {
+  const logits = logOf([0.1, 0.4, 0.3, 0.2])
+  const xtc: ChainStep = { type: 'xtc', probability: 1, threshold: 0.25 }
+  assert.equal(idsOf(logits, xtc), [2, 3, 0])
+  assert.equal(idsOf(logits, { ...xtc, threshold: 0.35 }), [1, 2, 3, 0])
+  assert.equal(idsOf(logits, { ...xtc, threshold: 0.1 }), [0])
+  assert.equal(idsOf(logits, { ...xtc, threshold: 0.51 }), [1, 2, 3, 0])
+  assert.equal(idsOf(logits, { ...xtc, probability: 0 }), [1, 2, 3, 0])
+  assert.equal(idsOf(logits, { ...xtc, min_keep: 4 }), [1, 2, 3, 0])
+  assert.equal(idsOf(logits, { type: 'top_k', k: 1 }, xtc), [1])
+})
+
 test('an unknown step and a parameter that is no number are named', () => {
   const wrong = (step: unknown) => () => idsOf([1, 2], step as ChainStep)
   assert.throws(wrong({ type: 'topk', k: 1 }), (e: ArgumentError) => e.code === 'UNKNOWN_SAMPLER' && e.value === 'topk')
@@ -222,6 +237,174 @@ test('a seed fixes the choices, on every engine; reset starts them over', () => 
   assert.is(again.sample(logits), first[0])
 })
 
+/** Other ways of sampling, with what each has to remember. */
+const WAYS: Record<string, SamplerOptions> = {
+  dry: { dryMultiplier: 2, dryAllowedLength: 1, dryPenaltyLastN: -1 },
+  'dry and penalties': {
+    dryMultiplier: 1,
+    dryAllowedLength: 1,
+    dryPenaltyLastN: 9,
+    repeatPenalty: 1.2,
+    repeatLastN: 3,
+  },
+  xtc: { xtcProbability: 0.5, xtcThreshold: 0.02, topP: 1 },
+  'mirostat 1': { mirostat: 1, mirostatTau: 3 },
+  'mirostat 2': { mirostat: 2, mirostatTau: 3 },
+  'adaptive-p': { adaptiveTarget: 0.1 },
+}
+const changing = Array.from({ length: 40 }, (_, i) => manyLogits(60, 9 + (i % 7)).map((x) => x / 4))
+
+function drawn(sampler: Sampler, from = 0): number[] {
+  return changing.slice(from).map((logits) => {
+    const id = sampler.sample(logits)
+    sampler.accept(id)
+    return id
+  })
+}
+
+for (const [name, options] of Object.entries(WAYS)) {
+  test(`${name}: a seed fixes the choices, reset starts over, and skip goes on where it can`, () => {
+    const open = { temperature: 1, topK: 0, seed: 5 }
+    const make = () => new Sampler({ ...open, ...options }, 60)
+    const sampler = make()
+    const ids = drawn(sampler)
+    assert.equal(drawn(make()), ids)
+    assert.not.equal(drawn(new Sampler(open, 60)), ids)
+    sampler.reset()
+    assert.equal(drawn(sampler), ids)
+    const again = make()
+    assert.is(again.replayable, !/mirostat|adaptive/.test(name))
+    for (const id of ids.slice(0, 20)) again.skip(id)
+    if (again.replayable) assert.equal(drawn(again, 20), ids.slice(20))
+    else assert.not.equal(drawn(again, 20), ids.slice(20))
+  })
+
+  test(`${name}: a token that is refused is drawn again by the same numbers, and counts once`, () => {
+    const run = (constraint?: Constraint) => {
+      const sampler = new Sampler({ temperature: 1, topK: 0, seed: 5, ...options }, 60)
+      return changing.map((logits) => {
+        const id = sampler.sample(logits, constraint)!
+        sampler.accept(id)
+        return id
+      })
+    }
+    const all = Uint32Array.of(0xffffffff, 0xffffffff)
+    assert.equal(run({ allows: () => false, mask: () => all }), run())
+    const even = Uint32Array.of(0x55555555, 0x55555555)
+    const ids = run({ allows: (id) => id % 2 === 0, mask: () => even })
+    assert.equal(
+      ids.filter((id) => id % 2 === 1),
+      [],
+    )
+    assert.ok(new Set(ids).size > 1)
+  })
+}
+
+test('DRY ends repetitions at the breakers of the vocabulary', () => {
+  const texts = ['a', 'b', ':', ' x:', '<end>', ':y']
+  const vocabulary = {
+    vocabularySize: texts.length,
+    tokenBytes: (id: number) => new TextEncoder().encode(texts[id]),
+    tokenize: (bytes: Uint8Array) => [...bytes].map((byte) => texts.indexOf(String.fromCharCode(byte))),
+  }
+  const found = (...breakers: string[]) => [...findBreakers(breakers, vocabulary)]
+  assert.equal(found(':'), [
+    [2, [[]]],
+    [3, [[]]],
+    [5, [[]]],
+  ])
+  assert.equal(found('b:a'), [[1, [[2, 0]]]])
+  assert.equal(found('end', 'a'), [
+    [0, [[]]],
+    [4, [[]]],
+  ])
+  const best = Float32Array.of(0, 5, 3, 1, 0, 0)
+  const next = (options: SamplerOptions, ...ids: number[]) => {
+    const sampler = new Sampler({ temperature: 0, dryMultiplier: 9, dryAllowedLength: 1, ...options }, texts.length, {
+      vocabulary,
+    })
+    for (const id of ids) sampler.accept(id)
+    return sampler.sample(best)
+  }
+  assert.is(next({}, 0, 1, 0), 2, 'b would go on with a b')
+  assert.is(next({ dryAllowedLength: 2 }, 0, 1, 0), 1, 'which is short')
+  assert.is(next({ dryPenaltyLastN: 2 }, 0, 1, 0), 1, 'and long ago')
+  assert.is(next({ dryPenaltyLastN: 0 }, 0, 1, 0), 1)
+  assert.is(next({ drySequenceBreakers: ['a'] }, 0, 1, 0), 1, 'a ends it')
+  assert.is(next({ drySequenceBreakers: ['b'] }, 0, 1, 0), 1, 'a breaker costs nothing')
+  assert.is(next({ samplers: ['temperature'] }, 0, 1, 0), 1)
+})
+
+test('a repetition of any length leaves a token to choose', () => {
+  const sampler = new Sampler({ dryMultiplier: 100, dryBase: 50, dryPenaltyLastN: -1, topK: 1, temperature: 0.1 }, 2)
+  for (let i = 0; i < 200; i++) sampler.accept(0)
+  const only = { allows: (id: number) => id === 0, mask: () => Uint32Array.of(1) }
+  assert.is(sampler.sample(Float32Array.of(0, 1), only), 0)
+})
+
+test('XTC acts at temperature 0 too; Mirostat leaves nothing else on; adaptive-p is last wherever it stands', () => {
+  const logits = Float32Array.of(2, 1.9, 0, 0)
+  const first = (options: SamplerOptions) => new Sampler({ seed: 3, ...options }, 4).sample(logits)
+  assert.is(first({ temperature: 0 }), 0)
+  assert.is(first({ temperature: 0, xtcProbability: 1 }), 1)
+  assert.is(first({ temperature: 0, xtcProbability: 1, mirostat: 2 }), 0)
+  assert.is(first({ temperature: 0, adaptiveTarget: 0 }), 0)
+  const many = (options: SamplerOptions) => {
+    const sampler = new Sampler({ seed: 3, temperature: 1, ...options }, 4)
+    return Array.from({ length: 50 }, () => {
+      const id = sampler.sample(logits)
+      sampler.accept(id)
+      return id
+    })
+  }
+  const mirostat: SamplerOptions = { mirostat: 2, mirostatTau: 1 }
+  const others: SamplerOptions = { topK: 1, repeatPenalty: 9, dryMultiplier: 9, samplers: ['top_k'], xtcProbability: 1 }
+  assert.equal(many({ ...mirostat, ...others, adaptiveTarget: 0.1 }), many(mirostat))
+  const links: SamplerOptions['samplers'] = ['min_p', 'temperature']
+  const adaptive = { adaptiveTarget: 0.2 }
+  const last = many({ ...adaptive, samplers: [...links, 'adaptive_p'] })
+  assert.equal(many({ ...adaptive, samplers: ['adaptive_p', ...links] }), last)
+  assert.not.equal(many({ ...adaptive, samplers: links }), last)
+  assert.equal(many({ ...adaptive, adaptiveTarget: -0.5 }), many({}))
+})
+
+test('Mirostat 1 keeps all where its count is beyond any', () => {
+  const c = new Candidates(4)
+  const mirostat = new Mirostat({ type: 'mirostat', version: 1, tau: 50, eta: 0.1 }, 4)
+  for (const [logits, size] of [
+    [[0.03, 0.02, 0.01, 0], 4],
+    [[9, -80, -80, -80], 1],
+  ] as const) {
+    c.load(Float32Array.from(logits))
+    mirostat.apply(c)
+    assert.is(c.size, size)
+  }
+  // Masked candidates say nothing of the others.
+  c.load(Float32Array.of(2, 1, 0, 0))
+  c.restrict(Uint32Array.of(0b11))
+  new Mirostat({ type: 'mirostat', version: 1, tau: 2, eta: 0.1 }, 4).apply(c)
+  assert.ok(c.size >= 2)
+})
+
+test('Mirostat holds the surprise, and adaptive-p the probability', () => {
+  const mean = (logits: typeof LOGITS, options: SamplerOptions, of: (p: number) => number) => {
+    const { ids, probs } = applyChain(logits, [], [])
+    const n = 3000
+    const all = draws({ temperature: 1, topK: 0, topP: 1, minP: 0, seed: 8, ...options }, n, logits)
+    return all.reduce((sum, id) => sum + of(probs[ids.indexOf(id)]!) / n, 0)
+  }
+  const few = Float32Array.from(logOf([0.5, 0.25, 0.1, 0.1, 0.05]))
+  for (const adaptiveTarget of [0.15, 0.25, 0.4]) {
+    const found = mean(few, { adaptiveTarget }, (p) => p)
+    assert.ok(Math.abs(found - adaptiveTarget) < 0.03, `${found}, not ${adaptiveTarget}`)
+  }
+  const many = Float32Array.from(manyLogits(400, 3), (x) => x / 8)
+  for (const mirostat of [1, 2] as const) {
+    const [low, high] = [3, 5].map((tau) => mean(many, { mirostat, mirostatTau: tau }, (p) => -Math.log2(p)))
+    assert.ok(low! < high!, `${low} ${high}`)
+  }
+})
+
 test('sampling leaves the logits as they are', () => {
   const logits = LOGITS.slice()
   draws({ seed: 1, repeatPenalty: 2, logitBias: { 1: false }, topNSigma: 1 }, 3, logits)
@@ -270,6 +453,19 @@ test('each wrong option is named with its value', () => {
     repeatLastN: [-2, 0.5],
     frequencyPenalty: [Number.NaN, 1001],
     presencePenalty: [false, -1001],
+    dryMultiplier: [-1, '1', Number.NaN],
+    dryBase: [0.9, Number.POSITIVE_INFINITY],
+    dryAllowedLength: [-1, 1.5],
+    dryPenaltyLastN: [-2, 0.5],
+    drySequenceBreakers: ['x', [''], [5], ['x'.repeat(41)], ['é'.repeat(21)], null],
+    xtcProbability: [-0.1, 1.1],
+    xtcThreshold: [-0.1, 1.1],
+    mirostat: [3, -1, 1.5, '1', true],
+    mirostatTau: [-1, Number.NaN],
+    mirostatEta: [-1, '1'],
+    adaptiveTarget: [1.1, Number.NaN, Number.NEGATIVE_INFINITY],
+    adaptiveDecay: [-0.1, 1],
+    samplers: ['dry', ['infill'], [5]],
     dynatempRange: [-1],
     dynatempExponent: [-1, '2'],
     minKeep: [-1, 0.5],

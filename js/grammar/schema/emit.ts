@@ -40,11 +40,13 @@ class Emitter {
   private readonly comma: GrammarExpression
   private readonly blank: GrammarExpression
   private readonly left = new Map<ObjectForm, Left>()
+  private readonly schema: number
 
   constructor(
     private readonly expressions: Expressions,
     private readonly json: JsonText,
   ) {
+    this.schema = expressions.nextSchema()
     // All sets of bytes are known before the first text is read.
     this.blank = expressions.term(json.blank)
     this.open = this.mark('[')
@@ -103,7 +105,7 @@ class Emitter {
     const more = index < max && this.nextItems(form, place).length > 0
     // Where nothing is counted any more, one place after the listed items is as the next.
     const settled = max === Number.POSITIVE_INFINITY && index > Math.max(min, form.prefix.length, 1)
-    const key = `array ${form.id} ${settled ? 'rest' : index} ${counted} ${place.used}`
+    const key = `${this.schema} array ${form.id} ${settled ? 'rest' : index} ${counted} ${place.used}`
     const next = () =>
       this.nextItems(form, place).map(({ first, next: after }) =>
         this.expressions.sequence([first(), this.items(form, after)]),
@@ -142,7 +144,7 @@ class Emitter {
     // Where the object is not whole, something can follow; where it is, anything that there is.
     const any = possible[index]! > 0 || missing.length > 0 || form.others.some(({ value }) => value.satisfiable)
     const more = !whole || (any && count < form.object.max)
-    const key = `object ${form.id} ${index} ${count} ${missing.map(({ name }) => JSON.stringify(name))}`
+    const key = `${this.schema} object ${form.id} ${index} ${count} ${missing.map(({ name }) => JSON.stringify(name))}`
     return this.choice(key, whole, more, count > 0, () => this.nextMembers(form, place))
   }
 
