@@ -128,7 +128,9 @@ import { LeaderModel } from './workers/leader-model.ts'
 provideLeader(LeaderModel)
 import { provideTemplates } from './js/api/templates.ts'
 import * as chatOutput from './js/api/chat-output.ts'
+import { provideRareFilters } from './js/chat/rare-filters.ts'
 import * as templates from './js/chat/template.ts'
+provideRareFilters()
 provideTemplates(templates, chatOutput)
 ${ALL_GRAMMARS}`
 }

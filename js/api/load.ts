@@ -17,7 +17,7 @@ import { CriaModel } from './model.ts'
 import { checkLoadOptions, noWorkers, type ResolvedLoad, resolveLoad } from './options.ts'
 import { RecoveringPool } from './recovery.ts'
 import { samplingOf } from './sampling.ts'
-import { loadTemplates, wantsTemplates } from './templates.ts'
+import { loadTemplatesOf } from './templates.ts'
 import type { LoadOptions, Model, ModelInfo } from './types.ts'
 
 /**
@@ -126,8 +126,7 @@ async function start<T>(
     const opened = await pool.open(spec, { ...open, ...(wasm && { wasm }) }, reader)
     if (opened.isaReason === 'measured') measured[opened.type] = opened.isa
     onOpened(opened)
-    const chatTemplate = opened.metadata.get('tokenizer.chat_template')
-    const [weights] = await Promise.all([pool.load(), wantsTemplates(chatTemplate) && loadTemplates()])
+    const [weights] = await Promise.all([pool.load(), loadTemplatesOf(opened.metadata)])
     if (failure) throw failure.error
     throwIfAborted(options.signal, 'Loading the model')
     options.onProgress?.({ phase: 'ready', done: opened.fileBytes, total: opened.fileBytes })

@@ -124,7 +124,7 @@ export class CriaModel implements Model, ChatHost {
     }
     const withoutReasoning = reasoning === false
     const rest = { tools, addGenerationPrompt, continueFinalMessage, variables, withoutReasoning, onDropped }
-    return { template, ...templates().renderTurn({ template, messages, bosToken, eosToken, ...rest }) }
+    return { template, ...templates(template).renderTurn({ template, messages, bosToken, eosToken, ...rest }) }
   }
 
   private tell(warning: CriaWarning): void {
@@ -266,6 +266,7 @@ export class CriaModel implements Model, ChatHost {
       run: async (onPart) => {
         const { vocabularySize, sampling } = this.info
         const request = resolveGenerate(settings, vocabularySize, sampling, typeof prompt === 'function')
+        if (typeof prompt === 'function') await loadTemplates((settings as ChatOptions).template)
         const recipient = { onPart, ...(conversation && { conversation }) }
         const [first, ...others] = await this.runChoices(given, request, settings, stopped.signal, recipient)
         return others.length > 0 ? { ...first!, choices: [first!, ...others] } : first!
@@ -342,7 +343,6 @@ export class CriaModel implements Model, ChatHost {
     try {
       const { signal } = stopped
       throwIfAborted(signal, 'Generation')
-      if (typeof given === 'function') await loadTemplates()
       let whole: GenerateRequest | undefined
       const turn = typeof given === 'function' ? await turnOf(given(), resolved, options) : undefined
       answer = turn?.reader(options) ?? PLAIN_ANSWER

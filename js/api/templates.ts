@@ -24,23 +24,33 @@ export async function outputOf(template: string, options: ChatOptions): Promise<
 /** Of templates that may know reasoning, or formats of more than one part. */
 const REASONS = /think|reason|<\|channel|inner_prefix|>>>all/i
 
-export async function loadTemplates(): Promise<void> {
+/** Imports what rendering needs, with the filters that a template names, or all of them. */
+export async function loadTemplates(source: unknown, all = false): Promise<void> {
   code ??= await import('../chat/template.ts')
+  if (all || code.lacksFilters(String(source))) {
+    const { provideRareFilters } = await import('../chat/rare-filters.ts')
+    provideRareFilters()
+  }
 }
 
 /**
- * Whether a model that has been loaded should have the code at once: one whose file has a chat template, and any where code is
- * not fetched by a page.
+ * Imports what a model that has been loaded should have at once: what the templates in its file need, and everything where
+ * code is not fetched by a page.
  */
-export function wantsTemplates(chatTemplate: unknown): boolean {
-  return chatTemplate !== undefined || !/^https?:/.test(globalThis.location?.protocol ?? '')
+export async function loadTemplatesOf(metadata: ReadonlyMap<string, unknown>): Promise<void> {
+  const sources = ['', '.tool_use'].flatMap((name) => metadata.get(`tokenizer.chat_template${name}`) ?? [])
+  const isPage = /^https?:/.test(globalThis.location?.protocol ?? '')
+  if (sources.length > 0 || !isPage) await loadTemplates(sources.join(), !isPage)
 }
 
-/** @throws TemplateError where it has not been imported */
-export function templates(): typeof Templates {
-  if (code) return code
-  const message =
-    "The model's file has no chat template, so the code of chats comes with the first of them: await a chat before " +
-    'applyTemplate or chatTemplate, which are synchronous.'
-  throw new TemplateError('TEMPLATES_NOT_LOADED', message)
+/**
+ * @param source the template to render, if it is known
+ * @throws TemplateError where its code has not been imported
+ */
+export function templates(source = ''): typeof Templates {
+  if (code && !code.lacksFilters(source)) return code
+  const what = code
+    ? 'The template has filters whose code comes with the first chat that needs them: await a chat with this template before '
+    : "The model's file has no chat template, so the code of chats comes with the first of them: await a chat before "
+  throw new TemplateError('TEMPLATES_NOT_LOADED', `${what}applyTemplate or chatTemplate, which are synchronous.`)
 }

@@ -9,6 +9,8 @@ import { droppedFrom } from './dropped.ts'
 import { fit } from './fit.ts'
 import { checkMessages, checkTools, type Message } from './messages.ts'
 
+export { lacksFilters, provideFilters } from './jinja/filters.ts'
+
 export interface RenderOptions {
   /** Jinja text. */
   template: string

@@ -194,6 +194,25 @@ function collect() {
   globalThis.gc?.()
 }
 
+/** What applyTemplate gives, or its error's code: before a chat, after one, and after one with the template. */
+export async function rendered({ model, template }) {
+  const messages = [{ role: 'user', content: 'Once' }]
+  const loaded = await load(model, { onWarning() {} })
+  const outcomes = []
+  for (const options of [undefined, {}, { template }]) {
+    if (options) await loaded.chat(messages, { ...options, maxTokens: 1 }).result()
+    for (const given of [{}, { template }]) {
+      try {
+        outcomes.push(loaded.applyTemplate(messages, given))
+      } catch ({ code }) {
+        outcomes.push(code)
+      }
+    }
+  }
+  await loaded.close()
+  return outcomes
+}
+
 /** Bytes of memory, threads, and handles that keep a process alive: what the runtime can tell. */
 async function remains() {
   const { process, performance } = globalThis

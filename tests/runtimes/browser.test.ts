@@ -119,6 +119,15 @@ function run(driver: Driver): void {
     assert.match(refused, /grammars: true/)
   })
 
+  test('the code of templates comes with the first chat, that of rare filters with a template that has one', async () => {
+    const template = '{{ messages[0].content | urlize }}'
+    const { model } = story({})
+    const chat = '<|im_start|>user\nOnce<|im_end|>\n<|im_start|>assistant\n'
+    const none = 'TEMPLATES_NOT_LOADED'
+    const outcomes = await isolated.run<string[]>('rendered', { model, template })
+    assert.equal(outcomes, [none, none, chat, none, chat, 'Once'])
+  })
+
   test('a File, a Blob and bytes are read', async () => {
     const generate = { maxTokens: 20 }
     const { text } = await isolated.run<Told>('story', { ...story({ threads: 1 }), generate })

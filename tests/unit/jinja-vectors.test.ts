@@ -2,11 +2,15 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { provideFilters } from '../../js/chat/jinja/filters.ts'
+import { RARE_FILTERS } from '../../js/chat/jinja/rare-filters.ts'
 import { readTemplate } from '../../js/chat/jinja/template.ts'
 import { JinjaError } from '../../js/chat/jinja/values.ts'
 import { strftime } from '../../js/chat/strftime.ts'
 import { parsePythonJson } from '../python-json.ts'
 import { shared, sharedTest } from '../shared.ts'
+
+provideFilters(RARE_FILTERS)
 
 interface Case {
   messages?: unknown[]

@@ -1,6 +1,8 @@
 /** What js/chat/jinja keeps templates from, and how values of JavaScript's reach them. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { lacksFilters, provideFilters } from '../../js/chat/jinja/filters.ts'
+import { RARE_FILTERS } from '../../js/chat/jinja/rare-filters.ts'
 import { readTemplate } from '../../js/chat/jinja/template.ts'
 import { Float, JinjaError } from '../../js/chat/jinja/values.ts'
 
@@ -50,6 +52,19 @@ test('a template renders its own blocks, whatever was read since', () => {
   const first = readTemplate('{% block a %}{{ self.b() }}{% endblock %}{% block b %}1{% endblock %}')
   readTemplate('{% block b %}2{% endblock %}')
   assert.is(first.render({}), '11')
+})
+
+test('filters that come later are known by their names', () => {
+  const names = Object.keys(RARE_FILTERS)
+  const uses = names.map((name) => `{{ 5 | ${name} }}`)
+  for (const use of uses) {
+    assert.ok(lacksFilters(use), use)
+    assert.throws(() => render(use), /No filter named/)
+  }
+  assert.not.ok(lacksFilters("{{ 'x' | upper }}{{ my_urlize }}"))
+  provideFilters(RARE_FILTERS)
+  assert.is(render('{{ 5 | filesizeformat }}'), '5 Bytes')
+  assert.not.ok(uses.some(lacksFilters))
 })
 
 test('powers of 0, 1 and −1 are exact, of any exponent', () => {

@@ -1,4 +1,4 @@
-/** Jinja's filters: those of lists and values here, those of texts in text-filters.ts. */
+/** Jinja's filters: those of lists and values here, those of texts in text-filters.ts; rare-filters.ts adds the others. */
 import { binary } from './arithmetic.ts'
 import { bind, type Parameters, run, type Table } from './call.ts'
 import { toJson } from './json.ts'
@@ -282,6 +282,17 @@ export const FILTERS: Table<Value> = {
   sum: ['attribute? start?', sum],
   tojson: ['ensure_ascii:bool? indent? separators? sort_keys:bool?', toJson],
   unique: lazily('case_sensitive:bool? attribute?', unique),
+}
+
+/** Whether a text names filters of rare-filters.ts that are not there. */
+export function lacksFilters(source: string): boolean {
+  const named = source.match(/\b(?:filesizeformat|pprint|striptags|urlize|wordwrap|xmlattr)\b/)
+  return named !== null && !Object.hasOwn(FILTERS, named[0])
+}
+
+/** Adds filters to those that templates can name. */
+export function provideFilters(filters: Table<Value>): void {
+  Object.assign(FILTERS, filters)
 }
 
 /** Tests by name, with those that know the names of filters and tests. */
