@@ -4,7 +4,7 @@ import type { ChatMessage } from '../chat/types.ts'
 import type { KvType } from '../engine/kv.ts'
 import type { ModelInput } from '../source/types.ts'
 import { hashOf } from './hash.ts'
-import { CONVERSATION, SAMPLING, TEXTS } from './material.ts'
+import { CONSTRAINED_SAMPLING, CONVERSATION, SAMPLING, TEXTS } from './material.ts'
 import type { CaseResult, Configuration, Cria, TemplateCase } from './types.ts'
 
 const TEMPLATES = ['chatml', 'llama2', 'llama3', 'mistral', 'zephyr']
@@ -84,6 +84,31 @@ export async function togetherCase(loaded: Model): Promise<CaseResult> {
     alone.push(await generate(options, i))
   }
   const result = { name: 'together', hash: hashOf(together) }
+  return together === JSON.stringify(alone) ? result : { ...result, problem: 'Alone they are others.' }
+}
+
+/** Texts that are held to something, all at once: each is what it is alone. */
+export async function constrainedCase(
+  loaded: Model,
+  name: string,
+  constraints: readonly GenerateOptions[],
+): Promise<CaseResult> {
+  const generate = async (options: GenerateOptions): Promise<unknown> => {
+    const { ids, text, finishReason } = await loaded
+      .generate('Once upon a time', { ...options, maxTokens: 300 })
+      .result()
+    return [ids, text, finishReason]
+  }
+  const all = constraints.flatMap((constraint) =>
+    CONSTRAINED_SAMPLING.map((options) => ({ ...constraint, ...options })),
+  )
+  const together = JSON.stringify(await Promise.all(all.map(generate)))
+  const alone = []
+  for (const options of all) {
+    await loaded.reset()
+    alone.push(await generate(options))
+  }
+  const result = { name, hash: hashOf(together) }
   return together === JSON.stringify(alone) ? result : { ...result, problem: 'Alone they are others.' }
 }
 

@@ -5,6 +5,7 @@ import type { ModelInput } from '../source/types.ts'
 import { abortCase, closeCase, errorsCase } from './behaviour.ts'
 import {
   chatCase,
+  constrainedCase,
   embedCase,
   logitsCase,
   samplerCase,
@@ -14,6 +15,7 @@ import {
   tokenizerCase,
 } from './bits.ts'
 import { allConfigurations, someConfigurations, TOKENS } from './configurations.ts'
+import { CONSTRAINTS } from './material.ts'
 import type { CaseResult, Configuration, ConformanceOptions, Cria, Variants } from './types.ts'
 
 export interface Case {
@@ -35,9 +37,13 @@ export function casesOf(options: ConformanceOptions, variants: Variants): Case[]
     configurations = allConfigurations(variants),
   } = options
   const some = someConfigurations(variants)
-  const onStories = (name: string, run: (model: Model, name: string) => CaseResult | Promise<CaseResult>): Case => ({
+  const onStories = (
+    name: string,
+    run: (model: Model, name: string) => CaseResult | Promise<CaseResult>,
+    grammars = false,
+  ): Case => ({
     name,
-    run: (cria) => withModel(cria, stories, (model) => run(model, name)),
+    run: (cria) => withModel(cria, stories, grammars, (model) => run(model, name)),
   })
   const tokenizer = (name: string, input: ModelInput, texts?: readonly string[]): Case => ({
     name: `tokenizer ${name}`,
@@ -52,6 +58,9 @@ export function casesOf(options: ConformanceOptions, variants: Variants): Case[]
     onStories('together', togetherCase),
     onStories('embed', embedCase),
     onStories('state', stateCase),
+    ...Object.entries(CONSTRAINTS).map(([kind, constraints]) =>
+      onStories(`constrained ${kind}`, (model, name) => constrainedCase(model, name, constraints), true),
+    ),
     { name: 'errors', run: (cria) => errorsCase(cria, stories) },
     { name: 'abort', run: (cria) => abortCase(cria, stories) },
     { name: 'close', run: (cria) => closeCase(cria, stories) },
@@ -77,8 +86,13 @@ function logits(
   }
 }
 
-async function withModel<T>(cria: Cria, input: ModelInput, run: (model: Model) => T | Promise<T>): Promise<T> {
-  const model = await cria.load(input, { context: 512 })
+async function withModel<T>(
+  cria: Cria,
+  input: ModelInput,
+  grammars: boolean,
+  run: (model: Model) => T | Promise<T>,
+): Promise<T> {
+  const model = await cria.load(input, { context: 512, grammars })
   try {
     return await run(model)
   } finally {

@@ -1,6 +1,9 @@
 /** By case, the hash that every runtime gives. Written by `npm run conformance -- --update`. */
 export const HASHES: Readonly<Record<string, string>> = {
   chat: '215122d73b3cbe80',
+  'constrained grammar': '79f5b0b6616f42c9',
+  'constrained regex': '58d1bf302938c21f',
+  'constrained schema': 'd4d2b6832816abef',
   embed: 'a7776ed072602c97',
   'kin/arcee': '9e78442d1a428a43',
   'kin/cohere2': 'a046870382435e45',

@@ -46,3 +46,41 @@ export const SAMPLING: readonly GenerateOptions[] = [
   { seed: 7, temperature: 1, topK: 0, adaptiveTarget: 0.3 },
   { seed: 7, temperature: 0, samplers: ['top_k', 'dry', 'xtc', 'temperature'], dryMultiplier: 1, xtcProbability: 1 },
 ]
+
+const text = (maxLength: number) => ({ type: 'string', maxLength })
+const SCHEMA = {
+  type: 'object',
+  properties: {
+    name: { type: 'string', pattern: '^[A-ZÄÖÜ][a-zäöüß]{2,9}$' },
+    kind: { enum: ['llama', 'алпака', '🦙'] },
+    age: { type: 'integer', minimum: -3, maximum: 250 },
+    weight: { type: 'number', exclusiveMinimum: 0.5, maximum: 99.25, multipleOf: 0.25 },
+    born: { type: 'string', format: 'date' },
+    tags: { type: 'array', items: text(9), minItems: 1, maxItems: 3 },
+    home: { anyOf: [{ type: 'null' }, { type: 'boolean' }, text(20)] },
+    parents: { $ref: '#/$defs/parents' },
+  },
+  required: ['name', 'kind', 'age', 'weight', 'born', 'tags', 'parents'],
+  additionalProperties: false,
+  $defs: {
+    parents: { type: 'array', items: { anyOf: [text(9), { $ref: '#/$defs/parents' }] }, maxItems: 2 },
+  },
+}
+const GRAMMAR = `root  ::= "📜 " line{2,3} [^a-z\\n]{0,5} end
+line  ::= noun ( "," [ \\t]? noun ){0,4} "\\n"
+noun  ::= [a-zß]{1,8} | "(" noun ")" | "\\u00e9" noun?
+end   ::= "." | "。" | "!"+ "?"`
+const REGEX = '(?:Once|Upon|Où|Когда){1,3} (?:\\w{2,8}[,;] ?){2,4}(?:\\d+(?:\\.\\d{2})?|\\p{L}\\S{0,6}|🦙+)[.!]?'
+
+/** What texts are held to, by the kind of constraint. */
+export const CONSTRAINTS: Readonly<Record<string, readonly GenerateOptions[]>> = {
+  schema: [{ schema: SCHEMA }, { schema: SCHEMA.properties.tags }],
+  grammar: [{ grammar: GRAMMAR }],
+  regex: [{ regex: REGEX }],
+}
+/** Likely texts, and texts that without a constraint would be anything. */
+export const CONSTRAINED_SAMPLING: readonly GenerateOptions[] = [
+  { temperature: 0 },
+  { seed: 3 },
+  { seed: 11, temperature: 1.5, topK: 0, topP: 1, minP: 0 },
+]

@@ -1,6 +1,6 @@
 /** Grammars of what a model may write: compiled for a vocabulary, then followed token by token. */
 
-import { ArgumentError } from '../errors.ts'
+import { ArgumentError, GrammarError } from '../errors.ts'
 import { markTokens } from '../tokenizer/marks.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { hasBit, setBit } from '../util/bits.ts'
@@ -80,7 +80,16 @@ export function compileGrammar(source: GrammarSource, tokenizer: Tokenizer): Gra
     regex: () => expressions.term(patternTerm(regex, plainText(terms), true)),
     parts: () => partExpression(source.parts!, expressions, tokenizer),
   }[kind]()
-  return new CompiledGrammar(tokenizer, expressions, root, source.marks)
+  const grammar = new CompiledGrammar(tokenizer, expressions, root, source.marks)
+  // Of schemas that is known by now; llama.cpp takes a grammar that nothing fits.
+  if (kind === 'regex' && !grammar.machine.canStart()) {
+    throw new GrammarError(
+      'GRAMMAR_EMPTY',
+      'No text fits the regular expression: its parts contradict each other.',
+      regex,
+    )
+  }
+  return grammar
 }
 
 /** A compiled grammar; it may be followed by any number of texts at once. */

@@ -39,8 +39,8 @@ export interface State {
   readonly row: (State | null | undefined)[]
 }
 
-/** Rows of terms that one token may take. */
-const MAX_ROWS = 1000
+/** What one token may take: some 20 ms. */
+const MAX_WORK = 60_000
 /** Ways that a state may hold. */
 const MAX_THREADS = 20_000
 /** States and nodes that are remembered; then they are forgotten, and made anew where they are needed. */
@@ -65,6 +65,12 @@ export class Machine {
     const closure = new Closure(this)
     closure.resume({ rest: root, to: this.bottom })
     this.start = closure.state()
+  }
+
+  /** Whether a text can begin at all. */
+  canStart(): boolean {
+    const { threads, tokens, complete } = this.start
+    return complete || tokens.length > 0 || threads.some(({ term }) => this.terms.isAlive(term))
   }
 
   /** The state after a byte; null where it is refused. */
@@ -136,7 +142,7 @@ export class Machine {
    * @param ends the token ends generation: it stands for itself alone, where it is named
    */
   readToken(state: State, id: number, bytes: Uint8Array, ends: boolean): State | null {
-    this.terms.allow(MAX_ROWS)
+    this.terms.allow(MAX_WORK)
     const byBytes = bytes.length > 0 && !ends ? this.read(state, bytes) : null
     const matching = state.tokens.filter(({ symbol }) =>
       symbol.negated ? symbol.token !== id && !ends : symbol.token === id,

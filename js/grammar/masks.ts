@@ -1,17 +1,20 @@
 /** Which tokens of a vocabulary a state allows. */
 
 import { clearBit, setBit } from '../util/bits.ts'
+import { Automaton, ENDED, FIRST, UNKNOWN } from './automaton.ts'
 import type { Machine, State, Thread } from './machine.ts'
 import { literalOf, signature, type Term, type Terms } from './terms.ts'
 import { childOf, type Trie } from './trie.ts'
 import { type GrammarVocabulary, type Inside, isReadable, SHORT } from './vocabulary.ts'
 
-/** Rows of terms that one mask may take: a grammar that makes more has too many states. */
-const MAX_ROWS = 4000
+/** What one mask may take, some 50 ms: a grammar that takes more has too many states. */
+const MAX_WORK = 160_000
 /** Masks of terms that are kept. */
 const MAX_KEPT = 2048
 /** From so many ids on, bits are the shorter form. */
 const DENSE = 4096
+/** Where terms differ at more than one of so many nodes, a walk of its own is the faster. */
+const FEW = 32
 
 /** Of Masks so far. */
 let grammars = 0
@@ -32,7 +35,7 @@ export class Masks {
   of(state: State): Uint32Array {
     let mask = this.states.get(state)
     if (!mask) {
-      this.machine.terms.allow(MAX_ROWS)
+      this.machine.terms.allow(MAX_WORK)
       mask = this.make(state)
       this.states.set(state, mask)
     }
@@ -84,9 +87,10 @@ export class Masks {
     if (bits) for (let i = 0; i < mask.length; i++) mask[i]! |= bits[i]!
     else for (const id of ids) setBit(mask, id)
     if (!after) return
+    const goesOn = after.threads.length > 0
     for (const [index, exit] of exits.entries()) {
       if (ends[index]) addIds(mask, trie, exit)
-      this.addBelow(mask, trie, exit, after)
+      if (goesOn) this.addBelow(mask, trie, exit, after)
     }
   }
 
@@ -125,12 +129,47 @@ export class Masks {
   }
 
   private walk(trie: Trie, term: Term): Inside {
-    const { length } = trie
+    const { byte, depth, end, below, firstId, ids, length } = trie
+    const { classes, terms } = this.machine
+    const automaton = new Automaton(terms, term)
+    const { width, loops } = automaton
     const bits = new Uint32Array(Math.ceil(this.vocabulary.size / 32))
     const exits: number[] = []
     const ends: number[] = []
-    const rows = [this.machine.terms.row(term)]
-    for (let node = 0; node < length; ) node = this.visit(trie, node, rows, bits, exits, ends)
+    /** States by depth. */
+    const stack = new Int32Array(trie.deepest + 1).fill(FIRST)
+    let { table } = automaton
+    /** Of the ids of nodes that are allowed one after the other. */
+    let first = 0
+    for (let node = 0; node < length; ) {
+      const level = depth[node]!
+      const state = stack[level - 1]!
+      const index = classes[byte[node]!]!
+      let code = table[state * width + index]!
+      if (code === UNKNOWN) {
+        code = automaton.fill(state, index)
+        table = automaton.table
+      }
+      if (code <= ENDED) {
+        if (code === ENDED) {
+          exits.push(node)
+          ends.push(1)
+        }
+        for (let i = first; i < firstId[node]!; i++) setBit(bits, ids[i]!)
+        node = end[node]!
+        first = firstId[node]!
+        continue
+      }
+      if (code & 1) {
+        exits.push(node)
+        ends.push(0)
+      }
+      const next = code >> 1
+      stack[level] = next
+      // All that is below is allowed where no byte of it leaves the state.
+      node = (below[node]! & ~loops[next]!) === 0 ? end[node]! : node + 1
+    }
+    for (let i = first; i < ids.length; i++) setBit(bits, ids[i]!)
     return compact(bits, exits, ends)
   }
 
@@ -146,6 +185,7 @@ export class Masks {
     const rows = [terms.row(term)]
     const baseRows = [terms.row(base)]
     let exit = 0
+    let different = 0
     for (let node = 0; node < length; ) {
       const index = classes[byte[node]!]!
       const beside = baseRows[depth[node]! - 1]![index]!
@@ -158,6 +198,7 @@ export class Masks {
       }
       if (same) node = last
       else {
+        if (++different > length / FEW) return this.walk(trie, term)
         removeIds(bits, trie, node)
         baseRows[depth[node]!] = terms.row(beside)
         const next = this.visit(trie, node, rows, bits, exits, ends)
@@ -202,8 +243,8 @@ export class Masks {
 
 function compact(bits: Uint32Array, exits: readonly number[], ends: readonly number[]): Inside {
   const ids: number[] = []
-  for (const [word, value] of bits.entries()) {
-    for (let rest = value; rest !== 0 && ids.length < DENSE; rest &= rest - 1) {
+  for (let word = 0; word < bits.length && ids.length < DENSE; word++) {
+    for (let rest = bits[word]!; rest !== 0; rest &= rest - 1) {
       ids.push(word * 32 + 31 - Math.clz32(rest & -rest))
     }
   }

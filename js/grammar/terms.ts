@@ -50,8 +50,8 @@ interface Multiple {
 const MAX_TERMS = 400_000
 /** States that are looked at to find a text of one term. */
 const MAX_SEARCH = 50_000
-/** Rows that may be made while a grammar is compiled. */
-const MAX_COMPILED_ROWS = 100_000
+/** Work that a grammar may take while it is compiled: see {@link Terms.allow}. */
+const MAX_COMPILE_WORK = 10_000_000
 const MAX_SIGNATURE = 4000
 
 export class Terms {
@@ -65,7 +65,7 @@ export class Terms {
   /** A byte of each class. */
   private representatives = [...this.classes]
   private settled = false
-  private rowsLeft = MAX_COMPILED_ROWS
+  private workLeft = MAX_COMPILE_WORK
   /** No text. */
   readonly none: Term
   /** The empty text alone. */
@@ -204,6 +204,7 @@ export class Terms {
         if (part !== neutral) found.add(part)
       }
     }
+    this.workLeft -= found.size
     const [first = neutral, ...others] = found
     if (others.length === 0) return first
     return [first, ...others].sort((a, b) => a.id - b.id)
@@ -230,6 +231,10 @@ export class Terms {
   /** The class of each byte, as an index of rows. */
   get byteClasses(): Uint8Array {
     return this.classes
+  }
+
+  get classCount(): number {
+    return this.representatives.length
   }
 
   /** Makes one class of all bytes that no set tells apart. No set can be added any more. */
@@ -278,7 +283,8 @@ export class Terms {
    */
   row(term: Term): readonly Term[] {
     if (!term.row) {
-      if (this.rowsLeft-- <= 0) throw tooComplex()
+      if (this.workLeft <= 0) throw tooComplex()
+      this.workLeft -= this.classCount
       term.row = this.makeRow(term)
     }
     return term.row
@@ -294,9 +300,9 @@ export class Terms {
     return term.kind === 'literal' ? left : this.pair(left, term.parts[1]!)
   }
 
-  /** Begins a step, which may make so many rows. */
-  allow(rows: number): void {
-    this.rowsLeft = rows
+  /** Begins a step, which may do so much work: terms in rows, and parts of `or` and `and`. Some thousand take a millisecond. */
+  allow(work: number): void {
+    this.workLeft = work
   }
 
   private makeRow(term: Term): readonly Term[] {
@@ -372,15 +378,18 @@ export class Terms {
     // Depth first, each state with the one that it was reached from: all on the way to a text are alive.
     const from = new Map<Term, Term | undefined>([[term, undefined]])
     const open = [term]
+    const hasText = (state: Term): boolean => {
+      if (!state.nullable && !state.alive && (!state.plain || state === this.none)) return false
+      for (let alive: Term | undefined = state; alive; alive = from.get(alive)) alive.alive = true
+      return true
+    }
+    if (hasText(term)) return true
     for (let state = open.pop(); state; state = open.pop()) {
-      if (state.nullable || state.alive || (state.plain && state !== this.none)) {
-        for (let alive: Term | undefined = state; alive; alive = from.get(alive)) alive.alive = true
-        return true
-      }
       if (from.size > MAX_SEARCH) throw tooComplex()
       for (const next of new Set(this.row(state))) {
         if (next === this.none || next.alive === false || from.has(next)) continue
         from.set(next, state)
+        if (hasText(next)) return true
         open.push(next)
       }
     }

@@ -121,6 +121,7 @@ export class Sampler {
     let id = this.choose(logits, numbers)
     if (constraint && !constraint.allows(id)) {
       const mask = constraint.mask()
+      if (mask.every((word) => word === 0)) return undefined
       id = this.choose(logits, numbers, mask)
       if (!hasBit(mask, id) || this.banned.has(id)) return undefined
     }

@@ -2,7 +2,7 @@
 
 import { PAGE } from '../../assembly/layout.ts'
 import type { Engine } from '../engine/engine.ts'
-import { ContextError, UnsupportedError } from '../errors.ts'
+import { ContextError, GrammarError, UnsupportedError } from '../errors.ts'
 import type { GrammarSource, GrammarState } from '../grammar/grammar.ts'
 import type { ModelConfig } from '../models/config.ts'
 import { certainLogprobs, logprobsOf } from '../sampler/logprobs.ts'
@@ -16,6 +16,8 @@ import type { FinishReason, GenerateResult, GenerateSettings, SampledLogprobs, T
 
 /** A text, or ids as they are. */
 export type Prompt = string | readonly number[]
+
+const NOTHING_FITS = 'Nothing fits the grammar after the text so far: no token can come next.'
 
 /** A generation as the leader is asked for it: plain data. */
 export interface GenerateRequest extends GenerateSettings {
@@ -94,8 +96,9 @@ export class GenerateTask implements Task {
     this.sampler = new Sampler(request.sampler, this.vocabulary, {
       ...(tokenizer && { banned: tokenizer.banned(request.ignoreEos), vocabulary: tokenizer }),
     })
-    // After nothing but BOS the text begins anew: without the space that SentencePiece puts before its first word.
-    const continued = !(this.ids.length === 1 && this.ids[0] === tokenizer?.bos)
+    // After nothing but BOS the text begins anew: without the space that SentencePiece puts before its first word. What a grammar
+    // constrains is all of it.
+    const continued = grammar !== undefined || !(this.ids.length === 1 && this.ids[0] === tokenizer?.bos)
     const { showSpecial = false, marks } = request
     const shown = marks && tokenizer ? new Set(markTokens(tokenizer, marks).keys()) : undefined
     this.text = new TextStream(tokenizer?.stream({ continued, special: showSpecial }, shown), request.stop)
@@ -150,7 +153,10 @@ export class GenerateTask implements Task {
     const logits = row.subarray(0, this.vocabulary)
     if (this.forced.length === 0) {
       const id = sampler.sample(logits, this.constraint())
-      if (id === undefined) return this.end()
+      if (id === undefined) {
+        if (grammar?.complete === false) throw new GrammarError('GRAMMAR_EMPTY', NOTHING_FITS, this.text.generated)
+        return this.end()
+      }
       this.logprobs?.push(this.logprobsOf(logits, id))
       sampler.accept(id)
       grammar?.accept(id)

@@ -163,6 +163,18 @@ test('a worker that dies costs no answer that a grammar constrains', async () =>
   }
 })
 
+test('a text without a prompt has all that the grammar says, a blank before the first word too', async () => {
+  const model = await load(STORIES, { threads: 1 })
+  try {
+    for (const regex of [' once', 'once', ' [a-z]+', '[a-z]{3}']) {
+      const { text } = await model.generate('', { regex, temperature: 0, maxTokens: 50 }).result()
+      assert.match(text, new RegExp(`^(?:${regex})$`))
+    }
+  } finally {
+    await model.close()
+  }
+})
+
 test('wrong schemas, grammars and options are refused, and the model goes on', async () => {
   const model = await load(STORIES, { threads: 1 })
   try {
@@ -172,6 +184,10 @@ test('wrong schemas, grammars and options are refused, and the model goes on', a
     await fails(generate({ schema: false }), GrammarError, 'SCHEMA_EMPTY')
     await fails(generate({ grammar: 'root ::= (' }), GrammarError, 'GRAMMAR_SYNTAX')
     await fails(generate({ regex: '[' }), GrammarError, 'PATTERN_SYNTAX')
+    await fails(generate({ regex: 'a^b' }), GrammarError, 'GRAMMAR_EMPTY')
+    const dead = { grammar: 'root ::= rule []\nrule ::= "(" rule ")" | [a-z]', temperature: 1.5, seed: 1 }
+    const { value } = await fails(generate(dead), GrammarError, 'GRAMMAR_EMPTY')
+    assert.match(String(value), /^\(*[a-z]\)*$/)
     const circular: Record<string, unknown> = {}
     circular.not = circular
     for (const wrong of [

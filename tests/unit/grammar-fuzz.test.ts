@@ -8,6 +8,8 @@ import { readGguf } from '../../js/gguf/reader.ts'
 import { compileGrammar, type Grammar } from '../../js/grammar/grammar.ts'
 import { bytesSource } from '../../js/source/memory.ts'
 import { createTokenizer } from '../../js/tokenizer/tokenizer.ts'
+import { draws } from '../random-draws.ts'
+import { randomSchema } from '../random-schemas.ts'
 
 const SCHEMAS = 400
 const TEXTS = 3
@@ -22,72 +24,8 @@ const bytes = ids.map((id) => tokenizer.tokenBytes(id))
 const closes = ids.map((id) => /^["\]}]+$/.test(new TextDecoder().decode(bytes[id])))
 const ajv = new Ajv2020({ strict: false, validateFormats: false, multipleOfPrecision: 9 })
 
-let state = 1
-const random = (): number => {
-  state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-  return state / 0x100000000
-}
-const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!
-const often = (share: number): boolean => random() < share
-const count = (from: number, to: number): number => from + Math.floor(random() * (to - from + 1))
-
-const NAMES = ['a', 'b', 'name', 'x-y', 'é', 'c"d']
-const PATTERNS = ['^a', 'b$', '^[a-z]+$', '[0-9]{2}', '^(x|yz)*$', 'é', '"', '^.{2,4}$', '^(?!ab)[a-c]*$']
-const VALUES = [1, 'a', null, true, 'é"\\', [1, 2], { a: 1 }, -0.5, 'b']
-
-const LEAVES: Record<string, () => object> = {
-  string: () => ({
-    type: 'string',
-    ...(often(0.3) && { minLength: count(0, 3) }),
-    ...(often(0.4) && { maxLength: count(3, 8) }),
-    ...(often(0.4) && { pattern: pick(PATTERNS) }),
-  }),
-  number: () => ({
-    type: pick(['number', 'integer']),
-    ...(often(0.4) && { minimum: pick([-100.5, -3, 0, 0.001, 1.25, 7, 1000]) }),
-    ...(often(0.4) && { maximum: pick([-2, 0, 0.5, 3.75, 99, 12345.678, 1e21]) }),
-    ...(often(0.2) && { exclusiveMinimum: pick([-5, 0, 2.5]) }),
-    ...(often(0.2) && { exclusiveMaximum: pick([0, 1, 10.01]) }),
-    ...(often(0.2) && { multipleOf: pick([2, 3, 7, 0.5, 0.25, 10]) }),
-  }),
-  simple: () => ({ type: pick(['boolean', 'null']) }),
-  enum: () => ({ enum: [pick(['z', 5]), ...VALUES.filter(() => often(0.5))] }),
-  const: () => ({ const: pick([1, 'a', null, [], { x: [1] }, 'long text']) }),
-}
-const BRANCHES: Record<string, (inner: () => object) => object> = {
-  object: (inner) => ({
-    type: 'object',
-    properties: Object.fromEntries(NAMES.filter(() => often(0.4)).map((name) => [name, inner()])),
-    ...(often(0.5) && { required: NAMES.filter(() => often(0.25)) }),
-    ...(often(0.5) && { additionalProperties: often(0.6) ? false : inner() }),
-    ...(often(0.2) && { patternProperties: { [pick(['^a', 'e$', '^x-'])]: inner() } }),
-    ...(often(0.2) && { maxProperties: count(0, 4) }),
-    ...(often(0.2) && { minProperties: count(0, 2) }),
-    ...(often(0.1) && { propertyNames: pick([{ maxLength: 3 }, { pattern: '^[a-z]' }, { enum: ['a', 'b', 'zz'] }]) }),
-    ...(often(0.1) && { dependentRequired: { a: ['b'] } }),
-  }),
-  array: (inner) => ({
-    type: 'array',
-    ...(often(0.7) && { items: inner() }),
-    ...(often(0.3) && { prefixItems: [inner(), inner()] }),
-    ...(often(0.3) && { minItems: count(0, 2) }),
-    ...(often(0.5) && { maxItems: count(1, 4) }),
-    ...(often(0.2) && { contains: inner() }),
-  }),
-  unique: () => ({ type: 'array', items: { enum: ['a', 'b', 1] }, uniqueItems: true }),
-  anyOf: (inner) => ({ anyOf: [inner(), inner()] }),
-  oneOf: (inner) => ({ oneOf: [inner(), inner()] }),
-  allOf: (inner) => ({ allOf: [inner(), inner()] }),
-  not: (inner) => ({ ...inner(), not: inner() }),
-  // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
-  if: (inner) => ({ if: inner(), then: inner(), else: inner() }),
-  any: () => ({}),
-}
-
-function schemaOf(depth: number): object {
-  const kinds = depth > 0 && often(0.7) ? Object.values(BRANCHES) : Object.values(LEAVES)
-  return pick(kinds)(() => schemaOf(depth - 1))
-}
+const random = draws(1)
+const { often, pick } = random
 
 /** A text by tokens that are drawn from those allowed; undefined where it finds no end. */
 function textOf(grammar: Grammar, shown: string): string | undefined {
@@ -110,7 +48,7 @@ function textOf(grammar: Grammar, shown: string): string | undefined {
 test('whatever a schema lets through is valid', () => {
   let whole = 0
   for (let i = 0; i < SCHEMAS; i++) {
-    const schema = schemaOf(count(0, 3))
+    const schema = randomSchema(random)
     const shown = JSON.stringify(schema)
     let grammar: Grammar
     try {

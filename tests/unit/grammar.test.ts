@@ -212,6 +212,7 @@ test('alternatives that are the same are not one; what a not says evaluates noth
 test('errors name the line, the keyword and its place', () => {
   refused({ gbnf: 'root ::= "a"\nx ::= y' }, 'GRAMMAR_SYNTAX', /Line 2 .*no rule y/)
   refused({ gbnf: 'root ::= root "a" | "b"' }, 'GRAMMAR_SYNTAX', /begins with itself/)
+  refused({ regex: 'a^b' }, 'GRAMMAR_EMPTY', /No text fits the regular expression/)
   refused({ regex: 'a(b' }, 'PATTERN_SYNTAX', /\( without \)/)
   refused({ regex: '(a)\\1' }, 'PATTERN_UNSUPPORTED', /back reference/)
   refused({ jsonSchema: 5 }, 'SCHEMA_SYNTAX', /no schema/)
