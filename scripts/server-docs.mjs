@@ -11,6 +11,8 @@ import { ENDPOINTS } from '../js/server/schemas.ts'
 
 /** Endpoints that take what another one takes. */
 const LIKE = { infill: 'native' }
+/** Endpoints that generate nothing, and take what another one makes its prompt of. */
+const PROMPT_OF = { applyTemplate: 'chat', inputTokens: 'chat', responseTokens: 'responses', countTokens: 'messages' }
 
 const [BEGIN, END] = ['<!-- From the schemas: scripts/server-docs.mjs -->', '<!-- End of what is from the schemas -->']
 
@@ -37,27 +39,27 @@ function alike(fields, others) {
 }
 
 function generation() {
-  const intro = 'What `/v1/chat/completions`, `/v1/completions`, `/completion` and `/infill` have in common.'
+  const intro =
+    'What `/v1/chat/completions`, `/v1/completions`, `/v1/responses`, `/completion` and `/infill` have in common.'
   return ['### Fields of all that generate', intro, ...lists('', { ...common, required: [] })].join('\n\n')
 }
 
 function section(name, { method, path: url, also, takes, required, idle, refused }) {
   const addresses = also.length > 0 ? ` Also ${also.map((path) => `\`${path}\``).join(', ')}.` : ''
   const like = LIKE[name] ? ENDPOINTS[LIKE[name]] : undefined
-  const known = like ?? (takes.stream ? common : { takes: {}, idle: {}, refused: {} })
+  const shares = takes.stream && takes.n_predict
+  const known = like ?? (shares ? common : { takes: {}, idle: {}, refused: {} })
   const own = (kind, fields) =>
     Object.fromEntries(Object.entries(fields).filter(([field, rule]) => known[kind][field] !== rule))
   const beside = like ? `the fields of \`${like.path}\`` : 'the fields of all that generate'
-  const renders = refused === ENDPOINTS.chat.refused && name !== 'chat'
+  const whole = ENDPOINTS[PROMPT_OF[name]]
   const none = { idle: {}, refused: {} }
-  const rest = renders ? none : { idle: own('idle', idle), refused: own('refused', refused) }
+  const rest = whole ? none : { idle: own('idle', idle), refused: own('refused', refused) }
   const parts = [
     `### ${method} ${url}`,
-    `${TITLES[name]}${addresses}${takes.stream ? ` Beside ${beside}:` : ''}`,
+    `${TITLES[name]}${addresses}${shares ? ` Beside ${beside}:` : ''}`,
     ...lists(name, { takes: own('takes', takes), required, ...rest }),
-    ...(renders
-      ? ['The other fields of `/v1/chat/completions` have no effect; what is refused there is refused here.']
-      : []),
+    ...(whole ? [`The other fields of \`${whole.path}\` have no effect; what is refused there is refused here.`] : []),
   ]
   return parts.join('\n\n')
 }

@@ -1,7 +1,7 @@
 /** What a model writes in a chat: constrained by its tools and schemas, and read as content, reasoning and calls. */
 import { compile } from '../chat/compiled.ts'
 import { BARE_CALLS, formatOf } from '../chat/output/detect.ts'
-import { preservedTexts } from '../chat/output/format.ts'
+import { type Marks, preservedTexts } from '../chat/output/format.ts'
 import { OutputReader } from '../chat/output/reader.ts'
 import { checkedTools, chosenTools } from '../chat/output/tools.ts'
 import type { GrammarSource } from '../grammar/grammar.ts'
@@ -61,6 +61,7 @@ export function chatTurn(prompt: TurnPrompt, options: ChatOptions, grammar: Gram
         format.calls?.keys?.id !== undefined,
         echo,
         wantsJson,
+        format.reasoning,
       ),
   }
 }
@@ -79,8 +80,9 @@ export class TurnReader {
     private readonly idsLate: boolean,
     /** The first piece is the prompt. */
     private readonly echo: boolean,
-    /** Content is JSON. */
+    /** Content is JSON, behind reasoning that stays in it. */
     private readonly wantsJson: boolean,
+    private readonly marks: Marks = ['', ''],
   ) {}
 
   /** What a piece of the output adds. */
@@ -118,6 +120,12 @@ export class TurnReader {
     return deltas
   }
 
+  private behindReasoning(content: string): string {
+    const [open, close] = this.marks
+    const isBefore = open !== '' && content.trimStart().startsWith(open)
+    return isBefore ? content.slice(content.indexOf(close) + close.length) : content
+  }
+
   /** The result of the answer, which has ended. */
   result(result: GenerateResult): GenerateResult {
     const { content, reasoning, calls } = this.output
@@ -125,13 +133,24 @@ export class TurnReader {
       ({ name, arguments: args }, i): ToolCall => ({ id: this.told[i]!.id, name, arguments: args }),
     )
     const isDone = result.finishReason === 'stop'
+    // A stop text may end an answer within a call.
+    const isCalled = isDone && toolCalls.every((call) => isWhole(call.arguments))
     const isJson = this.wantsJson && isDone && result.stop === undefined && toolCalls.length === 0
     return {
       ...result,
       text: (this.prompt ?? '') + content,
-      ...(isJson && { json: JSON.parse(content) }),
+      ...(isJson && { json: JSON.parse(this.behindReasoning(content)) }),
       ...(reasoning !== '' && { reasoning }),
-      ...(toolCalls.length > 0 && { toolCalls, ...(isDone && { finishReason: 'tool_calls' as const }) }),
+      ...(toolCalls.length > 0 && { toolCalls, ...(isCalled && { finishReason: 'tool_calls' as const }) }),
     }
+  }
+}
+
+function isWhole(json: string): boolean {
+  try {
+    JSON.parse(json)
+    return true
+  } catch {
+    return false
   }
 }

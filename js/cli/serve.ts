@@ -5,9 +5,9 @@ import { inspect } from '../api/inspect.ts'
 import type { LoadOptions } from '../api/types.ts'
 import { MOST_CONTEXT } from '../engine/context.ts'
 import { AbortError } from '../errors.ts'
-import type { RequestLog } from '../server/call.ts'
 import { ApiError, errorResponse } from '../server/errors.ts'
 import { createHandler } from '../server/handler.ts'
+import type { RequestLog } from '../server/types.ts'
 import type { Command, Context } from './command.ts'
 import { Ending } from './ending.ts'
 import { choice, either, integer, or, text, texts, toggle, UsageError, type Values } from './flags.ts'
@@ -146,10 +146,11 @@ export const serveCommand: Command<typeof flags> = {
   summary: "OpenAI's API over HTTP",
   usage: 'serve -m FILE [options]',
   description: [
-    "Serves OpenAI's API over HTTP: /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models; and",
-    "llama-server's /completion, /infill, /embedding, /tokenize, /detokenize, /apply-template, /props,",
-    '/slots, /metrics, /health. The address goes to stdout once it listens, a line for each request to',
-    'stderr. Ctrl-C (or SIGTERM) ends it after the answers under way, a second one at once.',
+    "Serves OpenAI's API over HTTP: /v1/chat/completions, /v1/responses, /v1/completions, /v1/embeddings,",
+    "/v1/models; Anthropic's /v1/messages; and llama-server's /completion, /infill, /embedding, /tokenize,",
+    '/detokenize, /apply-template, /props, /slots, /metrics, /health. The address goes to stdout once it',
+    'listens, a line for each request to stderr. Ctrl-C (or SIGTERM) ends it after the answers under way,',
+    'a second one at once.',
   ],
   groups: [
     ['Server', SERVER],

@@ -1,7 +1,7 @@
 /** Where `cria serve` keeps what slots computed: files in a folder. */
 import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { SlotStore } from '../server/slot-actions.ts'
+import type { SlotStore } from '../server/types.ts'
 import { UsageError } from './flags.ts'
 
 /** @throws UsageError for what is no folder */

@@ -4,7 +4,7 @@ import type { ChatMessage } from '../chat/types.ts'
 import type { KvType } from '../engine/kv.ts'
 import type { ModelInput } from '../source/types.ts'
 import { hashOf } from './hash.ts'
-import { CONSTRAINED_SAMPLING, CONVERSATION, SAMPLING, TEXTS } from './material.ts'
+import { CALLING, CONSTRAINED_SAMPLING, CONVERSATION, SAMPLING, TEXTS } from './material.ts'
 import type { CaseResult, Configuration, Cria, TemplateCase } from './types.ts'
 
 const TEMPLATES = ['chatml', 'llama2', 'llama3', 'mistral', 'zephyr']
@@ -110,6 +110,16 @@ export async function constrainedCase(
   }
   const result = { name, hash: hashOf(together) }
   return together === JSON.stringify(alone) ? result : { ...result, problem: 'Alone they are others.' }
+}
+
+/** Calls of tools; their ids are by chance. */
+export async function callsCase(loaded: Model): Promise<CaseResult> {
+  const messages = [{ role: 'user', content: 'Draw a llama.' }]
+  const answer = async (options: GenerateOptions): Promise<unknown> => {
+    const { ids, text, toolCalls = [], finishReason } = await loaded.chat(messages, { ...CALLING, ...options }).result()
+    return [ids, text, toolCalls.map(({ name, arguments: args }) => [name, args]), finishReason]
+  }
+  return { name: 'calls', hash: hashOf(JSON.stringify(await Promise.all(CONSTRAINED_SAMPLING.map(answer)))) }
 }
 
 /** Embeddings of texts, and the saved state of one. */

@@ -4,6 +4,7 @@ import type { KvType } from '../engine/kv.ts'
 import type { ModelInput } from '../source/types.ts'
 import { abortCase, closeCase, errorsCase } from './behaviour.ts'
 import {
+  callsCase,
   chatCase,
   constrainedCase,
   embedCase,
@@ -61,6 +62,7 @@ export function casesOf(options: ConformanceOptions, variants: Variants): Case[]
     ...Object.entries(CONSTRAINTS).map(([kind, constraints]) =>
       onStories(`constrained ${kind}`, (model, name) => constrainedCase(model, name, constraints), true),
     ),
+    onStories('calls', callsCase, true),
     { name: 'errors', run: (cria) => errorsCase(cria, stories) },
     { name: 'abort', run: (cria) => abortCase(cria, stories) },
     { name: 'close', run: (cria) => closeCase(cria, stories) },

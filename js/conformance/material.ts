@@ -1,5 +1,5 @@
 /** Texts, a conversation, and ways of sampling: awkward enough to show where an engine differs. */
-import type { GenerateOptions } from '../api/types.ts'
+import type { ChatOptions, GenerateOptions } from '../api/types.ts'
 import type { ChatMessage } from '../chat/types.ts'
 
 /** Spaces, scripts, combining marks, emoji of several parts, controls, numbers, and half a surrogate pair. */
@@ -84,3 +84,32 @@ export const CONSTRAINED_SAMPLING: readonly GenerateOptions[] = [
   { seed: 3 },
   { seed: 11, temperature: 1.5, topK: 0, topP: 1, minP: 0 },
 ]
+
+/** Tools, and a template that shows how they are called. */
+export const CALLING: ChatOptions = {
+  template: `{%- for message in messages %}<|{{ message.role }}|>{{ message.content }}
+{%- for call in message.tool_calls or [] %}
+<tool_call>
+{"name": {{ call.function.name | tojson }}, "arguments": {{ call.function.arguments | tojson }}}
+</tool_call>
+{%- endfor %}
+{% endfor %}
+{%- if add_generation_prompt %}<|assistant|>{% endif %}`,
+  tools: [
+    { type: 'function', function: { name: 'count', parameters: SCHEMA } },
+    {
+      type: 'function',
+      function: {
+        name: 'draw',
+        parameters: {
+          type: 'object',
+          properties: { red: { type: 'boolean' } },
+          required: ['red'],
+          additionalProperties: true,
+        },
+      },
+    },
+  ],
+  toolChoice: 'required',
+  maxTokens: 300,
+}

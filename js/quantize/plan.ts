@@ -1,7 +1,6 @@
 /** What a quantized file will hold: its metadata and, tensor by tensor, from which type to which. */
 import { ArgumentError, UnsupportedError } from '../errors.ts'
 import { GGML_TYPES } from '../gguf/ggml-types.ts'
-import type { Overrides } from '../gguf/overrides.ts'
 import { readEntries, SPLIT_KEYS, writable } from '../gguf/rewrite.ts'
 import type { Gguf, TensorInfo } from '../gguf/types.ts'
 import type { MetadataEntry, RawEntry } from '../gguf/writer.ts'
@@ -11,6 +10,7 @@ import type { Source } from '../source/types.ts'
 import type { FileType } from './file-types.ts'
 import { type Choice, chooseTypes, inFileOrder, type MixOptions } from './mixes.ts'
 import { RowQuantizer } from './row-quantizer.ts'
+import type { QuantizeOverrides, TypedValue } from './types.ts'
 
 export interface PlannedTensor extends TensorInfo {
   /** ggml's name of the type it becomes; the same where it is copied. */
@@ -125,14 +125,6 @@ interface MetadataOptions {
   imatrix?: { name: string; imatrix: Imatrix } | undefined
   overrides?: QuantizeOverrides | undefined
   signal?: AbortSignal | undefined
-}
-
-/** A value and its type in the file; a number without one is a float32 where the file's is a float, or it is no whole one. */
-export type QuantizeOverrides = Readonly<Record<string, Overrides[string] | TypedValue>>
-
-export interface TypedValue {
-  type: 'uint32' | 'float32' | 'bool' | 'string'
-  value: number | boolean | string
 }
 
 /** As llama-quantize writes it: whole numbers as uint32, without their sign. */

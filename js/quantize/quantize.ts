@@ -16,10 +16,11 @@ import { checkOptions, checkTypes, invalid, type OptionNames } from '../util/che
 import type { CriaWarning } from '../util/warn.ts'
 import { warnBy } from '../util/warn.ts'
 import { type FileType, findFileType, findTensorType, readTensorType } from './file-types.ts'
-import { type PlannedTensor, planMetadata, planTensors, type QuantizeOverrides } from './plan.ts'
+import { type PlannedTensor, planMetadata, planTensors } from './plan.ts'
 import { openPool, type RowPool } from './pool.ts'
 import { RowQuantizer, type RowsResult } from './row-quantizer.ts'
 import { shardsOf } from './shards.ts'
+import type { QuantizeOverrides } from './types.ts'
 import { writeConverted } from './windows.ts'
 
 export interface QuantizeOptions extends SourceOptions {

@@ -77,6 +77,11 @@ const probabilities = {
   ),
 }
 
+const messageEnd = {
+  stop_reason: any(one('end_turn', 'max_tokens', 'stop_sequence', 'tool_use'), NULL),
+  stop_sequence: any(TEXT, NULL),
+}
+
 /** By the names that the document gives them. */
 export const SHAPES: Readonly<Record<string, JsonSchema>> = {
   Error: object({
@@ -115,6 +120,99 @@ export const SHAPES: Readonly<Record<string, JsonSchema>> = {
     },
     { ...endOf, __verbose: ref('NativeCompletion') },
   ),
+  ResponseItem: object(
+    { id: TEXT, type: one('message', 'reasoning', 'function_call', 'function_call_output') },
+    {
+      ...all(TEXT, 'role call_id name arguments'),
+      status: one('in_progress', 'completed', 'incomplete'),
+      content: list(ref('ResponsePart')),
+      output: any(TEXT, list(ref('ResponsePart'))),
+      summary: list(ref('ResponsePart')),
+    },
+  ),
+  ResponsePart: object(
+    { type: one('input_text', 'output_text', 'reasoning_text', 'summary_text', 'text'), text: TEXT },
+    {
+      annotations: list({ type: 'object' }),
+      logprobs: list(object({ ...logprob, top_logprobs: list(object(logprob)) })),
+    },
+  ),
+  Response: object(
+    {
+      ...all(TEXT, 'id model'),
+      object: one('response'),
+      created_at: COUNT,
+      status: one('completed', 'incomplete', 'in_progress', 'failed'),
+      output: list(ref('ResponseItem')),
+      usage: any(
+        object({
+          ...all(COUNT, 'input_tokens output_tokens total_tokens'),
+          input_tokens_details: object({ cached_tokens: COUNT }),
+          output_tokens_details: object({ reasoning_tokens: COUNT }),
+        }),
+        NULL,
+      ),
+      error: any(object(all(TEXT, 'code message')), NULL),
+      incomplete_details: any(object({ reason: one('max_output_tokens') }), NULL),
+      ...all(any(TEXT, NULL), 'instructions previous_response_id'),
+      max_output_tokens: any({ type: 'integer' }, NULL),
+      metadata: { type: 'object' },
+      ...all(BOOLEAN, 'background parallel_tool_calls store'),
+      ...all(NUMBER, 'temperature top_p'),
+      ...all({}, 'reasoning text tool_choice tools'),
+      top_logprobs: COUNT,
+      truncation: one('disabled'),
+    },
+    { completed_at: COUNT, ...endOf, __verbose: ref('NativeCompletion') },
+  ),
+  ResponseEvent: object(
+    { type: TEXT, sequence_number: COUNT },
+    {
+      response: ref('Response'),
+      item: ref('ResponseItem'),
+      part: ref('ResponsePart'),
+      ...all(COUNT, 'output_index content_index'),
+      ...all(TEXT, 'item_id delta text arguments name'),
+      logprobs: list({}),
+      ...endOf,
+      prompt_progress: ref('PromptProgress'),
+    },
+  ),
+  ResponseItems: object({
+    object: one('list'),
+    data: list(ref('ResponseItem')),
+    ...all(any(TEXT, NULL), 'first_id last_id'),
+    has_more: BOOLEAN,
+  }),
+  DeletedResponse: object({ id: TEXT, object: one('response'), deleted: one(true) }),
+  Message: object({
+    ...all(TEXT, 'id model'),
+    type: one('message'),
+    role: one('assistant'),
+    content: list(ref('MessageBlock')),
+    ...messageEnd,
+    usage: ref('MessageUsage'),
+  }),
+  MessageBlock: object(
+    { type: one('text', 'thinking', 'tool_use') },
+    { ...all(TEXT, 'text thinking signature id name'), input: {} },
+  ),
+  MessageUsage: object(all(COUNT, 'input_tokens output_tokens cache_creation_input_tokens cache_read_input_tokens')),
+  MessageEvent: object(
+    { type: TEXT },
+    {
+      message: ref('Message'),
+      index: COUNT,
+      content_block: ref('MessageBlock'),
+      delta: any(object(messageEnd), object({ type: TEXT }, all(TEXT, 'text thinking partial_json signature'))),
+      usage: ref('MessageUsage'),
+    },
+  ),
+  MessageError: object({
+    type: one('error'),
+    error: object({ ...all(TEXT, 'type message'), details: object({ error_code: TEXT, param: any(TEXT, NULL) }) }),
+  }),
+  MessageTokens: object({ input_tokens: COUNT }),
   ChatCompletionChunk: object(
     {
       ...head('chat.completion.chunk'),
@@ -229,6 +327,8 @@ const native = {
 /** What each endpoint answers with status 200; in text where there is none. */
 export const ANSWERS = {
   chat: { whole: ref('ChatCompletion'), event: any(ref('ChatCompletionChunk'), ref('Error')), last: '[DONE]' },
+  responses: { whole: ref('Response'), event: ref('ResponseEvent') },
+  messages: { whole: ref('Message'), event: any(ref('MessageEvent'), ref('MessageError')) },
   completions: { whole: ref('Completion'), event: any(ref('CompletionChunk'), ref('Error')), last: '[DONE]' },
   embeddings: { whole: ref('Embeddings') },
   native,
@@ -238,6 +338,11 @@ export const ANSWERS = {
   detokenize: { whole: ref('Text') },
   applyTemplate: { whole: ref('Prompt') },
   inputTokens: { whole: ref('InputTokens') },
+  responseTokens: { whole: ref('InputTokens') },
+  countTokens: { whole: ref('MessageTokens') },
+  response: { whole: ref('Response') },
+  responseItems: { whole: ref('ResponseItems') },
+  deletedResponse: { whole: ref('DeletedResponse') },
   health: { whole: ref('Health') },
   models: { whole: ref('Models') },
   model: { whole: ref('Model') },

@@ -2,19 +2,7 @@
 import { ApiError } from './errors.ts'
 import type { NamedModel } from './models.ts'
 import { normalPath } from './paths.ts'
-
-/** What a log may say of a request. */
-export interface RequestLog {
-  method: string
-  path: string
-  /** 499 where the client left before the end. */
-  status: number
-  milliseconds: number
-  model?: string
-  promptTokens?: number
-  cachedTokens?: number
-  completionTokens?: number
-}
+import type { RequestLog } from './types.ts'
 
 /** The tokens of an answer. @internal */
 export interface TokenUsage {
@@ -34,6 +22,8 @@ export class Call {
   prompt = 'body'
   /** The field that says what the text has to be. */
   constraint: string | undefined
+  /** What fields of chats are called in the API that the client speaks. */
+  names: Readonly<Record<string, string>> = {}
   results: readonly TokenUsage[] = []
   /** Of a stream: resolves at its end. */
   streaming: Promise<ApiError | undefined> | undefined

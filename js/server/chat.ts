@@ -10,6 +10,15 @@ import type { Served } from './serve.ts'
 import { promptIds, templateOptions } from './template.ts'
 import { chatLogprobs, newId, now } from './usage.ts'
 
+/** A conversation to go on with, on behalf of any endpoint. */
+export interface ChatRequest {
+  body: ChatBody
+  model: Model
+  /** The name that answers give the model. */
+  name: string
+  defaults: Defaults
+}
+
 /** From a request to the options of `chat`. @throws ApiError for what only the model can tell to be wrong */
 export function chatOptions(body: ChatBody, model: Model, defaults: Defaults): ChatOptions {
   const { top_logprobs, n_probs: probs = 0, reasoning_format: reasoningFormat = defaults.reasoningFormat } = body
@@ -24,9 +33,33 @@ export function chatOptions(body: ChatBody, model: Model, defaults: Defaults): C
 
 const wantsLogprobs = ({ n_probs: probs = 0, logprobs = probs > 0 }: ChatBody): boolean => logprobs
 
+/** What to run for it. */
+export function chatChoices(
+  { body, model, defaults }: ChatRequest,
+  options: ChatOptions,
+): Pick<Served, 'parallel' | 'choices'> {
+  return {
+    parallel: model.info.parallel,
+    choices: Array.from({ length: body.n ?? 1 }, (_, i) => ({
+      start: (all) => model.chat(body.messages, all),
+      promptIds: () => promptIds(body, model, defaults),
+      options: choiceOptions(options, i),
+      isEnd: (id) => model.tokenizer.isEndOfGeneration(id),
+    })),
+  }
+}
+
+/** What an answer has beside, where that is asked for. */
+export function verboseOf({ body, model, name, defaults }: ChatRequest, options: ChatOptions, result: GenerateResult) {
+  if (!(body.verbose ?? defaults.verbose)) return {}
+  const prompt = promptText(promptIds(body, model, defaults), model)
+  return { __verbose: nativeResult(result, { prompt, options, body, model, name }) }
+}
+
 export function serveChat(body: ChatBody, name: string, model: Model, defaults: Defaults): Served {
   const { n = 1 } = body
   const logprobs = wantsLogprobs(body)
+  const request = { body, name, model, defaults }
   const options = chatOptions(body, model, defaults)
   const head = { id: newId('chatcmpl'), object: 'chat.completion.chunk', created: now(), model: name }
   const chunks = new Chunks(head, body, n)
@@ -45,23 +78,8 @@ export function serveChat(body: ChatBody, name: string, model: Model, defaults: 
     logprobs: logprobs ? chatLogprobs(textLogprobs(result)) : null,
     finish_reason: reasonOf(result.finishReason),
   })
-  const verbose = (result: GenerateResult): object => ({
-    __verbose: nativeResult(result, {
-      prompt: promptText(promptIds(body, model, defaults), model),
-      options,
-      body,
-      model,
-      name,
-    }),
-  })
   return {
-    parallel: model.info.parallel,
-    choices: Array.from({ length: n }, (_, i) => ({
-      start: (all) => model.chat(body.messages, all),
-      promptIds: () => promptIds(body, model, defaults),
-      options: choiceOptions(options, i),
-      isEnd: (id) => model.tokenizer.isEndOfGeneration(id),
-    })),
+    ...chatChoices(request, options),
     opening: (index) => [chunks.chunk([chunk(index, { role: 'assistant', content: null }, [], null)])],
     piece: ({ index, delta, logprobs: tokens, progress, result }) => {
       const timings = chunks.timings(progress, result)
@@ -73,12 +91,7 @@ export function serveChat(body: ChatBody, name: string, model: Model, defaults: 
     },
     ...chunked(chunks, body.return_progress ?? false, (index) => chunk(index, {}, [], null)),
     whole: (results) =>
-      chunks.whole(
-        'chat.completion',
-        results.map(choice),
-        results,
-        (body.verbose ?? defaults.verbose) ? verbose(results[0]!) : {},
-      ),
+      chunks.whole('chat.completion', results.map(choice), results, verboseOf(request, options, results[0]!)),
   }
 }
 

@@ -59,9 +59,9 @@ export class Chunks {
 export function chunked(chunks: Chunks, returnProgress: boolean, blank: (index: number) => object) {
   return {
     ...(returnProgress && {
-      progress: (index: number, measured: Measured) => chunks.progress(blank(index), measured),
+      progress: (index: number, measured: Measured) => [chunks.progress(blank(index), measured)],
     }),
     ending: (results: GenerateResult[]) => chunks.ending(results),
-    end: '[DONE]',
+    format: { end: '[DONE]' },
   } satisfies Partial<Served>
 }

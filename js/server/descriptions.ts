@@ -4,6 +4,9 @@ import type { ENDPOINTS } from './schemas.ts'
 /** What each endpoint with a body answers. */
 export const TITLES: Readonly<Record<keyof typeof ENDPOINTS, string>> = {
   chat: 'An answer to a conversation, through the model’s chat template.',
+  responses:
+    'OpenAI’s Responses API: an answer to a conversation in items, kept so that the next request may go on from it.',
+  messages: 'Anthropic’s Messages API: an answer to a conversation, errors and events in its form.',
   completions: 'Text that continues a prompt.',
   embeddings:
     'A vector for each input: the mean of the hidden states of its tokens after the last norm, of length 1. `model.embed` has other poolings.',
@@ -14,6 +17,8 @@ export const TITLES: Readonly<Record<keyof typeof ENDPOINTS, string>> = {
   detokenize: 'The text of tokens, special ones written out.',
   applyTemplate: 'A conversation as the text that the model reads, without the BOS that `/v1/completions` adds.',
   inputTokens: 'How many tokens a conversation is: `{ input_tokens }`.',
+  responseTokens: 'How many tokens the prompt of `/v1/responses` is: `{ input_tokens }`.',
+  countTokens: 'How many tokens the prompt of `/v1/messages` is: `{ input_tokens }`.',
 }
 
 /** What each field does; with `endpoint.field` for one endpoint alone. */
@@ -35,7 +40,7 @@ export const DOES: Readonly<Record<string, string>> = {
     'A grammar in llama.cpp’s notation (GBNF), of which the answer is a sentence; empty: none (docs/GRAMMARS.md)',
   json_schema: 'A JSON Schema, of which the answer is a value (docs/GRAMMARS.md)',
   response_format:
-    '`json_object`: the answer is JSON, of a `schema` beside `type` if there is one. `json_schema`: a value of `json_schema.schema`, strict or not (docs/GRAMMARS.md)',
+    '`json_object`: the answer is an object of JSON, or what a `schema` beside `type` describes. `json_schema`: a value of `json_schema.schema`, strict or not (docs/GRAMMARS.md)',
   samplers: 'Links of the chain, in its order; those left out are off',
   n_keep: 'Tokens of the prompt that a context shift keeps, where the server has `--context-shift`',
   num_ctx: 'At most the context of the model',
@@ -106,6 +111,34 @@ export const DOES: Readonly<Record<string, string>> = {
   function_call: 'As `tool_choice`, for `functions`',
   reasoning_format:
     '`none`: reasoning stays in the content, with its marks; `deepseek`, `auto` (default): it is `reasoning_content`',
+  'responses.input':
+    'The conversation: a text, or items. `message`, `function_call`, `function_call_output` and `reasoning` as the API has them, and `item_reference` to one of an answer that is kept',
+  'responseTokens.input': 'The conversation',
+  instructions: 'What the system message says, before all else; those of an answer before do not hold any more',
+  previous_response_id: 'The answer to go on from, with all that went before it',
+  reasoning: '`effort`, as `reasoning_effort`',
+  text: '`format`: `text`, `json_object` (the answer is JSON) or `json_schema` (a value of `schema`; docs/GRAMMARS.md)',
+  max_output_tokens: 'Another name of `max_tokens`, and wins over it',
+  include: '`message.output_text.logprobs`: log-probabilities; the others name what is in the answer anyway or never',
+  metadata: 'Given back in the answer',
+  store: 'Whether the answer is kept; default true',
+  'responses.top_logprobs': 'Number of the most probable tokens to report at each position',
+  'messages.messages':
+    'The conversation. `content` is a text or blocks of type `text`, `thinking`, `tool_use` or `tool_result`. A last message of the assistant is continued',
+  'countTokens.messages': 'The conversation',
+  ...Object.fromEntries(
+    ['messages', 'countTokens'].flatMap((name) => [
+      [`${name}.tools`, 'Tools that the model may call. The input of a call fits `input_schema` (docs/CALLS.md)'],
+      [
+        `${name}.tool_choice`,
+        '`auto` (default): as the model likes; `none`; `any`: some call; `tool`: the one of its `name`. With `disable_parallel_tool_use` one call at most',
+      ],
+    ]),
+  ),
+  system: 'What the system message says: a text, or blocks of text',
+  thinking: '`disabled` switches reasoning off where the template can; with `display: "omitted"` it is not shown',
+  output_config: '`effort`, for the template; `format`: the answer is a value of its `schema` (docs/GRAMMARS.md)',
+  stop_sequences: 'Texts that end the answer; it ends before them',
   echo: 'Begin the text with the prompt',
   input: 'The input: a text, token ids, or several of either',
   encoding_format: 'Default `float`; `base64`: the bytes of little-endian 32-bit floats',

@@ -41,6 +41,13 @@ export function badRequest(param: string, message: string, value?: unknown, code
   return new ApiError(400, code, message, param, value)
 }
 
+/** With the field's name in the API that the client speaks. */
+export function renamed(error: ApiError, names: Readonly<Record<string, string>>): ApiError {
+  const { status, code, message, param, value, retryAfter, more } = error
+  if (param === null || !Object.hasOwn(names, param)) return error
+  return new ApiError(status, code, message, names[param], value, retryAfter, more)
+}
+
 /** `Retry-After` in seconds, where nothing better is known. */
 export const RETRY_AFTER = 1
 
@@ -103,9 +110,20 @@ export function errorBody({ status, message, param, code, more }: ApiError): { e
   }
 }
 
-export function errorResponse(error: ApiError): Response {
+/** Beside those. */
+const ANTHROPIC_TYPES: Record<number, string> = { ...TYPES, 413: 'request_too_large', 503: 'overloaded_error' }
+
+/** The same in Anthropic's form and words: https://docs.anthropic.com/en/api/errors */
+export function anthropicError({ status, message, param, code, more }: ApiError): object {
+  const { n_prompt_tokens: tokens, n_ctx: context } = more
+  const tooLong = tokens === undefined ? undefined : `prompt is too long: ${tokens} tokens > ${context} maximum`
+  const type = ANTHROPIC_TYPES[status] ?? (status < 500 ? 'invalid_request_error' : 'api_error')
+  return { type: 'error', error: { type, message: tooLong ?? message, details: { error_code: code, param } } }
+}
+
+export function errorResponse(error: ApiError, body: object = errorBody(error)): Response {
   const headers = new Headers()
   if (error.retryAfter !== undefined) headers.set('retry-after', String(error.retryAfter))
   if (error.status === 401) headers.set('www-authenticate', 'Bearer')
-  return Response.json(errorBody(error), { status: error.status, headers })
+  return Response.json(body, { status: error.status, headers })
 }

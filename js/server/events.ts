@@ -22,8 +22,19 @@ export interface EventStreamOptions {
   toError(error: unknown): ApiError
   /** Seconds of silence after which a comment is sent; 0 or less: never. */
   pingInterval: number
-  /** The last event; none where it is empty. */
-  end: string
+  format?: EventFormat | undefined
+}
+
+/** What streams of an endpoint have of their own. */
+export interface EventFormat {
+  /** Whether an event has its `type` as a name too. Default: not. */
+  named?: boolean
+  /** What fills a silence. Default: a comment. */
+  ping?: object
+  /** The events of what went wrong. Default: one, OpenAI's. */
+  failed?(error: ApiError): object[]
+  /** The data of the last event where nothing did. Default: none. */
+  end?: string
 }
 
 /** Milliseconds that status and headers wait for the first event or a failure. */
@@ -46,8 +57,14 @@ const HEADERS = {
  */
 export async function eventStream(
   work: (sender: Sender) => Promise<void>,
-  { signal, left, toError, pingInterval, end }: EventStreamOptions,
+  { signal, left, toError, pingInterval, format = {} }: EventStreamOptions,
 ): Promise<EventStream> {
+  const { named, ping, failed = (error) => [errorBody(error)], end } = format
+  const frame = (data: object): string => {
+    const name = named ? `event: ${(data as { type: string }).type}\n` : ''
+    return `${name}data: ${JSON.stringify(data)}\n\n`
+  }
+  const filler = ping ? frame(ping) : COMMENT
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
   const writer = writable.getWriter()
   const encoder = new TextEncoder()
@@ -69,7 +86,7 @@ export async function eventStream(
   let silence: ReturnType<typeof setTimeout> | undefined
   const comment = (): void => {
     // Who takes no events needs no comments.
-    if (waiting.size === 0) write(COMMENT).catch(() => {})
+    if (waiting.size === 0) write(filler).catch(() => {})
     listen()
   }
   /** Begins a silence. */
@@ -84,7 +101,7 @@ export async function eventStream(
   const send = (data: object): Promise<void> => {
     open()
     listen()
-    return taken(write(`data: ${JSON.stringify(data)}\n\n`))
+    return taken(write(frame(data)))
   }
   const late = setTimeout(open, OPEN_MS)
   const done = work({ send, open })
@@ -93,8 +110,8 @@ export async function eventStream(
   const finish = async (): Promise<ApiError | undefined> => {
     const failure = await done.then(() => undefined, toError)
     clearTimeout(silence)
-    const last = failure ? JSON.stringify(errorBody(failure)) : end
-    if (last) write(`data: ${last}\n\n`).catch(() => {})
+    const last = failure ? failed(failure).map(frame).join('') : end && `data: ${end}\n\n`
+    if (last) write(last).catch(() => {})
     // Where it fails the client has gone, and `left` was called; or the time is over.
     await taken(writer.close()).catch(() => {})
     return failure

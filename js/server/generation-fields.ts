@@ -227,9 +227,9 @@ export const REFUSED: FieldRules = {
 }
 
 /** What all generating endpoints take, as it is when it has been checked. */
-/** What `response_format` asks for: JSON, or a value of a schema. */
+/** What `response_format` asks for: a value of a schema. */
 export interface ResponseFormat {
-  readonly schema?: boolean | Record<string, unknown>
+  readonly schema: boolean | Record<string, unknown>
 }
 
 export interface GenerationBody {

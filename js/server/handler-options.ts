@@ -1,10 +1,8 @@
 /** Options of `createHandler`. */
 import type { EmbedOptions } from '../api/types.ts'
 import { checkObject, checkOptions, checkTypes, invalid, type OptionNames } from '../util/check.ts'
-import type { RequestLog } from './call.ts'
 import type { GenerationDefaults } from './defaults.ts'
-import type { ModelCard } from './models.ts'
-import type { SlotStore } from './slot-actions.ts'
+import type { ModelCard, RequestLog, ResponseStoreLimits, SlotStore } from './types.ts'
 
 export interface HandlerOptions {
   /** Keys of which requests must bring one, as `Authorization: Bearer KEY` or `X-Api-Key: KEY`; `/health` needs none. Default: none. */
@@ -46,6 +44,11 @@ export interface HandlerOptions {
   slots?: boolean
   /** Where `POST /slots/{id}` keeps what slots computed; default: nowhere, and it answers 501. */
   slotStore?: SlotStore
+  /**
+   * How many answers of `/v1/responses` are kept for requests that go on from them, those used last: `count`, default 1000,
+   * and `bytes` of their JSON, default 32 MiB.
+   */
+  storedResponses?: ResponseStoreLimits
   /** Whether answers have `__verbose` where a request does not say: the prompt as the model read it, the settings. Default false. */
   verbose?: boolean
   /** Called when a request has been answered to its end. */
@@ -73,6 +76,7 @@ const OPTIONS: OptionNames<HandlerOptions> = {
   ssePingInterval: true,
   slots: true,
   slotStore: true,
+  storedResponses: true,
   verbose: true,
   onRequest: true,
   onError: true,
@@ -125,6 +129,14 @@ export function resolveOptions(options: HandlerOptions, names: readonly string[]
   const { slotStore } = resolved
   if (slotStore !== undefined && ![slotStore?.save, slotStore?.load].every((one) => typeof one === 'function')) {
     throw invalid('slotStore', 'an object with the functions save and load', slotStore)
+  }
+  const { storedResponses = {} } = resolved
+  checkObject(storedResponses)
+  checkOptions(storedResponses, { count: true, bytes: true })
+  for (const [name, value] of Object.entries(storedResponses)) {
+    if (!(Number.isInteger(value ?? 0) && (value ?? 0) >= 0)) {
+      throw invalid(`storedResponses.${name}`, 'a whole number of at least 0', value)
+    }
   }
   for (const value of [resolved.templateVariables, resolved.embeddings]) if (value !== undefined) checkObject(value)
   checkObject(defaults)

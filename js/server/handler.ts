@@ -5,13 +5,14 @@ import { cors } from 'hono/cors'
 import { Hono } from 'hono/tiny'
 import type { GenerateResult, Model, ModelStatus } from '../api/types.ts'
 import { GrammarError } from '../errors.ts'
+import { ANTHROPIC_NAMES, anthropicChat, anthropicPrompt, serveAnthropic } from './anthropic.ts'
 import { readBody } from './body.ts'
 import { Call } from './call.ts'
 import { serveChat } from './chat.ts'
 import { serveCompletions } from './completions.ts'
 import { checkDefaults } from './defaults.ts'
 import { type Embedded, serveEmbeddings, serveNativeEmbeddings } from './embeddings.ts'
-import { ApiError, apiError, errorResponse, RETRY_AFTER } from './errors.ts'
+import { ApiError, anthropicError, apiError, errorResponse, RETRY_AFTER, renamed } from './errors.ts'
 import type { GenerationBody } from './generation-fields.ts'
 import { checkKey, checkOrigin, isAllowed } from './guard.ts'
 import { type HandlerOptions, type ResolvedOptions, resolveOptions } from './handler-options.ts'
@@ -21,14 +22,17 @@ import { modelEntry, propsOf, tokenize } from './native.ts'
 import { serveInfill, serveNative } from './native-completions.ts'
 import { openApi } from './openapi.ts'
 import { constraintField, toolsField } from './options.ts'
-import { insteadOf, normalPath } from './paths.ts'
+import { insteadOf, isAnthropic, normalPath } from './paths.ts'
 import { checkToken } from './prompts.ts'
 import { READS, type Read } from './reads.ts'
+import { ResponseStore } from './response-store.ts'
+import { asChat, RESPONSE_NAMES, serveResponse } from './responses.ts'
 import { type ChatBody, ENDPOINTS, type Endpoint } from './schemas.ts'
 import { answerStream, answerWhole, type Served } from './serve.ts'
 import { generationSettings } from './settings.ts'
 import { actOnSlot, SLOT_ACTIONS } from './slot-actions.ts'
 import { RequestSlots } from './slots.ts'
+import { deleteResponse, inputItems, storedResponse } from './stored-responses.ts'
 import { promptIds, renderedPrompt } from './template.ts'
 import { now } from './usage.ts'
 
@@ -63,6 +67,7 @@ class Server {
   private readonly models: Models
   private readonly metrics = new Metrics()
   private readonly started = now()
+  private readonly responses: ResponseStore
   /** Which methods each path has. */
   private readonly paths = new Map<string, string>()
 
@@ -71,11 +76,12 @@ class Server {
     private readonly options: ResolvedOptions,
   ) {
     this.models = new Models(models, options.about ?? {}, options.strictModel, options)
+    this.responses = new ResponseStore(options.storedResponses)
     this.guard()
     this.tell()
     this.serve()
     this.app.notFound((c) => this.nothing(c.req))
-    this.app.onError((error, c) => errorResponse(this.toApiError(error, c.env.call)))
+    this.app.onError((error, c) => failed(c.req.path, this.toApiError(error, c.env.call)))
   }
 
   async handle(request: Request, context: HandlerContext = {}): Promise<Response> {
@@ -125,6 +131,12 @@ class Server {
       if (!model) throw models.unknown(name)
       return c.json(modelEntry(model, this.started))
     })
+    // The longer address first: the end of the other is free.
+    get(READS.responseItems, (c) => c.json(inputItems(this.responses, c.req.param('id')!, c.req.query())))
+    get(READS.response, (c) => c.json(storedResponse(this.responses, c.req.param('id')!, c.req.query())))
+    for (const path of READS.response.paths) {
+      app.delete(pattern(path), (c) => c.json(deleteResponse(this.responses, c.req.param('id')!)))
+    }
     get(READS.props, (c) => c.json(propsOf(models.find(c.req.query('model')), options)))
     get(READS.slots, (c) => this.tellSlots(c))
     const infos = models.all.map(({ model }) => model.info)
@@ -141,6 +153,19 @@ class Server {
     const { models, options } = this
     const { chat, completions, native, infill, embeddings, nativeEmbeddings } = ENDPOINTS
     this.post(chat, (body, c) => this.generate(c, body, ({ name, model }) => serveChat(body, name, model, options)))
+    this.post(ENDPOINTS.responses, (body, c) => {
+      c.env.call.names = RESPONSE_NAMES
+      const asked = asChat(body, this.responses)
+      const store = this.responses
+      return this.generate(c, asked.chat, ({ name, model }) =>
+        serveResponse(asked, name, model, { defaults: options, store }),
+      )
+    })
+    this.post(ENDPOINTS.messages, (body, c) => {
+      c.env.call.names = ANTHROPIC_NAMES
+      const chat = anthropicChat(body)
+      return this.generate(c, chat, ({ name, model }) => serveAnthropic(body, chat, { name, model, defaults: options }))
+    })
     this.post(completions, (body, c) =>
       this.generate(c, body, ({ name, model }) => serveCompletions(body, name, model, options)),
     )
@@ -180,10 +205,15 @@ class Server {
       const { model } = models.find(body.model)
       return Response.json({ prompt: renderedPrompt(body, model, options) })
     })
-    this.post(ENDPOINTS.inputTokens, async (body) => {
-      const { length } = promptIds(body, models.find(body.model).model, options)
-      return Response.json({ input_tokens: length, object: 'response.input_tokens' })
+    const tokensOf = (body: ChatBody): number => promptIds(body, models.find(body.model).model, options).length
+    const counted = (body: ChatBody): Response =>
+      Response.json({ input_tokens: tokensOf(body), object: 'response.input_tokens' })
+    this.post(ENDPOINTS.inputTokens, async (body) => counted(body))
+    this.post(ENDPOINTS.responseTokens, async (body, c) => {
+      c.env.call.names = RESPONSE_NAMES
+      return counted(asChat(body, this.responses).chat)
     })
+    this.post(ENDPOINTS.countTokens, async (body) => Response.json({ input_tokens: tokensOf(anthropicPrompt(body)) }))
   }
 
   /** There is no such address, or not with this method. */
@@ -191,9 +221,10 @@ class Server {
     const allow = this.paths.get(path)
     const what = `There is no ${method} ${path}`
     const instead = insteadOf(path)
-    if (!allow)
-      return errorResponse(new ApiError(404, 'unknown_url', instead ? `${what} here; ${instead}.` : `${what}.`))
-    const response = errorResponse(new ApiError(405, 'method_not_allowed', `${what}, but ${allow}.`))
+    if (!allow) {
+      return failed(path, new ApiError(404, 'unknown_url', instead ? `${what} here; ${instead}.` : `${what}.`))
+    }
+    const response = failed(path, new ApiError(405, 'method_not_allowed', `${what}, but ${allow}.`))
     response.headers.set('allow', allow)
     return response
   }
@@ -285,7 +316,7 @@ class Server {
     const field = error instanceof GrammarError ? (call.constraint ?? call.prompt) : call.prompt
     const found = apiError(call.signal.aborted ? call.signal.reason : error, field, context)
     if (found.status >= 500 && !(error instanceof ApiError)) this.report(error)
-    return found
+    return renamed(found, call.names)
   }
 
   private report(error: unknown): void {
@@ -296,6 +327,11 @@ class Server {
       console.error(thrown)
     }
   }
+}
+
+/** An error in the form of the API that an address is of. */
+function failed(path: string, error: ApiError): Response {
+  return errorResponse(error, isAnthropic(path) ? anthropicError(error) : undefined)
 }
 
 /** `/models/{name}` → as the router writes it. */

@@ -48,7 +48,11 @@ const textPart = fields<{ type: 'text'; text: string }>(
 const ROLES = ['system', 'developer', 'user', 'assistant', 'tool', 'function'] as const
 const CALLED = fields(
   'an object with name and arguments',
-  { name: text(undefined, 1), arguments: either(isObject, object, text()) },
+  {
+    name: text(undefined, 1),
+    arguments: either(isObject, object, text()),
+    parsed_arguments: idle(),
+  },
   ['name', 'arguments'],
 )
 
@@ -138,6 +142,7 @@ const whole = fields<ApiMessage>(
     created_at: idle(anything),
     timestamp: idle(anything),
     metadata: idle(object),
+    parsed: idle(),
     refusal: unsupported(''),
     reasoning: unsupported(''),
     reasoning_details: unsupported(),

@@ -4,15 +4,7 @@ import { invalid } from '../util/check.ts'
 import { ApiError } from './errors.ts'
 import { Gate } from './gate.ts'
 import { Slots } from './slots.ts'
-
-/** What clients are told of a model beside its name. */
-export interface ModelCard {
-  /** Other names; its own may be among them, as llama-server lists it. */
-  aliases?: readonly string[]
-  tags?: readonly string[]
-  /** Where its file is. */
-  path?: string
-}
+import type { ModelCard } from './types.ts'
 
 /** A model under the name that answers give it. */
 export interface NamedModel {

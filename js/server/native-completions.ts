@@ -80,14 +80,12 @@ function serveIds(
       return text !== '' || ids.length > 0 ? [{ ...part(index, text, ids, progress), ...more }, ...last] : last
     },
     ...(body.return_progress && {
-      progress: (index: number, measured: Measured) => ({
-        ...part(index, '', [], measured),
-        prompt_progress: promptProgress(measured),
-      }),
+      progress: (index: number, measured: Measured) => [
+        { ...part(index, '', [], measured), prompt_progress: promptProgress(measured) },
+      ],
     }),
     ending: () => [],
     whole: (results) => (results.length === 1 ? one(results[0]!, 0) : results.map(one)),
-    end: '',
   }
 }
 

@@ -16,7 +16,7 @@ const FAILURES = {
   400: 'The request is wrong: `param` names the field.',
   401: 'No key, or a wrong one.',
   403: 'The page or host is not allowed.',
-  404: 'There is no such model.',
+  404: 'There is no such model or answer.',
   413: 'The body is too large.',
   429: 'Too many requests wait.',
   500: 'The server failed.',
@@ -32,17 +32,24 @@ const WITH_BODY: readonly Status[] = [400, 404, 413, 504]
 /** Beside those. */
 const ALSO: Readonly<Record<string, readonly Status[]>> = {
   chat: [429],
+  responses: [429],
+  messages: [429],
   completions: [429],
   embeddings: [429],
   native: [429],
   infill: [429, 501],
   nativeEmbeddings: [429],
   model: [404],
+  response: [400, 404],
+  responseItems: [400, 404],
+  deletedResponse: [404],
   props: [404],
   slots: [404, 501],
   slotAction: [429, 501],
 }
 const WITHOUT_KEY = ['health']
+/** Whose errors have Anthropic's form. */
+const ANTHROPIC = ['messages', 'countTokens']
 
 const BEARER = { bearer: [] }
 const HEADER = { apiKey: [] }
@@ -57,6 +64,8 @@ export function openApi(keys: boolean, models: readonly ModelInfo[]): object {
   const endpoints = Object.entries(ENDPOINTS).flatMap(([name, endpoint]) =>
     pathsOf([endpoint.path, ...endpoint.also], 'post', endpointOf(name as keyof typeof ENDPOINTS)),
   )
+  const deletion = { ...READS.response, title: 'Forgets it.' }
+  const deletions = pathsOf(READS.response.paths, 'delete', readOf('deletedResponse', deletion))
   const slots = pathsOf([SLOT_ACTIONS.path], 'post', slotActions())
   const bodies = Object.entries(ENDPOINTS).map(([name, endpoint]) => [bodyName(name), bodyOf(name, endpoint)])
   return {
@@ -70,13 +79,13 @@ export function openApi(keys: boolean, models: readonly ModelInfo[]): object {
     // Beside this document, whatever path a proxy puts before both.
     servers: [{ url: '.' }],
     security: keys ? [BEARER, HEADER] : [{}, BEARER, HEADER],
-    paths: Object.fromEntries([...endpoints, ...reads, ...slots]),
+    paths: byPath([...endpoints, ...reads, ...deletions, ...slots]),
     components: {
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer' },
         apiKey: { type: 'apiKey', in: 'header', name: 'X-Api-Key' },
       },
-      responses: Object.fromEntries(Object.entries(FAILURES).map(([status, words]) => [`E${status}`, failure(words)])),
+      responses: { ...failures('Error'), ...failures('MessageError') },
       schemas: {
         TokenId: { type: 'integer', minimum: 0, maximum: most('vocabularySize') - 1 },
         ContextLength: { type: 'integer', minimum: 0, maximum: most('context') },
@@ -88,8 +97,19 @@ export function openApi(keys: boolean, models: readonly ModelInfo[]): object {
   }
 }
 
-function failure(description: string): object {
-  return { description, content: json({ $ref: '#/components/schemas/Error' }) }
+/** By names such as `Error400`. */
+function failures(schema: 'Error' | 'MessageError'): Record<string, object> {
+  const content = json({ $ref: `#/components/schemas/${schema}` })
+  return Object.fromEntries(
+    Object.entries(FAILURES).map(([status, description]) => [schema + status, { description, content }]),
+  )
+}
+
+/** An item for each address, with all its methods. */
+function byPath(operations: readonly [path: string, item: object][]): Record<string, object> {
+  const paths: Record<string, object> = {}
+  for (const [path, item] of operations) paths[path] = { ...paths[path], ...item }
+  return paths
 }
 
 /** The addresses of an operation, each with a name of its own for it. */
@@ -138,19 +158,20 @@ function slotActions(): object {
   }
 }
 
-function responses(name: string, failures: readonly Status[]): object {
+function responses(name: string, statuses: readonly Status[]): object {
   const answer = (ANSWERS as Record<string, AnswerShape>)[name]
   const content = {
     ...(answer ? json(answer.whole) : { 'text/plain': { schema: { type: 'string' } } }),
     ...(answer?.event && { 'text/event-stream': { schema: eventOf(answer.event, answer.last) } }),
   }
-  const all = [...failures, ...(ALSO[name] ?? [])].filter((status) => status !== 401 || !WITHOUT_KEY.includes(name))
+  const error = ANTHROPIC.includes(name) ? 'MessageError' : 'Error'
+  const all = [...statuses, ...(ALSO[name] ?? [])].filter((status) => status !== 401 || !WITHOUT_KEY.includes(name))
   return {
     200: {
       description: answer?.event ? 'The answer, or with `stream` events with its parts.' : 'The answer.',
       content,
     },
-    ...Object.fromEntries(all.map((status) => [status, { $ref: `#/components/responses/E${status}` }])),
+    ...Object.fromEntries(all.map((status) => [status, { $ref: `#/components/responses/${error}${status}` }])),
   }
 }
 

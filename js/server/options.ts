@@ -56,16 +56,14 @@ export function toolsField(body: { tools?: readonly unknown[]; functions?: reado
   return body.tools?.length ? 'tools' : body.functions?.length ? 'functions' : undefined
 }
 
-function constraint(body: GenerationBody): Pick<GenerateOptions, 'schema' | 'json' | 'grammar'> {
+function constraint(body: GenerationBody): Pick<GenerateOptions, 'schema' | 'grammar'> {
   switch (constraintField(body)) {
     case 'grammar':
       return { grammar: body.grammar! }
     case 'json_schema':
       return { schema: body.json_schema }
-    case 'response_format': {
-      const { schema } = body.response_format!
-      return schema === undefined ? { json: true } : { schema }
-    }
+    case 'response_format':
+      return { schema: body.response_format!.schema }
     default:
       return {}
   }

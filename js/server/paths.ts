@@ -7,7 +7,6 @@ export function normalPath(path: string): string {
 
 /** What other servers have and this one has not, and what comes closest. */
 const ELSEWHERE: readonly [paths: RegExp, instead: string][] = [
-  [/^(\/v1)?\/(responses|messages)(\/|$)/, 'use /v1/chat/completions'],
   [
     /^\/api\/(chat|generate|tags|embed|embeddings)$/,
     "use OpenAI's /v1/chat/completions, /v1/completions or /v1/models",
@@ -20,4 +19,9 @@ const ELSEWHERE: readonly [paths: RegExp, instead: string][] = [
 /** What to do instead, as the end of a sentence. */
 export function insteadOf(path: string): string | undefined {
   return ELSEWHERE.find(([paths]) => paths.test(path))?.[1]
+}
+
+/** Whether an address is of Anthropic's API, whose errors have a form of their own. */
+export function isAnthropic(path: string): boolean {
+  return /^(\/v1)?\/messages(\/|$)/.test(path)
 }

@@ -18,6 +18,21 @@ export const READS = {
     title: 'One model.',
     parameters: { name: 'One of its names' },
   },
+  response: {
+    paths: ['/v1/responses/{id}', '/responses/{id}'],
+    title: 'An answer of `/v1/responses` that is kept.',
+    parameters: { id: 'Its id' },
+  },
+  responseItems: {
+    paths: ['/v1/responses/{id}/input_items', '/responses/{id}/input_items'],
+    title: 'What it answered: the items before it and its own input.',
+    parameters: {
+      id: 'The id of the answer',
+      order: '`desc`, the default: the latest first; `asc`',
+      limit: 'Most items, from 1 to 100; default 20',
+      after: 'The id of the item before the first',
+    },
+  },
   props: {
     paths: ['/props'],
     title: 'What holds where a request says nothing, and the chat template in use.',

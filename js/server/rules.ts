@@ -129,6 +129,37 @@ export function either<A, B>(
   }
 }
 
+/** Of each type of an object, fields beside `type`, and the names of those that are required. */
+type Kinds = Readonly<Record<string, readonly [Readonly<Record<string, FieldRule>>, required?: string]>>
+
+/**
+ * An object whose `type` says which fields it has, `unnamed` where it has none. Types of other names are told to be unsupported:
+ * OpenAI's and Anthropic's APIs have many.
+ */
+export function byType<T>(words: string, kinds: Kinds, unnamed?: string): FieldRule<T> {
+  const rules = new Map(
+    Object.entries(kinds).map(([type, [entries, required = '']]) => {
+      const names = `${type === unnamed ? '' : 'type '}${required}`.split(' ').filter(Boolean)
+      return [type, fields<T>(words, { type: only(type), ...entries }, names)]
+    }),
+  )
+  const types = only(...rules.keys()).words
+  return {
+    words,
+    schema: { anyOf: Array.from(rules.values(), ({ schema }) => schema) },
+    read: (value, path, faults) => {
+      if (!isObject(value)) return faults.add('invalid', path, `must be ${words}`, value)
+      const type = value.type ?? unnamed
+      const rule = rules.get(type as string)
+      if (rule) return rule.read(value, path, faults)
+      const at = path === '' ? 'type' : `${path}.type`
+      if (typeof type === 'string')
+        return faults.add('unsupported', at, `must be ${types}: others are not supported`, type)
+      return faults.add(type === undefined ? 'missing' : 'invalid', at, `must be ${types}`, type)
+    },
+  }
+}
+
 /** A value that stands for none: llama.cpp's -1. */
 export function orNone<T>(none: T, rule: FieldRule<T>): FieldRule<T> {
   return { ...rule, read: (value, path, faults) => (value === none ? undefined : rule.read(value, path, faults)) }

@@ -3,6 +3,20 @@
  * is not named here is refused as unknown, what would change the output and is not supported, by its name.
  */
 import {
+  ANTHROPIC_MESSAGES,
+  ANTHROPIC_TOOL_CHOICE,
+  ANTHROPIC_TOOLS,
+  type AnthropicMessage,
+  type AnthropicTool,
+  type AnthropicToolChoice,
+  CONTEXT_MANAGEMENT,
+  OUTPUT_CONFIG,
+  type OutputConfig,
+  SYSTEM,
+  THINKING,
+  type Thinking,
+} from './anthropic-rules.ts'
+import {
   GENERATION,
   type GenerationBody,
   IDLE,
@@ -15,6 +29,18 @@ import {
 } from './generation-fields.ts'
 import { FUNCTION_CALL, FUNCTIONS, MESSAGES, TOOL_CHOICE, TOOLS } from './message-rules.ts'
 import { type ApiPrompt, isTokenId, MIXED, type NativePrompt, nativePrompts, prompts, TOKEN_ID } from './prompts.ts'
+import {
+  type ChatItem,
+  FLAT_TOOL_CHOICE,
+  FLAT_TOOLS,
+  type FlatTool,
+  type FlatToolChoice,
+  INCLUDE,
+  ITEMS,
+  REASONING,
+  TEXT,
+  type TextFormat,
+} from './response-rules.ts'
 import {
   boolean,
   byModel,
@@ -66,6 +92,16 @@ function endpoint<T>(
   return { method: 'POST', path, also, takes, required, idle, refused, body }
 }
 
+function without(rules: Record<string, FieldRule>, names: string): Record<string, FieldRule> {
+  const left = names.split(' ')
+  return Object.fromEntries(Object.entries(rules).filter(([name]) => !left.includes(name)))
+}
+
+/** Rules whose fields have no effect where nothing is generated. */
+function unused(rules: Record<string, FieldRule>): Record<string, FieldRule> {
+  return Object.fromEntries(Object.entries(rules).map(([name, rule]) => [name, idle(rule)]))
+}
+
 function generating<T>(body: FieldRule<T>): FieldRule<T> {
   return onlyBeside('stream_options', 'stream', 'is for streams only: set stream to true', [], body)
 }
@@ -89,6 +125,42 @@ export interface ChatBody extends GenerationBody, TemplateBody {
   function_call?: Exclude<Chosen<{ name: string }>, 'required'>
   reasoning_format?: 'auto' | 'deepseek' | 'none'
   n_probs?: number
+}
+
+/** What makes a prompt of `/v1/responses`. */
+interface ResponsePrompt extends Omit<TemplateBody, 'messages' | 'tools'> {
+  input: string | ChatItem[]
+  instructions?: string
+  previous_response_id?: string
+  reasoning?: { effort?: string }
+  tools?: FlatTool[]
+  tool_choice?: FlatToolChoice
+  parallel_tool_calls?: boolean
+}
+
+export interface ResponseBody extends ResponsePrompt, GenerationBody {
+  text?: { format?: TextFormat }
+  max_output_tokens?: number
+  top_logprobs?: number
+  include?: string[]
+  metadata?: Record<string, unknown>
+  store?: boolean
+}
+
+/** What makes a prompt of `/v1/messages`. */
+export interface AnthropicPrompt {
+  model?: string
+  messages: AnthropicMessage[]
+  system?: string | { type: 'text'; text: string }[]
+  tools?: AnthropicTool[]
+  tool_choice?: AnthropicToolChoice
+  thinking?: Thinking
+  output_config?: OutputConfig
+  chat_template_kwargs?: Record<string, unknown>
+}
+
+export interface AnthropicBody extends AnthropicPrompt, Omit<GenerationBody, 'stop' | 'stream_options' | 'n'> {
+  stop_sequences?: string[]
 }
 
 export interface CompletionBody extends GenerationBody {
@@ -175,10 +247,11 @@ const responseFormat: FieldRule<ResponseFormat> = {
     const { type } = value
     const format = typeof type === 'string' && Object.hasOwn(FORMATS, type) ? FORMATS[type] : undefined
     if (!format) return faults.add('invalid', `${path}.type`, 'must be "text" or "json_object" or "json_schema"', type)
-    const read = format.read(value, path, faults) as { schema?: boolean; json_schema?: ResponseFormat } | undefined
-    return type === 'text' || !read
-      ? undefined
-      : (read.json_schema ?? (read.schema === undefined ? {} : { schema: read.schema }))
+    const read = format.read(value, path, faults) as
+      | (Partial<ResponseFormat> & { json_schema?: ResponseFormat })
+      | undefined
+    if (type === 'text' || !read) return undefined
+    return read.json_schema ?? { schema: read.schema ?? { type: 'object' } }
   },
 }
 const CHAT_GENERATION = {
@@ -226,18 +299,82 @@ const { id_slot: _, return_tokens: __, ...NATIVE_IDLE } = IDLE
 const { post_sampling_probs: ___, ...NATIVE_REFUSED } = REFUSED
 
 /** All that chats take beside their messages, where nothing is generated: then any context will do. */
-const {
-  model: _____,
-  tools: ______,
-  functions: _______,
-  ...GENERATING
-} = { ...CHAT_GENERATION, num_ctx: integer(0, MOST) }
-const NOT_GENERATED = Object.fromEntries(Object.entries(GENERATING).map(([name, rule]) => [name, idle(rule)]))
+const NOT_GENERATED = unused(without({ ...CHAT_GENERATION, num_ctx: integer(0, MOST) }, 'model tools functions'))
 const RENDERED = {
   takes: { ...CHAT, tools: TOOLS, functions: FUNCTIONS, model: text() },
   required: ['messages'],
   idle: { ...CHAT_IDLE, ...NOT_GENERATED },
   refused: CHAT_REFUSED,
+}
+
+const RESPONSE_PROMPT = {
+  ...without(CHAT, 'messages'),
+  input: ITEMS,
+  instructions: text(),
+  previous_response_id: text(),
+  reasoning: REASONING,
+  tools: FLAT_TOOLS,
+  tool_choice: FLAT_TOOL_CHOICE,
+  parallel_tool_calls: boolean,
+}
+const RESPONSE = {
+  ...without(CHAT_GENERATION, 'n logprobs tools tool_choice parallel_tool_calls functions function_call'),
+  text: TEXT,
+  max_output_tokens: GENERATION.max_tokens,
+  include: INCLUDE,
+  metadata: object,
+  store: boolean,
+}
+const RESPONSE_IDLE = {
+  ...without(IDLE, 'metadata store'),
+  prompt_cache_options: idle(object),
+  max_tool_calls: idle(integer(0, MOST)),
+}
+const RESPONSE_REFUSED = {
+  ...without(CHAT_REFUSED, 'reasoning'),
+  n: unsupported(1),
+  background: unsupported(false),
+  conversation: unsupported(),
+  context_management: unsupported(),
+  moderation: unsupported(),
+  prompt: unsupported(),
+  truncation: unsupported('disabled'),
+}
+
+const ANTHROPIC_PROMPT = {
+  model: text(),
+  messages: ANTHROPIC_MESSAGES,
+  system: SYSTEM,
+  tools: ANTHROPIC_TOOLS,
+  tool_choice: ANTHROPIC_TOOL_CHOICE,
+  thinking: THINKING,
+  output_config: OUTPUT_CONFIG,
+  chat_template_kwargs: object,
+}
+const ANTHROPIC = {
+  max_tokens: GENERATION.max_tokens,
+  stop_sequences: list(text(1000, 1), 0, 16),
+  stream: boolean,
+  ...SAMPLING,
+  samplers: GENERATION.samplers,
+  min_tokens: GENERATION.min_tokens,
+  ignore_eos: boolean,
+  sse_ping_interval: GENERATION.sse_ping_interval,
+}
+const ANTHROPIC_IDLE = {
+  metadata: idle(object),
+  cache_control: idle(object),
+  service_tier: idle(text()),
+  inference_geo: idle(text()),
+  speed: idle(text()),
+  user_profile_id: idle(text()),
+  workspace_id: idle(text()),
+}
+const ANTHROPIC_REFUSED = {
+  container: unsupported(),
+  mcp_servers: unsupported(),
+  diagnostics: unsupported(),
+  context_management: CONTEXT_MANAGEMENT,
 }
 
 const extra = fields<{ text: string; filename?: string }>(
@@ -257,6 +394,22 @@ export const ENDPOINTS = {
     },
     chatting,
   ),
+  responses: endpoint<ResponseBody>(
+    ['/v1/responses', '/responses'],
+    {
+      takes: { ...RESPONSE_PROMPT, ...RESPONSE },
+      required: ['input'],
+      idle: RESPONSE_IDLE,
+      refused: RESPONSE_REFUSED,
+    },
+    generating,
+  ),
+  messages: endpoint<AnthropicBody>(['/v1/messages', '/messages'], {
+    takes: { ...ANTHROPIC_PROMPT, ...ANTHROPIC },
+    required: ['messages'],
+    idle: ANTHROPIC_IDLE,
+    refused: ANTHROPIC_REFUSED,
+  }),
   completions: endpoint<CompletionBody>(
     ['/v1/completions'],
     {
@@ -333,6 +486,18 @@ export const ENDPOINTS = {
   }),
   applyTemplate: endpoint<ChatBody>(['/apply-template'], RENDERED),
   inputTokens: endpoint<ChatBody>(['/v1/chat/completions/input_tokens', '/chat/completions/input_tokens'], RENDERED),
+  responseTokens: endpoint<ResponseBody>(['/v1/responses/input_tokens', '/responses/input_tokens'], {
+    takes: { ...RESPONSE_PROMPT, model: text() },
+    required: ['input'],
+    idle: { ...RESPONSE_IDLE, ...unused({ ...RESPONSE, num_ctx: integer(0, MOST) }) },
+    refused: RESPONSE_REFUSED,
+  }),
+  countTokens: endpoint<AnthropicPrompt>(['/v1/messages/count_tokens', '/messages/count_tokens'], {
+    takes: ANTHROPIC_PROMPT,
+    required: ['messages'],
+    idle: { ...ANTHROPIC_IDLE, ...unused(ANTHROPIC) },
+    refused: ANTHROPIC_REFUSED,
+  }),
 } satisfies Record<string, Endpoint>
 
 function mixed(): FieldRule<(string | number)[]> {

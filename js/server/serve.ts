@@ -1,7 +1,7 @@
 /** Answers of the generating endpoints: whole, or as a stream of events. */
 import type { GenerateResult } from '../api/types.ts'
 import type { ApiError } from './errors.ts'
-import { type EventStream, eventStream, type Sender } from './events.ts'
+import { type EventFormat, type EventStream, eventStream, type Sender } from './events.ts'
 import { type ChoiceRequest, type Listener, type Piece, runChoices } from './run.ts'
 import type { Measured } from './timings.ts'
 
@@ -13,13 +13,14 @@ export interface Served {
   /** What must be there before the first choice begins. */
   prepare?(signal: AbortSignal): Promise<void>
   /** Events of a stream: before the first piece of a choice, of a piece, of the prompt's progress, at the end. */
-  opening(index: number): object[]
+  opening(index: number, measured: Measured): object[]
   piece(piece: Piece): object[]
-  progress?(index: number, measured: Measured): object
+  progress?(index: number, measured: Measured): object[]
   ending(results: GenerateResult[]): object[]
+  /** Gets the pieces of an answer that is no stream. */
+  hear?(piece: Piece): void
   whole(results: GenerateResult[]): object
-  /** What follows the last event. */
-  end: string
+  format?: EventFormat
 }
 
 export async function answerWhole(
@@ -28,7 +29,8 @@ export async function answerWhole(
   listener: Listener,
 ): Promise<{ answer: object; results: GenerateResult[] }> {
   await served.prepare?.(signal)
-  const results = await runChoices(served.choices, served.parallel, signal, async () => {}, listener)
+  const hear = async (piece: Piece): Promise<void> => served.hear?.(piece)
+  const results = await runChoices(served.choices, served.parallel, signal, hear, listener)
   return { answer: served.whole(results), results }
 }
 
@@ -50,7 +52,7 @@ export function answerStream(served: Served, options: AnswerStreamOptions): Prom
     pingInterval,
     left,
     toError,
-    end: served.end,
+    format: served.format,
   })
 }
 
@@ -62,7 +64,7 @@ async function streamChoices(
   await served.prepare?.(signal)
   const opened = new Set<number>()
   const onPiece = async (piece: Piece): Promise<void> => {
-    const first = opened.has(piece.index) ? [] : served.opening(piece.index)
+    const first = opened.has(piece.index) ? [] : served.opening(piece.index, piece.progress)
     opened.add(piece.index)
     for (const event of [...first, ...served.piece(piece)]) await send(event)
   }
@@ -70,10 +72,10 @@ async function streamChoices(
     onEnd: (index, result) => listener.onEnd?.(index, result),
     onProgress: (index, progress) => {
       listener.onProgress?.(index, progress)
-      const event = served.progress?.(index, progress)
+      const events = served.progress?.(index, progress) ?? []
       // Who does not read is waited for at the first piece.
-      if (event) send(event).catch(() => {})
-      else open()
+      for (const event of events) send(event).catch(() => {})
+      if (events.length === 0) open()
     },
   })
   for (const event of served.ending(results)) await send(event)

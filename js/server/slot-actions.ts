@@ -3,13 +3,7 @@ import { ApiError, badRequest, RETRY_AFTER } from './errors.ts'
 import type { NamedModel } from './models.ts'
 import { MODEL_PARAMETER } from './reads.ts'
 import { type FieldRule, fields, rule } from './rules.ts'
-
-/** Where texts of slots are kept, with their part of the KV cache. */
-export interface SlotStore {
-  save(name: string, state: Uint8Array): Promise<void>
-  /** Undefined where there is none of that name. */
-  load(name: string): Promise<Uint8Array | undefined>
-}
+import type { SlotStore } from './types.ts'
 
 const ACTIONS = ['save', 'restore', 'erase'] as const
 

@@ -26,8 +26,8 @@ export function usageOf(results: readonly GenerateResult[], n: number): object {
 }
 
 /** An id that no other answer has: `chatcmpl-…`. */
-export function newId(prefix: string): string {
-  return `${prefix}-${crypto.randomUUID().replaceAll('-', '')}`
+export function newId(prefix: string, separator = '-'): string {
+  return prefix + separator + crypto.randomUUID().replaceAll('-', '')
 }
 
 /** Now, in seconds. */

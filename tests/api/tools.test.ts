@@ -152,9 +152,33 @@ test('parallel calls, one tool by name, none at all', () =>
     const single = await ask({ toolChoice: 'required', parallelToolCalls: false })
     assert.is(single.finishReason, 'tool_calls')
     assert.is(single.toolCalls!.length, 1)
+    const parameters = { type: 'object', properties: {} }
+    const empty = { tools: [{ type: 'function', function: { name: 'ping', parameters } }], toolChoice: 'required' }
+    const { toolCalls: pings } = await ask({ ...empty, parallelToolCalls: false })
+    assert.equal(JSON.parse(pings![0]!.arguments), {}, 'what is not named is not given')
     const none = await ask({ toolChoice: 'none', maxTokens: 20 })
     assert.is(none.toolCalls, undefined)
     assert.is(none.text.length > 0, true)
+  }))
+
+test('a stop text within a call ends no call: the reason is stop, and what there is of it is kept', () =>
+  withModel(async (model) => {
+    const options = {
+      template: HERMES,
+      tools: TOOLS,
+      toolChoice: { name: 'get_weather' },
+      temperature: 1.5,
+      maxTokens: 600,
+    }
+    const cut = await model.chat(MESSAGES, { ...options, seed: 5, stop: ['"city"'] }).result()
+    assert.is(cut.finishReason, 'stop')
+    assert.is(cut.stop, '"city"')
+    assert.is(cut.toolCalls!.length, 1)
+    assert.match(cut.toolCalls![0]!.arguments, /^\{\s*$/)
+    // The mark behind a call is no part of it.
+    const whole = await model.chat(MESSAGES, { ...options, seed: 5, stop: ['</tool_call>'] }).result()
+    assert.equal([whole.finishReason, whole.toolCalls!.length], ['tool_calls', 1])
+    JSON.parse(whole.toolCalls![0]!.arguments)
   }))
 
 test('with auto a call that has begun has to be one, and text stays free', () =>

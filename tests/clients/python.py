@@ -1,4 +1,4 @@
-"""OpenAI's client of PyPI, LiteLLM and lm-eval with their default settings, against the server at CRIA_URL (with /v1)."""
+"""OpenAI's and Anthropic's clients of PyPI, instructor, LiteLLM and lm-eval with their default settings, against the server at CRIA_URL (with /v1)."""
 import asyncio
 import json
 import math
@@ -89,8 +89,207 @@ def openai_parts():
         else:
             raise AssertionError("no error")
 
-    for name, part in [("chat", chat), ("a stream", stream), ("the helper of streams", stream_helper), ("requests side by side", lambda: asyncio.run(side_by_side())), ("parts", parts), ("a history", history), ("an answer given back", again), ("log-probabilities", logprobs), ("completion", completion), ("embeddings", embeddings), ("models", models), ("a prompt beyond the context", beyond)]:
+    def responses():
+        first = client.responses.create(model=MODEL, input="Name a colour.", instructions="You are terse.", max_output_tokens=8)
+        assert first.output_text and first.usage.output_tokens > 0
+        second = client.responses.create(model=MODEL, input="Another.", previous_response_id=first.id, max_output_tokens=8)
+        again = [{"role": "user", "content": "Name a colour."}, *first.output, {"role": "user", "content": "Another."}]
+        assert second.output_text and client.responses.create(model=MODEL, input=again, max_output_tokens=8).output_text
+        roles = [item.role for item in client.responses.input_items.list(second.id, order="asc")]
+        assert roles == ["user", "assistant", "user"], roles
+        assert client.responses.retrieve(second.id).output_text == second.output_text
+        client.responses.delete(second.id)
+
+    def responses_stream():
+        with client.responses.stream(model=MODEL, input="Name a colour.") as events:
+            text = "".join(event.delta for event in events if event.type == "response.output_text.delta")
+            assert text and events.get_final_response().output_text == text
+
+    def responses_beyond():
+        try:
+            client.responses.create(model=MODEL, input="word " * 5000)
+        except openai.BadRequestError as error:
+            assert error.code == "context_length_exceeded" and error.param == "input", error
+        else:
+            raise AssertionError("no error")
+
+    for name, part in [("responses", responses), ("a stream of responses", responses_stream), ("responses, a prompt beyond the context", responses_beyond), ("chat", chat), ("a stream", stream), ("the helper of streams", stream_helper), ("requests side by side", lambda: asyncio.run(side_by_side())), ("parts", parts), ("a history", history), ("an answer given back", again), ("log-probabilities", logprobs), ("completion", completion), ("embeddings", embeddings), ("models", models), ("a prompt beyond the context", beyond)]:
         run("openai (PyPI)", name, part)
+
+
+def anthropic_parts():
+    import anthropic
+
+    client = anthropic.Anthropic(base_url=URL.removesuffix("/v1"), api_key="none")
+    request = {"model": MODEL, "max_tokens": 12, "system": "You are terse.", "messages": [{"role": "user", "content": "Name a colour."}]}
+
+    def message():
+        answer = client.messages.create(**request)
+        assert answer.content[0].text and answer.stop_reason in ["max_tokens", "end_turn"] and answer.usage.output_tokens > 0
+
+    def stream():
+        with client.messages.stream(**request) as events:
+            text = "".join(events.text_stream)
+            assert text and events.get_final_message().content[0].text == text
+
+    def events():
+        names = [event.type for event in client.messages.create(**request, stream=True)]
+        assert names[0] == "message_start" and names[-1] == "message_stop", names
+
+    def again():
+        first = client.messages.create(**request)
+        messages = [*request["messages"], {"role": "assistant", "content": first.content}, {"role": "user", "content": "Another."}]
+        assert client.messages.create(**{**request, "messages": messages}).content
+
+    def count():
+        prompt = {key: request[key] for key in ["model", "system", "messages"]}
+        assert client.messages.count_tokens(**prompt).input_tokens > 0
+
+    def stop():
+        answer = client.messages.create(**request, stop_sequences=["a", "e", "i", "o", "u"])
+        assert answer.stop_reason == "stop_sequence" and answer.stop_sequence, answer
+
+    def errors():
+        try:
+            client.messages.create(**{**request, "messages": LONG})
+        except anthropic.BadRequestError as error:
+            assert "prompt is too long" in str(error) and error.body["error"]["type"] == "invalid_request_error", error
+        else:
+            raise AssertionError("no error")
+
+    for name, part in [("message", message), ("a stream", stream), ("events", events), ("an answer given back", again), ("tokens counted", count), ("stop sequences", stop), ("a prompt beyond the context", errors)]:
+        run("anthropic (PyPI)", name, part)
+
+
+WEATHER = {
+    "type": "object",
+    "properties": {"city": {"enum": ["Brest", "Paris"]}, "days": {"type": "integer", "minimum": 1, "maximum": 9}},
+    "required": ["city", "days"],
+    "additionalProperties": False,
+}
+TOOLS = [{"type": "function", "function": {"name": "get_weather", "description": "The weather of a city.", "parameters": WEATHER}}]
+QUESTION = [{"role": "user", "content": "What is the weather in Brest?"}]
+CALLING = {"messages": QUESTION, "tools": TOOLS, "tool_choice": "required", "parallel_tool_calls": False, "max_tokens": 300}
+
+
+def check_weather(arguments):
+    asked = json.loads(arguments)
+    assert asked["city"] in ["Brest", "Paris"] and 1 <= asked["days"] <= 9 and len(asked) == 2, arguments
+
+
+def forecast_model():
+    import typing
+
+    import pydantic
+
+    class Forecast(pydantic.BaseModel):
+        """The weather of a city."""
+
+        city: typing.Literal["Brest", "Paris"]
+        days: int = pydantic.Field(ge=1, le=9)
+
+    return Forecast
+
+
+def openai_tool_parts():
+    import openai
+
+    client = openai.OpenAI(base_url=URL, api_key="none")
+    Forecast = forecast_model()
+
+    def tools():
+        message = client.chat.completions.create(model=MODEL, **CALLING).choices[0].message
+        [call] = message.tool_calls
+        check_weather(call.function.arguments)
+        results = [*QUESTION, message, {"role": "tool", "tool_call_id": call.id, "content": "Clear."}]
+        answer = client.chat.completions.create(model=MODEL, messages=results, tools=TOOLS, tool_choice="none", max_tokens=8)
+        assert answer.choices[0].message.content is not None
+
+    def streamed():
+        with client.chat.completions.stream(model=MODEL, **CALLING) as events:
+            kinds = {event.type for event in events}
+            assert "tool_calls.function.arguments.done" in kinds, kinds
+            [call] = events.get_final_completion().choices[0].message.tool_calls
+            check_weather(call.function.arguments)
+
+    def parse():
+        answer = client.chat.completions.parse(model=MODEL, messages=QUESTION, response_format=Forecast, max_tokens=300)
+        assert isinstance(answer.choices[0].message.parsed, Forecast)
+
+    def parse_tools():
+        tool = openai.pydantic_function_tool(Forecast)
+        asked = {**CALLING, "tools": [tool]}
+        message = client.chat.completions.parse(model=MODEL, **asked).choices[0].message
+        [call] = message.tool_calls
+        assert isinstance(call.function.parsed_arguments, Forecast)
+        # What was parsed goes back with it.
+        again = {**asked, "messages": [*QUESTION, message, {"role": "tool", "tool_call_id": call.id, "content": "Clear."}]}
+        assert client.chat.completions.parse(model=MODEL, **again).choices[0].message.tool_calls
+
+    for name, part in [("tools", tools), ("a streamed call", streamed), ("parse", parse), ("parse, with tools", parse_tools)]:
+        run("openai (PyPI)", name, part)
+
+
+def instructor_parts():
+    import instructor
+    import openai
+
+    client = openai.OpenAI(base_url=URL, api_key="none")
+    Forecast = forecast_model()
+
+    def structured(mode):
+        patched = instructor.from_openai(client, mode=mode)
+        answer = patched.chat.completions.create(model=MODEL, messages=QUESTION, response_model=Forecast, max_retries=0, max_tokens=300)
+        assert isinstance(answer, Forecast)
+
+    def partial():
+        patched = instructor.from_openai(client, mode=instructor.Mode.TOOLS)
+        parts = list(patched.chat.completions.create_partial(model=MODEL, messages=QUESTION, response_model=Forecast, max_retries=0, max_tokens=300))
+        Forecast.model_validate(parts[-1].model_dump())
+
+    for name in ["TOOLS", "TOOLS_STRICT", "JSON_SCHEMA"]:
+        run("instructor", name, lambda name=name: structured(instructor.Mode[name]))
+    run("instructor", "a stream of parts", partial)
+    # Its object is any that the model likes: what is asked for has not to be understood.
+    run("instructor", "JSON", lambda: json_mode(instructor, client, Forecast))
+
+
+def json_mode(instructor, client, model):
+    patched = instructor.from_openai(client, mode=instructor.Mode.JSON)
+    answers = []
+    patched.on("completion:response", lambda answer: answers.append(answer))
+    try:
+        patched.chat.completions.create(model=MODEL, messages=QUESTION, response_model=model, max_retries=0, max_tokens=300)
+    except Exception:  # the object is not a forecast
+        assert answers, "no answer"
+        [choice] = answers[-1].choices
+        assert choice.finish_reason == "length" or isinstance(json.loads(choice.message.content), dict)
+
+
+def litellm_tool_parts():
+    import litellm
+
+    base = {"model": f"openai/{MODEL}", "api_base": URL, "api_key": "none"}
+
+    def tools():
+        message = litellm.completion(**base, **CALLING).choices[0].message
+        [call] = message.tool_calls
+        check_weather(call.function.arguments)
+        results = [*QUESTION, message, {"role": "tool", "tool_call_id": call.id, "name": "get_weather", "content": "Clear."}]
+        assert litellm.completion(**base, messages=results, tools=TOOLS, tool_choice="none", max_tokens=8).choices
+
+    def streamed():
+        chunks = list(litellm.completion(**base, **CALLING, stream=True))
+        message = litellm.stream_chunk_builder(chunks, messages=QUESTION).choices[0].message
+        [call] = message.tool_calls
+        check_weather(call.function.arguments)
+
+    def structured():
+        answer = litellm.completion(**base, messages=QUESTION, response_format=forecast_model(), max_tokens=300)
+        check_weather(answer.choices[0].message.content)
+
+    for name, part in [("tools", tools), ("a streamed call", streamed), ("structured output", structured)]:
+        run("LiteLLM", name, part)
 
 
 def litellm_parts():
@@ -130,11 +329,19 @@ def litellm_parts():
         for prefix in ["hosted_vllm", "lm_studio", "llamafile"]:
             assert litellm.completion(model=f"{prefix}/{MODEL}", api_base=URL, api_key="none", messages=MESSAGES, max_tokens=8).choices, prefix
 
+    def anthropic():
+        base = {"model": f"anthropic/{MODEL}", "api_base": URL.removesuffix("/v1"), "api_key": "none", "messages": MESSAGES, "max_tokens": 8}
+        assert litellm.completion(**base).choices[0].message.content
+        assert "".join(c.choices[0].delta.content or "" for c in litellm.completion(**base, stream=True))
+
+    def responses():
+        assert litellm.responses(model=f"openai/{MODEL}", api_base=URL, api_key="none", input="Name a colour.", max_output_tokens=8).output
+
     def fallback():
         router = litellm.Router(model_list=[{"model_name": "llama", "litellm_params": base}])
         assert router.completion(model="llama", messages=MESSAGES, max_tokens=8).choices
 
-    for name, part in [("chat", chat), ("a stream", stream), ("asynchronous", asynchronous), ("text completion", text), ("embedding", embedding), ("an answer given back", again), ("a prompt beyond the context", beyond), ("its other providers of this API", others), ("the router", fallback)]:
+    for name, part in [("chat", chat), ("a stream", stream), ("asynchronous", asynchronous), ("text completion", text), ("embedding", embedding), ("an answer given back", again), ("a prompt beyond the context", beyond), ("its other providers of this API", others), ("Anthropic's API", anthropic), ("responses", responses), ("the router", fallback)]:
         run("LiteLLM", name, part)
 
 
@@ -225,7 +432,11 @@ def lm_eval_parts(folder):
 
 
 openai_parts()
+anthropic_parts()
+openai_tool_parts()
+instructor_parts()
 litellm_parts()
+litellm_tool_parts()
 with tempfile.TemporaryDirectory() as folder:
     lm_eval_parts(pathlib.Path(folder))
 print(f"{passed} passed, {failed} failed")

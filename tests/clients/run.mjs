@@ -1,10 +1,10 @@
 /**
  * Clients that are heavy to install, unmodified and with their default settings, against `cria serve`: LangChain.js and
- * LlamaIndex.TS (npm), OpenAI's, LiteLLM and lm-eval (PyPI, with transformers and gguf). tests/server/openai.test.ts has
- * OpenAI's of npm and the AI SDK.
+ * LlamaIndex.TS (npm), OpenAI's, Anthropic's, instructor, LiteLLM and lm-eval (PyPI, with transformers and gguf), with tools and
+ * answers of a schema. tests/server/openai.test.ts has OpenAI's and Anthropic's of npm and the AI SDK.
  *
  *     npm run build && npm install --prefix tests/clients
- *     pip install openai litellm 'lm-eval[api]' transformers gguf
+ *     pip install 'openai<3' anthropic 'instructor>=1.13' litellm 'lm-eval[api]' transformers gguf
  *     node tests/clients/run.mjs MODEL.gguf [PYTHON]     # a chat model with a byte-level vocabulary; PYTHON: python3
  */
 import { spawn } from 'node:child_process'

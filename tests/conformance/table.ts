@@ -54,7 +54,7 @@ export function page(outcomes: readonly Outcome[], absent: Absent): string {
 
 Written by \`npm run conformance -- --write\`. Each row is one run of the cases in \`js/conformance\`, from the built package:
 logits of stories260K in every build × 1, 2, 3, 4 threads × pieces of 1, 7, 64 and all tokens of a prompt, and in process;
-logits of small models of every supported type and architecture; tokenizers, samplers, chat, templates and texts that
+logits of small models of every supported type and architecture; tokenizers, samplers, chat, templates, calls of tools and texts that
 grammars constrain; and errors, aborts, closing and dying workers, which have no hash. \`configurations\`: how many times logits were
 computed. \`hash\`: the first 64 bits of the SHA-256 over all cases' hashes, which must be those of \`js/conformance/hashes.ts\`.
 ${short.length > 0 ? 'Emulated and restrained CPUs run stories260K alone, which has a hash of its own.\n' : ''}\`tokens/s\`: stories260K with the runtime's defaults. It shows which build runs rather than its speed: a brief story measures little.

@@ -200,6 +200,51 @@ const BAD: Record<string, Record<string, unknown[]>> = {
   applyTemplate: { ...BAD_TEMPLATE, model: notText, tools: BAD_TOOLS, functions: BAD_TOOLS },
 }
 BAD.inputTokens = BAD.applyTemplate!
+const notTools = [5, {}, 'f']
+const notChoice = [5, true, [], 'any']
+const { messages: _, ...BAD_PROMPT } = BAD_TEMPLATE
+const BAD_RESPONSE: Record<string, unknown[]> = {
+  ...BAD_PROMPT,
+  input: [5, true, {}, [], Array(5000).fill(0)],
+  instructions: notText,
+  previous_response_id: [...notText, 'resp_0'],
+  reasoning: [0, 'high', true, []],
+  tools: notTools,
+  tool_choice: notChoice,
+  parallel_tool_calls: notBoolean,
+}
+BAD.responses = {
+  ...BAD.chat!,
+  ...BAD_RESPONSE,
+  text: [5, 'json', true, []],
+  max_output_tokens: integer(-1, MOST),
+  include: [5, 'x', {}],
+  metadata: notObject,
+  store: notBoolean,
+}
+for (const name of ['messages', 'n', 'logprobs', 'functions', 'function_call']) delete BAD.responses[name]
+BAD.responseTokens = { ...BAD_RESPONSE, model: notText }
+BAD.countTokens = {
+  model: notText,
+  messages: notMessages,
+  system: notText.filter((value) => !Array.isArray(value)),
+  tools: notTools,
+  tool_choice: [...notChoice, 'auto'],
+  thinking: [5, true, [], 'on'],
+  output_config: [0, 'x', true, []],
+  chat_template_kwargs: notObject,
+}
+const { stop: ____, logit_bias: bias, ...OTHERS } = BAD_GENERATION
+BAD.messages = {
+  ...BAD.countTokens,
+  ...Object.fromEntries(
+    Object.keys(OTHERS)
+      .filter((name) => name in ENDPOINTS.messages.takes)
+      .map((name) => [name, OTHERS[name]!]),
+  ),
+  logit_bias: bias!,
+  stop_sequences: [5, true, {}, 'x', Array(17).fill('a')],
+}
 
 /** Of one message in a list of two. */
 const BAD_MESSAGE: [path: string, fields: object][] = [
@@ -235,6 +280,10 @@ const GOOD: Record<string, Record<string, unknown>> = {
   nativeEmbeddings: { content: 'Hi' },
   applyTemplate: { messages: [{ role: 'user', content: 'Hi' }] },
   inputTokens: { messages: [{ role: 'user', content: 'Hi' }] },
+  responses: { input: 'Hi' },
+  messages: { messages: [{ role: 'user', content: 'Hi' }] },
+  responseTokens: { input: 'Hi' },
+  countTokens: { messages: [{ role: 'user', content: 'Hi' }] },
 }
 /** What may be there beside the fault. */
 const OPTIONAL: Record<string, unknown> = {
@@ -262,6 +311,9 @@ const STRANGE = [
 ]
 
 const generates = (name: string): boolean => ['chat', 'completions', 'native', 'infill'].includes(name)
+
+/** Endpoints whose errors have Anthropic's form. */
+const ANTHROPIC = ['messages', 'countTokens']
 
 const random = new Random(20_26)
 const pick = <T>(items: readonly T[]): T => items[Math.floor(random.uniform() * items.length)]!
@@ -315,7 +367,8 @@ const WAYS: ((name: string) => Case | undefined)[] = [
   },
   (name) => {
     if (!('messages' in GOOD[name]!)) return undefined
-    const [at, fields] = pick(BAD_MESSAGE)
+    const isAnthropic = ANTHROPIC.includes(name)
+    const [at, fields] = pick(BAD_MESSAGE.filter(([at]) => !isAnthropic || !at.startsWith('.tool_calls[')))
     const i = Math.floor(random.uniform() * 2)
     const wrong =
       typeof fields === 'object' && !Array.isArray(fields) ? { role: 'user', content: 'Hi', ...fields } : fields
@@ -326,7 +379,8 @@ const WAYS: ((name: string) => Case | undefined)[] = [
     }
   },
   (name) => {
-    if (!('messages' in GOOD[name]!) && !generates(name)) return undefined
+    const { takes, idle } = ENDPOINTS[name as 'chat']
+    if (!('stop' in { ...takes, ...idle })) return undefined
     const [param, options] = pick<[string, unknown]>([
       ['stream_options.include_usage', { include_usage: 'yes' }],
       ['stream_options.everything', { everything: true }],
@@ -372,12 +426,14 @@ test(`${COUNT} malformed requests are refused by the field, and the model hears 
     const response = await handler(new Request(`http://localhost${path}`, { method: 'POST', body }))
     const shown = `${path} ${param}: ${typeof body === 'string' ? body.slice(0, 500) : Buffer.from(body).toString('latin1')}`
     const { error } = (await response.json()) as {
-      error: { param: string; message: string; code: string; type: string }
+      error: { param: string; message: string; code: string; type: string; details?: Record<string, string> }
     }
-    assert.equal([response.status, error?.param], [status, param], `${shown}\n${JSON.stringify(error)}`)
-    assert.is(error.type, 'invalid_request_error', shown)
+    const isAnthropic = ANTHROPIC.includes(name)
+    const at = isAnthropic ? error.details?.param : error.param
+    assert.equal([response.status, at], [status, param], `${shown}\n${JSON.stringify(error)}`)
+    assert.is(error.type, isAnthropic && status === 413 ? 'request_too_large' : 'invalid_request_error', shown)
     assert.match(error.message, /^\S.*\.$/s, shown)
-    assert.match(error.code, /^[a-z_]+$/, shown)
+    assert.match((isAnthropic ? error.details?.error_code : error.code)!, /^[a-z_]+$/, shown)
   }
   assert.is(calls, 0)
   const after = await model.generate('Once upon a time', story).result()

@@ -48,6 +48,7 @@ test('response_format, json_schema and grammar are obeyed by every endpoint that
   assert.is(body.generation_settings.grammar, 'root ::= "yes" | "no"')
   const any = await chat({ response_format: { type: 'json_object' }, max_tokens: 60 })
   const [{ message, finish_reason: reason }] = any.body.choices
+  assert.match(message.content, /^\s*\{/)
   if (reason === 'stop') JSON.parse(message.content)
 })
 

@@ -81,6 +81,7 @@ test('messages as clients keep them', async () => {
   for (const more of [
     { reasoning: null },
     { parsed: null },
+    { parsed: { name: 'x' } },
     { name: '' },
     { id: 'x' },
     { cache_control: { type: 'ephemeral' } },
@@ -110,6 +111,8 @@ test('what is not supported is told before what is missing, wherever it is', asy
     assert.match(body.error.message, /not supported/)
   }
   assert.is((await chat([HI, assistant, tool])).status, 200, 'calls and their results are history')
+  const parsed = { ...call, function: { ...call.function, parsed_arguments: { x: 1 } } }
+  assert.is((await chat([HI, { ...assistant, tool_calls: [parsed] }, tool])).status, 200, 'and as clients parse them')
   for (const [fields, param] of [
     [{ tools: [{ type: 'function' }] }, 'tools[0].function'],
     [{ best_of: 2 }, 'best_of'],

@@ -1,5 +1,5 @@
 /**
- * The clients that programs have, unmodified: OpenAI's and the Vercel AI SDK's, against `cria serve` in each runtime that has
+ * The clients that programs have, unmodified: OpenAI's, Anthropic's and the Vercel AI SDK's, against `cria serve` in each runtime that has
  * it, and against the handler in workerd.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -16,11 +16,24 @@ import { hasShared } from '../shared.ts'
 
 const CHAT_MODEL = hasShared ? SMOLLM : STORIES
 const NAME = 'a model'
+/** Of tokens, whatever the model was trained with. */
+const CONTEXT = 2048
+const OVERRIDES = { 'llama.context_length': CONTEXT }
 const KEY = 'a key'
 const MESSAGES = [
   { role: 'system', content: 'You are terse.' },
   { role: 'user', content: 'Name a colour.' },
 ]
+/** ChatML, with tools. */
+const TEMPLATE = `{%- if tools %}<|im_start|>system
+Tools: {{ tools|tojson }}<|im_end|>
+{% endif %}{%- for m in messages %}<|im_start|>{{ m.role }}
+{{ m.content }}{% for t in m.tool_calls or [] %}
+<tool_call>
+{"name": {{ t.function.name|tojson }}, "arguments": {{ t.function.arguments|tojson }}}
+</tool_call>{% endfor %}<|im_end|>
+{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+{% endif %}`
 const PROMPT = 'Once upon a time'
 const EMBEDDED = ['A llama', 'a song']
 /** Hours of text. */
@@ -35,7 +48,17 @@ interface Service {
 }
 
 async function serve(program: string, args: readonly string[]): Promise<Service> {
-  const flags = ['serve', '-m', CHAT_MODEL, '--alias', NAME, '--port', '0', '--api-key', KEY, '-t', '2', '-c', '1024']
+  const model = ['-m', CHAT_MODEL, '--alias', NAME, '-t', '2', '-c', `${CONTEXT}`, '--chat-template', TEMPLATE]
+  const flags = [
+    'serve',
+    ...model,
+    '--override-kv',
+    `llama.context_length=int:${CONTEXT}`,
+    '--port',
+    '0',
+    '--api-key',
+    KEY,
+  ]
   return service(start(program, [...args, CLI, ...flags]), /at (http:\S+\/v1)\n/)
 }
 
@@ -53,9 +76,11 @@ export default {
   async fetch(request, env, context) {
     const options = {
       apiKeys: ['${KEY}'],
+      template: ${JSON.stringify(TEMPLATE)},
       onRequest: ({ path, status }) => console.log(path + ' ' + status + ' in workerd'),
     }
-    handler ??= load(env.MODEL, { wasm, context: 512, kv: 'f16' }).then((model) => createHandler({ '${NAME}': model }, options))
+    const loading = { wasm, context: ${CONTEXT}, kv: 'f16', overrides: ${JSON.stringify(OVERRIDES)} }
+    handler ??= load(env.MODEL, loading).then((model) => createHandler({ '${NAME}': model }, options))
     return (await handler)(request${passed})
   },
 }`
@@ -97,9 +122,9 @@ interface Reference {
 
 /** What the model says by itself, to compare with. */
 async function reference(path: string): Promise<Reference & { model: Model }> {
-  const model = await load(path, { threads: 2, context: 512, onWarning: () => {} })
+  const model = await load(path, { threads: 2, context: CONTEXT, overrides: OVERRIDES, onWarning: () => {} })
   const options = { temperature: 0, maxTokens: 12 }
-  const { text: chat } = await model.chat(MESSAGES, options).result()
+  const { text: chat } = await model.chat(MESSAGES, { ...options, template: TEMPLATE }).result()
   const { text: completion } = await model.generate(PROMPT, options).result()
   const { embeddings } = await model.embed(EMBEDDED)
   return { model, chat, completion, embeddings }
@@ -315,6 +340,228 @@ async function checkStructured({ url }: Service): Promise<void> {
   assert.equal(object, llama.parse(object))
 }
 
+/** The Responses API, by OpenAI's client. */
+async function checkResponses({ url }: Service, expected: Reference): Promise<void> {
+  const openai = await client(url)
+  const common = { model: NAME, temperature: 0, max_output_tokens: 12 }
+  const [system, user] = MESSAGES
+  const input = [user]
+  const instructions = system!.content
+  const response = await openai.responses.create({ ...common, input, instructions })
+  assert.is(response.output_text, expected.chat)
+  const stream = openai.responses.stream({ ...common, input, instructions })
+  let text = ''
+  for await (const event of stream) if (event.type === 'response.output_text.delta') text += event.delta
+  const streamed = await stream.finalResponse()
+  assert.equal([text, streamed.output_text, streamed.status], [expected.chat, expected.chat, response.status])
+  const next = { ...common, input: 'Another.', max_output_tokens: 4 }
+  const after = await openai.responses.create({ ...next, previous_response_id: response.id })
+  const turns = [...input, ...response.output, { role: 'user', content: 'Another.' }]
+  assert.is((await openai.responses.create({ ...next, input: turns })).output_text, after.output_text)
+  assert.is((await openai.responses.retrieve(after.id)).previous_response_id, response.id)
+  const items = (await openai.responses.inputItems.list(after.id, { order: 'asc' })).data
+  assert.equal(
+    items.map(({ role }: { role: string }) => role),
+    ['user', 'assistant', 'user'],
+  )
+  await openai.responses.delete(after.id)
+  const [{ z }, { zodTextFormat }] = await Promise.all([
+    import(tool('zod/index.js')),
+    import(tool('openai/helpers/zod.mjs')),
+  ])
+  const llama = z.object({ age: z.number().int().min(1).max(30), wool: z.enum(['white', 'brown']) })
+  const format = zodTextFormat(llama, 'llama')
+  const parsed = await openai.responses.parse({ ...common, input, text: { format }, max_output_tokens: 200 })
+  assert.equal(parsed.output_parsed, llama.parse(JSON.parse(parsed.output_text)))
+}
+
+/** The Messages API, by Anthropic's client. */
+async function checkAnthropic({ url }: Service, expected: Reference): Promise<void> {
+  const { default: Anthropic } = await import(tool('@anthropic-ai/sdk/index.mjs'))
+  const options = { baseURL: url.replace(/\/v1$/, ''), maxRetries: 0 }
+  const anthropic = new Anthropic({ ...options, apiKey: KEY })
+  const [system, user] = MESSAGES
+  const request = { model: NAME, max_tokens: 12, temperature: 0, system: system!.content, messages: [user] }
+  const message = await anthropic.messages.create(request)
+  assert.equal(message.content, [{ type: 'text', text: expected.chat }])
+  const stream = anthropic.messages.stream(request)
+  let text = ''
+  stream.on('text', (piece: string) => {
+    text += piece
+  })
+  const streamed = await stream.finalMessage()
+  assert.equal([text, streamed.content, streamed.stop_reason], [expected.chat, message.content, message.stop_reason])
+  const { max_tokens: _, temperature: __, ...prompt } = request
+  const { input_tokens: count } = await anthropic.messages.countTokens(prompt)
+  assert.is(count, streamed.usage.input_tokens + streamed.usage.cache_read_input_tokens)
+  const stranger = new Anthropic({ ...options, apiKey: 'another key' })
+  for (const [name, type, work] of [
+    ['BadRequestError', 'invalid_request_error', () => anthropic.messages.create({ ...request, wizardry: 1 })],
+    ['AuthenticationError', 'authentication_error', () => stranger.messages.create(request)],
+  ] as const) {
+    const error = await work().catch((thrown: unknown) => thrown)
+    assert.equal([error.constructor.name, error.type], [name, type])
+  }
+}
+
+const WEATHER = { description: 'The weather of a city.', name: 'get_weather' }
+const DAYS = { type: 'integer', minimum: 1, maximum: 9 }
+const PARAMETERS = {
+  type: 'object',
+  properties: { city: { enum: ['Brest', 'Paris'] }, days: DAYS },
+  required: ['city', 'days'],
+  additionalProperties: false,
+}
+interface Weather {
+  city: string
+  days: number
+}
+/** Each call has to come, but for what it says. */
+const CALLING = { model: NAME, temperature: 1, max_tokens: 200, parallel_tool_calls: false, tool_choice: 'required' }
+const QUESTION = { role: 'user', content: 'What is the weather in Brest?' }
+
+/** Tools that run, streams of calls, and both with the AI SDK. */
+async function checkTools({ url }: Service): Promise<void> {
+  const [{ z }, { zodFunction }] = await Promise.all([
+    import(tool('zod/index.js')),
+    import(tool('openai/helpers/zod.mjs')),
+  ])
+  const parameters = z.object({ city: z.enum(['Brest', 'Paris']), days: z.number().int().min(1).max(9) })
+  const weathers: Weather[] = []
+  const tellWeather = (asked: Weather): object => {
+    weathers.push(parameters.parse(asked))
+    return { sky: 'clear' }
+  }
+  const plainTool = {
+    type: 'function',
+    function: { ...WEATHER, parameters: PARAMETERS, parse: JSON.parse, function: tellWeather },
+  }
+  const zodTool = zodFunction({ ...WEATHER, parameters, function: tellWeather })
+  const openai = await client(url)
+  for (const stream of [false, true]) {
+    for (const [seed, each] of [plainTool, zodTool].entries()) {
+      const body = { ...CALLING, stream, seed, messages: [QUESTION], tools: [each] }
+      weathers.length = 0
+      const runner = openai.chat.completions.runTools(body, { maxChatCompletions: 2 })
+      await runner.done()
+      const roles = runner.messages.map(({ role }: { role: string }) => role)
+      assert.equal(roles, ['user', 'assistant', 'tool', 'assistant', 'tool'])
+      assert.is(await runner.finalFunctionToolCallResult(), '{"sky":"clear"}')
+      assert.equal(JSON.parse((await runner.finalFunctionToolCall()).arguments), weathers.at(-1))
+      assert.is(weathers.length, 2)
+      const { choices } = await openai.chat.completions.create({
+        ...CALLING,
+        messages: runner.messages,
+        tools: [{ type: 'function', function: { ...WEATHER, parameters: PARAMETERS } }],
+        tool_choice: 'none',
+        max_tokens: 4,
+      })
+      assert.is(choices[0].message.tool_calls, undefined)
+      assert.type(choices[0].message.content, 'string')
+    }
+  }
+  const one = openai.chat.completions.runTools({
+    ...CALLING,
+    messages: [QUESTION],
+    tools: [plainTool],
+    tool_choice: { type: 'function', function: { name: WEATHER.name } },
+  })
+  await one.done()
+  assert.is(one.messages.length, 3)
+  await checkStreamedCalls(openai, zodTool, parameters)
+  await checkToolsOfAiSdk(url, parameters, tellWeather)
+}
+
+async function checkStreamedCalls(openai: Client, tool: object, parameters: Client): Promise<void> {
+  const body = { ...CALLING, parallel_tool_calls: true, messages: [QUESTION], tools: [tool], seed: 6 }
+  const stream = openai.chat.completions.stream({ ...body, stream_options: { include_usage: true } })
+  const written: string[] = []
+  const done: Weather[] = []
+  type Part = { index: number; arguments_delta: string }
+  stream.on('tool_calls.function.arguments.delta', ({ index, arguments_delta: part }: Part) => {
+    written[index] = (written[index] ?? '') + part
+  })
+  stream.on('tool_calls.function.arguments.done', (call: { parsed_arguments: Weather }) => {
+    done.push(call.parsed_arguments)
+  })
+  const { choices, usage } = await stream.finalChatCompletion()
+  const [{ message, finish_reason: reason }] = choices
+  assert.is(reason, 'tool_calls')
+  assert.is(message.content, null)
+  assert.ok(usage.completion_tokens > 0)
+  const calls: { id: string; function: { arguments: string; parsed_arguments: Weather } }[] = message.tool_calls
+  assert.ok(calls.length > 0)
+  assert.is(new Set(calls.map(({ id }) => id)).size, calls.length)
+  assert.equal(
+    calls.map((call) => call.function.arguments),
+    written,
+  )
+  assert.equal(
+    calls.map((call) => call.function.parsed_arguments),
+    done,
+  )
+  for (const asked of done) assert.equal(parameters.parse(asked), asked)
+  const whole = await openai.chat.completions.parse(body)
+  assert.equal(
+    whole.choices[0].message.tool_calls.map((call: (typeof calls)[0]) => call.function.parsed_arguments),
+    done,
+  )
+}
+
+async function checkToolsOfAiSdk(
+  url: string,
+  inputSchema: Client,
+  tellWeather: (asked: Weather) => object,
+): Promise<void> {
+  const { createOpenAICompatible } = await import(tool('@ai-sdk/openai-compatible/dist/index.mjs'))
+  const { generateText, stepCountIs, streamText } = await import(tool('ai/dist/index.mjs'))
+  const provider = createOpenAICompatible({ name: 'cria', baseURL: url, apiKey: KEY, includeUsage: true })
+  const { description, name } = WEATHER
+  const options = {
+    model: provider(NAME),
+    prompt: QUESTION.content,
+    tools: { [name]: { description, inputSchema, execute: tellWeather } },
+    // An answer comes after the call.
+    prepareStep: ({ stepNumber }: { stepNumber: number }) => ({ toolChoice: stepNumber === 0 ? 'required' : 'none' }),
+    stopWhen: stepCountIs(3),
+    seed: 3,
+    maxOutputTokens: 80,
+    maxRetries: 0,
+    stopSequences: ['.'],
+    providerOptions: { cria: { parallel_tool_calls: false } },
+  }
+  type Step = {
+    toolCalls: { toolName: string; input: Weather }[]
+    toolResults: { output: object }[]
+    finishReason: string
+  }
+  const check = (steps: Step[], text: string): void => {
+    assert.is(steps.length, 2)
+    const [{ toolCalls, toolResults, finishReason }] = steps as [Step]
+    assert.is(finishReason, 'tool-calls')
+    assert.equal(
+      toolCalls.map(({ toolName, input }) => [toolName, inputSchema.parse(input)]),
+      toolCalls.map(({ input }) => [name, input]),
+    )
+    assert.is(toolCalls.length, 1)
+    assert.equal(toolResults[0]!.output, { sky: 'clear' })
+    assert.type(text, 'string')
+  }
+  const whole = await generateText(options)
+  check(whole.steps, whole.text)
+  const streamed = streamText(options)
+  const kinds = new Set<string>()
+  for await (const { type, error } of streamed.fullStream) {
+    assert.is(error, undefined)
+    kinds.add(type)
+  }
+  for (const kind of ['tool-input-start', 'tool-input-delta', 'tool-call', 'tool-result'])
+    assert.ok(kinds.has(kind), kind)
+  check(await streamed.steps, await streamed.text)
+  const [one, two] = [whole.steps, await streamed.steps].map((steps: Step[]) => steps[0]!.toolCalls[0]!.input)
+  assert.equal(one, two)
+}
+
 const SERVICES: [name: string, path: string, model: string, open: () => Promise<Service>][] = [
   ['Node', 'openai/index.mjs', CHAT_MODEL, () => serve(process.execPath, [])],
   ['Deno', 'deno/deno', CHAT_MODEL, () => serve(tool('deno/deno'), ['run', '-A'])],
@@ -326,12 +573,15 @@ const references = new Map<string, Awaited<ReturnType<typeof reference>>>()
 for (const path of new Set([CHAT_MODEL, STORIES])) references.set(path, await reference(path))
 
 for (const [name, path, model, open] of SERVICES) {
-  toolTest(`${name}: the openai client, and the AI SDK's`, path, async () => {
+  toolTest(`${name}: the clients of OpenAI and Anthropic, and the AI SDK`, path, async () => {
     const service = await open()
     try {
       await checkOpenAi(name, service, references.get(model)!)
       await checkAiSdk(service, references.get(model)!)
       await checkStructured(service)
+      await checkResponses(service, references.get(model)!)
+      await checkAnthropic(service, references.get(model)!)
+      await checkTools(service)
     } finally {
       await service.end()
     }

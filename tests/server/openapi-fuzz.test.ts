@@ -76,6 +76,13 @@ const BY_MODEL = [
   /^add_generation_prompt begins an answer/,
   /^continue_final_message needs a last message/,
   /^An assistant message with tool calls cannot be continued/,
+  /^input\[\d+\]\.id: there is no item/,
+  /^previous_response_id: there is no response/,
+  /^tool_choice: there is no tool/,
+  /exclude each other/,
+  /^(order|limit) must be/,
+  /^after: there is no item/,
+  /^No value fits the JSON Schema/,
   /^The last two messages are the assistant’s/,
   /^No value fits the JSON Schema/,
   /^(tool_choice|function_call) (names .* none of the tools|asks for a call, and there are no tools)/,
@@ -89,7 +96,8 @@ interface Tool {
 }
 
 interface Failure {
-  error: { message: string; param: string | null; code: string }
+  /** `details`: in Anthropic's form. */
+  error: { message: string; param?: string | null; code?: string; details?: { param: string | null } }
 }
 
 const operations = Object.entries(document.paths).flatMap(([path, item]) =>
@@ -100,11 +108,15 @@ const posts = operations.flatMap(({ path, operation }) => {
   return requestBody ? [{ path, operation, schema: requestBody.content['application/json']!.schema, responses }] : []
 })
 
-/** The address with what it needs; those of models are of one that there is. */
+const kept = (await (await handler(post('/v1/responses', { input: 'Hi' }))).json()) as { id: string }
+
+/** The address with what it needs; those of models and of answers that are kept are of one that there is. */
 function addressOf(path: string, { parameters = [] }: Operation): string {
   const needed = parameters.filter(({ required }) => required)
-  const value = ({ name, schema }: (typeof needed)[number]): string =>
-    name === 'name' ? 'stories' : String(draw.value(schema))
+  const value = ({ name, schema }: (typeof needed)[number]): string => {
+    if (path.includes('/responses/')) return kept.id
+    return name === 'name' ? 'stories' : String(draw.value(schema))
+  }
   const filled = path.replace(/\{(\w+)\}/, (_, name) => value(needed.find((one) => one.name === name)!))
   const query = needed.filter((one) => one.in === 'query').map((one) => `${one.name}=${value(one)}`)
   return query.length > 0 ? `${filled}?${query.join('&')}` : filled
@@ -208,7 +220,7 @@ test('what misses it in one place is refused by the name of that place', async (
       const response = await handler(post(addressOf(path, operation).replace('erase', 'save'), made.value))
       const { error } = (await response.json()) as Failure
       assert.is(response.status, 400, `${shown} ${JSON.stringify(error)}`)
-      const { param } = error
+      const { param } = error.details ?? error
       const [whole, part] = [made.path, param ?? ''].sort((a, b) => b.length - a.length) as [string, string]
       // Beside it another field may be what is told: one that is missing now.
       const isBeside = parentOf(part) !== '' && parentOf(whole) === parentOf(part)

@@ -358,7 +358,7 @@ test('a field that is null counts as absent, also where it is required or not kn
 
 test('unknown addresses and models: 404; methods that an address has not: 405', async () => {
   const handler = createHandler({ a: model, b: model })
-  for (const request of [get('/'), get('/v1/models/c'), post('/v1/responses', {})]) {
+  for (const request of [get('/'), get('/v1/models/c'), post('/v1/rerank', {})]) {
     const { status, body } = await ask(handler, request)
     assert.is(status, 404, request.url)
     assert.is(body.error.type, 'not_found_error')

@@ -2,7 +2,15 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { mock } from 'node:test'
-import { ContextError, type GenerateOptions, type GenerateResult, load, type Model } from 'cria'
+import {
+  type ChatDelta,
+  ContextError,
+  type GenerateOptions,
+  type GenerateResult,
+  load,
+  type Model,
+  WorkerError,
+} from 'cria'
 import { createHandler, type HandlerOptions } from 'cria/server'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -41,6 +49,7 @@ class Driven {
   piece(text: string): void {
     this.pieces.push(text)
     this.options.onToken?.({ id: 4, text })
+    this.options.onDelta?.({ content: text })
     this.wake()
   }
 
@@ -64,8 +73,12 @@ class Driven {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<string, void, undefined> {
+    for await (const { content } of this.deltas()) yield content!
+  }
+
+  async *deltas(): AsyncGenerator<ChatDelta, void, undefined> {
     while (this.pieces.length > 0 || !this.outcome) {
-      if (this.pieces.length > 0) yield this.pieces.shift()!
+      if (this.pieces.length > 0) yield { content: this.pieces.shift()! }
       else await new Promise<void>((resolve) => this.waiting.push(resolve))
     }
     await this.over()
@@ -213,6 +226,34 @@ for (const path of PATHS) {
     }
   })
 }
+
+timed('/v1/messages: silence is filled by pings, and a failure has the form of the API', async (tick) => {
+  const { generation, handler } = driven({ onError: () => {} })
+  const answered = handler(post('/v1/messages', bodyOf('chat')))
+  await settle()
+  generation.options.onPrompt!({ done: 2, total: 9 })
+  const reader = new Reader(await answered)
+  assert.match(await reader.take(), /^event: message_start\ndata: .*"input_tokens":7.*"cache_read_input_tokens":2/)
+  await tick(5)
+  assert.is(await reader.take(), 'event: ping\ndata: {"type":"ping"}\n\n')
+  generation.piece('a')
+  assert.match(await reader.take(), /^event: content_block_start\n.*\n\nevent: content_block_delta\n/)
+  generation.end(new WorkerError('WORKER_FAILED', 'It is gone.'))
+  assert.match(await reader.take(), /^event: error\ndata: \{"type":"error","error":\{"type":"overloaded_error".*\n\n$/)
+})
+
+timed('/v1/responses: what fails late fails in a response', async (tick) => {
+  const { generation, handler } = driven()
+  let response: Response | undefined
+  void handler(post('/v1/responses', { input: 'Hi', stream: true })).then((one) => (response = one))
+  await tick(1)
+  const reader = new Reader(response!)
+  await tick(5)
+  assert.is(await reader.take(), ':\n\n')
+  generation.end(new ContextError('CONTEXT_EXCEEDED', 'It is too long.', 5))
+  const failed = /^event: response.created\n.*event: response.failed\n.*"code":"context_length_exceeded"/s
+  assert.match(await reader.take(), failed)
+})
 
 test('progress of the prompt is told where it is asked for, with timings, before any text', async () => {
   for (const path of PATHS) {

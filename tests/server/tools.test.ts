@@ -1,10 +1,8 @@
 /** Tools and reasoning in `/v1/chat/completions`: calls whole and streamed, choices, OpenAI's first API, what is wrong. */
-import { load } from 'cria'
-import { createHandler } from 'cria/server'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { STORIES } from '../api-helpers.ts'
 import { ask, dataOf, post } from './helpers.ts'
+import { QUESTION, TOOLS, toolModel } from './tool-model.ts'
 
 interface Called {
   index: number
@@ -32,28 +30,6 @@ function choicesOf(text: string): StreamedChoice[] {
     .map((line: string) => JSON.parse(line).choices[0])
 }
 
-const TEMPLATE = `{%- for m in messages %}<|im_start|>{{ m.role }}
-{% if m.reasoning_content %}<think>{{ m.reasoning_content }}</think>{% endif %}{{ m.content }}{% for t in m.tool_calls or [] %}
-<tool_call>
-{"name": {{ t.function.name|tojson }}, "arguments": {{ t.function.arguments|tojson }}}
-</tool_call>{% endfor %}<|im_end|>
-{% endfor %}{% if tools %}{{ tools|tojson }}{% endif %}{% if add_generation_prompt %}<|im_start|>assistant
-{% if enable_thinking is false %}<think>
-
-</think>
-
-{% endif %}{% endif %}`
-const PARAMETERS = {
-  type: 'object',
-  properties: { city: { enum: ['Brest', 'Paris'] }, days: { type: 'integer', minimum: 1, maximum: 9 } },
-  required: ['city'],
-  additionalProperties: false,
-}
-const TOOLS = [
-  { type: 'function', function: { name: 'get_weather', description: 'Weather', parameters: PARAMETERS } },
-  { type: 'function', function: { name: 'now' } },
-]
-const QUESTION = { role: 'user', content: 'What is the weather?' }
 const ASKED = {
   messages: [QUESTION],
   tools: TOOLS,
@@ -64,14 +40,8 @@ const ASKED = {
   reasoning_effort: 'none',
 }
 
-const model = await load(STORIES, {
-  threads: 2,
-  context: 2048,
-  overrides: { 'llama.context_length': 2048 },
-  onWarning: () => {},
-})
+const { model, handler } = await toolModel()
 test.after(() => model.close())
-const handler = createHandler(model, { template: TEMPLATE })
 
 const chat = (fields: object) => ask(handler, post('/v1/chat/completions', { ...ASKED, ...fields }))
 

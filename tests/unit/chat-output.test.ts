@@ -2,9 +2,11 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { chatTurn } from '../../js/api/chat-output.ts'
 import { compile } from '../../js/chat/compiled.ts'
 import { formatOf } from '../../js/chat/output/detect.ts'
 import { OutputReader, openingsOf } from '../../js/chat/output/reader.ts'
+import type { GenerateResult } from '../../js/scheduler/types.ts'
 import { shared, sharedTest } from '../shared.ts'
 
 interface Parsed {
@@ -204,6 +206,25 @@ sharedTest('outputs of the vectors are parsed as llama.cpp does, or as they were
   }
   assert.ok(compared > 0)
   assert.is(wrong.length, 0, wrong.join('\n'))
+})
+
+test('a value is read behind reasoning that stays in the content', () => {
+  const template = `{%- for m in messages %}[{{ m.role }}]{% if m.reasoning_content %}<think>{{ m.reasoning_content }}</think>{% endif %}{{ m.content }}
+{% endfor %}`
+  const prompt = { text: '[assistant]', opening: () => '[assistant]', template }
+  const ended = { finishReason: 'stop' } as GenerateResult
+  for (const [reasoningFormat, text, reasoning] of [
+    ['none', '<think>Hm.</think>\n\n12', undefined],
+    ['auto', '12', 'Hm.'],
+  ] as const) {
+    const options = { reasoningFormat }
+    const reader = chatTurn(prompt, options, { jsonSchema: { enum: [12] } }).reader(options)
+    const deltas = [...'<think>Hm.</think>\n\n12'].flatMap((piece) => reader.push(piece))
+    deltas.push(...reader.end(false))
+    const result = reader.result(ended)
+    assert.equal([result.text, result.reasoning, result.json], [text, reasoning, 12])
+    assert.is(deltas.map(({ content = '' }) => content).join(''), text)
+  }
 })
 
 test.run()

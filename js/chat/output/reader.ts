@@ -59,14 +59,14 @@ export class OutputReader implements ReadMessage {
   }
 
   /**
-   * Reads to the end; blanks at the end of content that no call follows are part of it.
+   * Reads to the end; blanks at the end of content that no call follows are part of it, but for those of nothing but calls.
    * @param cut the output would have gone on: a mark or a call that has only begun is dropped
    */
   end(cut = false): void {
     this.scanner.ended = true
     this.scanner.cut = cut
     this.step()
-    this.content += this.held
+    if (this.content !== '' || this.calls.length === 0) this.content += this.held
     this.held = ''
   }
 

@@ -30,6 +30,11 @@ export function checkedTools(tools: readonly unknown[] = []): ChatTool[] {
   })
 }
 
+/** Keywords that say what other arguments there may be, or may say so. */
+const OPEN = 'additionalProperties unevaluatedProperties patternProperties $ref $dynamicRef allOf anyOf oneOf if'.split(
+  ' ',
+)
+
 function parametersOf(parameters: unknown, wrong: (what: string) => ArgumentError): ChatTool['schema'] {
   // As OpenAI has it: a function without parameters takes none.
   if (parameters === undefined || parameters === null) return { type: 'object', additionalProperties: false }
@@ -38,7 +43,13 @@ function parametersOf(parameters: unknown, wrong: (what: string) => ArgumentErro
   if (type !== undefined && type !== 'object' && !(Array.isArray(type) && type.includes('object'))) {
     throw wrong(`must have parameters of the type object, not ${JSON.stringify(type)}`)
   }
-  return { ...parameters, type: 'object' }
+  // Arguments that a tool does not name would be of no use to it.
+  const isOpen = OPEN.some((keyword) => keyword in parameters)
+  return {
+    ...parameters,
+    type: 'object',
+    ...('properties' in parameters && !isOpen && { additionalProperties: false }),
+  }
 }
 
 /** The tools that may be called, and whether one has to be. @throws ArgumentError */
