@@ -319,7 +319,7 @@ async function checkStructured({ url }: Service): Promise<void> {
     wool: z.enum(['white', 'brown']),
   })
   const openai = await client(url)
-  const common = { model: NAME, temperature: 1, seed: 4, max_tokens: 200, messages: MESSAGES }
+  const common = { model: NAME, temperature: 1, seed: 4, max_tokens: 900, messages: MESSAGES }
   const { choices } = await openai.chat.completions.parse({
     ...common,
     response_format: zodResponseFormat(llama, 'llama'),
@@ -334,7 +334,7 @@ async function checkStructured({ url }: Service): Promise<void> {
     schema: llama,
     prompt: 'A llama?',
     seed: 4,
-    maxOutputTokens: 200,
+    maxOutputTokens: 900,
     maxRetries: 0,
   })
   assert.equal(object, llama.parse(object))
@@ -417,7 +417,7 @@ interface Weather {
   days: number
 }
 /** Each call has to come, but for what it says. */
-const CALLING = { model: NAME, temperature: 1, max_tokens: 200, parallel_tool_calls: false, tool_choice: 'required' }
+const CALLING = { model: NAME, temperature: 1, max_tokens: 900, parallel_tool_calls: false, tool_choice: 'required' }
 const QUESTION = { role: 'user', content: 'What is the weather in Brest?' }
 
 /** Tools that run, streams of calls, and both with the AI SDK. */
@@ -473,7 +473,7 @@ async function checkTools({ url }: Service): Promise<void> {
 }
 
 async function checkStreamedCalls(openai: Client, tool: object, parameters: Client): Promise<void> {
-  const body = { ...CALLING, parallel_tool_calls: true, messages: [QUESTION], tools: [tool], seed: 6 }
+  const body = { ...CALLING, messages: [QUESTION], tools: [tool], seed: 6 }
   const stream = openai.chat.completions.stream({ ...body, stream_options: { include_usage: true } })
   const written: string[] = []
   const done: Weather[] = []
@@ -525,7 +525,7 @@ async function checkToolsOfAiSdk(
     prepareStep: ({ stepNumber }: { stepNumber: number }) => ({ toolChoice: stepNumber === 0 ? 'required' : 'none' }),
     stopWhen: stepCountIs(3),
     seed: 3,
-    maxOutputTokens: 80,
+    maxOutputTokens: 400,
     maxRetries: 0,
     stopSequences: ['.'],
     providerOptions: { cria: { parallel_tool_calls: false } },
