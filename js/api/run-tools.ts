@@ -1,5 +1,7 @@
 /** Answers that call tools, until one calls none. */
-import { ToolError } from '../errors.ts'
+import { ToolError, throwIfAborted } from '../errors.ts'
+import { checkSignal } from '../source/check.ts'
+import { underAny } from '../util/abort.ts'
 import { plain } from '../util/caller.ts'
 import { checkOptions, invalid, type OptionNames } from '../util/check.ts'
 import { messageOf } from './chat.ts'
@@ -31,33 +33,30 @@ export function runTools(
   )
   const turns = [...plain(messages)]
   const stopped = new AbortController()
-  let running: { stop(): void } | undefined
   return new RunningGeneration<ToolRunResult>({
     run: async (onPart) => {
-      for (let round = 1; ; round++) {
-        stopped.signal.throwIfAborted()
-        // A call that is asked for once is not asked for again.
-        const toolChoice = round > 1 && chat.toolChoice !== 'none' ? 'auto' : chat.toolChoice
-        const generation = model.chat(turns, { ...chat, tools: described, ...(toolChoice && { toolChoice }) })
-        const parts = generation.deltas()[Symbol.asyncIterator]()
-        running = { stop: () => void parts.return?.() }
-        for (let part = await parts.next(); !part.done; part = await parts.next()) onPart(part.value)
-        const result = await generation.result()
-        turns.push(messageOf(result))
-        const { toolCalls = [], finishReason } = result
-        if (finishReason !== 'tool_calls') return { ...result, messages: turns }
-        if (round === maxRounds) {
-          const message = `The model has called tools ${maxRounds} times without an answer. Raise maxRounds, or ask for less.`
-          throw new ToolError('TOO_MANY_ROUNDS', message, turns)
+      checkSignal(chat.signal)
+      return underAny([chat.signal, stopped.signal], async (signal) => {
+        for (let round = 1; ; round++) {
+          throwIfAborted(signal, 'Generation')
+          // A call that is asked for once is not asked for again.
+          const toolChoice = round > 1 && chat.toolChoice !== 'none' ? 'auto' : chat.toolChoice
+          const options = { ...chat, signal, tools: described, ...(toolChoice && { toolChoice }) }
+          const generation = model.chat(turns, options)
+          for await (const part of generation.deltas()) onPart(part)
+          const result = await generation.result()
+          turns.push(messageOf(result))
+          const { toolCalls = [], finishReason } = result
+          if (finishReason !== 'tool_calls') return { ...result, messages: turns }
+          if (round === maxRounds) {
+            const message = `The model has called tools ${maxRounds} times without an answer. Raise maxRounds, or ask for less.`
+            throw new ToolError('TOO_MANY_ROUNDS', message, turns)
+          }
+          turns.push(...(await Promise.all(toolCalls.map((call) => resultOf(call, runners, signal)))))
         }
-        const results = await Promise.all(toolCalls.map((call) => resultOf(call, runners, chat.signal)))
-        turns.push(...results)
-      }
+      })
     },
-    stop: () => {
-      stopped.abort()
-      running?.stop()
-    },
+    stop: () => stopped.abort(),
   })
 }
 
@@ -75,10 +74,10 @@ function runnersOf(tools: readonly RunnableTool[]): Map<string, RunnableTool['ex
 async function resultOf(
   call: ToolCall,
   runners: ReadonlyMap<string, RunnableTool['execute']>,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): Promise<ChatMessage> {
   const { id, name } = call
-  const value = await runners.get(name)!(JSON.parse(call.arguments), { id, ...(signal && { signal }) })
+  const value = await runners.get(name)!(JSON.parse(call.arguments), { id, signal })
   const content = typeof value === 'string' ? value : (JSON.stringify(value) ?? '')
   return { role: 'tool', tool_call_id: id, name, content }
 }

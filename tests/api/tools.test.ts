@@ -1,7 +1,7 @@
 /** Chats with tools: calls that fit their schemas in every template's format, parts of a stream, reasoning, tools that run. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { Ajv2020 } from 'ajv/dist/2020.js'
-import { ArgumentError, type ChatDelta, GrammarError, load, type Model, ToolError } from 'cria'
+import { AbortError, ArgumentError, type ChatDelta, GrammarError, load, type Model, ToolError } from 'cria'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { fails, STORIES } from '../api-helpers.ts'
@@ -280,6 +280,29 @@ test('tools run until there is an answer', () =>
         error = reason
       })
     assert.ok(error instanceof RangeError)
+  }))
+
+test('a run that is left while a tool runs ends the tool, and then itself', () =>
+  withModel(async (model) => {
+    let begin!: () => void
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve
+    })
+    const tools = TOOLS.map((tool) => ({
+      ...tool,
+      execute: (_: object, { signal }: { signal: AbortSignal }) =>
+        new Promise((resolve) => {
+          signal.addEventListener('abort', () => resolve('late'))
+          begin()
+        }),
+    }))
+    const options = { template: HERMES, temperature: 0, maxTokens: 200, toolChoice: 'required' as const }
+    const run = model.runTools(MESSAGES, tools, { ...options, parallelToolCalls: false })
+    for await (const _ of run.deltas()) {
+      await begun
+      break
+    }
+    await fails(run.result(), AbortError)
   }))
 
 test('tools and choices that are wrong are told, and the model goes on', () =>
