@@ -4,29 +4,34 @@ import { BARE_CALLS, formatOf } from '../chat/output/detect.ts'
 import { type Marks, preservedTexts } from '../chat/output/format.ts'
 import { OutputReader } from '../chat/output/reader.ts'
 import { checkedTools, chosenTools } from '../chat/output/tools.ts'
-import type { GrammarSource } from '../grammar/grammar.ts'
+import type { RenderedTurn } from '../chat/template.ts'
 import { messageGrammar } from '../grammar/message.ts'
+import type { GrammarSource } from '../grammar/source.ts'
 import type { GenerateResult } from '../scheduler/types.ts'
 import { callId } from './call-id.ts'
+import type { ResolvedGenerate } from './options.ts'
 import type { ChatDelta, ChatOptions, ToolCall } from './types.ts'
 
-/** A turn as it was rendered. */
-export interface TurnPrompt {
-  text: string
-  opening(): string
-  /** Jinja. */
+/** A turn as it was rendered, and the template, in Jinja. */
+export interface TurnPrompt extends RenderedTurn {
   template: string
 }
 
-/** What is asked of the leader beside the prompt, and who reads what it writes. */
-export interface ChatTurn {
-  grammar?: GrammarSource | undefined
-  marks: readonly string[]
-  reader(options: ChatOptions): TurnReader
+/** Reads an answer piece by piece. */
+export interface AnswerReader {
+  push(text: string): readonly ChatDelta[]
+  end(cut: boolean): readonly ChatDelta[]
+  result(result: GenerateResult): GenerateResult
+}
+
+/** A chat's turn: what is asked of the model beside the prompt, and how its answer is read. */
+export interface PreparedTurn {
+  request: Pick<ResolvedGenerate, 'grammar' | 'marks'>
+  reader(): AnswerReader
 }
 
 /** @param grammar what the content has to be. @throws ArgumentError for tools or a choice of them that are wrong */
-export function chatTurn(prompt: TurnPrompt, options: ChatOptions, grammar: GrammarSource | undefined): ChatTurn {
+export function chatTurn(prompt: TurnPrompt, options: ChatOptions, grammar: GrammarSource | undefined): PreparedTurn {
   const template = compile(prompt.template)
   const format = formatOf(template)
   const all = checkedTools(options.tools)
@@ -39,17 +44,11 @@ export function chatTurn(prompt: TurnPrompt, options: ChatOptions, grammar: Gram
   const most = parallelToolCalls ? Number.POSITIVE_INFINITY : 1
   const isPlain = tools.length === 0 && !format.reasoning && format.layout === 'plain'
   const wantsJson = grammar?.jsonSchema !== undefined || grammar?.json === true
+  const inReasoning = begun !== undefined
+  const whole = messageGrammar({ format, tools, required, most, content: grammar, inReasoning })
   return {
-    grammar: messageGrammar({
-      format,
-      tools,
-      required,
-      most,
-      content: grammar,
-      inReasoning: begun !== undefined,
-    }),
-    marks: isPlain ? [] : preservedTexts(format),
-    reader: ({ echo = false }) =>
+    request: { ...(whole && { grammar: whole }), ...(!isPlain && { marks: preservedTexts(format) }) },
+    reader: () =>
       new TurnReader(
         new OutputReader({
           format: required && !format.calls ? { ...format, calls: BARE_CALLS } : format,
@@ -59,7 +58,7 @@ export function chatTurn(prompt: TurnPrompt, options: ChatOptions, grammar: Gram
           json: wantsJson,
         }),
         format.calls?.keys?.id !== undefined,
-        echo,
+        options.echo ?? false,
         wantsJson,
         format.reasoning,
       ),
@@ -67,7 +66,7 @@ export function chatTurn(prompt: TurnPrompt, options: ChatOptions, grammar: Gram
 }
 
 /** Reads one answer. */
-export class TurnReader {
+export class TurnReader implements AnswerReader {
   private content = 0
   private reasoning = 0
   /** Of each call that was told: its id, and how much of its arguments. */

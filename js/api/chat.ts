@@ -8,8 +8,8 @@ import { expose, plain } from '../util/caller.ts'
 import { invalid } from '../util/check.ts'
 import { Queue } from '../util/concurrency.ts'
 import type { CriaWarning } from '../util/warn.ts'
+import type { TurnPrompt } from './chat-output.ts'
 import { RunningGeneration } from './generation.ts'
-import type { TurnPrompt } from './turn.ts'
 import type { Chat, ChatDelta, ChatMessage, ChatOptions, CreateChatOptions, Generation } from './types.ts'
 
 /** The model, as far as a conversation needs it. */

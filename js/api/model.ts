@@ -3,7 +3,7 @@
 import type { WorkerPool } from '../../workers/pool.ts'
 import type { CallEvent, Generated, Opened } from '../../workers/protocol.ts'
 import type { TemplateChoice } from '../chat/template.ts'
-import type { ChatMessage } from '../chat/types.ts'
+import { type ChatMessage, REASONING_FORMATS } from '../chat/types.ts'
 import { AbortError, ArgumentError, TemplateError, throwIfAborted, UnsupportedError } from '../errors.ts'
 import { measureImatrix } from '../imatrix/imatrix.ts'
 import type { ImatrixOptions } from '../imatrix/types.ts'
@@ -18,16 +18,17 @@ import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
 import { hasVocabulary } from '../tokenizer/vocabulary.ts'
 import { underAny } from '../util/abort.ts'
 import { expose, plain } from '../util/caller.ts'
-import { checkOptions, checkTypes, invalid, type OptionNames } from '../util/check.ts'
+import { checkOptions, checkTypes, invalid, type OptionNames, oneOf } from '../util/check.ts'
 import { kindOf } from '../util/kind.ts'
 import type { CriaWarning } from '../util/warn.ts'
 import { type ChatHost, type Conversation, ModelChat } from './chat.ts'
+import type { AnswerReader, TurnPrompt } from './chat-output.ts'
 import { RunningGeneration } from './generation.ts'
 import { CHAT_OPTIONS, type ResolvedGenerate, resolveGenerate } from './options.ts'
 import { Heard, type RecoveringPool } from './recovery.ts'
 import { runTools } from './run-tools.ts'
 import { loadTemplates, templates } from './templates.ts'
-import { type AnswerReader, PLAIN_ANSWER, type TurnPrompt, turnOf } from './turn.ts'
+import { PLAIN_TURN, turnOf } from './turn.ts'
 import type {
   Chat,
   ChatDelta,
@@ -106,9 +107,7 @@ export class CriaModel implements Model, ChatHost {
     if (options.special === false) throw invalid('special', 'true in a chat', false)
     checkTypes(options, 'boolean', ['addGenerationPrompt', 'strict', 'parallelToolCalls', 'reasoning'])
     const { tools, continueFinalMessage, templateVariables, strict, reasoning, reasoningFormat } = options
-    if (![undefined, 'auto', 'deepseek', 'none'].includes(reasoningFormat)) {
-      throw invalid('reasoningFormat', "'auto', 'deepseek' or 'none'", reasoningFormat)
-    }
+    oneOf('reasoningFormat', reasoningFormat, REASONING_FORMATS, 'auto')
     const switched = reasoning === undefined ? {} : { enable_thinking: reasoning, thinking: reasoning }
     const variables = { ...switched, ...templateVariables }
     if (![undefined, true, false, 'content', 'reasoning_content'].includes(continueFinalMessage)) {
@@ -344,12 +343,14 @@ export class CriaModel implements Model, ChatHost {
       const { signal } = stopped
       throwIfAborted(signal, 'Generation')
       let whole: GenerateRequest | undefined
-      const turn = typeof given === 'function' ? await turnOf(given(), resolved, options) : undefined
-      answer = turn?.reader(options) ?? PLAIN_ANSWER
-      const request = turn ? { ...resolved, ...turn.request } : resolved
-      const prompt = turn ? () => turn.text : (given as string | readonly number[])
+      const turn = typeof given === 'function' ? given() : undefined
+      const { request, reader } = turn ? await turnOf(turn, resolved, options) : PLAIN_TURN
+      answer = reader()
+      const all = { ...resolved, ...request }
       const call = (pool: WorkerPool): Promise<Generated> => {
-        whole ??= this.withPrompt(request, prompt, listener.conversation)
+        whole ??= turn
+          ? this.withTurn(withSeed(all), turn.text, listener.conversation)
+          : { ...withSeed(all), prompt: promptOf(given) }
         return pool.generate({ ...whole, sampled: heard.restart() }, signal, (event) => hear(event, pool))
       }
       const { result, history } = await this.pool.run('Generation', signal, call, heard.stuck)
@@ -364,19 +365,16 @@ export class CriaModel implements Model, ChatHost {
     throw failure.error
   }
 
-  private withPrompt(
-    resolved: ResolvedGenerate,
-    prompt: string | readonly number[] | (() => string),
-    conversation: Conversation | undefined,
-  ): GenerateRequest {
-    // A generation that is run again draws the same numbers.
-    const request = { ...resolved, sampler: { seed: randomSeed(), ...resolved.sampler } }
-    if (typeof prompt !== 'function') return { ...request, prompt: promptOf(prompt) }
-    const text = prompt()
+  private withTurn(request: ResolvedGenerate, text: string, conversation: Conversation | undefined): GenerateRequest {
     // A rendered template that begins with BOS must not get a second one.
     const bos = templates().beginsWithBos(text, this.opened.bosToken) && { bos: false }
     return { ...bos, ...request, ...(conversation?.begin(text) ?? { prompt: text }) }
   }
+}
+
+/** A generation that is run again draws the same numbers. */
+function withSeed(request: ResolvedGenerate): ResolvedGenerate {
+  return { ...request, sampler: { seed: randomSeed(), ...request.sampler } }
 }
 
 /** A text, or ids as a plain array. */

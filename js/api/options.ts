@@ -14,7 +14,7 @@ import type { GenerateRequest } from '../scheduler/generate.ts'
 import type { GenerateSettings } from '../scheduler/types.ts'
 import { checkSignal, checkSourceOptions, SOURCE_OPTIONS } from '../source/check.ts'
 import type { SourceOptions } from '../source/types.ts'
-import { checkOptions, checkTypes, invalid, type OptionNames } from '../util/check.ts'
+import { checkOptions, checkTypes, invalid, type OptionNames, oneOf } from '../util/check.ts'
 import { isUrl } from '../util/kind.ts'
 import { autoThreads, hasRelaxedSimd, hasSimd, type RuntimeSupport, whyOneThread } from './capabilities.ts'
 import type { ChatOptions, GenerateOptions, InspectOptions, LoadOptions } from './types.ts'
@@ -35,13 +35,6 @@ function whole(name: string, value: unknown, least: number, most: number, fallba
   if (value === undefined) return fallback
   if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value
   throw invalid(name, `a whole number from ${least} to ${most}`, value)
-}
-
-/** One of a few words. */
-function oneOf<T extends string>(name: string, value: unknown, words: readonly T[], fallback: T): T {
-  if (value === undefined) return fallback
-  if (words.includes(value as T)) return value as T
-  throw invalid(name, words.join(' or '), value)
 }
 
 /** Of what `resolvePlan` takes. */

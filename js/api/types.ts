@@ -1,5 +1,5 @@
 /** The public shapes: what `load`, `generate`, `chat` and their kin take and give. No code runs here. */
-import type { ChatMessage } from '../chat/types.ts'
+import type { ChatMessage, ReasoningFormat, ToolChoice } from '../chat/types.ts'
 import type { KvType } from '../engine/kv.ts'
 import type { Isa, IsaReason } from '../engine/wasm-build.ts'
 import type { CriaError } from '../errors.ts'
@@ -155,7 +155,7 @@ export interface ChatOptions extends GenerateOptions {
    */
   tools?: unknown[]
   /** Whether tools are called: as the model likes (default), never, always, or one of them. */
-  toolChoice?: 'auto' | 'none' | 'required' | { name: string }
+  toolChoice?: ToolChoice
   /** Whether an answer may call several tools, or one several times; default: where the template can write that. */
   parallelToolCalls?: boolean
   /** Whether the model thinks before it answers, where its template or its format has a way to switch that. */
@@ -163,7 +163,7 @@ export interface ChatOptions extends GenerateOptions {
   /**
    * `none`: reasoning stays in the content, with its marks; `deepseek` and `auto` (default): it is apart. As in llama.cpp.
    */
-  reasoningFormat?: 'auto' | 'deepseek' | 'none'
+  reasoningFormat?: ReasoningFormat
   /** End with what opens the assistant's answer; default true, unless a message is continued. */
   addGenerationPrompt?: boolean
   /**
@@ -184,7 +184,7 @@ export type RunnableTool = (
   | { name: string; description?: string; parameters?: unknown }
 ) & {
   /** Called with the arguments, which fit `parameters`; what it returns is shown to the model, as JSON if it is no text. */
-  execute(args: Record<string, unknown>, call: { id: string; signal?: AbortSignal }): unknown
+  execute(args: Record<string, unknown>, call: { id: string; signal: AbortSignal }): unknown
 }
 
 export interface RunToolsOptions extends Omit<ChatOptions, 'tools'> {

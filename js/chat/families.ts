@@ -58,9 +58,14 @@ const FAMILIES: readonly Row[] = [
   ['<tool_call> <function= <think>', CHATML, '<think>\n', '\n</think>\n\n'],
 ]
 
+/** Whether some texts, parted by blanks, all stand in a template. */
+export function hasMarks(source: string, marks: string): boolean {
+  return marks.split(' ').every((mark) => source.includes(mark))
+}
+
 /** The family of a template, if it is of one. */
 export function familyOf(source: string): TemplateFamily | undefined {
-  const row = FAMILIES.find(([marks]) => marks.split(' ').every((mark) => source.includes(mark)))
+  const row = FAMILIES.find(([marks]) => hasMarks(source, marks))
   if (!row) return undefined
   const [, open, think, answer, fit] = row
   return { open, think, answer, fit }

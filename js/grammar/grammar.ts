@@ -6,34 +6,15 @@ import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { hasBit, setBit } from '../util/bits.ts'
 import { checkOptions, invalid, type OptionNames } from '../util/check.ts'
 import { Expressions, type GrammarExpression } from './expressions.ts'
-import { parseGbnf } from './gbnf.ts'
-import { JsonText } from './json-text.ts'
 import { Machine, type State } from './machine.ts'
 import { Masks } from './masks.ts'
-import { type GrammarPart, partExpression } from './parts.ts'
-import { patternTerm, plainText } from './pattern.ts'
-import { schemaExpression } from './schema/emit.ts'
+import { partExpression } from './parts.ts'
+import { type GrammarSource, partOf } from './source.ts'
 import { Terms } from './terms.ts'
 import { countBelow, nodeOf } from './trie.ts'
 import { type GrammarVocabulary, vocabularyOf } from './vocabulary.ts'
 
-/** What a text has to be: one of these. */
-export interface GrammarSource {
-  /** A JSON Schema: the text is a value that it allows. Properties come in the order in which the schema names them. */
-  readonly jsonSchema?: unknown
-  /** Any value of JSON. */
-  readonly json?: true
-  /** Of both: without blanks between the parts. By default there may be some, as a model likes. */
-  readonly compact?: boolean
-  /** A grammar in llama.cpp's notation, which begins at the rule `root`. */
-  readonly gbnf?: string
-  /** A regular expression of ECMAScript, which the whole text matches. */
-  readonly regex?: string
-  /** A text of several parts. @internal */
-  readonly parts?: GrammarPart
-  /** Texts of special tokens that stand for themselves, within `parts`. @internal */
-  readonly marks?: readonly string[]
-}
+export type { GrammarSource } from './source.ts'
 
 const SOURCE: OptionNames<GrammarSource> = {
   jsonSchema: true,
@@ -71,15 +52,8 @@ export function compileGrammar(source: GrammarSource, tokenizer: Tokenizer): Gra
   if (json !== undefined && json !== true) throw invalid('json', 'true', json)
   if (typeof gbnf !== 'string') throw invalid('gbnf', 'a text', gbnf)
   if (typeof regex !== 'string') throw invalid('regex', 'a text', regex)
-  const terms = new Terms()
-  const expressions = new Expressions(terms)
-  const root = {
-    jsonSchema: () => schemaExpression(source.jsonSchema, expressions, new JsonText(terms, compact)),
-    json: () => schemaExpression(true, expressions, new JsonText(terms, compact)),
-    gbnf: () => parseGbnf(gbnf, expressions, tokenizer),
-    regex: () => expressions.term(patternTerm(regex, plainText(terms), true)),
-    parts: () => partExpression(source.parts!, expressions, tokenizer),
-  }[kind]()
+  const expressions = new Expressions(new Terms())
+  const root = partExpression(partOf(source), expressions, tokenizer)
   const grammar = new CompiledGrammar(tokenizer, expressions, root, source.marks)
   // Of schemas that is known by now; llama.cpp takes a grammar that nothing fits.
   if (kind === 'regex' && !grammar.machine.canStart()) {
@@ -194,7 +168,11 @@ class Follower implements GrammarState {
     const { masks, vocabulary, marks } = this.grammar
     if (!this.state) return new Uint32Array(Math.ceil(vocabulary.size / 32))
     const mask = masks.of(this.state).slice()
-    for (const id of marks ? vocabulary.textless : []) if (this.after(id) !== undefined) setBit(mask, id)
+    if (!marks) return mask
+    const isFree = this.isFree(this.state)
+    for (const id of vocabulary.textless) {
+      if (marks.has(id) ? this.after(id) !== undefined : isFree) setBit(mask, id)
+    }
     return mask
   }
 

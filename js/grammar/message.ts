@@ -1,13 +1,12 @@
 /** What a message has to be, for a grammar: reasoning, then content or calls, whose arguments fit the tools' schemas. */
 
 import { isObject } from '../chat/messages.ts'
+import { openingsOf } from '../chat/output/calls.ts'
 import { BARE_CALLS } from '../chat/output/detect.ts'
-import { type CallFormat, type OutputFormat, preservedTexts } from '../chat/output/format.ts'
-import { openingsOf } from '../chat/output/reader.ts'
+import { type CallFormat, type OutputFormat, preservedTexts, wordsOf } from '../chat/output/format.ts'
 import type { ChatTool } from '../chat/output/tools.ts'
 import { resolve, valuesOf } from '../chat/output/values.ts'
-import type { GrammarSource } from './grammar.ts'
-import type { GrammarPart } from './parts.ts'
+import { type GrammarPart, type GrammarSource, partOf } from './source.ts'
 
 export interface MessageGrammarOptions {
   format: OutputFormat
@@ -24,7 +23,8 @@ export interface MessageGrammarOptions {
 }
 
 /** Blanks, of which there may be a few. */
-const BLANKS: GrammarPart = { regex: '[ \\n]{0,4}' }
+const BLANK = '[ \\n]{0,4}'
+const BLANKS: GrammarPart = { regex: BLANK }
 const EMPTY = ''
 
 /** The grammar of a message; undefined where anything may come. */
@@ -36,13 +36,6 @@ export function messageGrammar(options: MessageGrammarOptions): GrammarSource | 
   if (tools.length === 0 && layout === 'plain' && !reasoning) return content
   const parts = { plain: plain, channels: channels, recipients: recipients }[layout](options)
   return { parts, marks: preservedTexts(format) }
-}
-
-/** The part that a grammar of its own would be. */
-function partOf({ jsonSchema, json, gbnf, regex, compact = false }: GrammarSource): GrammarPart {
-  if (jsonSchema !== undefined) return { jsonSchema, compact }
-  if (gbnf !== undefined) return { gbnf }
-  return regex === undefined || json ? { json: true, compact } : { regex }
 }
 
 function plain({ format, tools, required, most, content, inReasoning }: MessageGrammarOptions): GrammarPart {
@@ -70,7 +63,7 @@ function freeBefore(format: CallFormat, tools: readonly ChatTool[]): GrammarPart
   if (openings[0] !== '{') return { until: openings }
   // An object of JSON is a call where it begins as one.
   const names = tools.map(({ name }) => escaped(name)).join('|')
-  return { until: [], patterns: [`\\{[ \\n]{0,4}"${format.keys?.name ?? 'name'}"[ \\n]{0,4}:[ \\n]{0,4}"(${names})"`] }
+  return { until: [], patterns: [`\\{${BLANK}${member(format.keys?.name ?? 'name')}"(${names})"`] }
 }
 
 /** One call, or several. */
@@ -80,18 +73,12 @@ function callsPart(format: CallFormat, tools: readonly ChatTool[], most: number)
     call: [open, close],
     kind,
   } = format
-  const bodies = tools.map((tool) => bodyPart(format, tool))
-  const body: GrammarPart = { any: bodies }
-  const words = open.split(/\s+/).filter(Boolean)
-  const begin: GrammarPart = { all: words.flatMap((word, i) => (i > 0 ? [BLANKS, word] : [word])) }
+  const body: GrammarPart = { any: tools.map((tool) => bodyPart(format, tool)) }
+  const words = wordsOf(open)
+  const begin = marked(open)
   // As models write it too.
   const opening: GrammarPart = kind === 'tagged' && words.length > 1 ? { any: [begin, words.at(-1)!] } : begin
-  const closing: GrammarPart = {
-    all: close
-      .split(/\s+/)
-      .filter(Boolean)
-      .flatMap((word) => [BLANKS, word]),
-  }
+  const closing: GrammarPart = { all: wordsOf(close).flatMap((word) => [BLANKS, word]) }
   const one: GrammarPart = { all: [opening, words.length > 0 ? BLANKS : EMPTY, body, closing] }
   const comma: GrammarPart =
     section && !open ? { all: [BLANKS, ',', BLANKS] } : !section && !open ? { regex: ',? ?\\n?' } : BLANKS
@@ -101,7 +88,9 @@ function callsPart(format: CallFormat, tools: readonly ChatTool[], most: number)
 }
 
 const escaped = (text: string) => text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')
-const COLON = '[ \\n]{0,4}:[ \\n]{0,4}'
+const quoted = (text: string) => escaped(JSON.stringify(text))
+/** A key of an object and its colon, as a pattern. */
+const member = (key: string) => `${quoted(key)}${BLANK}:${BLANK}`
 
 /** A call of one tool, without the marks around it. */
 function bodyPart(format: CallFormat, tool: ChatTool): GrammarPart {
@@ -114,17 +103,15 @@ function bodyPart(format: CallFormat, tool: ChatTool): GrammarPart {
     argument = ['', '', ''],
     padding = '',
   } = format
-  const name = escaped(JSON.stringify(tool.name))
   const schema = argumentsPart(tool)
-  const end: GrammarPart = { regex: '[ \\n]{0,4}\\}' }
+  const end: GrammarPart = { regex: `${BLANK}\\}` }
   if (kind === 'object') {
-    const start = `\\{[ \\n]{0,4}${escaped(JSON.stringify(keys.name))}${COLON}${name}[ \\n]{0,4},[ \\n]{0,4}${escaped(JSON.stringify(keys.arguments))}${COLON}`
-    const id: GrammarPart = keys.id
-      ? { regex: `[ \\n]{0,4},[ \\n]{0,4}${escaped(JSON.stringify(keys.id))}${COLON}"[a-zA-Z0-9]{9}"` }
-      : EMPTY
+    const comma = `${BLANK},${BLANK}`
+    const start = `\\{${BLANK}${member(keys.name)}${quoted(tool.name)}${comma}${member(keys.arguments)}`
+    const id: GrammarPart = keys.id ? { regex: `${comma}${member(keys.id)}"[a-zA-Z0-9]{9}"` } : EMPTY
     return { all: [{ regex: start }, schema, id, end] }
   }
-  if (kind === 'keyed') return { all: [{ regex: `\\{[ \\n]{0,4}${name}${COLON}` }, schema, end] }
+  if (kind === 'keyed') return { all: [{ regex: `\\{${BLANK}${member(tool.name)}` }, schema, end] }
   if (kind === 'named') {
     const id: GrammarPart = beforeId ? { all: [beforeId, { regex: '[a-zA-Z0-9]{9}' }] } : EMPTY
     const count: GrammarPart = counted ? { regex: ':[0-9]{1,3}' } : EMPTY
@@ -164,8 +151,7 @@ const valuePart = ({ name }: ChatTool, key: string, { within }: ArgumentSchema):
 
 /** A mark within which blanks may differ. */
 function marked(mark: string): GrammarPart {
-  const words = mark.split(/\s+/).filter(Boolean)
-  return { all: words.flatMap((word, i) => (i > 0 ? [BLANKS, word] : [word])) }
+  return { all: wordsOf(mark).flatMap((word, i) => (i > 0 ? [BLANKS, word] : [word])) }
 }
 
 interface ArgumentSchema {

@@ -1,4 +1,4 @@
-/** Texts of several parts: what a message with reasoning, calls and an answer has to be. */
+/** Makes expressions of parts: of a grammar by itself, and of a message with reasoning, calls and an answer. */
 
 import { GrammarError } from '../errors.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
@@ -7,38 +7,21 @@ import { parseGbnf } from './gbnf.ts'
 import { JsonText } from './json-text.ts'
 import { patternTerm, plainText } from './pattern.ts'
 import { schemaExpression } from './schema/emit.ts'
+import type { GrammarPart } from './source.ts'
 import type { Term, Terms } from './terms.ts'
-
-/** A part of a text; plain data, which crosses to workers. @internal */
-export type GrammarPart =
-  /** As it is. */
-  | string
-  /** One after another. */
-  | { readonly all: readonly GrammarPart[] }
-  /** One of them. */
-  | { readonly any: readonly GrammarPart[] }
-  /** Any number. */
-  | { readonly some: GrammarPart; readonly min?: number; readonly max?: number }
-  /** Any text in which none of some texts, or of some expressions, stands. */
-  | { readonly until: readonly string[]; readonly patterns?: readonly string[]; readonly like?: string }
-  /** `of`: whose errors are told under this name. */
-  | { readonly jsonSchema: unknown; readonly compact?: boolean; readonly of?: string }
-  | { readonly json: true; readonly compact?: boolean }
-  | { readonly gbnf: string }
-  | { readonly regex: string }
 
 /** @throws GrammarError of what a part holds */
 export function partExpression(part: GrammarPart, expressions: Expressions, tokenizer: Tokenizer): GrammarExpression {
   const { terms } = expressions
-  const plain = plainText(terms)
   const of = (each: GrammarPart): GrammarExpression => partExpression(each, expressions, tokenizer)
   if (typeof part === 'string') return expressions.term(literal(terms, part))
   if ('all' in part) return expressions.sequence(part.all.map(of))
   if ('any' in part) return expressions.choice(part.any.map(of))
   if ('some' in part) return expressions.repeat(of(part.some), part.min, part.max)
   if ('gbnf' in part) return parseGbnf(part.gbnf, expressions, tokenizer)
-  if ('regex' in part) return expressions.term(patternTerm(part.regex, plain, true))
+  if ('regex' in part) return expressions.term(patternTerm(part.regex, plainText(terms), true))
   if ('until' in part) {
+    const plain = plainText(terms)
     const marks = [
       ...part.until.map((text) => literal(terms, text)),
       ...(part.patterns ?? []).map((pattern) => patternTerm(pattern, plain, true)),

@@ -48,6 +48,13 @@ export function checkTypes(options: object, type: 'boolean' | 'function' | 'stri
   }
 }
 
+/** One of a few words, or the fallback where it is undefined. @throws ArgumentError INVALID_OPTION */
+export function oneOf<T extends string>(name: string, value: unknown, words: readonly T[], fallback: T): T {
+  if (value === undefined) return fallback
+  if (words.includes(value as T)) return value as T
+  throw invalid(name, words.join(' or '), value)
+}
+
 /** Refuses a read that leaves the source. */
 export function checkRange(source: { name: string; size: number }, target: Uint8Array, offset: number): void {
   if (Number.isSafeInteger(offset) && offset >= 0 && offset + target.length <= source.size) return

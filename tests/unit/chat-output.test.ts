@@ -4,8 +4,9 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { chatTurn } from '../../js/api/chat-output.ts'
 import { compile } from '../../js/chat/compiled.ts'
+import { openingsOf } from '../../js/chat/output/calls.ts'
 import { formatOf } from '../../js/chat/output/detect.ts'
-import { OutputReader, openingsOf } from '../../js/chat/output/reader.ts'
+import { OutputReader } from '../../js/chat/output/reader.ts'
 import type { GenerateResult } from '../../js/scheduler/types.ts'
 import { shared, sharedTest } from '../shared.ts'
 
@@ -218,7 +219,7 @@ test('a value is read behind reasoning that stays in the content', () => {
     ['auto', '12', 'Hm.'],
   ] as const) {
     const options = { reasoningFormat }
-    const reader = chatTurn(prompt, options, { jsonSchema: { enum: [12] } }).reader(options)
+    const reader = chatTurn(prompt, options, { jsonSchema: { enum: [12] } }).reader()
     const deltas = [...'<think>Hm.</think>\n\n12'].flatMap((piece) => reader.push(piece))
     deltas.push(...reader.end(false))
     const result = reader.result(ended)

@@ -1,16 +1,17 @@
 /** Finds how a model writes its output: by rendering messages with its template, and reading the marks around known texts. */
 import { type RenderProbe, user } from '../caps.ts'
 import type { ChatTemplate } from '../compiled.ts'
-import { GPT_OSS } from '../families.ts'
+import { GPT_OSS, hasMarks } from '../families.ts'
 import { fit } from '../fit.ts'
-import type { Message } from '../messages.ts'
-import { isObject } from '../messages.ts'
+import { isObject, type Message } from '../messages.ts'
 import type { CallFormat, Marks, OutputFormat } from './format.ts'
+
+const LFM2: CallFormat = { kind: 'python', section: ['<|tool_call_start|>[', ']<|tool_call_end|>'], call: ['', ''] }
 
 /** Known formats that templates do not show. The first whose texts, parted by blanks, all stand in the template counts. */
 const CALLS: readonly [marks: string, format: CallFormat][] = [
-  ['<|tool_list_start|>', { kind: 'python', section: ['<|tool_call_start|>[', ']<|tool_call_end|>'], call: ['', ''] }],
-  ['List of tools:', { kind: 'python', section: ['<|tool_call_start|>[', ']<|tool_call_end|>'], call: ['', ''] }],
+  ['<|tool_list_start|>', LFM2],
+  ['List of tools:', LFM2],
   ["'<|tool_call>call:'", { kind: 'gemma', call: ['<|tool_call>call:', '<tool_call|>'] }],
 ]
 
@@ -47,10 +48,9 @@ export function formatOf(template: ChatTemplate): OutputFormat {
 
 function findFormat(template: ChatTemplate): OutputFormat {
   const { source } = template
-  const has = (marks: string) => marks.split(' ').every((mark) => source.includes(mark))
-  const by = <T>(rows: readonly [string, T][]): T | undefined => rows.find(([marks]) => has(marks))?.[1]
+  const by = <T>(rows: readonly [string, T][]): T | undefined => rows.find(([marks]) => hasMarks(source, marks))?.[1]
   if (source.includes(GPT_OSS)) return { layout: 'channels', reasoning: ['<|channel|>analysis<|message|>', '<|end|>'] }
-  if (has('>>>all >>>${recipient')) return { layout: 'recipients' }
+  if (hasMarks(source, '>>>all >>>${recipient')) return { layout: 'recipients' }
   const { think = '', answer = '' } = template.family ?? template.reasoning()
   const close = answer.trim()
   const open = think.trim() || (close.startsWith('</') ? close.replace('/', '') : '')

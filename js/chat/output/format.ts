@@ -3,6 +3,11 @@
 /** Texts around something; those of blanks alone are empty. */
 export type Marks = readonly [open: string, close: string]
 
+/** The words of a mark: what stands between them is a matter of taste. */
+export function wordsOf(mark: string): string[] {
+  return mark.split(/\s+/).filter(Boolean)
+}
+
 /** How the calls of a message are written. */
 export interface CallFormat {
   /**

@@ -1,5 +1,7 @@
 /** Reads a text that arrives in pieces: a step that needs more than is there yields, and goes on with the next piece. */
 
+import { wordsOf } from './format.ts'
+
 /** A step of reading; it yields where the text so far does not decide. */
 export type ScanStep<T> = Generator<undefined, T, undefined>
 
@@ -59,7 +61,7 @@ export class Scanner {
   /** Takes a mark, with the blanks before it; between its words there may be any blanks. */
   *mark(text: string): ScanStep<boolean> {
     const { at } = this
-    for (const word of text.split(/\s+/).filter(Boolean)) {
+    for (const word of wordsOf(text)) {
       yield* this.skipBlanks()
       if (yield* this.take(word)) continue
       this.at = at

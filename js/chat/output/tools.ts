@@ -10,9 +10,6 @@ export interface ChatTool {
   schema: Record<string, unknown>
 }
 
-/** Which tools may be called, and whether one has to be. */
-export type ToolChoice = 'auto' | 'none' | 'required' | { name: string }
-
 /** @throws ArgumentError INVALID_TOOLS: a tool without a name, or two with one; parameters that are no schema of an object */
 export function checkedTools(tools: readonly unknown[] = []): ChatTool[] {
   const names = new Set<string>()

@@ -1,6 +1,14 @@
-/** ArgumentKind in calls: JSON that arrives in pieces, and what a schema wants of an argument. */
+/** Values in calls: JSON that arrives in pieces, and what a schema wants of an argument. */
 import { isObject } from '../messages.ts'
 import type { Scanner, ScanStep } from './scanner.ts'
+
+/** Python's words for JSON's. */
+export const PYTHON_WORDS: Readonly<Record<string, string>> = { True: 'true', False: 'false', None: 'null' }
+
+/** A text as it stands in a string of JSON. */
+export function escaped(text: string): string {
+  return JSON.stringify(text).slice(1, -1)
+}
 
 /** How an argument is written where it needs no quotes: as a text, as JSON, or as either. */
 export type ArgumentKind = 'text' | 'json' | 'any'
@@ -98,8 +106,6 @@ function* jsonString(scanner: Scanner, heard: (text: string) => void): ScanStep<
   }
 }
 
-const LITERALS: Record<string, string> = { True: 'true', False: 'false', None: 'null' }
-
 /** A number, true, false or null. */
 function* word(scanner: Scanner, heard: (text: string) => void, python: boolean): ScanStep<void> {
   let text = ''
@@ -108,5 +114,5 @@ function* word(scanner: Scanner, heard: (text: string) => void, python: boolean)
     text += char
     if (!python) heard(char)
   }
-  if (python) heard(LITERALS[text] ?? text)
+  if (python) heard(PYTHON_WORDS[text] ?? text)
 }
