@@ -1,8 +1,8 @@
 /** The flags of chat templates, and the messages of a single turn. */
 import type { ChatOptions, Model } from '../api/types.ts'
 import { variablesOf } from '../chat/llama-server.ts'
-import type { ChatMessage } from '../chat/types.ts'
-import { either, or, single, text, UsageError, type Values } from './flags.ts'
+import { type ChatMessage, REASONING_FORMATS } from '../chat/types.ts'
+import { choice, either, or, single, text, UsageError, type Values } from './flags.ts'
 import { readText, shown, withoutLineEnd } from './terminal.ts'
 
 export const TEMPLATE_FLAGS = {
@@ -26,11 +26,10 @@ export const TEMPLATE_FLAGS = {
   ),
   reasoningFormat: or(
     'LLAMA_ARG_THINK',
-    single(
+    choice(
       '--reasoning-format',
-      'FORMAT',
-      'none: reasoning stays in the answer, with its marks; deepseek, auto (default): it is apart',
-      readFormat,
+      REASONING_FORMATS,
+      'none: reasoning stays in the answer, with its marks; the others: it is apart; default: auto',
     ),
   ),
   reasoningEffort: or(
@@ -62,11 +61,6 @@ function readSwitch(given: string, name: string): boolean | 'auto' {
   if (['off', 'disabled', 'false', '0'].includes(given)) return false
   if (given === 'auto' || given === '-1') return 'auto'
   throw new UsageError(`${name} takes on, off or auto, not ${JSON.stringify(given)}.`)
-}
-
-function readFormat(given: string, name: string): 'auto' | 'deepseek' | 'none' {
-  if (given === 'auto' || given === 'deepseek' || given === 'none') return given
-  throw new UsageError(`${name} takes none, deepseek or auto, not ${JSON.stringify(given)}.`)
 }
 
 /** The template and its variables. */

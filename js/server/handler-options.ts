@@ -1,6 +1,7 @@
 /** Options of `createHandler`. */
 import type { EmbedOptions } from '../api/types.ts'
-import { checkObject, checkOptions, checkTypes, invalid, type OptionNames } from '../util/check.ts'
+import { REASONING_FORMATS, type ReasoningFormat } from '../chat/types.ts'
+import { checkObject, checkOptions, checkTypes, invalid, type OptionNames, oneOf } from '../util/check.ts'
 import type { GenerationDefaults } from './defaults.ts'
 import type { ModelCard, RequestLog, ResponseStoreLimits, SlotStore } from './types.ts'
 
@@ -27,7 +28,7 @@ export interface HandlerOptions {
   /** Whether a last message of the assistant is continued where a request does not say. Default true. */
   prefillAssistant?: boolean
   /** Where reasoning goes, where a request does not say: as `reasoningFormat` of a chat. */
-  reasoningFormat?: 'auto' | 'deepseek' | 'none'
+  reasoningFormat?: ReasoningFormat
   /** Further variables for the template; a request's `chat_template_kwargs` count more. */
   templateVariables?: Record<string, unknown>
   /** How tokens are chosen and where a text ends, where a request does not say: `{ temperature: 0.2, stop: ['\n'] }`. */
@@ -100,10 +101,7 @@ export function resolveOptions(options: HandlerOptions, names: readonly string[]
   checkOptions(options, OPTIONS)
   checkTypes(options, 'string', ['template'])
   checkTypes(options, 'function', ['onRequest', 'onError'])
-  const { reasoningFormat } = options
-  if (![undefined, 'auto', 'deepseek', 'none'].includes(reasoningFormat)) {
-    throw invalid('reasoningFormat', "'auto', 'deepseek' or 'none'", reasoningFormat)
-  }
+  oneOf('reasoningFormat', options.reasoningFormat, REASONING_FORMATS, 'auto')
   checkTypes(options, 'boolean', ['strictModel', 'slots', 'verbose', 'prefillAssistant'])
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
   const resolved: ResolvedOptions = { ...DEFAULTS, ...Object.fromEntries(given) }

@@ -46,19 +46,11 @@ const textPart = fields<{ type: 'text'; text: string }>(
 )
 
 const ROLES = ['system', 'developer', 'user', 'assistant', 'tool', 'function'] as const
-const CALLED = fields(
-  'an object with name and arguments',
-  {
-    name: text(undefined, 1),
-    arguments: either(isObject, object, text()),
-    parsed_arguments: idle(),
-  },
-  ['name', 'arguments'],
-)
-
-const FIRST_CALL = fields(CALLED.words, { name: text(undefined, 1), arguments: either(isObject, object, text()) }, [
-  'name',
-])
+const name = text(undefined, 1)
+const CALL = { name, arguments: either(isObject, object, text()) }
+const CALL_WORDS = 'an object with name and arguments'
+const CALLED = fields(CALL_WORDS, { ...CALL, parsed_arguments: idle() }, ['name', 'arguments'])
+const FIRST_CALL = fields(CALL_WORDS, CALL, ['name'])
 
 const toolCall = fields(
   'a call { id, type: "function", function: { name, arguments } }',
@@ -71,30 +63,24 @@ const toolCall = fields(
   ['type', 'function'],
 )
 
+const DESCRIBED = { name, description: text(), parameters: object }
+
 const tool = fields(
   'a tool { type: "function", function: { name, description, parameters } }',
   {
     type: only('function'),
-    function: fields(
-      'an object with name',
-      { name: text(undefined, 1), description: text(), parameters: object, strict: boolean },
-      ['name'],
-    ),
+    function: fields('an object with name', { ...DESCRIBED, strict: boolean }, ['name']),
   },
   ['type', 'function'],
 )
 
 export const TOOLS = list(tool, 0, 1000)
 
-const described = fields(
-  'a function { name, description, parameters }',
-  { name: text(undefined, 1), description: text(), parameters: object },
-  ['name'],
-)
+const described = fields('a function { name, description, parameters }', DESCRIBED, ['name'])
 /** Of OpenAI's first API. */
 export const FUNCTIONS = list(described, 0, 1000)
 
-const named = fields<{ name: string }>('an object with name', { name: text(undefined, 1) }, ['name'])
+const named = fields<{ name: string }>('an object with name', { name }, ['name'])
 const chosen = fields<{ type: 'function'; function: { name: string } }>(
   'a choice { type: "function", function: { name } }',
   { type: only('function'), function: named },
@@ -160,10 +146,7 @@ const whole = fields<ApiMessage>(
 
 const read = after(withContent, whole, {
   ...whole.schema,
-  properties: {
-    ...(whole.schema.properties as JsonSchema),
-    content: orNull(content.schema),
-  },
+  properties: { ...(whole.schema.properties as JsonSchema), content: orNull(content.schema) },
   required: ['role'],
   anyOf: [
     { required: ['content'] },

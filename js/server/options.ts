@@ -1,5 +1,6 @@
 /** From the fields of a request to the options of `generate`. */
 import type { GenerateOptions, Model } from '../api/types.ts'
+import type { ReasoningFormat } from '../chat/types.ts'
 import { seedOfAnswer } from '../sampler/random.ts'
 import { camelCase } from '../util/check.ts'
 import type { GenerationDefaults } from './defaults.ts'
@@ -12,7 +13,7 @@ export interface Defaults {
   maxTokens?: number
   template?: string
   prefillAssistant?: boolean
-  reasoningFormat?: 'auto' | 'deepseek' | 'none'
+  reasoningFormat?: ReasoningFormat
   templateVariables?: Record<string, unknown>
   defaults?: GenerationDefaults
   verbose?: boolean

@@ -2,6 +2,7 @@
  * What clients may send, endpoint by endpoint. Nothing reaches a model unchecked, and no field is passed over in silence: what
  * is not named here is refused as unknown, what would change the output and is not supported, by its name.
  */
+import { REASONING_FORMATS, type ReasoningFormat } from '../chat/types.ts'
 import {
   ANTHROPIC_MESSAGES,
   ANTHROPIC_TOOL_CHOICE,
@@ -123,7 +124,7 @@ export interface ChatBody extends GenerationBody, TemplateBody {
   /** Tools and their choice in OpenAI's first API. */
   functions?: Record<string, unknown>[]
   function_call?: Exclude<Chosen<{ name: string }>, 'required'>
-  reasoning_format?: 'auto' | 'deepseek' | 'none'
+  reasoning_format?: ReasoningFormat
   n_probs?: number
 }
 
@@ -265,7 +266,7 @@ const CHAT_GENERATION = {
   parallel_tool_calls: boolean,
   functions: FUNCTIONS,
   function_call: FUNCTION_CALL,
-  reasoning_format: only('auto', 'deepseek', 'none'),
+  reasoning_format: only(...REASONING_FORMATS),
   n_probs: integer(0, 20),
 }
 const CHAT_IDLE = { ...IDLE, prediction: idle(object) }

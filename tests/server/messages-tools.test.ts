@@ -3,7 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { tool, toolTest } from '../package-home.ts'
 import { ask, post } from './helpers.ts'
-import { QUESTION, TOOLS, toolModel } from './tool-model.ts'
+import { answersOf, firstSeed, type Json, QUESTION, TOOLS, toolModel } from './tool-model.ts'
 
 const { model, handler } = await toolModel()
 test.after(() => model.close())
@@ -27,26 +27,17 @@ const ASKED = {
   thinking: { type: 'disabled' },
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: any JSON
-type Json = Record<string, any>
-const answerTo = async (fields: object): Promise<Json> => {
-  const { status, body } = await ask(handler, post('/v1/messages', { ...ASKED, ...fields }))
-  assert.is(status, 200, JSON.stringify(body))
-  return body
-}
+const answerTo = answersOf(handler, '/v1/messages', ASKED)
 const eventsOf = async (fields: object): Promise<Json[]> => {
   const response = await handler(post('/v1/messages', { ...ASKED, ...fields, stream: true }))
   return Array.from((await response.text()).matchAll(/^data: (.*)$/gm), ([, data]) => JSON.parse(data!))
 }
 
-/** With a seed by which the model calls, not thinks. */
-async function calling(fields: object = {}): Promise<{ seed: number; message: Json; call: Json }> {
-  for (let seed = 1; seed < 40; seed++) {
+const calling = (fields: object = {}) =>
+  firstSeed(async (seed) => {
     const message = await answerTo({ seed, ...fields })
-    if (message.stop_reason === 'tool_use') return { seed, message, call: message.content.at(-1) }
-  }
-  throw new Error('the model calls nothing')
-}
+    return message.stop_reason === 'tool_use' ? { message, call: message.content.at(-1) as Json } : undefined
+  })
 
 test('a call is a block, whole and streamed, and the one of chat completions', async () => {
   const { seed, message, call } = await calling()

@@ -3,7 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { tool, toolTest } from '../package-home.ts'
 import { ask, dataOf, post } from './helpers.ts'
-import { QUESTION, TOOLS, toolModel } from './tool-model.ts'
+import { answersOf, firstSeed, type Json, QUESTION, TOOLS, toolModel } from './tool-model.ts'
 
 const { model, handler } = await toolModel()
 test.after(() => model.close())
@@ -19,24 +19,15 @@ const ASKED = {
   reasoning: { effort: 'none' },
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: any JSON
-type Json = Record<string, any>
-const answerTo = async (fields: object): Promise<Json> => {
-  const { status, body } = await ask(handler, post('/v1/responses', { ...ASKED, ...fields }))
-  assert.is(status, 200, JSON.stringify(body))
-  return body
-}
+const answerTo = answersOf(handler, '/v1/responses', ASKED)
 const callIn = ({ output }: Json): Json | undefined => output.find(({ type }: Json) => type === 'function_call')
 
-/** With a seed by which the model calls, not thinks. */
-async function calling(fields: object = {}): Promise<{ seed: number; response: Json; call: Json }> {
-  for (let seed = 1; seed < 40; seed++) {
+const calling = (fields: object = {}) =>
+  firstSeed(async (seed) => {
     const response = await answerTo({ seed, ...fields })
     const call = callIn(response)
-    if (call && response.status === 'completed') return { seed, response, call }
-  }
-  throw new Error('the model calls nothing')
-}
+    return call && response.status === 'completed' ? { response, call } : undefined
+  })
 
 test('a call is an item, whole and streamed, and the one of chat completions', async () => {
   const { seed, response, call } = await calling()

@@ -1,7 +1,9 @@
 /** A model behind a template that has tools and reasoning. */
 import { load, type Model } from 'cria'
 import { createHandler, type Handler } from 'cria/server'
+import * as assert from 'uvu/assert'
 import { STORIES } from '../api-helpers.ts'
+import { ask, post } from './helpers.ts'
 
 const TEMPLATE = `{%- for m in messages %}<|im_start|>{{ m.role }}
 {% if m.reasoning_content %}<think>{{ m.reasoning_content }}</think>{% endif %}{{ m.content }}{% for t in m.tool_calls or [] %}
@@ -34,4 +36,27 @@ export async function toolModel(): Promise<{ model: Model; handler: Handler }> {
     onWarning: () => {},
   })
   return { model, handler: createHandler({ stories: model }, { template: TEMPLATE }) }
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: any JSON
+export type Json = Record<string, any>
+
+/** The answers of an address to some fields beside those that it is always asked with. */
+export function answersOf(handler: Handler, address: string, asked: object): (fields: object) => Promise<Json> {
+  return async (fields) => {
+    const { status, body } = await ask(handler, post(address, { ...asked, ...fields }))
+    assert.is(status, 200, JSON.stringify(body))
+    return body
+  }
+}
+
+/** What is found with the first seed by which the model calls, not thinks. */
+export async function firstSeed<T extends object>(
+  find: (seed: number) => Promise<T | undefined>,
+): Promise<T & { seed: number }> {
+  for (let seed = 1; seed < 40; seed++) {
+    const found = await find(seed)
+    if (found) return { ...found, seed }
+  }
+  throw new Error('the model calls nothing')
 }

@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ask, dataOf, post } from './helpers.ts'
-import { QUESTION, TOOLS, toolModel } from './tool-model.ts'
+import { answersOf, firstSeed, QUESTION, TOOLS, toolModel } from './tool-model.ts'
 
 interface Called {
   index: number
@@ -45,16 +45,12 @@ test.after(() => model.close())
 
 const chat = (fields: object) => ask(handler, post('/v1/chat/completions', { ...ASKED, ...fields }))
 
-/** With a seed by which the model calls, not thinks. */
-async function calling(fields: object = {}): Promise<{ seed: number; message: AnswerMessage; reason: string }> {
-  for (let seed = 1; seed < 40; seed++) {
-    const { status, body } = await chat({ seed, ...fields })
-    assert.is(status, 200, JSON.stringify(body))
-    const [{ message, finish_reason: reason }] = body.choices
-    if (reason === 'tool_calls' || reason === 'function_call') return { seed, message, reason }
-  }
-  throw new Error('the model calls nothing')
-}
+const calling = (fields: object = {}) =>
+  firstSeed(async (seed) => {
+    const body = await answersOf(handler, '/v1/chat/completions', ASKED)({ seed, ...fields })
+    const { message, finish_reason: reason } = body.choices[0] as { message: AnswerMessage; finish_reason: string }
+    return reason === 'tool_calls' || reason === 'function_call' ? { message, reason } : undefined
+  })
 
 test('a required call is an answer, whole and streamed the same', async () => {
   const { seed, message, reason } = await calling()
