@@ -54,11 +54,13 @@ export function ofPages(open: () => Promise<Session>): Pick<Runtime, 'run' | 'op
     open,
     async run<T>(name: string, argument: unknown): Promise<T> {
       const page = await open()
-      try {
-        return await page.run<T>(name, argument)
-      } finally {
-        await page.close()
-      }
+      const result = await page.run<T>(name, argument).catch(async (error) => {
+        // A page that failed may fail to close, too: what it failed with first is the reason.
+        await page.close().catch((late) => console.warn(`${name} failed, then closing its page: ${late}`))
+        throw error
+      })
+      await page.close()
+      return result
     },
   }
 }

@@ -20,34 +20,62 @@ export const webkit: Driver = {
     return undefined
   },
   async start({ url, page: path = PAGE, args = [], timeout = CASE_TIMEOUT }) {
-    // Xvfb writes the number of a free display to a descriptor; WebKitWebDriver needs to be told a port.
+    // Xvfb writes the number of a free display to a descriptor.
     const display = start(XVFB, ['-displayfd', '1', '-screen', '0', '800x600x24', '-nolisten', 'tcp'])
     const [number] = await display.said(/\d+/)
-    const port = await freePort()
-    // Memory is shared only where this says so.
-    const env = { DISPLAY: `:${number}`, JSC_useSharedArrayBuffer: '1', WEBKIT_DISABLE_COMPOSITING_MODE: '1' }
-    const driver = start(DRIVER, [`--port=${port}`], env)
-    const browser = new WebDriver(`http://127.0.0.1:${port}`)
-    const version = await browser.begin(['--automation', ...args], timeout)
+    let browser = await launch(number, args, timeout)
+    let ended = false
     return {
-      version,
+      version: browser.version,
       ...ofPages(async () => {
-        await browser.send('POST', 'url', { url: url + path })
+        if (ended) {
+          await browser.close()
+          browser = await launch(number, args, timeout)
+          ended = false
+        }
+        const { window } = browser
+        await window.send('POST', 'url', { url: url + path })
         return {
           run: <T>(name: string, argument: unknown) =>
-            withinTime(timeout, browser.evaluate<T>(call(name, argument)), name),
-          close: async () => void (await browser.send('POST', 'url', { url: 'about:blank' })),
+            withinTime(timeout, window.evaluate<T>(call(name, argument)), name),
+          // The browser's own process, not the page's, dies now and then while it leaves a page, whose case has ended.
+          close: async () => {
+            await window.send('POST', 'url', { url: 'about:blank' }).catch((error) => {
+              if (!/: (unknown error|invalid session id): /.test(String(error))) throw error
+              console.warn(`WebKit ended as it left a page, another is started: ${error}`)
+              ended = true
+            })
+          },
         }
       }),
-      memory: () => residentBytes(driver.pid, /WebKitWebProcess/),
+      memory: () => residentBytes(browser.pid, /WebKitWebProcess/),
       async close() {
-        // A page that hangs lets the browser hang.
-        await browser.end().catch(() => {})
-        await driver.end()
+        await browser.close()
         await display.end()
       },
     }
   },
+}
+
+/** A browser with one window, and the driver that it is a child of. */
+async function launch(display: string, args: readonly string[], timeout: number) {
+  // WebKitWebDriver needs a port from outside.
+  const port = await freePort()
+  // Memory is shared only where this says so.
+  const env = { DISPLAY: `:${display}`, JSC_useSharedArrayBuffer: '1', WEBKIT_DISABLE_COMPOSITING_MODE: '1' }
+  const driver = start(DRIVER, [`--port=${port}`], env)
+  const window = new WebDriver(`http://127.0.0.1:${port}`)
+  const version = await window.begin(['--automation', ...args], timeout)
+  return {
+    version,
+    window,
+    pid: driver.pid,
+    async close() {
+      // A page that hangs lets the browser hang.
+      await window.end().catch(() => {})
+      await driver.end()
+    },
+  }
 }
 
 /** A client of WebDriver, https://www.w3.org/TR/webdriver2/, with one session and window. */
