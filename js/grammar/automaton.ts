@@ -1,6 +1,6 @@
 /** The derivatives of a term as a table of numbers, made as they are asked for: trees of tokens are walked by it. */
 
-import type { Term, Terms } from './terms.ts'
+import { literalOf, type Term, type Terms } from './terms.ts'
 import { GROUPS } from './trie.ts'
 
 /** What follows was not asked for yet. */
@@ -20,8 +20,8 @@ export class Automaton {
   table: Int32Array
   /** Classes of bytes. */
   readonly width: number
-  /** By state, the groups of bytes that all lead back to it, where the term cannot end in it: bit g for group g of GROUPS. */
-  readonly loops: number[] = []
+  /** By state, once asked for. */
+  private readonly loops: (number | undefined)[] = []
   /** By state. */
   private readonly states: Term[] = []
   private readonly numbers = new Map<Term, number>()
@@ -33,16 +33,22 @@ export class Automaton {
     this.width = terms.classCount
     this.table = new Int32Array(8 * this.width)
     this.states[FIRST] = term
-    this.loops[FIRST] = this.loopsOf(term)
     this.numbers.set(term, FIRST)
   }
 
   /** Fills a place of the table, which may be another array then. */
   fill(state: number, index: number): number {
-    const next = this.terms.row(this.states[state]!)[index]!
+    const next = this.terms.after(this.states[state]!, index)
     const code = this.codeOf(next)
     this.table[state * this.width + index] = code
     return code
+  }
+
+  /** The groups of bytes that all lead back to a state, where the term cannot end in it: bit g for group g of GROUPS. */
+  loopsAt(state: number): number {
+    const known = this.loops[state] ?? this.loopsOf(this.states[state]!)
+    this.loops[state] = known
+    return known
   }
 
   private codeOf(term: Term): number {
@@ -53,7 +59,6 @@ export class Automaton {
     if (number === undefined) {
       number = states.length
       states.push(term)
-      this.loops.push(this.loopsOf(term))
       numbers.set(term, number)
       if (states.length * width > this.table.length) {
         const table = new Int32Array(this.table.length * 2)
@@ -65,6 +70,7 @@ export class Automaton {
   }
 
   private loopsOf(term: Term): number {
+    if (literalOf(term) !== undefined) return 0
     const row = this.terms.row(term)
     if (term.nullable || !row.includes(term)) return 0
     const { byteClasses } = this.terms

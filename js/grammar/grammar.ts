@@ -8,6 +8,7 @@ import { checkOptions, invalid, type OptionNames } from '../util/check.ts'
 import { Expressions, type GrammarExpression } from './expressions.ts'
 import { Machine, type State } from './machine.ts'
 import { Masks } from './masks.ts'
+import { nested } from './nesting.ts'
 import { partExpression } from './parts.ts'
 import { type GrammarSource, partOf } from './source.ts'
 import { Terms } from './terms.ts'
@@ -52,18 +53,17 @@ export function compileGrammar(source: GrammarSource, tokenizer: Tokenizer): Gra
   if (json !== undefined && json !== true) throw invalid('json', 'true', json)
   if (typeof gbnf !== 'string') throw invalid('gbnf', 'a text', gbnf)
   if (typeof regex !== 'string') throw invalid('regex', 'a text', regex)
-  const expressions = new Expressions(new Terms())
-  const root = partExpression(partOf(source), expressions, tokenizer)
-  const grammar = new CompiledGrammar(tokenizer, expressions, root, source.marks)
-  // Of schemas that is known by now; llama.cpp takes a grammar that nothing fits.
-  if (kind === 'regex' && !grammar.machine.canStart()) {
-    throw new GrammarError(
-      'GRAMMAR_EMPTY',
-      'No text fits the regular expression: its parts contradict each other.',
-      regex,
-    )
-  }
-  return grammar
+  return nested(() => {
+    const expressions = new Expressions(new Terms())
+    const root = partExpression(partOf(source), expressions, tokenizer)
+    const grammar = new CompiledGrammar(tokenizer, expressions, root, source.marks)
+    // Of schemas that is known by now; llama.cpp takes a grammar that nothing fits.
+    if (kind === 'regex' && !grammar.machine.canStart()) {
+      const message = 'No text fits the regular expression: its parts contradict each other.'
+      throw new GrammarError('GRAMMAR_EMPTY', message, regex)
+    }
+    return grammar
+  })
 }
 
 /** A compiled grammar; it may be followed by any number of texts at once. */
@@ -136,7 +136,12 @@ class Follower implements GrammarState {
     // Of tokens that are named by their ids, and of NUL, a mask has not all that could be read.
     const { state, grammar } = this
     const byMask = state && (state.tokens.length > 0 || grammar.vocabulary.bytes[id]?.[0] === 0)
-    return byMask ? hasBit(grammar.masks.of(state), id) : this.after(id) !== undefined
+    return byMask
+      ? hasBit(
+          nested(() => grammar.masks.of(state)),
+          id,
+        )
+      : this.after(id) !== undefined
   }
 
   accept(id: number): boolean {
@@ -152,7 +157,8 @@ class Follower implements GrammarState {
     const bytes = marks?.get(id) ?? vocabulary.bytes[id]
     if (!bytes || !this.state) return undefined
     const ends = vocabulary.endOfGeneration.has(id)
-    const next = machine.readToken(this.state, id, bytes, ends)
+    const { state } = this
+    const next = nested(() => machine.readToken(state, id, bytes, ends))
     if (ends && (next ?? this.state).complete) return null
     if (!next && !ends && marks && bytes.length === 0 && this.isFree(this.state)) return this.state
     return next ?? undefined
@@ -166,10 +172,11 @@ class Follower implements GrammarState {
 
   mask(): Uint32Array {
     const { masks, vocabulary, marks } = this.grammar
-    if (!this.state) return new Uint32Array(Math.ceil(vocabulary.size / 32))
-    const mask = masks.of(this.state).slice()
+    const { state } = this
+    if (!state) return new Uint32Array(Math.ceil(vocabulary.size / 32))
+    const mask = nested(() => masks.of(state)).slice()
     if (!marks) return mask
-    const isFree = this.isFree(this.state)
+    const isFree = this.isFree(state)
     for (const id of vocabulary.textless) {
       if (marks.has(id) ? this.after(id) !== undefined : isFree) setBit(mask, id)
     }
@@ -177,6 +184,10 @@ class Follower implements GrammarState {
   }
 
   forced(): number[] {
+    return nested(() => this.findForced())
+  }
+
+  private findForced(): number[] {
     const { machine, vocabulary } = this.grammar
     const text: number[] = []
     for (let state = this.state; state && text.length < MAX_FORCED; ) {

@@ -8,7 +8,7 @@ import { childOf, type Trie } from './trie.ts'
 import { type GrammarVocabulary, type Inside, isReadable, SHORT } from './vocabulary.ts'
 
 /** What one mask may take, some 50 ms: a grammar that takes more has too many states. */
-const MAX_WORK = 160_000
+const MAX_WORK = 100_000
 /** Masks of terms that are kept. */
 const MAX_KEPT = 2048
 /** From so many ids on, bits are the shorter form. */
@@ -132,7 +132,7 @@ export class Masks {
     const { byte, depth, end, below, firstId, ids, length } = trie
     const { classes, terms } = this.machine
     const automaton = new Automaton(terms, term)
-    const { width, loops } = automaton
+    const { width } = automaton
     const bits = new Uint32Array(Math.ceil(this.vocabulary.size / 32))
     const exits: number[] = []
     const ends: number[] = []
@@ -167,7 +167,8 @@ export class Masks {
       const next = code >> 1
       stack[level] = next
       // All that is below is allowed where no byte of it leaves the state.
-      node = (below[node]! & ~loops[next]!) === 0 ? end[node]! : node + 1
+      const groups = below[node]!
+      node = groups === 0 || (groups & ~automaton.loopsAt(next)) === 0 ? end[node]! : node + 1
     }
     for (let i = first; i < ids.length; i++) setBit(bits, ids[i]!)
     return compact(bits, exits, ends)
@@ -275,7 +276,7 @@ function withoutExceptions(terms: Terms, term: Term): Term {
  * states of a counter share one mask. Only of plain terms, where nothing else can make a bound matter.
  */
 function unboundedTerm(terms: Terms, term: Term, known: Map<Term, Term>): Term {
-  if (!term.plain) return term
+  if (!term.plain || !term.counted) return term
   let made = known.get(term)
   if (!made) {
     made = rebuild(terms, term, known)

@@ -20,6 +20,8 @@ export interface Term {
   readonly nullable: boolean
   /** Without `and` and `not`: then the language is empty for `none` alone. */
   readonly plain: boolean
+  /** Whether a repeat in it counts. */
+  readonly counted: boolean
   readonly set?: ByteSet
   /** Of literal: one character a byte. */
   readonly text?: string
@@ -51,8 +53,13 @@ const MAX_TERMS = 400_000
 /** States that are looked at to find a text of one term. */
 const MAX_SEARCH = 50_000
 /** Work that a grammar may take while it is compiled: see {@link Terms.allow}. */
-const MAX_COMPILE_WORK = 10_000_000
+const MAX_COMPILE_WORK = 3_000_000
 const MAX_SIGNATURE = 4000
+const MAX_SIGNED_PARTS = 100
+const ENDLESS = Number.POSITIVE_INFINITY
+/** Of a row, beside one for each byte class that can follow. */
+const ROW_WORK = 10
+const DIGITS = Array.from('0123456789', (digit) => digit.charCodeAt(0))
 
 export class Terms {
   private readonly all = new Map<string, Term>()
@@ -127,6 +134,19 @@ export class Terms {
     return this.or(options)
   }
 
+  /** One of some sequences: equal parts at their beginnings are read once. */
+  alternatives(options: readonly Term[]): Term {
+    const rests = new Map<Term, Term[]>()
+    for (const option of new Set(options)) {
+      const [first, rest] = option.kind === 'sequence' ? (option.parts as [Term, Term]) : [option, this.empty]
+      const known = rests.get(first)
+      if (known) known.push(rest)
+      else rests.set(first, [rest])
+    }
+    if (rests.size === options.length) return this.or(options)
+    return this.or(Array.from(rests, ([first, after]) => this.pair(first, this.alternatives(after))))
+  }
+
   private rest(text: string): Term {
     return text === '' ? this.empty : this.intern('literal', text, false, true, [], { text })
   }
@@ -139,7 +159,16 @@ export class Terms {
     if (first === this.none || rest === this.none) return this.none
     if (first === this.empty) return rest
     if (rest === this.empty) return first
-    if (first.kind === 'sequence') return this.pair(first.parts[0]!, this.pair(first.parts[1]!, rest))
+    const parts: Term[] = []
+    let last = first
+    for (; last.kind === 'sequence'; last = last.parts[1]!) parts.push(last.parts[0]!)
+    this.workLeft -= parts.length
+    if (this.workLeft <= 0) throw tooComplex()
+    return parts.reduceRight((after, part) => this.link(part, after), this.link(last, rest))
+  }
+
+  /** A sequence of a part that is none, and what follows. */
+  private link(first: Term, rest: Term): Term {
     const nullable = first.nullable && rest.nullable
     return this.intern('sequence', `${first.id},${rest.id}`, nullable, first.plain && rest.plain, [first, rest])
   }
@@ -168,12 +197,12 @@ export class Terms {
     return this.or([part, this.empty])
   }
 
-  repeat(part: Term, min = 0, max = Number.POSITIVE_INFINITY): Term {
+  repeat(part: Term, min = 0, max = ENDLESS): Term {
     if (max === 0 || part === this.empty) return this.empty
     if (part === this.none) return min === 0 ? this.empty : this.none
     const least = part.nullable ? 0 : min
     if (least === 1 && max === 1) return part
-    if (part.kind === 'repeat' && part.min === 0 && part.max === Number.POSITIVE_INFINITY) return part
+    if (part.kind === 'repeat' && part.min === 0 && part.max === ENDLESS) return part
     return this.intern('repeat', `${part.id},${least},${max}`, least === 0, part.plain, [part], { min: least, max })
   }
 
@@ -222,7 +251,9 @@ export class Terms {
     let term = this.all.get(name)
     if (!term) {
       if (this.count >= MAX_TERMS) throw tooComplex()
-      term = { id: this.count++, kind, nullable, plain, parts, min: 0, max: 0, ...more }
+      const counts = kind === 'repeat' && (more.min! > 0 || more.max! < ENDLESS)
+      const counted = counts || parts.some((part) => part.counted)
+      term = { id: this.count++, kind, nullable, plain, counted, parts, min: 0, max: 0, ...more }
       this.all.set(name, term)
     }
     return term
@@ -284,8 +315,9 @@ export class Terms {
   row(term: Term): readonly Term[] {
     if (!term.row) {
       if (this.workLeft <= 0) throw tooComplex()
-      this.workLeft -= this.classCount
       term.row = this.makeRow(term)
+      this.workLeft -= ROW_WORK
+      for (const after of term.row) if (after !== this.none) this.workLeft--
     }
     return term.row
   }
@@ -340,7 +372,10 @@ export class Terms {
         return this.unionRow(parts)
       case 'and': {
         const rows = parts.map((part) => this.row(part))
-        return bytes.map((_, i) => this.and(rows.map((row) => row[i]!)))
+        return bytes.map((_, i) => {
+          const after = rows.map((row) => row[i]!)
+          return after.includes(this.none) ? this.none : this.and(after)
+        })
       }
     }
   }
@@ -349,9 +384,11 @@ export class Terms {
     const options = this.representatives.map((): Term[] => [])
     for (const part of parts) {
       // Of many literals each goes on after one byte.
-      if (part.kind === 'literal')
-        options[this.classes[part.text!.charCodeAt(0)]!]!.push(this.rest(part.text!.slice(1)))
-      else for (const [i, after] of this.row(part).entries()) if (after !== this.none) options[i]!.push(after)
+      const literal = literalOf(part)
+      if (literal !== undefined) {
+        const index = this.classes[literal.charCodeAt(0)]!
+        options[index]!.push(this.after(part, index))
+      } else for (const [i, after] of this.row(part).entries()) if (after !== this.none) options[i]!.push(after)
     }
     return options.map((each) => (each.length > 1 ? this.or(each) : (each[0] ?? this.none)))
   }
@@ -374,23 +411,62 @@ export class Terms {
    */
   isAlive(term: Term): boolean {
     if (term.plain) return term !== this.none
-    if (term.alive !== undefined) return term.alive
+    term.alive ??= term.nullable || this.findText(term)
+    return term.alive
+  }
+
+  private findText(term: Term): boolean {
+    switch (term.kind) {
+      case 'sequence': {
+        let last = term
+        for (; last.kind === 'sequence'; last = last.parts[1]!) if (!this.isAlive(last.parts[0]!)) return false
+        return this.isAlive(last)
+      }
+      case 'or':
+        return term.parts.some((part) => this.isAlive(part))
+      case 'repeat':
+        return this.isAlive(term.parts[0]!)
+      case 'multiple':
+        return hasMultiple(term.multiple!)
+      case 'and':
+        return this.multipleAmongAll(term) ?? this.search(term)
+      default:
+        return this.search(term)
+    }
+  }
+
+  /** Of a multiple, where enough digits may follow, whether there is one: a search would look at as many states as the divisor. */
+  private multipleAmongAll({ parts }: Term): boolean | undefined {
+    const [found, ...more] = parts.filter(({ kind }) => kind === 'multiple')
+    if (!found || more.length > 0) return undefined
+    const { divisor, fraction } = found.multiple!
+    const needed = `${divisor}`.length + fraction
+    const takesDigits = (part: Term): boolean => {
+      const first = part.kind === 'sequence' && part.parts[1]!.nullable ? part.parts[0]! : part
+      const set = first.kind === 'repeat' && first.min === 0 && first.max >= needed ? first.parts[0]!.set : undefined
+      return set !== undefined && DIGITS.every((byte) => hasBit(set, byte))
+    }
+    return parts.every((part) => part === found || takesDigits(part)) ? hasMultiple(found.multiple!) : undefined
+  }
+
+  /** Looks for a text among all that may follow: of `and` and `not` the parts do not tell. */
+  private search(term: Term): boolean {
     // Depth first, each state with the one that it was reached from: all on the way to a text are alive.
     const from = new Map<Term, Term | undefined>([[term, undefined]])
     const open = [term]
-    const hasText = (state: Term): boolean => {
-      if (!state.nullable && !state.alive && (!state.plain || state === this.none)) return false
-      for (let alive: Term | undefined = state; alive; alive = from.get(alive)) alive.alive = true
-      return true
-    }
-    if (hasText(term)) return true
     for (let state = open.pop(); state; state = open.pop()) {
       if (from.size > MAX_SEARCH) throw tooComplex()
-      for (const next of new Set(this.row(state))) {
+      // The lowest byte is tried first: a quote ends a text, a zero makes a multiple of ten.
+      for (const next of [...new Set(this.row(state))].reverse()) {
         if (next === this.none || next.alive === false || from.has(next)) continue
         from.set(next, state)
-        if (hasText(next)) return true
-        open.push(next)
+        const parted = next.kind !== 'and' && next.kind !== 'not'
+        const found = parted ? this.isAlive(next) : next.kind === 'and' && this.multipleAmongAll(next)
+        if (next.nullable || next.alive || found) {
+          for (let alive: Term | undefined = next; alive; alive = from.get(alive)) alive.alive = true
+          return true
+        }
+        if (!parted) open.push(next)
       }
     }
     for (const dead of from.keys()) dead.alive = false
@@ -409,7 +485,17 @@ function bytesOf(text: string): number[] {
 
 /** The remainder of a number that has one digit more. */
 function digitAfter(remainder: number, digit: number, divisor: number): number {
+  const next = remainder * 10 + digit
+  if (next <= Number.MAX_SAFE_INTEGER) return next % divisor
   return Number((BigInt(remainder) * 10n + BigInt(digit)) % BigInt(divisor))
+}
+
+/** Whether digits can follow that make a multiple: before the point as many as it takes. */
+function hasMultiple({ divisor, remainder, fraction, pointed }: Multiple): boolean {
+  if (!pointed) return true
+  const places = BigInt(`1${'0'.repeat(fraction)}`)
+  const missing = (BigInt(divisor) - ((BigInt(remainder) * places) % BigInt(divisor))) % BigInt(divisor)
+  return missing < places
 }
 
 function keyOf(set: ByteSet): string {
@@ -424,7 +510,7 @@ export function signature(term: Term): string | undefined {
 
 function makeSignature({ kind, parts, set, text, min, max, multiple }: Term): string | undefined {
   const own = [kind, set && keyOf(set), text?.length, text, min, max, multiple && Object.values(multiple).join()].join()
-  const below = parts.map(signature)
+  const below = parts.length > MAX_SIGNED_PARTS ? [undefined] : parts.map(signature)
   if (below.includes(undefined)) return undefined
   const made = `${own}(${below.join()})`
   return made.length > MAX_SIGNATURE ? undefined : made

@@ -1,6 +1,6 @@
 /**
  * How long grammars take on a large vocabulary: the tree of its tokens, compiling real schemas, and each token of their
- * valid instances, checked by itself and as a mask.
+ * valid instances, checked by itself and as a mask; then the worst token of grammars that are meant to be too much.
  *
  *     npm run bench:grammar [-- VOCABULARY]     a name in the shared folder's vectors/tokenizers; default: llama-bpe
  */
@@ -8,6 +8,8 @@ import { readFileSync } from 'node:fs'
 import { GrammarError } from '../../js/errors.ts'
 import { compileGrammar, type Grammar } from '../../js/grammar/grammar.ts'
 import { vocabularyOf } from '../../js/grammar/vocabulary.ts'
+import { HOSTILE } from '../hostile-grammars.ts'
+import { draws } from '../random-draws.ts'
 import { shared } from '../shared.ts'
 import { vocabularies } from '../unit/tokenizer-vocabularies.ts'
 
@@ -65,3 +67,33 @@ for (const line of lines.filter((text) => text !== '')) {
 show('compileGrammar', compiling!)
 show('allows', checking!)
 show('mask', masking!)
+
+for (const [what, source] of Object.entries(HOSTILE)) {
+  const [compiled, tokens]: number[][] = [[], []]
+  let end = 'followed'
+  try {
+    const grammar = timed(compiled!, () => compileGrammar(source, tokenizer))
+    const state = timed(tokens!, () => grammar.start())
+    const { pick } = draws(7)
+    for (let step = 0; step < 300 && !state.complete; step++) {
+      timed(tokens!, () => {
+        const ids = idsOf(state.mask(), tokenizer.vocabularySize)
+        state.accept(pick(ids))
+      })
+    }
+  } catch (error) {
+    if (!(error instanceof GrammarError)) throw error
+    end = error.code
+  }
+  const [compile, token] = [compiled, tokens].map(
+    (times) =>
+      `${Math.max(0, ...times!)
+        .toFixed(1)
+        .padStart(7)} ms`,
+  )
+  console.log(`${what.padEnd(28)} compile ${compile}   worst of ${tokens!.length} tokens ${token}   ${end}`)
+}
+
+function idsOf(mask: Uint32Array, size: number): number[] {
+  return Array.from({ length: size }, (_, id) => id).filter((id) => (mask[id >> 5]! >>> (id & 31)) & 1)
+}

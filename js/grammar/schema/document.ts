@@ -71,7 +71,8 @@ export class SchemaDocument {
 
   private intern(schema: boolean | SchemaObject, negated: boolean, path: string, resource: Resource): Located {
     if (typeof schema === 'boolean' && negated) return this.intern(!schema, false, path, resource)
-    const key = typeof schema === 'boolean' ? `${schema}` : `${this.pathOf(schema, path)} ${negated}`
+    const own = typeof schema === 'boolean' ? `${schema}` : (leafKey(schema, resource) ?? this.pathOf(schema, path))
+    const key = `${own} ${negated}`
     let located = this.located.get(key)
     if (!located) {
       located = { id: this.located.size, schema, negated, path, resource }
@@ -156,6 +157,15 @@ export function unenforceable(path: string, why: string): GrammarError {
 
 function isOld(value: unknown): boolean {
   return isObject(value) && typeof value.$schema === 'string' && OLD_DRAFT.test(value.$schema)
+}
+
+/** Schemas without others below them are the same wherever they stand; undefined for those that have some, or references. */
+function leafKey(schema: SchemaObject, { uri }: Resource): string | undefined {
+  const isPlain = (value: unknown): boolean => typeof value !== 'object' || value === null
+  const isLeaf = Object.entries(schema).every(
+    ([key, value]) => !key.startsWith('$') && (isPlain(value) || (Array.isArray(value) && value.every(isPlain))),
+  )
+  return isLeaf ? `${JSON.stringify(schema)} ${uri}` : undefined
 }
 
 /** The address of a schema: its own, or that of what it lies in. */

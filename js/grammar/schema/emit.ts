@@ -64,9 +64,15 @@ class Emitter {
 
   private ruleOf(node: SchemaNode): GrammarRule {
     if (!node.rule) {
-      node.rule = this.expressions.rule(`value ${node.id}`)
-      const forms = node.forms.filter(fits)
-      node.rule.body = this.expressions.choice(forms.map((form) => this.formOf(form)))
+      const rule = this.expressions.rule(`value ${node.id}`)
+      node.rule = rule
+      try {
+        rule.body = this.expressions.choice(node.forms.filter(fits).map((form) => this.formOf(form)))
+      } catch (error) {
+        // A rule without its body would allow nothing at all for a value.
+        delete node.rule
+        throw error
+      }
     }
     return node.rule
   }

@@ -144,11 +144,11 @@ export class Plan {
   }
 
   private valueTerms(values: readonly unknown[]): Term[] {
-    const scalars = values.filter((value) => typeof value !== 'object' || value === null)
-    const others = values.filter((value) => !scalars.includes(value))
+    const isScalar = (value: unknown): boolean => typeof value !== 'object' || value === null
+    const [scalars, others] = [values.filter(isScalar), values.filter((value) => !isScalar(value))]
     return [
       this.json.literals(scalars.map((value) => JSON.stringify(value))),
-      ...others.map((value) => this.json.value(value)),
+      this.json.terms.alternatives(others.map((value) => this.json.value(value))),
     ]
   }
 
