@@ -8,7 +8,7 @@
  * Where this engine has no relaxed SIMD, files that import hasRelaxedSimd run a second time on the Node 24 of
  * tests/runtimes. Where that is absent their relaxed half counts as skipped, and under CI=true as failed.
  *
- * TEST_JOBS: processes at once (default 2). TEST_TIMEOUT: seconds for one file (default 600). TEST_FOLDER: default tests.
+ * TEST_JOBS: processes at once (default 2). TEST_TIMEOUT: seconds for one file (default 900). TEST_FOLDER: default tests.
  * TEST_NODE24: the other Node.
  */
 import { spawn } from 'node:child_process'
@@ -16,7 +16,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const jobs = Number(process.env.TEST_JOBS ?? 2)
-const timeout = Number(process.env.TEST_TIMEOUT ?? 600)
+const timeout = Number(process.env.TEST_TIMEOUT ?? 900)
 const folder = process.env.TEST_FOLDER ?? 'tests'
 const node24 = process.env.TEST_NODE24 ?? 'tests/runtimes/node_modules/node24/bin/node'
 const pattern = new RegExp(process.argv[2] ?? '')

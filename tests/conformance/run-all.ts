@@ -3,8 +3,8 @@ import type { Report } from '../../js/conformance/types.ts'
 import { type Driver, startServer } from '../runtimes/driver.ts'
 import { brief, FEW_CONFIGURATIONS, full, servedFiles } from './material.ts'
 
-/** Milliseconds for all cases in one runtime: emulated ones take a minute or two. */
-const TIMEOUT = 480_000
+/** Milliseconds after which a runtime is taken to hang: emulated ones take minutes. */
+const TIMEOUT = 840_000
 
 /** See tests/conformance/workers.mjs. */
 export interface Killed {
