@@ -36,7 +36,8 @@ export function chatTurn(prompt: TurnPrompt, options: ChatOptions, grammar: Gram
   const format = formatOf(template)
   const all = checkedTools(options.tools)
   const { tools, required } = chosenTools(all, options.toolChoice)
-  const { reasoningFormat = 'auto', parallelToolCalls = !format.calls?.single } = options
+  const named = typeof options.toolChoice === 'object'
+  const { reasoningFormat = 'auto', parallelToolCalls = !named && !format.calls?.single } = options
   const opening = format.reasoning ? prompt.opening() : ''
   const [open, close] = format.reasoning ?? ['', '']
   const isBegun = open !== '' && opening.lastIndexOf(open) > opening.lastIndexOf(close)

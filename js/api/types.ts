@@ -154,9 +154,12 @@ export interface ChatOptions extends GenerateOptions {
    * result; their arguments fit the `parameters`.
    */
   tools?: unknown[]
-  /** Whether tools are called: as the model likes (default), never, always, or one of them. */
+  /** Whether tools are called: as the model likes (default), never, one or several, or the named one, once. */
   toolChoice?: ToolChoice
-  /** Whether an answer may call several tools, or one several times; default: where the template can write that. */
+  /**
+   * Whether an answer may call several tools, or one several times; default: where the template can write that, unless
+   * `toolChoice` names a tool.
+   */
   parallelToolCalls?: boolean
   /** Whether the model thinks before it answers, where its template or its format has a way to switch that. */
   reasoning?: boolean

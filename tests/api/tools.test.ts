@@ -146,9 +146,18 @@ test('parallel calls, one tool by name, none at all', () =>
       model
         .chat(MESSAGES, { template: HERMES, tools: TOOLS, temperature: 1.5, seed: 5, maxTokens: 600, ...options })
         .result()
-    const { toolCalls = [] } = await ask({ toolChoice: { name: 'set_alarm' } })
-    assert.ok(toolCalls.length > 0)
-    for (const { name } of toolCalls) assert.is(name, 'set_alarm')
+    const several = await ask({ toolChoice: 'required' })
+    assert.ok(several.toolCalls!.length > 1)
+    for (const seed of [5, 6, 7]) {
+      const { toolCalls } = await ask({ toolChoice: { name: 'set_alarm' }, seed })
+      assert.equal(
+        toolCalls!.map(({ name }) => name),
+        ['set_alarm'],
+        'a tool that is named is called once',
+      )
+    }
+    const again = await ask({ toolChoice: { name: 'set_alarm' }, parallelToolCalls: true })
+    assert.ok(again.toolCalls!.length > 1)
     const single = await ask({ toolChoice: 'required', parallelToolCalls: false })
     assert.is(single.finishReason, 'tool_calls')
     assert.is(single.toolCalls!.length, 1)
