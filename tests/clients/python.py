@@ -42,7 +42,7 @@ def openai_parts():
         assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) and chunks[-1].usage
 
     def stream_helper():
-        with client.chat.completions.stream(model=MODEL, messages=MESSAGES) as events:
+        with client.chat.completions.stream(model=MODEL, messages=MESSAGES, temperature=0) as events:
             for _ in events:
                 pass
             assert events.get_final_completion().choices[0].message.content
