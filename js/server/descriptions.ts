@@ -106,7 +106,8 @@ export const DOES: Readonly<Record<string, string>> = {
   reasoning_effort: 'A variable of the template; `none`: `enable_thinking` is false',
   tools: 'Tools that the model may call. Arguments fit `parameters` (docs/CALLS.md)',
   tool_choice: '`auto` (default): as the model likes; `none`; `required`: some call; or one tool by its name',
-  parallel_tool_calls: 'Several calls in one answer; default: where the template can write that, unless `tool_choice` names a tool',
+  parallel_tool_calls:
+    'Several calls in one answer; default: where the template can write that, unless `tool_choice` names a tool',
   functions: 'As `tools`, in OpenAI’s first API: one call, in `function_call`',
   function_call: 'As `tool_choice`, for `functions`',
   reasoning_format:
