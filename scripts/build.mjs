@@ -1,5 +1,5 @@
 /**
- * Builds what is never committed: build/wasm from assembly/, dist/ from js/ and workers/. Says one line a step on stderr
+ * Builds what is never committed: build/wasm from assembly/, dist/ from js/ and workers/, dist/app from app/. Says one line a step on stderr
  * and nothing on stdout; a step whose inputs are unchanged is skipped in silence.
  *
  *     node scripts/build.mjs [--wat]     --wat also writes build/wasm/<target>.wat
@@ -15,6 +15,7 @@ import { Worker } from 'node:worker_threads'
 import { build } from 'esbuild'
 import { compress } from 'lzma1'
 import { minify } from 'terser'
+import { APP_FILES, buildApp } from './build-app.mjs'
 import { problems, readModules } from './check-wasm.mjs'
 import { TERSER } from './terser.mjs'
 
@@ -103,6 +104,7 @@ const STAMPS = 'build/stamps.json'
 const SHRUNK = 'build/shrunk'
 /** A change of the build itself or of a tool's version makes every step stale. */
 const TOOLS = ['scripts/build.mjs', 'scripts/compile.mjs', 'scripts/terser.mjs', 'package-lock.json']
+const APP_TOOLS = ['scripts/build-app.mjs', 'scripts/app-icons.mjs']
 
 const wat = process.argv.includes('--wat')
 const stamps = existsSync(STAMPS) ? JSON.parse(readFileSync(STAMPS, 'utf8')) : {}
@@ -143,6 +145,7 @@ try {
   await compile()
   checkWasm()
   await bundle()
+  await app()
   forward()
   declare()
 } catch (error) {
@@ -290,6 +293,18 @@ async function bundle() {
     start,
     `${outputFiles.length} modules, ${outputFiles.reduce((sum, { contents }) => sum + contents.length, 0)} bytes`,
   )
+}
+
+/** app/ → dist/app/, whose service worker names what is in the rest of dist/. */
+async function app() {
+  const start = performance.now()
+  const outputs = APP_FILES.map((name) => `${DIST}/app/${name}`)
+  const digest = stale('app', ['app', ...APP_TOOLS, `${DIST}/web`, `${DIST}/chunks`], outputs)
+  if (!digest) return
+  sweep(`${DIST}/app`, outputs)
+  await buildApp()
+  stamp('app', digest)
+  say('app', start, `${outputs.length} files`)
 }
 
 /** Resolves what ENTRIES are written in. `inlined`: the module of that name. */

@@ -1,4 +1,5 @@
 /** The commands, in the order of help. */
+import { appCommand } from './app.ts'
 import { benchCommand } from './bench.ts'
 import { chatCommand } from './chat.ts'
 import type { Command } from './command.ts'
@@ -17,6 +18,7 @@ export const COMMANDS = [
   runCommand(false),
   chatCommand,
   serveCommand,
+  appCommand,
   inspectCommand,
   tokenizeCommand,
   convertCommand,

@@ -30,15 +30,13 @@ export const SERVER_FOREIGN: readonly ForeignFlag[] = [
   ...neutral('requests are answered by one thread', '--threads-http:1=LLAMA_ARG_THREADS_HTTP'),
   ...neutral('these endpoints are always there', '--embedding --embeddings=LLAMA_ARG_EMBEDDINGS'),
   ...neutral(
-    'cria serve has no page of its own',
-    '--no-ui --no-webui',
+    'the page of cria serve keeps its settings in the browser',
     '--ui-config --webui-config:1=LLAMA_ARG_UI_CONFIG',
     '--ui-config-file --webui-config-file:1=LLAMA_ARG_UI_CONFIG_FILE',
     '--no-ui-mcp-proxy --no-webui-mcp-proxy',
   ),
   ...refused(
-    'cria serve has no page of its own',
-    '--ui --webui=LLAMA_ARG_UI',
+    'the page of cria serve has no tools of servers',
     '--ui-mcp-proxy --webui-mcp-proxy=LLAMA_ARG_UI_MCP_PROXY',
   ),
   ...refused('cria serve has no files to serve: put it behind a web server', '--path:1=LLAMA_ARG_STATIC_PATH'),

@@ -8,6 +8,7 @@ import { AbortError } from '../errors.ts'
 import { ApiError, errorResponse } from '../server/errors.ts'
 import { createHandler } from '../server/handler.ts'
 import type { RequestLog } from '../server/types.ts'
+import { appHandler, appSite } from './app-site.ts'
 import type { Command, Context } from './command.ts'
 import { Ending } from './ending.ts'
 import { choice, either, integer, or, text, texts, toggle, UsageError, type Values } from './flags.ts'
@@ -64,6 +65,10 @@ const SERVER = {
   pingInterval: or(
     'LLAMA_ARG_SSE_PING_INTERVAL',
     integer('--sse-ping-interval', 'seconds of silence after which a stream gets a comment; -1: none; default: 5', -1),
+  ),
+  ui: or(
+    'LLAMA_ARG_UI',
+    either('--ui --webui', '--no-ui --no-webui', 'whether / is a page to chat in, which needs no key; default: yes'),
   ),
   slots: or(
     'LLAMA_ARG_ENDPOINT_SLOTS',
@@ -148,9 +153,9 @@ export const serveCommand: Command<typeof flags> = {
   description: [
     "Serves OpenAI's API over HTTP: /v1/chat/completions, /v1/responses, /v1/completions, /v1/embeddings,",
     "/v1/models; Anthropic's /v1/messages; and llama-server's /completion, /infill, /embedding, /tokenize,",
-    '/detokenize, /apply-template, /props, /slots, /metrics, /health. The address goes to stdout once it',
-    'listens, a line for each request to stderr. Ctrl-C (or SIGTERM) ends it after the answers under way,',
-    'a second one at once.',
+    '/detokenize, /apply-template, /props, /slots, /metrics, /health; and at / a page to chat in. The address',
+    'goes to stdout once it listens, a line for each request of the API to stderr. Ctrl-C (or SIGTERM) ends it',
+    'after the answers under way, a second one at once.',
   ],
   groups: [
     ['Server', SERVER],
@@ -232,8 +237,11 @@ async function serve(values: Values<typeof flags>, ending: Ending): Promise<void
     process.stderr.on('error', () => {})
     // A page elsewhere may have its own name lead here (DNS rebinding).
     const guarded = keys.length === 0 && hosts.every(isLoopback)
-    const handle = async (request: Request): Promise<Response> =>
-      guarded && !isLoopback(new URL(request.url).hostname) ? errorResponse(NOT_LOCAL) : handler(request)
+    const page = (values.ui ?? true) && appHandler(await appSite(), (template ?? model.info.chatTemplate) !== undefined)
+    const handle = async (request: Request): Promise<Response> => {
+      if (guarded && !isLoopback(new URL(request.url).hostname)) return errorResponse(NOT_LOCAL)
+      return (page && (await page(request))) || handler(request)
+    }
     const listening: Listening[] = []
     for (const host of hosts) {
       // Any free port is one for all addresses.
