@@ -128,12 +128,17 @@ function element(name: string, className: string, text = ''): HTMLElement {
   return made
 }
 
+/** Characters that are parsed at once, unless a block is longer. */
+const WINDOW = 600
+
 export class MarkdownStream {
   /** The text of the blocks that stay. */
   private done = ''
-  private shown = ''
+  /** All text that is shown. */
+  private shown: string | undefined
   /** The nodes of the last block. */
   private last: ChildNode[] = []
+  private window = WINDOW
 
   /** `onBlock` hears the text of each block that is complete. */
   constructor(
@@ -141,17 +146,33 @@ export class MarkdownStream {
     private readonly onBlock: (text: string) => void = () => {},
   ) {}
 
-  /** Shows a text; one that goes on with the text before is the quick way. */
-  update(given: string, complete: boolean): void {
+  /**
+   * Shows a text; one that goes on with the text before is the quick way. It ends early when its time is up.
+   *
+   * @param complete whether nothing will follow
+   * @param deadline of `performance.now()`
+   * @returns whether all is shown: if not, call it again
+   */
+  update(given: string, complete: boolean, deadline: number): boolean {
     const text = given.replaceAll(/\r\n?/g, '\n')
-    if (text === this.shown && !complete) return
+    if (text === this.shown && !complete) return true
     if (!text.startsWith(this.done)) this.clear()
-    this.shown = text
-    for (const node of this.last) node.remove()
-    const split = splitBlocks(text.slice(this.done.length))
-    this.done += text.slice(this.done.length, this.done.length + split.length)
-    this.add(split.complete)
-    this.last = this.add(split.rest, complete)
+    for (;;) {
+      const { length } = this.done
+      const isAll = text.length - length <= this.window
+      const split = splitBlocks(isAll ? text.slice(length) : text.slice(length, length + this.window))
+      if (!isAll && split.complete.length === 0) {
+        this.window *= 2
+        continue
+      }
+      for (const node of this.last) node.remove()
+      this.add(split.complete)
+      this.done = text.slice(0, length + split.length)
+      this.last = isAll ? this.add(split.rest, complete) : []
+      if (split.complete.length > 0) this.window = WINDOW
+      if (isAll) this.shown = text
+      if (isAll || performance.now() > deadline) return isAll
+    }
   }
 
   private add(tokens: Token[], announced = true): ChildNode[] {
@@ -166,6 +187,7 @@ export class MarkdownStream {
   private clear(): void {
     this.done = ''
     this.last = []
+    this.window = WINDOW
     this.target.replaceChildren()
   }
 }

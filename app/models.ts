@@ -59,21 +59,22 @@ function inputOf(source: ModelSource): string | URL | File {
   return source.kind === 'built-in' ? new URL(BUILT_IN, document.baseURI) : source.address
 }
 
-/** Reads the header alone: some 100 kB to some MB, where the model may have gigabytes. */
+/**
+ * Reads the header alone: some 100 kB to some MB, where the model may have gigabytes.
+ *
+ * @param context tokens, if the model was trained for as many; default: as `load`
+ */
 export async function factsOf(
   source: ModelSource,
   context: number | undefined,
   signal: AbortSignal,
 ): Promise<ModelFacts> {
   const { inspect } = await runtime()
-  const inspection = await inspect(inputOf(source), { ...(context && { context }), signal, onWarning: () => {} }).catch(
-    async (error: { code?: string }) => {
-      // The model was trained for less: what it has is what it gets.
-      if (!context || error.code !== 'INVALID_OPTION') throw error
-      return inspect(inputOf(source), { signal, onWarning: () => {} })
-    },
-  )
-  return toFacts(inspection, sourceName(source))
+  const ask = (tokens: number | 'trained' | undefined): Promise<Inspection> =>
+    inspect(inputOf(source), { ...(tokens && { context: tokens }), signal })
+  const found = await ask(context)
+  const beyond = context !== undefined && found.config && found.config.contextLength < context
+  return toFacts(beyond ? await ask('trained') : found, sourceName(source))
 }
 
 export function toFacts(

@@ -19,7 +19,7 @@ import {
 import { factsOf, type LoadProgress, loadModel, type ModelFacts, type ModelSource, sourceName } from './models.ts'
 import { KeyError, serverBackend } from './server-backend.ts'
 import { keepSettings, readSettings, type Settings } from './settings.ts'
-import { type ConversationStore, openStore } from './storage.ts'
+import { type ConversationStore, openStore, settingsStorage } from './storage.ts'
 
 /** An answer under way. */
 export interface LiveAnswer {
@@ -61,7 +61,7 @@ export const live = signal<LiveAnswer>()
 export const backend = signal<Backend>()
 export const candidate = signal<Candidate>()
 export const loading = signal<Loading>()
-export const settings = signal<Settings>(readSettings(localStorage))
+export const settings = signal<Settings>(readSettings(settingsStorage))
 export const notice = signal<Notice>()
 export const dialog = signal<Dialog>()
 export const drawer = signal(false)
@@ -90,13 +90,6 @@ let store: ConversationStore | undefined
 let answerEnds: AbortController | undefined
 let loadEnds: AbortController | undefined
 let lastAnnouncement = 0
-/** How long the last look took to make; views say so. Slow ones come less often. */
-let lookTook = 0
-
-export function tookToShow(milliseconds: number): void {
-  lookTook = milliseconds
-}
-
 export function announce(text: string): void {
   if (text.trim() === '') return
   announcements.value = [...announcements.value.slice(1 - ANNOUNCED), { id: ++lastAnnouncement, text }]
@@ -125,7 +118,7 @@ export function warn(text: string): void {
 
 export function change(part: Partial<Settings>): void {
   settings.value = { ...settings.value, ...part }
-  keepSettings(localStorage, settings.value)
+  keepSettings(settingsStorage, settings.value)
 }
 
 // Conversations
@@ -309,7 +302,7 @@ class Written {
   add({ content = '', reasoning = '' }: { content?: string; reasoning?: string }): void {
     this.content += content
     this.reasoning += reasoning
-    this.timer ??= setTimeout(() => this.show(), Math.max(SHOWN_MS, 4 * lookTook))
+    this.timer ??= setTimeout(() => this.show(), SHOWN_MS)
   }
 
   count(choice?: TokenChoice): void {
@@ -381,8 +374,8 @@ export function lookAway(): void {
   candidate.value = undefined
 }
 
-/** Loads a model in place of the one there is. */
-export async function start(source: ModelSource): Promise<void> {
+/** Loads a model in place of the one there is. `context`: tokens; default: as many as it was trained for, at most 4096. */
+export async function start(source: ModelSource, context?: number): Promise<void> {
   loadEnds?.abort()
   stop()
   loadEnds = new AbortController()
@@ -394,8 +387,11 @@ export async function start(source: ModelSource): Promise<void> {
     // Two at once may be too large.
     await backend.value?.close()
     backend.value = undefined
-    const context = contextFor(source)
-    const options = { ...context, signal: ends, onWarning: ({ message }: { message: string }) => console.warn(message) }
+    const options = {
+      ...(context && { context }),
+      signal: ends,
+      onWarning: ({ message }: { message: string }) => warn(message),
+    }
     const model = await loadModel(source, options, (progress) => {
       loading.value = { name, progress }
     })
@@ -408,12 +404,6 @@ export async function start(source: ModelSource): Promise<void> {
   } finally {
     if (loadEnds.signal === ends) loading.value = undefined
   }
-}
-
-/** The built-in model was trained for 512 tokens, whatever the setting. */
-function contextFor({ kind }: ModelSource): { context?: number } {
-  const { context } = settings.value
-  return context === undefined || kind === 'built-in' ? {} : { context }
 }
 
 export function cancelLoad(): void {

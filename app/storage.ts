@@ -1,4 +1,4 @@
-/** Conversations in IndexedDB, one record each. */
+/** What this browser keeps: conversations in IndexedDB, one record each, and settings. */
 import type { Conversation } from './conversation.ts'
 
 const DATABASE = 'cria-app'
@@ -42,4 +42,17 @@ function done<T>(request: IDBRequest<T>): Promise<T> {
     request.onsuccess = () => resolve(request.result)
     request.onerror = () => reject(request.error)
   })
+}
+
+/** Where settings are kept; where the browser keeps nothing they last as long as the page. */
+export const settingsStorage: Pick<Storage, 'getItem' | 'setItem'> = settingsStorageOf()
+
+function settingsStorageOf(): Pick<Storage, 'getItem' | 'setItem'> {
+  try {
+    return localStorage
+  } catch {
+    // Its reader has forbidden it; the conversations, which are forbidden too, tell of that.
+    const kept = new Map<string, string>()
+    return { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => void kept.set(key, value) }
+  }
 }

@@ -1,7 +1,10 @@
-/** A text in Markdown. One that is under way is shown at once; others wait for their turn, so that long conversations open at once. */
+/**
+ * A text in Markdown. What is new of one under way is shown at once, others wait for their turn; and each takes its turn in short
+ * slices, so that neither long answers nor long conversations block the page.
+ */
 import { useLayoutEffect, useRef } from 'preact/hooks'
 import { MarkdownStream } from '../markdown.ts'
-import { announce, tookToShow } from '../session.ts'
+import { announce } from '../session.ts'
 
 /** Milliseconds of work after which others get their turn. */
 const SLICE_MS = 8
@@ -13,7 +16,7 @@ function later(work: () => void): () => void {
   waiting.add(work)
   if (!running) setTimeout(slice)
   running = true
-  return () => waiting.delete(work)
+  return () => void waiting.delete(work)
 }
 
 function slice(): void {
@@ -30,26 +33,25 @@ function slice(): void {
 export function Markdown({ text, live }: { text: string; live: boolean }) {
   const element = useRef<HTMLDivElement>(null)
   const stream = useRef<MarkdownStream>(undefined)
-  /** It was under way before: its end is soon shown, and read out. */
+  /** It came while the page was open: it is read out, and shown at once. */
   const wasLive = useRef(live)
   useLayoutEffect(() => {
+    let waits = (): void => {}
+    const spoken = (block: string): void => {
+      if (wasLive.current) announce(block)
+    }
     const show = (): void => {
-      const start = performance.now()
-      const spoken = (block: string): void => {
-        if (wasLive.current) announce(block)
-      }
       if (!stream.current) element.current!.replaceChildren()
       stream.current ??= new MarkdownStream(element.current!, spoken)
-      stream.current.update(text, !live)
-      if (live) tookToShow(performance.now() - start)
+      const whole = stream.current.update(text, !live, performance.now() + SLICE_MS)
+      if (!whole) waits = later(show)
     }
-    if (live || wasLive.current) {
-      show()
-      wasLive.current = live
-      return undefined
+    if (live || wasLive.current) show()
+    else {
+      if (!stream.current) element.current!.textContent = text
+      waits = later(show)
     }
-    if (!stream.current) element.current!.textContent = text
-    return later(show)
+    return () => waits()
   }, [text, live])
   return <div class="markdown" ref={element} />
 }

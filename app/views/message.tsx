@@ -1,4 +1,5 @@
 /** A turn of a conversation, with what can be done with it. */
+import { useComputed } from '@preact/signals'
 import { memo } from 'preact/compat'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { copyText } from '../clipboard.ts'
@@ -10,7 +11,8 @@ import { Markdown } from './markdown.tsx'
 import { Tokens } from './tokens.tsx'
 
 export const Message = memo(function Message({ turn }: { turn: Turn }) {
-  const answer = live.value?.turn === turn.id ? live.value : undefined
+  // The others stay as they are while an answer grows.
+  const { value: answer } = useComputed(() => (live.value?.turn === turn.id ? live.value : undefined))
   const [editing, setEditing] = useState(false)
   const [tokens, setTokens] = useState(false)
   const { role, stats, error, stopped } = turn

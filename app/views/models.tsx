@@ -20,6 +20,11 @@ import {
 import { Icon } from './icons.tsx'
 import { Modal } from './modal.tsx'
 
+/** Bytes of memory that a small model takes beside its weights, about: its header says it to the byte. */
+const BESIDE = 0.3e9
+/** What the list says of a model, before its header is read. */
+const FITS = { good: '', tight: ', may be too large here', bad: ', too large here' } as const
+
 export function Models() {
   const close = (): void => {
     lookAway()
@@ -66,7 +71,10 @@ function Choice() {
             <button type="button" class="family" onClick={() => void look({ kind: 'address', address })}>
               <strong>{name}</strong>
               <span class="quiet">{about}</span>
-              <span class="family-size">{bytesText(bytes)}</span>
+              <span class="family-size">
+                {bytesText(bytes)}
+                {FITS[verdict(bytes + BESIDE, thisDevice()).level]}
+              </span>
             </button>
           </li>
         ))}
@@ -241,7 +249,12 @@ function CandidateCard() {
         </p>
       )}
       <div class="row">
-        <button type="button" class="primary" disabled={!facts.memory} onClick={() => void start(source)}>
+        <button
+          type="button"
+          class="primary"
+          disabled={!facts.memory}
+          onClick={() => void start(source, facts.memory?.context)}
+        >
           {source.kind === 'file' ? 'Load' : 'Download and load'}
         </button>
         <button type="button" onClick={lookAway}>

@@ -1,7 +1,7 @@
 /** The conversation that is shown; it scrolls along with an answer as long as its reader is at the end. */
-import { useLayoutEffect, useRef } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 import { copyText } from '../clipboard.ts'
-import { backend, current, dialog, live, loading, look, notice, turns } from '../session.ts'
+import { backend, current, dialog, loading, look, notice, turns } from '../session.ts'
 import { Message } from './message.tsx'
 
 /** Pixels from the end that count as the end. */
@@ -9,19 +9,25 @@ const NEAR = 80
 
 export function Thread() {
   const element = useRef<HTMLDivElement>(null)
+  const content = useRef<HTMLDivElement>(null)
   const atEnd = useRef(true)
   const { id } = current.value
   const shown = turns.value
-  // Read, so that each look at an answer scrolls.
-  const answer = live.value
+  const toEnd = (): void => {
+    const { current: area } = element
+    if (area && atEnd.current) area.scrollTop = area.scrollHeight
+  }
   // Another conversation, or a turn more, begins at its end.
   useLayoutEffect(() => {
     atEnd.current = true
+    toEnd()
   }, [id, shown.length])
-  useLayoutEffect(() => {
-    const { current: area } = element
-    if (area && atEnd.current) area.scrollTop = area.scrollHeight
-  }, [answer, shown])
+  // An answer grows, and long ones are made in slices.
+  useEffect(() => {
+    const observer = new ResizeObserver(toEnd)
+    if (content.current) observer.observe(content.current)
+    return () => observer.disconnect()
+  }, [shown.length === 0])
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the clicks are those of buttons within it
     <section
@@ -38,7 +44,7 @@ export function Thread() {
       {shown.length === 0 ? (
         <Welcome />
       ) : (
-        <div class="turns">
+        <div class="turns" ref={content}>
           {shown.map((turn) => (
             <Message key={turn.id} turn={turn} />
           ))}
