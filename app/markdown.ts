@@ -63,12 +63,15 @@ const marked = new Marked({
 /** Complete blocks and the rest of a text, which together are all of it. */
 export function splitBlocks(text: string): { complete: Token[]; rest: Token[]; length: number } {
   const tokens = marked.lexer(text) as Token[]
-  const last = tokens.findLastIndex(({ type }) => type !== 'space')
+  const isBlock = ({ type }: Token): boolean => type !== 'space'
+  let last = tokens.findLastIndex(isBlock)
+  // A line that has no end yet may still belong to the block before it: `2` becomes `2.` of a list.
+  if (last > 0 && !tokens[last]!.raw.includes('\n')) last = tokens.slice(0, last).findLastIndex(isBlock)
   const complete = tokens.slice(0, Math.max(0, last))
-  const length = complete.reduce((sum, { raw }) => sum + raw.length, 0)
+  const read = complete.reduce((all, { raw }) => all + raw, '')
   // Where the parser has changed the text its blocks cannot be counted off: then all is the rest.
-  const whole = tokens.reduce((all, { raw }) => all + raw, '') === text
-  return whole ? { complete, rest: tokens.slice(complete.length), length } : { complete: [], rest: tokens, length: 0 }
+  if (!text.startsWith(read)) return { complete: [], rest: tokens, length: 0 }
+  return { complete, rest: tokens.slice(complete.length), length: read.length }
 }
 
 /** Blocks as nodes without scripts, styles, forms, media or names. */

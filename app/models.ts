@@ -128,20 +128,34 @@ export function verdict(bytes: number, { memory, phone }: Device): { level: 'goo
   return { level: 'good', text: `It ${needs}.` }
 }
 
-/** Loads a model. @throws as `load`: AbortError where the signal fires */
+/**
+ * Loads a model.
+ *
+ * @param onWarning hears in a sentence of what is not as it should be
+ * @throws as `load`: AbortError where the signal fires
+ */
 export async function loadModel(
   source: ModelSource,
-  options: Pick<LoadOptions, 'context' | 'signal' | 'onWarning'>,
+  options: Pick<LoadOptions, 'context' | 'signal'> & { onWarning(warning: { message: string }): void },
   onProgress: (progress: LoadProgress) => void,
 ): Promise<Model> {
   const { load } = await runtime()
   const meter = new Meter()
-  return load(inputOf(source), {
+  const all: LoadOptions = {
     ...options,
     onProgress: ({ phase, done, total }) => {
       if (phase === 'weights') onProgress(meter.at(done, total, performance.now()))
     },
-  })
+  }
+  try {
+    return await load(inputOf(source), all)
+  } catch (error) {
+    // WebKit takes a script for one worker alone from a service worker while there is no network.
+    if ((error as Error).name !== 'WorkerError' || !navigator.serviceWorker?.controller) throw error
+    const model = await load(inputOf(source), { ...all, threads: 1 })
+    options.onWarning({ message: 'This browser starts no threads offline: the model runs on one.' })
+    return model
+  }
 }
 
 /** The speed of the last seconds. */

@@ -34,9 +34,14 @@ scope.addEventListener('fetch', (event) => {
 
 async function install(): Promise<void> {
   const cache = await caches.open(CACHE)
-  await cache.addAll(
-    CRIA_FILES.map((path) => new Request(new URL(path, scope.registration.scope), { cache: 'reload' })),
-  )
+  await Promise.all(CRIA_FILES.map((path) => keep(cache, new URL(path, scope.registration.scope))))
+}
+
+/** Keeps a file as it will be answered. */
+async function keep(cache: Cache, url: URL): Promise<void> {
+  const response = await fetch(url, { cache: 'reload' })
+  if (!response.ok) throw new Error(`${url} was answered with ${response.status}.`)
+  await cache.put(url, isolated(response))
 }
 
 async function activate(): Promise<void> {
@@ -50,7 +55,7 @@ async function answer(request: Request): Promise<Response> {
   const kept = await cache.match(request.mode === 'navigate' ? scope.registration.scope : request, {
     ignoreSearch: true,
   })
-  return isolated(kept ?? (await fetch(request)))
+  return kept ?? isolated(await fetch(request))
 }
 
 /** A new answer: one that came by a redirection is not taken for a page. */
