@@ -95,18 +95,27 @@ export async function traceTasks<T>(
   try {
     const page = await browser.newPage()
     await page.goto(url + PAGE)
-    await browser.startTracing(page, { categories: ['devtools.timeline', 'disabled-by-default-devtools.timeline'] })
-    const result = await withinTime(CASE_TIMEOUT, page.evaluate<T>(call(name, argument)), name)
-    // The task that told of it has an end of its own.
-    await page.evaluate('new Promise((resolve) => setTimeout(resolve))')
-    const { traceEvents } = JSON.parse((await browser.stopTracing()).toString()) as { traceEvents: TraceEvent[] }
-    const threads = traceEvents.filter(({ name, args }) => name === 'thread_name' && args.name === 'CrRendererMain')
-    const ofMain = ({ pid, tid }: TraceEvent): boolean => threads.some((main) => main.pid === pid && main.tid === tid)
-    const tasks = traceEvents.filter((event) => event.name === 'RunTask' && ofMain(event))
-    return { result, tasks: tasks.map(({ tdur = 0 }) => tdur / 1000) }
+    let result: T
+    const tasks = await tasksOf(browser, page, async () => {
+      result = await withinTime(CASE_TIMEOUT, page.evaluate<T>(call(name, argument)), name)
+    })
+    return { result: result!, tasks }
   } finally {
     await browser.close()
   }
+}
+
+/** The tasks of the main thread while `work` is done in a page, as {@link traceTasks} counts them. */
+export async function tasksOf(browser: Browser, page: Page, work: () => Promise<void>): Promise<number[]> {
+  await browser.startTracing(page, { categories: ['devtools.timeline', 'disabled-by-default-devtools.timeline'] })
+  await work()
+  // The task that told of it has an end of its own.
+  await page.evaluate('new Promise((resolve) => setTimeout(resolve))')
+  const { traceEvents } = JSON.parse((await browser.stopTracing()).toString()) as { traceEvents: TraceEvent[] }
+  const threads = traceEvents.filter(({ name, args }) => name === 'thread_name' && args.name === 'CrRendererMain')
+  const ofMain = ({ pid, tid }: TraceEvent): boolean => threads.some((main) => main.pid === pid && main.tid === tid)
+  const tasks = traceEvents.filter((event) => event.name === 'RunTask' && ofMain(event))
+  return tasks.map(({ tdur = 0 }) => tdur / 1000)
 }
 
 /** An event of Chromium's: `tdur` is its processor time in microseconds. */
