@@ -59,7 +59,7 @@ function Choice() {
       <div class="cards">
         <button type="button" class="card" onClick={() => void start({ kind: 'built-in' })}>
           <strong>Built-in</strong>
-          <span>stories260K: tells tiny stories at once, 1 MB</span>
+          <span>stories260K: tells tiny stories at once, 0.5 MB</span>
         </button>
         <FileCard />
       </div>

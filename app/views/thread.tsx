@@ -91,7 +91,7 @@ function Welcome() {
               disabled={loading.value !== undefined}
               onClick={() => void look({ kind: 'built-in' })}
             >
-              Try the built-in one (1 MB)
+              Try the built-in one (0.5 MB)
             </button>
           </div>
         </>
