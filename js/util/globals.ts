@@ -35,6 +35,7 @@ interface FetchBody {
 export type AbortSignal = Instance<'AbortSignal', Abortable>
 export type Blob = Instance<'Blob', Readable>
 export type Headers = Instance<'Headers', HeaderFields>
+export type ReadableStream<T> = Instance<'ReadableStream', AsyncIterable<T>>
 export type Request = Instance<'Request', FetchBody & { readonly url: string; readonly method: string }>
 export type Response = Instance<'Response', FetchBody & { readonly ok: boolean; readonly status: number }>
 export type URL = Instance<'URL', { readonly href: string }>

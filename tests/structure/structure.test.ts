@@ -34,7 +34,7 @@ const ROOMS = [
   ['scheduler'],
   ['imatrix', 'workers'],
   ['api'],
-  ['quantize', 'server'],
+  ['quantize', 'server', 'ai'],
   ['convert'],
   ['entries'],
   ['bench', 'conformance'],

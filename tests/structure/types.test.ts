@@ -92,6 +92,7 @@ import { capabilities } from 'cria/edge'
 import * as inline from 'cria/inline'
 import * as conformance from 'cria/conformance'
 import * as server from 'cria/server'
+import { createCria, type CriaProviderOptions } from 'cria/ai'
 import wasm from 'cria/simd.wasm'
 const options: LoadOptions = { threads: 1, kv: 'f16', wasm, onWarning: ({ code }) => code.length }
 export async function tell(): Promise<GenerateResult> {
@@ -102,6 +103,8 @@ export async function tell(): Promise<GenerateResult> {
   return model.createChat({ system: 'x' }).send('y').result()
 }
 export const why: string = capabilities().why + inline.capabilities().why + String([conformance, server])
+export const ours: CriaProviderOptions = { minP: 0.1 }
+export const asked = (model: Model): PromiseLike<{ content: object[] }> => createCria(model)().doGenerate({ prompt: [] })
 export const version = async (tokenizer: Tokenizer): Promise<number> => (await readGguf('x')).version + tokenizer.tokenize('x').length
 `
 const SIGNAL = `
