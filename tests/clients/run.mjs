@@ -1,6 +1,6 @@
 /**
  * Clients that are heavy to install, unmodified and with their default settings, against `cria serve`: LangChain.js and
- * LlamaIndex.TS (npm), OpenAI's, Anthropic's, instructor, LiteLLM and lm-eval (PyPI, with transformers and gguf), with tools and
+ * LlamaIndex.TS (npm, LangChain.js in process too), OpenAI's, Anthropic's, instructor, LiteLLM and lm-eval (PyPI, with transformers and gguf), with tools and
  * answers of a schema. tests/server/openai.test.ts has OpenAI's and Anthropic's of npm and the AI SDK.
  *
  *     npm run build && npm install --prefix tests/clients
@@ -23,6 +23,7 @@ const env = { ...process.env, CRIA_URL: /at (http:\S+\/v1)/.exec(line)[1], CRIA_
 try {
   for (const [program, script] of [
     [process.execPath, 'javascript.mjs'],
+    [process.execPath, 'in-process.mjs'],
     [python, 'python.py'],
   ]) {
     const [code] = await once(spawn(program, [here(script)], { env, stdio: 'inherit' }), 'exit')
