@@ -52,6 +52,7 @@ const ENTRIES = {
   server: "export * from './js/server.ts'",
   grammar: "export * from './js/grammar.ts'",
   ai: "export * from './js/ai.ts'",
+  'prompt-api': "export * from './js/prompt-api.ts'",
 }
 
 /**
@@ -423,7 +424,9 @@ function forward() {
 /** The types of what users import. Types are checked by `npm run check`, not here. */
 function declare() {
   const start = performance.now()
-  const roots = [...MODULES, 'conformance/index', 'server', 'grammar', 'ai'].map((name) => `${TYPES}/js/${name}.d.ts`)
+  const roots = [...MODULES, 'conformance/index', 'server', 'grammar', 'ai', 'prompt-api'].map(
+    (name) => `${TYPES}/js/${name}.d.ts`,
+  )
   const digest = stale('types', ['js', 'workers', 'assembly/layout.ts', 'tsconfig.json', 'tsconfig.build.json'], roots)
   if (!digest) return
   rmSync(TYPES, { recursive: true, force: true })

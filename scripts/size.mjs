@@ -42,12 +42,13 @@ const rows = [
   ['grammars, of a page that constrains a text', besidePage('web/grammars'), 45_000],
   ['cria/grammar, of a page that has cria', besidePage('grammar'), 45_000],
   ['cria/ai, of a page that has cria', besidePage('ai'), 4_000],
+  ['cria/prompt-api, of a page that has cria', besidePage('prompt-api'), 5_000],
   ["import { loadTokenizer } from 'cria'", await shaken('loadTokenizer', 'cria'), 40_000],
   ["import { loadTokenizer } from 'cria/tokenizer'", await shaken('loadTokenizer', 'cria/tokenizer'), 40_000],
   ["import { readGguf } from 'cria'", await shaken('readGguf', 'cria'), 40_000],
   ["import { readGguf } from 'cria/gguf'", await shaken('readGguf', 'cria/gguf'), 40_000],
   ["the app's shell, beside the runtime", gzipped(SHELL.map((name) => `${dist}/app/${name}`)), 65_000],
-  ['the package without its model', packed(false), 586_000],
+  ['the package without its model', packed(false), 592_000],
   ['the package', packed(true), 1_300_000],
 ]
 if (values.files) {

@@ -34,6 +34,14 @@ interface FetchBody {
 
 export type AbortSignal = Instance<'AbortSignal', Abortable>
 export type Blob = Instance<'Blob', Readable>
+export type EventTarget = Instance<
+  'EventTarget',
+  {
+    addEventListener(type: string, listener: (event: unknown) => void): void
+    removeEventListener(type: string, listener: (event: unknown) => void): void
+    dispatchEvent(event: unknown): boolean
+  }
+>
 export type Headers = Instance<'Headers', HeaderFields>
 export type ReadableStream<T> = Instance<'ReadableStream', AsyncIterable<T>>
 export type Request = Instance<'Request', FetchBody & { readonly url: string; readonly method: string }>

@@ -34,7 +34,7 @@ const ROOMS = [
   ['scheduler'],
   ['imatrix', 'workers'],
   ['api'],
-  ['quantize', 'server', 'ai'],
+  ['quantize', 'server', 'ai', 'prompt'],
   ['convert'],
   ['entries'],
   ['bench', 'conformance'],

@@ -93,6 +93,7 @@ import * as inline from 'cria/inline'
 import * as conformance from 'cria/conformance'
 import * as server from 'cria/server'
 import { createCria, type CriaProviderOptions } from 'cria/ai'
+import { createPromptApi, type PromptSession } from 'cria/prompt-api'
 import wasm from 'cria/simd.wasm'
 const options: LoadOptions = { threads: 1, kv: 'f16', wasm, onWarning: ({ code }) => code.length }
 export async function tell(): Promise<GenerateResult> {
@@ -104,6 +105,7 @@ export async function tell(): Promise<GenerateResult> {
 }
 export const why: string = capabilities().why + inline.capabilities().why + String([conformance, server])
 export const ours: CriaProviderOptions = { minP: 0.1 }
+export const session = (model: Model): Promise<PromptSession> => createPromptApi(model).create({ samplingMode: 'creative' })
 export const asked = (model: Model): PromiseLike<{ content: object[] }> => createCria(model)().doGenerate({ prompt: [] })
 export const version = async (tokenizer: Tokenizer): Promise<number> => (await readGguf('x')).version + tokenizer.tokenize('x').length
 `
