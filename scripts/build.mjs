@@ -22,7 +22,7 @@ import { TERSER } from './terser.mjs'
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 
 /** What modules of js/platform/ lack that are for workers. */
-const LACKS = { 'web-worker': ['spawn', 'unpack'] }
+const LACKS = { 'web-worker': ['spawn', 'unpack', 'store'] }
 /** What a leader of Node's has beside its workings: a chunk that is imported when it is used. */
 const GRAMMARS = "import { provideLate } from './workers/late-grammars.ts'\nprovideLate()"
 /** The same where nothing can be imported later on. */

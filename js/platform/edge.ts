@@ -34,6 +34,9 @@ export function hasBuilds(): boolean {
   return false
 }
 
+/** Nothing can be imported here that keeps them. */
+export async function store(): Promise<undefined> {}
+
 export async function unpack(_names: readonly string[]): Promise<WasmFiles | undefined> {
   return undefined
 }

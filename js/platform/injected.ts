@@ -1,6 +1,7 @@
 /** The platform of the built package: each entry provides its own, so that all entries share the code of the rest. */
 
 import type { OpenFile } from '../source/types.ts'
+import type { StorePlace } from './store-types.ts'
 import type { ParentPort, Platform, RuntimeName, WasmFiles, WorkerHandle, WorkerKind } from './types.ts'
 
 let platform: Platform
@@ -24,4 +25,5 @@ export const spawn = (
   folder: string | URL | undefined,
 ): WorkerHandle | Promise<WorkerHandle> => platform.spawn(kind, onDeath, folder)
 export const parent = (): ParentPort => platform.parent()
+export const store = (): Promise<StorePlace | undefined> => platform.store()
 export const breathe = (): Promise<void> => platform.breathe()

@@ -9,6 +9,9 @@ export { breathe, canShare, canSpawn, cores, locate, openFile, parent, runtime }
 /** URL of the script of all workers, which start what their names say. */
 let script: string | undefined
 
+/** Nothing can be imported here that keeps them. */
+export async function store(): Promise<undefined> {}
+
 export async function unpack(names: readonly string[]): Promise<WasmFiles> {
   if (canSpawn() && script === undefined) {
     const text = await unpackScript(breathe)

@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads'
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs'
 import { SourceError } from '../errors.ts'
 import { breathe } from './node-common.ts'
+import type { StorePlace } from './store-types.ts'
 import type { WasmFiles, WorkerHandle, WorkerKind } from './types.ts'
 
 export { breathe, canShare, canSpawn, cores, locate, openFile, parent, runtime } from './node-common.ts'
@@ -60,6 +61,11 @@ export async function wasm(name: string): Promise<Uint8Array<ArrayBuffer>> {
     const message = `${url.href} cannot be read (${String(cause)}); keep the package's folder dist/ together.`
     throw new SourceError('WASM_UNREACHABLE', message, url.href, { cause })
   }
+}
+
+export async function store(): Promise<StorePlace | undefined> {
+  const { nodeStore } = await import('./store-node.ts')
+  return nodeStore()
 }
 
 /** They are files of this machine's, or within the code. */

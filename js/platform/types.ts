@@ -1,6 +1,9 @@
 /** What a runtime must offer. Each has a module of these functions; `#platform` is the one for the runtime at hand. */
 import type { Endpoint } from 'comlink'
 import type { OpenFile } from '../source/types.ts'
+import type { StorePlace } from './store-types.ts'
+
+export type { StoreFile, StoreFolder, StorePlace } from './store-types.ts'
 
 /** `grammars`: the leader with the code of grammars, which no bundler would split off a page's worker. */
 export type WorkerKind = 'leader' | 'grammars' | 'thread' | 'quantize'
@@ -63,6 +66,8 @@ export interface Platform {
   ): WorkerHandle | Promise<WorkerHandle>
   /** In a worker: the way back. */
   parent(): ParentPort
+  /** Where models can be kept, or undefined. */
+  store(): Promise<StorePlace | undefined>
   /** Resolves after other pending tasks (messages, timers, rendering) have had their turn. */
   breathe(): Promise<void>
 }

@@ -12,6 +12,8 @@ const START: Readonly<Record<WorkerKind, () => Worker>> = {
   quantize: () => new Worker(new URL('../web/quantize.js', import.meta.url), { type: 'module', name: 'cria quantize' }),
 }
 
+export async function store(): Promise<undefined> {}
+
 export async function unpack(_names: readonly string[]): Promise<WasmFiles | undefined> {
   return undefined
 }

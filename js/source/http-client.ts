@@ -78,13 +78,15 @@ export class Client {
   }
 
   /**
-   * Asks for the bytes from `offset` on, or for the whole file; the answer has status 200 or 206.
+   * Asks for the bytes from `offset` on, or for the whole file; the answer has status 200 or 206. `version`: of If-Range, so
+   * that another version of the file comes whole.
    * @throws SourceError for a final status or where nothing may be read, Retry for what may pass.
    */
-  async get(offset: number | undefined, signal: AbortSignal | undefined): Promise<Answer> {
+  async get(offset: number | undefined, signal: AbortSignal | undefined, version?: string): Promise<Answer> {
     const controller = new AbortController()
     const headers = new Headers(this.#headers)
     if (offset !== undefined) headers.set('range', `bytes=${offset}-`)
+    if (version !== undefined) headers.set('if-range', version)
     try {
       const response = await untilAborted(this.#ask({ headers, signal: controller.signal }), signal, this.what)
       if (response.status !== 200 && response.status !== 206) throw this.#statusError(response)

@@ -7,6 +7,16 @@ import { SourceError } from '../errors.ts'
 import { type sleep, untilAborted } from '../util/abort.ts'
 import { checkRange } from '../util/check.ts'
 import { Queue } from '../util/concurrency.ts'
+import {
+  type BodyReader,
+  bodyReader,
+  contentRange,
+  fileSize,
+  hasRanges,
+  isEncoded,
+  sameVersion,
+  tellsSize,
+} from './http-answer.ts'
 import { type Answer, Client } from './http-client.ts'
 import { blobSource, bytesSource } from './memory.ts'
 import type { Source, SourceOptions } from './types.ts'
@@ -184,18 +194,13 @@ class HttpSource implements Source {
   }
 }
 
-interface Reader {
-  read(): Promise<ReadableStreamReadResult<Uint8Array>>
-  cancel?(): Promise<void>
-}
-
 /** The stream of one response: file bytes [position, end), front to back. */
 class Body {
   position: number
   readonly #end: number
   readonly #client: Client
   readonly #answer: Answer
-  readonly #reader: Reader
+  readonly #reader: BodyReader
   #chunk = new Uint8Array(0)
 
   constructor(client: Client, answer: Answer, position: number, end: number) {
@@ -203,8 +208,7 @@ class Body {
     this.#end = end
     this.#client = client
     this.#answer = answer
-    const body = answer.response.body!
-    this.#reader = body.getReader?.() ?? readerOf(body as AsyncIterable<Uint8Array>)
+    this.#reader = bodyReader(answer.response)
   }
 
   /** Whether reading on from here comes to the byte at `position`. */
@@ -230,55 +234,4 @@ class Body {
     this.#answer.cancel()
     this.#reader.cancel?.().catch(() => {})
   }
-}
-
-/** Of a stream of Node's, which a caller's own `fetch` may give. */
-function readerOf(body: AsyncIterable<Uint8Array>): Reader {
-  const chunks = body[Symbol.asyncIterator]()
-  return { read: () => chunks.next() as Promise<ReadableStreamReadResult<Uint8Array>> }
-}
-
-/** Bytes of the whole file, if a response to a request from `offset` on has it. */
-function fileSize(response: Response, offset: number): number | undefined {
-  if (isEncoded(response)) return undefined
-  if (response.status === 206) {
-    const range = contentRange(response)
-    if (range) return range.total
-  }
-  const length = response.headers.get('content-length')
-  if (length === null || !/^\d+$/.test(length)) return undefined
-  return Number(length) + (response.status === 206 ? offset : 0)
-}
-
-/** Whether the response says the file's size outright; the length of a part may be the server's choice. */
-function tellsSize(response: Response): boolean {
-  return response.status === 200 || contentRange(response) !== undefined
-}
-
-/** Content-Range: `bytes first-last/total`, the total perhaps `*` (RFC 9110, 14.4). Browsers may hide the header. */
-function contentRange(response: Response): { start: number; end: number; total: number | undefined } | undefined {
-  const match = /^bytes (\d+)-(\d+)\/(\d+|\*)$/i.exec(response.headers.get('content-range') ?? '')
-  if (!match) return undefined
-  return { start: Number(match[1]), end: Number(match[2]) + 1, total: match[3] === '*' ? undefined : Number(match[3]) }
-}
-
-/** Of an answer to a request without a Range, only what it says; another site's may hide that. */
-function hasRanges({ status, headers, type }: Response): boolean {
-  const ranges = headers.get('accept-ranges')
-  return status === 206 || (ranges === null ? type === 'cors' : ranges !== 'none')
-}
-
-function isEncoded(response: Response): boolean {
-  const encoding = response.headers.get('content-encoding')
-  return encoding !== null && encoding !== '' && encoding.toLowerCase() !== 'identity'
-}
-
-/** Compares ETags, or dates where there are none; what one answer lacks is not compared. */
-function sameVersion(before: Headers, after: Headers): boolean {
-  for (const name of ['etag', 'last-modified']) {
-    const a = before.get(name)
-    const b = after.get(name)
-    if (a !== null && b !== null) return a.replace(/^W\//, '') === b.replace(/^W\//, '')
-  }
-  return true
 }

@@ -29,7 +29,7 @@ const ROOMS = [
   ['util'],
   ['source', 'sampler', 'chat'],
   ['gguf', 'platform'],
-  ['tokenizer', 'models'],
+  ['tokenizer', 'models', 'store'],
   ['engine', 'grammar', 'perplexity'],
   ['scheduler'],
   ['imatrix', 'workers'],
