@@ -105,3 +105,57 @@ export async function withTemporary<T>(run: (folder: string) => Promise<T>): Pro
     rmSync(folder, { recursive: true, force: true })
   }
 }
+
+export const COMMIT = '0123456789abcdef0123456789abcdef01234567'
+
+export interface FakeHub {
+  /** For HF_ENDPOINT. */
+  endpoint: string
+  /** Path in the repository → bytes, of `o/r` at `main`. */
+  files: Record<string, Buffer>
+  commit: string
+  /** What it wants to read the repository. */
+  token: string | undefined
+  requests: IncomingMessage[]
+  /** Of the server that has the bytes. */
+  bytes: FileServer
+}
+
+/** A hub as huggingface.co is: its own answers have the promises and lead elsewhere, where the bytes are. */
+export async function withHub(files: Record<string, Buffer>, run: (hub: FakeHub) => Promise<void>): Promise<void> {
+  await withFileServer(async (bytes) => {
+    const hub: FakeHub = { endpoint: '', files, commit: COMMIT, token: undefined, requests: [], bytes }
+    const http = createServer((request, response) => {
+      hub.requests.push(request)
+      const path = decodeURIComponent(new URL(request.url!, 'http://hub').pathname)
+      if (hub.token !== undefined && request.headers.authorization !== `Bearer ${hub.token}`) {
+        response.writeHead(401).end()
+        return
+      }
+      const names = Object.keys(hub.files)
+      const file = names.find(
+        (name) => path === `/o/r/resolve/main/${name}` || path === `/o/r/resolve/${hub.commit}/${name}`,
+      )
+      if (path === '/api/models/o/r/tree/main')
+        response.end(JSON.stringify(names.map((path) => ({ type: 'file', path }))))
+      else if (path.startsWith('/renamed/r/'))
+        response.writeHead(307, { location: path.replace('/renamed', '/o') }).end()
+      else if (file === undefined) response.writeHead(404).end()
+      else {
+        const data = hub.files[file]!
+        bytes.behaviour = { ...bytes.behaviour, data, etag: '"of-the-cdn"' }
+        const promise = { 'x-linked-etag': `"${sha256Of(data)}"`, 'x-linked-size': data.length }
+        const location = bytes.url.replace('model.gguf', sha256Of(data))
+        response.writeHead(302, { 'x-repo-commit': hub.commit, ...promise, location, etag: '"of-the-hub"' }).end()
+      }
+    })
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
+    hub.endpoint = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
+    try {
+      await run(hub)
+    } finally {
+      http.closeAllConnections()
+      http.close()
+    }
+  })
+}

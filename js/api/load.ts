@@ -31,7 +31,10 @@ import type { LoadOptions, Model, ModelInfo } from './types.ts'
 export async function load(input: ModelInput, options: LoadOptions = {}): Promise<Model> {
   checkLoadOptions(options)
   // As they are now: where a worker dies, it is loaded again.
-  return loadNow(plain(input), plain(options))
+  const { cache, ...now } = plain(options)
+  if (!cache) return loadNow(plain(input), now)
+  const { loadKept } = await import('./kept.ts')
+  return loadKept(plain(input), now, loadNow)
 }
 
 async function loadNow(input: ModelInput, options: LoadOptions): Promise<Model> {

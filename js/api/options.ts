@@ -57,6 +57,7 @@ const LOAD_OPTIONS: OptionNames<LoadOptions> = {
   inProcess: true,
   workerUrl: true,
   grammars: true,
+  cache: true,
   onProgress: true,
 }
 
@@ -64,7 +65,7 @@ const LOAD_OPTIONS: OptionNames<LoadOptions> = {
 export function checkLoadOptions(options: LoadOptions): void {
   checkOptions(options, LOAD_OPTIONS)
   checkSourceOptions(options)
-  checkTypes(options, 'boolean', ['inProcess', 'grammars'])
+  checkTypes(options, 'boolean', ['inProcess', 'grammars', 'cache'])
   checkTypes(options, 'function', ['onProgress'])
   const { workerUrl } = options
   if (workerUrl === undefined || isUrl(workerUrl)) return

@@ -40,8 +40,11 @@ export type { DetokenizeOptions, TokenizeOptions } from '../tokenizer/tokenizer.
 export type { CriaWarning } from '../util/warn.ts'
 
 export interface Progress {
-  /** `header` and `ready` are reported once each, with 0 and all bytes done; `weights` again and again. */
-  phase: 'header' | 'weights' | 'ready'
+  /**
+   * `header` and `ready` are reported once each, with 0 and all bytes done; `weights` again and again, and so is `download`
+   * before them, of a file that `cache` keeps.
+   */
+  phase: 'download' | 'header' | 'weights' | 'ready'
   /** Bytes done and bytes in all, of the current phase. */
   done: number
   total: number
@@ -91,6 +94,13 @@ export interface LoadOptions extends SourceOptions {
    * Pages with workers alone have to say so; everywhere else it comes when it is needed. Default false.
    */
   grammars?: boolean
+  /**
+   * Keep what `http(s):` and `hf:` inputs name in the store of models, and read it from there: see `cria/store`. The input may
+   * then be `hf:owner/repo[:QUANT]`, too. A download that was interrupted goes on where it ended; what is there is loaded
+   * without a request. Where there is no store, or no room in it, the model is streamed, of which `onWarning` hears
+   * (`STORE_ABSENT`, `STORE_FULL`, `STORE_UNUSABLE`). Default false.
+   */
+  cache?: boolean
   onProgress?: (progress: Progress) => void
   /** Metadata in place of the file's, by key: `{ 'tokenizer.ggml.add_bos_token': false }`. */
   overrides?: Overrides

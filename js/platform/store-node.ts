@@ -1,7 +1,6 @@
 /** Models in folders of this machine: the cache of the Hugging Face hub, and one of our own beside it. */
 import { createHash, type Hash, randomUUID } from 'node:crypto'
 import {
-  copyFile,
   type FileHandle,
   mkdir,
   open,
@@ -61,12 +60,13 @@ export function nodeFolder(root: string): StoreFolder {
     rename: async (from, to) => writing(at(to), rename(at(from), await made(to))),
     remove: (path) => writing(at(path), rm(at(path), { recursive: true, force: true })),
     list: async (path) => ((await present(readdir(at(path)))) ?? []).sort(),
+    isFolder: async (path) => (await present(stat(at(path))))?.isDirectory() ?? false,
     link: async (path, target) => {
       const file = await made(path)
       await rm(file, { force: true })
       const to = relative(dirname(file), at(target))
       // Windows forbids links to most users.
-      await symlink(to, file).catch(() => writing(file, copyFile(at(target), file)))
+      await symlink(to, file).catch(() => writing(file, rename(at(target), file)))
     },
     resolve: async (path) => {
       const target = await readlink(at(path)).catch((error: NodeJS.ErrnoException) => {

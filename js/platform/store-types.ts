@@ -32,7 +32,8 @@ export interface StoreFolder {
   remove(path: string): Promise<void>
   /** Names directly in a folder, in order; none where there is no such folder. */
   list(path: string): Promise<string[]>
-  /** Has `path` stand for the file `target`, by a symbolic link, or a copy where there are none. */
+  isFolder(path: string): Promise<boolean>
+  /** Has `path` stand for the file `target`, by a symbolic link; where there can be none, the file moves. */
   link(path: string, target: string): Promise<void>
   /** The file that a path stands for, by whatever links. */
   resolve(path: string): Promise<string>

@@ -24,6 +24,9 @@ class Retry extends Error {
 const MAX_DELAY = 20_000
 const MAX_RETRY_AFTER = 120_000
 
+/** Redirects within a server. */
+const MOST_HOPS = 5
+
 /** How long a lost connection is waited for, in milliseconds. */
 const RECONNECT = 600_000
 
@@ -98,8 +101,33 @@ export class Client {
     }
   }
 
-  async #ask(init: RequestInit): Promise<Response> {
-    const url = this.#url
+  /**
+   * What the server says of the file, before it leads to another server; that one's headers lack the first one's. Undefined
+   * where nobody may know, as in browsers.
+   * @throws SourceError
+   */
+  head(signal: AbortSignal | undefined): Promise<Headers | undefined> {
+    return this.attempt(signal, async () => {
+      for (let url = this.#url, hops = 0; ; hops++) {
+        const init: RequestInit = {
+          method: 'HEAD',
+          redirect: 'manual',
+          headers: this.#headers,
+          ...(signal && { signal }),
+        }
+        const response = await untilAborted(this.#ask(init, url), signal, this.what)
+        const { status, headers } = response
+        if (response.type === 'opaqueredirect') return undefined
+        if (status >= 400) throw this.#statusError(response)
+        const to = headers.get('location')
+        // Repositories that were renamed.
+        if (status < 300 || !to?.startsWith('/') || hops === MOST_HOPS) return headers
+        url = new URL(to, url)
+      }
+    })
+  }
+
+  async #ask(init: RequestInit, url = this.#url): Promise<Response> {
     const forbidden = watchPolicy(/^connect/, url.href)
     try {
       // Not called as a method: browsers' own works on the window alone.

@@ -134,6 +134,7 @@ export async function openStored(folder: StoreFolder, path: string, name: string
     name,
     size: source.size,
     read: (target, offset, signal) => source.read(target, offset, signal),
+    ...(source.sha256 && { sha256: () => source.sha256!() }),
     close: () => source.close(),
   }
 }
