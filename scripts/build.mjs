@@ -30,7 +30,7 @@ const ALL_GRAMMARS = `import { provideGrammars } from './workers/grammars.ts'
 import * as grammars from './js/grammar/grammar.ts'
 provideGrammars(async () => grammars)`
 /** What a module for users gives, beside its platform's workings. */
-const MODULES = ['index', 'tokenizer', 'gguf']
+const MODULES = ['index', 'tokenizer', 'gguf', 'store']
 /**
  * What dist/ is made of: each entry provides the runtime's module of js/platform/ and then gives or starts something. All
  * entries share their code, which lies in dist/chunks/; so does the code of the platforms, whose paths begin there.

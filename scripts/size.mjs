@@ -18,7 +18,7 @@ const { values, positionals } = parseArgs({ options: { files: { type: 'boolean' 
 const dist = positionals[0] ?? 'dist'
 
 /** Chunks of capabilities that are imported when they are used: each has a row and a limit of its own. */
-const LATE = ['chat-template', 'chat-rare-filters', 'api-chat-output', 'grammar-grammar']
+const LATE = ['chat-template', 'chat-rare-filters', 'api-chat-output', 'grammar-grammar', 'api-kept', 'store-store']
 /** What a first visit of the app reads before it has a model. */
 const SHELL = [
   'index.html',
@@ -37,6 +37,7 @@ const rows = [
   ['tools and reasoning, of a page that chats with them', late('api-chat-output', 'chat-template'), 10_500],
   ['the Jinja engine, without js/util', await part('js/chat/jinja/template.ts', ['./js/util/*']), 20_000],
   ['its filters that hardly any chat template names', late('chat-rare-filters', 'chat-template'), 2_500],
+  ['the store of models, of a page that keeps them', late('api-kept'), 12_000],
   ['an edge function: edge, relaxed.wasm', gzipped([...reached([`${dist}/edge.js`]), `${dist}/relaxed.wasm`])],
   ['a page with cria/inline', gzipped(reached([`${dist}/web/inline.js`]))],
   ['grammars, of a page that constrains a text', besidePage('web/grammars'), 45_000],
@@ -48,7 +49,7 @@ const rows = [
   ["import { readGguf } from 'cria'", await shaken('readGguf', 'cria'), 40_000],
   ["import { readGguf } from 'cria/gguf'", await shaken('readGguf', 'cria/gguf'), 40_000],
   ["the app's shell, beside the runtime", gzipped(SHELL.map((name) => `${dist}/app/${name}`)), 65_000],
-  ['the package without its model', packed(false), 592_000],
+  ['the package without its model', packed(false), 620_000],
   ['the package', packed(true), 1_300_000],
 ]
 if (values.files) {

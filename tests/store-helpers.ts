@@ -35,6 +35,8 @@ export interface Behaviour {
   most?: number
   /** Content-Length of whole answers, in place of the size; null: none. */
   length?: number | null
+  /** Bytes that are sent at a time, with a pause after each. */
+  piece?: number
   status?: number
   headers?: Record<string, string>
 }
@@ -88,13 +90,25 @@ function answer(server: FileServer, request: IncomingMessage, response: ServerRe
 }
 
 function send(server: FileServer, response: ServerResponse, body: Buffer): void {
-  const { breakAfter = Infinity, hangAfter = Infinity } = server.behaviour
+  const { breakAfter = Infinity, hangAfter = Infinity, piece } = server.behaviour
+  if (piece !== undefined) {
+    sendSlowly(response, body, piece)
+    return
+  }
   const sent = body.subarray(0, Math.min(breakAfter, hangAfter))
   server.sent += sent.length
   if (sent.length === body.length) response.end(body)
   // What was written is to arrive before the connection breaks.
   else if (breakAfter < hangAfter) response.write(sent, () => setTimeout(() => response.destroy(), 10))
   else response.write(sent)
+}
+
+function sendSlowly(response: ServerResponse, body: Buffer, piece: number): void {
+  if (body.length === 0 || response.destroyed) response.end()
+  else
+    response.write(body.subarray(0, piece), () =>
+      setTimeout(() => sendSlowly(response, body.subarray(piece), piece), 1),
+    )
 }
 
 export async function withTemporary<T>(run: (folder: string) => Promise<T>): Promise<T> {

@@ -13,7 +13,7 @@ import { inFlags } from './in-flags.ts'
 import { TERMINAL } from './llama-flags.ts'
 import { MarkdownStyler, printableText } from './markdown.ts'
 import { CHAT_FLAGS, chatOptions, withVariables } from './messages.ts'
-import { loadModel, MODEL_FLAGS } from './model.ts'
+import { KEEP_FLAGS, loadModel, MODEL_FLAGS } from './model.ts'
 import { GENERATE_FLAGS, LOAD_FLAGS, OTHER_FLAGS, SAMPLING_FLAGS } from './options.ts'
 import { PROMPT_FLAGS, readGiven, withEscapesRead } from './prompt.ts'
 import { ROPE_FLAGS } from './rope.ts'
@@ -35,6 +35,7 @@ const CHAT = {
 const flags = {
   ...CHAT,
   ...MODEL_FLAGS,
+  ...KEEP_FLAGS,
   ...LOAD_FLAGS,
   ...ROPE_FLAGS,
   ...GENERATE_FLAGS,
@@ -55,7 +56,7 @@ export const chatCommand: Command<typeof flags> = {
   ],
   groups: [
     ['Chat', CHAT],
-    ['Model', MODEL_FLAGS],
+    ['Model', { ...MODEL_FLAGS, ...KEEP_FLAGS }],
     ['Engine', LOAD_FLAGS],
     ['Rotation', ROPE_FLAGS],
     ['Generation', GENERATE_FLAGS],

@@ -8,6 +8,7 @@ import { convertCommand } from './convert.ts'
 import { ggufCommand } from './gguf.ts'
 import { imatrixCommand } from './imatrix.ts'
 import { inspectCommand } from './inspect.ts'
+import { modelsCommand, pullCommand } from './models.ts'
 import { perplexityCommand } from './perplexity.ts'
 import { quantizeCommand } from './quantize.ts'
 import { runCommand } from './run.ts'
@@ -19,6 +20,8 @@ export const COMMANDS = [
   chatCommand,
   serveCommand,
   appCommand,
+  pullCommand,
+  modelsCommand,
   inspectCommand,
   tokenizeCommand,
   convertCommand,

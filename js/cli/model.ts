@@ -2,7 +2,7 @@
 
 import { load } from '../api/load.ts'
 import type { LoadOptions, Model } from '../api/types.ts'
-import type { Values } from './flags.ts'
+import { toggle, type Values } from './flags.ts'
 import { type LOAD_FLAGS, loadOptions } from './options.ts'
 import { type ROPE_FLAGS, withRope } from './rope.ts'
 import { findInput, OVERRIDE_FLAGS, SOURCE_FLAGS } from './source.ts'
@@ -11,9 +11,13 @@ import { samplingText } from './traits.ts'
 
 export const MODEL_FLAGS = { ...SOURCE_FLAGS, ...OVERRIDE_FLAGS }
 
+export const KEEP_FLAGS = {
+  cache: toggle('--cache', 'keep a model of a URL or the hub, and read it from there: see cria models'),
+}
+
 /** Loads the model that the flags name, with a progress bar where that takes long. */
 export async function loadModel(
-  values: Values<typeof MODEL_FLAGS & typeof LOAD_FLAGS & typeof ROPE_FLAGS> & { verbose?: true },
+  values: Values<typeof MODEL_FLAGS & typeof LOAD_FLAGS & typeof ROPE_FLAGS> & { verbose?: true; cache?: true },
   signal: AbortSignal,
   more: LoadOptions = {},
 ): Promise<Model> {
@@ -25,6 +29,7 @@ export async function loadModel(
     ...loadOptions(values),
     ...more,
     ...reading,
+    ...(values.cache && { cache: true }),
     onProgress: (progress) => bar.update(progress),
     onWarning: sayWarning,
     signal,

@@ -8,7 +8,7 @@ import { GRAMMAR_FLAGS, grammarOptions } from './grammar.ts'
 import { TERMINAL } from './llama-flags.ts'
 import { faint } from './markdown.ts'
 import { CHAT_FLAGS, chatOptions, oneTurn, withVariables } from './messages.ts'
-import { loadModel, MODEL_FLAGS } from './model.ts'
+import { KEEP_FLAGS, loadModel, MODEL_FLAGS } from './model.ts'
 import { GENERATE_FLAGS, generateOptions, LOAD_FLAGS, OTHER_FLAGS, SAMPLING_FLAGS } from './options.ts'
 import { asPrompt, PROMPT_FLAGS, readPrompt, withEscapesRead } from './prompt.ts'
 import { ROPE_FLAGS } from './rope.ts'
@@ -34,6 +34,7 @@ const OUTPUT = {
 const flags = {
   ...PROMPT_FLAGS,
   ...MODEL_FLAGS,
+  ...KEEP_FLAGS,
   ...LOAD_FLAGS,
   ...ROPE_FLAGS,
   ...GENERATION,
@@ -76,7 +77,7 @@ export function runCommand(bare: boolean): Command<typeof flags> {
     ],
     groups: [
       ['Prompt', PROMPT_FLAGS],
-      ['Model', MODEL_FLAGS],
+      ['Model', { ...MODEL_FLAGS, ...KEEP_FLAGS }],
       ['Engine', LOAD_FLAGS],
       ['Rotation', ROPE_FLAGS],
       ['Generation', GENERATION],

@@ -15,7 +15,7 @@ import { choice, either, integer, or, text, texts, toggle, UsageError, type Valu
 import { type Listening, listen } from './http.ts'
 import { SERVER_FOREIGN } from './llama-server-flags.ts'
 import { TEMPLATE_FLAGS, templateOptions } from './messages.ts'
-import { loadModel, MODEL_FLAGS } from './model.ts'
+import { KEEP_FLAGS, loadModel, MODEL_FLAGS } from './model.ts'
 import { GENERATE_FLAGS, givenOptions, LOAD_FLAGS, OTHER_FLAGS, SAMPLING_FLAGS } from './options.ts'
 import { ESCAPE, withEscapesRead } from './prompt.ts'
 import { ROPE_FLAGS } from './rope.ts'
@@ -141,6 +141,7 @@ const flags = {
   ...TEMPLATE_FLAGS,
   ...PREFILL,
   ...MODEL_FLAGS,
+  ...KEEP_FLAGS,
   ...ENGINE,
   ...ROPE_FLAGS,
   ...OTHER_FLAGS,
@@ -161,7 +162,7 @@ export const serveCommand: Command<typeof flags> = {
     ['Server', SERVER],
     ['Generation, where a request does not say', DEFAULTS],
     ['Chat template', { ...TEMPLATE_FLAGS, ...PREFILL }],
-    ['Model', MODEL_FLAGS],
+    ['Model', { ...MODEL_FLAGS, ...KEEP_FLAGS }],
     ['Engine', ENGINE],
     ['Rotation', ROPE_FLAGS],
     ['Other', OTHER_FLAGS],

@@ -1,8 +1,9 @@
 /** Where a command's model is, and how it is read. */
 import type { Overrides } from '../gguf/overrides.ts'
 import type { SourceOptions } from '../source/types.ts'
+import { readRepository } from '../store/hub.ts'
 import { list, or, readHeader, text, toggle, UsageError, type Values } from './flags.ts'
-import { findModel, isHub, onHub, readRepository } from './hub.ts'
+import { findModel, isHub, onHub } from './hub.ts'
 import { overridesOf, readOverrides } from './overrides.ts'
 
 const READ_FLAGS = {

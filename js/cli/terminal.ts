@@ -81,8 +81,10 @@ export function progressBar(what = 'loading'): { update(progress: Progress): voi
   let bar: Bar | undefined
   return {
     update({ phase, done, total }) {
-      if (phase !== 'weights' || !process.stderr.isTTY) return
+      if ((phase !== 'weights' && phase !== 'download') || !process.stderr.isTTY) return
       const last = done >= total
+      // A download has another total than the weights that follow it.
+      if (bar && bar.total !== total) bar.total = total
       if (!bar && !last && performance.now() - start > PATIENCE) {
         bar = new Bar(`${what} [:bar] :percent of :size, :etas left`, { total, width: 40, clear: true })
       }

@@ -67,7 +67,7 @@ export const models = {
    * The bytes of one file, to be kept elsewhere. Of a model in shards each is exported by itself.
    * @throws SourceError STORE_ABSENT for a file that is not there
    */
-  async export(input: string | URL): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  async export(input: string | URL): Promise<AsyncIterable<Uint8Array<ArrayBuffer>>> {
     return (await openStore()).export(input)
   },
 }

@@ -50,7 +50,7 @@ export interface FetchOptions extends DownloadOptions {
 }
 
 /** One file's place in a store. */
-export interface Slot {
+export interface StoreSlot {
   readonly input: string
   /** The file, if it is whole. Takes no request. */
   find(): Promise<KeptFile | undefined>
@@ -65,7 +65,7 @@ export function endpointOf(place: StorePlace): string {
 }
 
 /** The place of a `hf:` or http(s) location. @throws ArgumentError INPUT_HF */
-export function slotOf(location: string, place: StorePlace): Slot {
+export function slotOf(location: string, place: StorePlace): StoreSlot {
   const endpoint = endpointOf(place)
   const file = readHubFile(location, endpoint)
   if (!file && /^hf:/i.test(location)) {
@@ -113,7 +113,7 @@ async function landedOf(folder: StoreFolder, path: string): Promise<[number, num
  *     KEY/model.json    URL, version, size, SHA-256
  *     .locks/KEY.lock   who downloads
  */
-export class UrlSlot implements Slot {
+export class UrlSlot implements StoreSlot {
   readonly input: string
   readonly #url: string
   readonly #folder: StoreFolder
@@ -202,7 +202,7 @@ function fileName(url: string): string {
 }
 
 /** A file in the cache of the hub. */
-class HubSlot implements Slot {
+class HubSlot implements StoreSlot {
   readonly input: string
   readonly #file: HubFile
   readonly #place: StorePlace

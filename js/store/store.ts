@@ -1,6 +1,7 @@
 /** Models that stay: by URL in a folder of our own, and from the Hugging Face hub in its cache. */
 import { ArgumentError, SourceError } from '../errors.ts'
 import type { StoreFolder, StorePlace } from '../platform/types.ts'
+import { checkSha256 } from '../source/hashed.ts'
 import { shardLocations } from '../source/shards.ts'
 import type { SourceOptions } from '../source/types.ts'
 import { isUrl } from '../util/kind.ts'
@@ -29,7 +30,7 @@ import {
   nameOf,
   partialBlobs,
   readUrlRecord,
-  type Slot,
+  type StoreSlot,
   slotOf,
   urlLock,
 } from './slot.ts'
@@ -102,11 +103,7 @@ export class ModelStore {
   /** Downloads what is missing. `sha256`: of each file its own. */
   async fetch(locations: readonly string[], options: GetOptions = {}): Promise<KeptFile[]> {
     const { onProgress, sha256, ...rest } = options
-    const sums = sha256 === undefined ? [] : [sha256].flat()
-    if (sums.length > 0 && sums.length !== locations.length) {
-      const message = `The model is in ${locations.length} files; sha256 must be a list of as many checksums, in their order.`
-      throw new ArgumentError('SHA256', message, sha256)
-    }
+    const sums = sumsOf(sha256, locations.length)
     const done: DownloadProgress[] = []
     const files: KeptFile[] = []
     for (const [i, location] of locations.entries()) {
@@ -141,6 +138,7 @@ export class ModelStore {
   async get(input: string | URL, options: GetOptions = {}): Promise<StoredModel> {
     const locations = await this.locate(input, options)
     const found = options.refresh ? undefined : await this.find(locations)
+    if (found) await checkSums(found, sumsOf(options.sha256, locations.length), options.signal)
     const files = found ?? (await this.fetch(locations, options))
     const inputs = await inputsOf(files)
     return { input: inputs.length === 1 ? inputs[0]! : inputs, files: await Promise.all(files.map(storedFile)) }
@@ -261,28 +259,15 @@ export class ModelStore {
    * The bytes of one file, to be kept elsewhere; of shards that of the given one.
    * @throws SourceError STORE_ABSENT
    */
-  async export(input: string | URL): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  async export(input: string | URL): Promise<AsyncIterable<Uint8Array<ArrayBuffer>>> {
     const repository = repositoryOf(String(input))
     const [location] = repository ? await this.locate(input) : [String(input)]
     const file = ModelStore.keeps(location) ? await this.#slot(location).find() : undefined
     if (!file) throw isAbsent(String(input))
-    const source = await openStored(file.folder, file.path, file.input)
-    let offset = 0
-    return new ReadableStream({
-      async pull(controller) {
-        const piece = new Uint8Array(Math.min(PIECE, source.size - offset))
-        await source.read(piece, offset)
-        offset += piece.length
-        controller.enqueue(piece)
-        if (offset < source.size) return
-        await source.close()
-        controller.close()
-      },
-      cancel: () => source.close(),
-    })
+    return piecesOf(file)
   }
 
-  #slot(location: string): Slot {
+  #slot(location: string): StoreSlot {
     return slotOf(location, this.#place)
   }
 
@@ -296,6 +281,27 @@ export class ModelStore {
     const { input } = this.#slot(record.url)
     const about = { size: record.size, landed: bytes, complete: false, sha256: undefined, modified }
     return [{ input, path: await pathOf(folder, partial), ...about }]
+  }
+}
+
+/** One SHA-256 a file, or none. @throws ArgumentError SHA256 */
+function sumsOf(sha256: SourceOptions['sha256'], count: number): readonly string[] {
+  const sums = sha256 === undefined ? [] : [sha256].flat()
+  sums.forEach(checkSha256)
+  if (sums.length === 0 || sums.length === count) return sums
+  const message = `The model is in ${count} files; sha256 must be a list of as many checksums, in their order.`
+  throw new ArgumentError('SHA256', message, sha256)
+}
+
+/** @throws SourceError SHA256_MISMATCH */
+async function checkSums(files: readonly KeptFile[], sums: readonly string[], signal?: AbortSignal): Promise<void> {
+  for (const [i, sha256] of sums.entries()) {
+    const file = files[i]!
+    if (file.sha256 === undefined) await checkFile({ ...file, sha256 }, signal)
+    else if (file.sha256 !== sha256.toLowerCase()) {
+      const message = `The store has ${file.input} with the SHA-256 ${file.sha256}, not ${sha256}; refresh it, or correct sha256.`
+      throw new SourceError('SHA256_MISMATCH', message, file.sha256)
+    }
   }
 }
 
@@ -320,6 +326,19 @@ async function pathOf(folder: StoreFolder, path: string): Promise<string> {
 /** For `load`. */
 export function inputsOf(files: readonly KeptFile[]): Promise<(string | Blob)[]> {
   return Promise.all(files.map(({ folder, path }) => folder.input(path)))
+}
+
+async function* piecesOf({ folder, path, input }: KeptFile): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const source = await openStored(folder, path, input)
+  try {
+    for (let offset = 0; offset < source.size; offset += PIECE) {
+      const piece = new Uint8Array(Math.min(PIECE, source.size - offset))
+      await source.read(piece, offset)
+      yield piece
+    }
+  } finally {
+    await source.close()
+  }
 }
 
 function landed(files: readonly StoredFile[]): number {

@@ -43,6 +43,7 @@ const BAD_LOAD: Record<keyof LoadOptions, unknown[]> = {
   ],
   inProcess: ['yes', 1, null, NEITHER],
   grammars: ['yes', 1, null, NEITHER],
+  cache: ['yes', 1, null, NEITHER],
   workerUrl: ['', 'http://[', 5, null, NEITHER],
   onProgress: [5, 'log', NEITHER, null],
   onWarning: [5, 'log', NEITHER, null],

@@ -112,7 +112,7 @@ test('progress: the header, then weights from none to all without a step back, t
     const seen: Progress[] = []
     const model = await load(STORIES, { ...options, onProgress: (progress) => seen.push(progress) })
     await model.close()
-    const order = { header: 0, weights: 1, ready: 2 }
+    const order = { download: 0, header: 0, weights: 1, ready: 2 }
     for (let i = 1; i < seen.length; i++) assert.ok(order[seen[i]!.phase] >= order[seen[i - 1]!.phase])
     assert.is(seen[0]!.phase, 'header')
     assert.equal(seen.at(-1), { phase: 'ready', done: BYTES.length, total: BYTES.length })

@@ -7,7 +7,7 @@ import { CLI, command, cria } from '../cli-helpers.ts'
 import { shared, sharedTest } from '../shared.ts'
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
-const COMMANDS = ['run', 'chat', 'inspect', 'tokenize', 'convert', 'quantize', 'perplexity', 'gguf']
+const COMMANDS = ['run', 'chat', 'inspect', 'tokenize', 'convert', 'quantize', 'perplexity', 'gguf', 'pull', 'models']
 const GREEDY = ['--temp', '0']
 /** Longer than any test lasts. */
 const ENDLESS = ['--ignore-eos', '-c', '20000', '-n', '-1']

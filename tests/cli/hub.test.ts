@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { bestFile, readRepository } from '../../js/cli/hub.ts'
+import { bestFile, readRepository } from '../../js/store/hub.ts'
 import { cria, withFolder } from '../cli-helpers.ts'
 
 const MODEL = readFileSync('models/stories260K.gguf')

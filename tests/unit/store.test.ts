@@ -104,6 +104,8 @@ test(
     assert.equal((await store.get(new URL(server.url))).input, input)
     assert.is(server.requests.length, 1)
     assert.equal(await store.list(), files)
+    await store.get(server.url, { sha256: MODEL_SHA256.toUpperCase() })
+    await rejects(store.get(server.url, { sha256: '0'.repeat(64) }), SourceError, 'SHA256_MISMATCH')
     assert.equal(await store.get(`${server.url}?other`).then(({ files }) => files[0]!.input), `${server.url}?other`)
   }),
 )
