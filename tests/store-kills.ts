@@ -38,8 +38,10 @@ export async function killAtRandom(count: number, seed: number): Promise<Kills> 
         const input = inputs[random(2)]!
         const before = (await store.list()).find((file) => file.input === input)
         hub.bytes.requests.length = 0
-        // Somewhat beyond the end: what follows the last byte takes time too.
-        const path = await runUntil(input, env, random(Math.floor(MODEL.length * 1.2)), random(15))
+        const from = before?.landed ?? 0
+        // Somewhat beyond the end: what follows the last byte takes time too. Half of those that come to it may end.
+        const at = from + random(Math.ceil((MODEL.length - from) * 1.2))
+        const path = await runUntil(input, env, from === MODEL.length && random(2) ? Infinity : at, random(15))
         if (before && !before.complete && before.landed > 0) outcome.resumed += checkResumed(hub.bytes, before.landed)
         // Nothing has a model's name that is not that model.
         for (const { input: one, ok } of await store.verify()) assert.is(ok, true, `${one} is damaged`)
