@@ -6,6 +6,7 @@
 
 import { GrammarError } from '../errors.ts'
 import { hasBit, setBit } from '../util/bits.ts'
+import { hasMultiple, isMultiple, type Multiple, multipleAfter } from './multiple.ts'
 
 /** A set of bytes: bit b of word b >> 5. */
 export type ByteSet = Uint32Array
@@ -38,14 +39,6 @@ export interface Term {
   signature?: string | undefined
   /** Whether the language has a text; undefined where that has not been looked for. */
   alive?: boolean
-}
-
-/** Digits of a number of which `remainder` modulo `divisor` was read; `fraction` digits may follow the point. */
-interface Multiple {
-  readonly divisor: number
-  readonly remainder: number
-  readonly fraction: number
-  readonly pointed: boolean
 }
 
 /** Terms that a grammar may make. Source: every schema of MaskBench needs fewer than a tenth. */
@@ -217,11 +210,8 @@ export class Terms {
 
   private multiple(multiple: Multiple): Term {
     const { divisor, remainder, fraction, pointed } = multiple
-    let rest = remainder
-    for (let i = 0; i < fraction; i++) rest = digitAfter(rest, 0, divisor)
-    const nullable = rest === 0
     const key = `${divisor},${remainder},${fraction},${pointed}`
-    return this.intern('multiple', key, nullable, false, [], { multiple })
+    return this.intern('multiple', key, isMultiple(multiple), false, [], { multiple })
   }
 
   /** The parts of an `or` or `and`, each once and sorted; the term itself where it is a simpler one. */
@@ -354,7 +344,10 @@ export class Terms {
         return row
       }
       case 'multiple':
-        return bytes.map((byte) => this.afterDigit(term.multiple!, byte))
+        return bytes.map((byte) => {
+          const after = multipleAfter(term.multiple!, byte)
+          return after ? this.multiple(after) : this.none
+        })
       case 'not':
         return mapOnce(this.row(parts[0]!), (after) => this.not(after))
       case 'repeat': {
@@ -391,17 +384,6 @@ export class Terms {
       } else for (const [i, after] of this.row(part).entries()) if (after !== this.none) options[i]!.push(after)
     }
     return options.map((each) => (each.length > 1 ? this.or(each) : (each[0] ?? this.none)))
-  }
-
-  private afterDigit(multiple: Multiple, byte: number): Term {
-    const { divisor, remainder, fraction, pointed } = multiple
-    if (byte === 0x2e && !pointed) return this.multiple({ ...multiple, pointed: true })
-    const digit = byte - 0x30
-    if (digit < 0 || digit > 9) return this.none
-    // Zeros at the end say nothing.
-    if (pointed && fraction === 0) return digit === 0 ? this.multiple(multiple) : this.none
-    const next = digitAfter(remainder, digit, divisor)
-    return this.multiple({ divisor, remainder: next, fraction: pointed ? fraction - 1 : fraction, pointed })
   }
 
   /**
@@ -481,21 +463,6 @@ export function literalOf({ kind, text, parts }: Term): string | undefined {
 
 function bytesOf(text: string): number[] {
   return Array.from(text, (character) => character.charCodeAt(0))
-}
-
-/** The remainder of a number that has one digit more. */
-function digitAfter(remainder: number, digit: number, divisor: number): number {
-  const next = remainder * 10 + digit
-  if (next <= Number.MAX_SAFE_INTEGER) return next % divisor
-  return Number((BigInt(remainder) * 10n + BigInt(digit)) % BigInt(divisor))
-}
-
-/** Whether digits can follow that make a multiple: before the point as many as it takes. */
-function hasMultiple({ divisor, remainder, fraction, pointed }: Multiple): boolean {
-  if (!pointed) return true
-  const places = BigInt(`1${'0'.repeat(fraction)}`)
-  const missing = (BigInt(divisor) - ((BigInt(remainder) * places) % BigInt(divisor))) % BigInt(divisor)
-  return missing < places
 }
 
 function keyOf(set: ByteSet): string {
