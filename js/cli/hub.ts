@@ -1,18 +1,27 @@
 /** The Hugging Face hub: which file of a repository is the model, as llama.cpp chooses it. */
 import { readdir, readFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { SourceError } from '../errors.ts'
-import { bestFile, HUB, hubName, listFiles, noSuchFile, type Repository } from '../store/hub.ts'
+import { hubCache } from '../platform/store-node.ts'
+import { HUB } from '../source/hub-url.ts'
+import { huggingFaceUrl } from '../source/source.ts'
+import {
+  bestFile,
+  hubEndpoint,
+  hubName,
+  listFiles,
+  noSuchFile,
+  type Repository,
+  repositoryFolder,
+} from '../store/hub.ts'
 
 const ADVICE = {
   offline: '; with --offline the files that were downloaded before are read',
   private: '--hf-token',
 }
 
-/** The hub's address: HF_ENDPOINT names another one, such as a mirror. */
-export function endpoint(): string {
-  return (process.env.MODEL_ENDPOINT || process.env.HF_ENDPOINT || HUB).replace(/\/+$/, '')
+function endpoint(): string {
+  return hubEndpoint((name) => process.env[name])
 }
 
 /** Whether requests to this location go to the hub, and may carry its token. */
@@ -24,12 +33,7 @@ export function isHub(location: string | URL): boolean {
 /** The location in the form that sources are opened by: `hf:` means huggingface.co there. */
 export function onHub(location: string): string {
   if (!/^hf:/i.test(location) || endpoint() === HUB) return location
-  const [owner, repo = '', ...path] = location.slice('hf:'.length).split('/')
-  const [name, revision = 'main'] = repo.split('@')
-  return [
-    endpoint(),
-    ...[owner!, name!, 'resolve', revision.replaceAll('%2F', '/'), ...path].map(encodeURIComponent),
-  ].join('/')
+  return huggingFaceUrl(location, endpoint())
 }
 
 export interface HubOptions {
@@ -64,14 +68,7 @@ function locationOf({ id, revision }: Repository, file: string): string {
 
 /** The folder of the repository's files that tools of the hub have downloaded. */
 async function snapshotOf(id: string, revision: string): Promise<string> {
-  const { LLAMA_CACHE, HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME, XDG_CACHE_HOME } = process.env
-  const cache =
-    LLAMA_CACHE ||
-    HF_HUB_CACHE ||
-    HUGGINGFACE_HUB_CACHE ||
-    (HF_HOME && join(HF_HOME, 'hub')) ||
-    join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'huggingface', 'hub')
-  const folder = join(cache, `models--${id.replaceAll('/', '--')}`)
+  const folder = join(hubCache(), repositoryFolder(id))
   const commit = await readFile(join(folder, 'refs', ...revision.split('/')), 'utf8').catch((cause) => {
     const message = `${folder} has no files of ${id} (${revision}): without --offline cria reads them from the hub.`
     throw new SourceError('HUB_CACHE', message, folder, { cause })

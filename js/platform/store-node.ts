@@ -24,17 +24,28 @@ import type { StoreFile, StoreFolder, StorePlace } from './store-types.ts'
 const PIECE = 4 * 1024 * 1024
 
 export function nodeStore(): StorePlace {
-  const variable = (name: string): string | undefined => process.env[name] || undefined
-  const home = variable('HF_HOME') ?? join(variable('XDG_CACHE_HOME') ?? join(homedir(), '.cache'), 'huggingface')
-  // As llama.cpp and huggingface_hub choose it.
-  const hub = ['LLAMA_CACHE', 'HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE'].map(variable).find((path) => path !== undefined)
   return {
-    own: nodeFolder(join(home, 'cria')),
-    hub: nodeFolder(hub ?? join(home, 'hub')),
+    own: nodeFolder(join(hubHome(), 'cria')),
+    hub: nodeFolder(hubCache()),
     variable,
     // What the disk has left is no promise: a write says whether it fits.
     reserve: async () => {},
   }
+}
+
+/** An empty variable is as none. */
+function variable(name: string): string | undefined {
+  return process.env[name] || undefined
+}
+
+function hubHome(): string {
+  return variable('HF_HOME') ?? join(variable('XDG_CACHE_HOME') ?? join(homedir(), '.cache'), 'huggingface')
+}
+
+/** The folder of the hub's cache, as llama.cpp and huggingface_hub choose it. */
+export function hubCache(): string {
+  const named = ['LLAMA_CACHE', 'HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE'].map(variable)
+  return named.find((path) => path !== undefined) ?? join(hubHome(), 'hub')
 }
 
 export function nodeFolder(root: string): StoreFolder {

@@ -3,6 +3,7 @@ import { ArgumentError, throwIfAborted } from '../errors.ts'
 import { isBlob, isUrl, kindOf } from '../util/kind.ts'
 import { checkSha256, hashed } from './hashed.ts'
 import { openHttp } from './http.ts'
+import { hubUrl } from './hub-url.ts'
 import { blobSource, bytesSource, fileOf } from './memory.ts'
 import type { ModelInput, OpenFile, Source, SourceOptions } from './types.ts'
 
@@ -71,7 +72,7 @@ function parseUrl(location: string): URL {
  * default, and a slash in it is written `%2F`.
  * @internal
  */
-export function huggingFaceUrl(location: string): string {
+export function huggingFaceUrl(location: string, endpoint?: string): string {
   const [owner, repo, ...path] = location.slice('hf:'.length).split('/')
   const [name, revision = 'main', ...more] = (repo ?? '').split('@')
   if (!owner || !name || !revision || more.length > 0 || path.length === 0 || path.includes('')) {
@@ -81,6 +82,6 @@ export function huggingFaceUrl(location: string): string {
       location,
     )
   }
-  const escaped = [owner, name, 'resolve', revision.replaceAll('%2F', '/'), ...path].map(encodeURIComponent)
-  return `https://huggingface.co/${escaped.join('/')}`
+  const file = { id: `${owner}/${name}`, revision: revision.replaceAll('%2F', '/'), path: path.join('/') }
+  return hubUrl(file, endpoint)
 }

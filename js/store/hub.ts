@@ -2,9 +2,8 @@
 import { ArgumentError, SourceError } from '../errors.ts'
 import type { StoreFolder } from '../platform/types.ts'
 import { Client } from '../source/http-client.ts'
+import { HUB, type HubFile } from '../source/hub-url.ts'
 import type { SourceOptions } from '../source/types.ts'
-
-export const HUB = 'https://huggingface.co'
 
 export interface Repository {
   /** `owner/repo`. */
@@ -14,12 +13,9 @@ export interface Repository {
   tag: string | undefined
 }
 
-/** A file of the hub. */
-export interface HubFile {
-  /** `owner/repo`. */
-  id: string
-  revision: string
-  path: string
+/** The hub's address: HF_ENDPOINT names another one, such as a mirror. @param variable reads the environment */
+export function hubEndpoint(variable: (name: string) => string | undefined): string {
+  return (variable('MODEL_ENDPOINT') || variable('HF_ENDPOINT') || HUB).replace(/\/+$/, '')
 }
 
 /** Reads `owner/repo[@revision][:tag]`. */
@@ -106,12 +102,6 @@ async function ask(url: string, { token, signal, fetch, ...advices }: ListOption
       ? `check the name; a private or gated repository needs ${advices.private}`
       : 'try again later'
   throw new SourceError('HUB_LIST', `${url} gives HTTP status ${status}: ${advice}.`, status)
-}
-
-/** A file's address. */
-export function hubUrl({ id, revision, path }: HubFile, endpoint: string): string {
-  const parts = [...id.split('/'), 'resolve', revision, ...path.split('/')]
-  return [endpoint, ...parts.map(encodeURIComponent)].join('/')
 }
 
 /** How users write it. */

@@ -4,6 +4,7 @@ import { ArgumentError, SourceError } from '../errors.ts'
 import type { StoreFolder, StorePlace } from '../platform/types.ts'
 import { hashed, hex } from '../source/hashed.ts'
 import { Client } from '../source/http-client.ts'
+import { HUB, type HubFile, hubUrl } from '../source/hub-url.ts'
 import type { SourceOptions } from '../source/types.ts'
 import {
   type Downloaded,
@@ -19,12 +20,10 @@ import {
   askHub,
   blobPath,
   cachedCommit,
-  HUB,
-  type HubFile,
   type HubPromise,
+  hubEndpoint,
   hubLock,
   hubName,
-  hubUrl,
   readHubFile,
   repositoryFolder,
   snapshotPath,
@@ -60,13 +59,9 @@ export interface StoreSlot {
   drop(): Promise<void>
 }
 
-export function endpointOf(place: StorePlace): string {
-  return (place.variable('MODEL_ENDPOINT') ?? place.variable('HF_ENDPOINT') ?? HUB).replace(/\/+$/, '')
-}
-
 /** The place of a `hf:` or http(s) location. @throws ArgumentError INPUT_HF */
 export function slotOf(location: string, place: StorePlace): StoreSlot {
-  const endpoint = endpointOf(place)
+  const endpoint = hubEndpoint(place.variable)
   const file = readHubFile(location, endpoint)
   if (!file && /^hf:/i.test(location)) {
     const message = `${location} should have the form hf:owner/repo[:QUANT] or hf:owner/repo[@revision]/path/file.gguf.`
@@ -79,7 +74,7 @@ export function slotOf(location: string, place: StorePlace): StoreSlot {
 /** Options with the hub's token, which goes nowhere else. */
 function withToken<T extends SourceOptions>(options: T, url: string, place: StorePlace): T {
   const token = place.variable('HF_TOKEN')
-  const isHub = [endpointOf(place), HUB].some((one) => url.startsWith(`${one}/`))
+  const isHub = [hubEndpoint(place.variable), HUB].some((one) => url.startsWith(`${one}/`))
   return isHub && token !== undefined && options.token === undefined ? { ...options, token } : options
 }
 
@@ -214,7 +209,7 @@ class HubSlot implements StoreSlot {
     this.#file = file
     this.#place = place
     this.#hub = hub
-    this.#url = hubUrl(file, endpointOf(place))
+    this.#url = hubUrl(file, hubEndpoint(place.variable))
   }
 
   async find(): Promise<KeptFile | undefined> {

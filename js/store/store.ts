@@ -10,6 +10,7 @@ import {
   bestFile,
   cachedCommit,
   cachedFiles,
+  hubEndpoint,
   hubLock,
   hubName,
   isSafe,
@@ -24,7 +25,6 @@ import {
 import {
   alone,
   checkFile,
-  endpointOf,
   type FetchOptions,
   type KeptFile,
   nameOf,
@@ -77,7 +77,7 @@ export class ModelStore {
     if (known !== undefined) return name(known)
     let files: string[]
     try {
-      files = await listFiles(repository, endpointOf(this.#place), {
+      files = await listFiles(repository, hubEndpoint(this.#place.variable), {
         token: options.token ?? this.#place.variable('HF_TOKEN'),
         signal: options.signal,
         fetch: options.fetch,
