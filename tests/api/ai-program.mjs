@@ -12,15 +12,9 @@ import {
   ToolLoopAgent,
 } from 'ai'
 import { createCria } from 'cria/ai'
+import { HERMES } from '../hermes-template.ts'
 
-const TEMPLATE = `{%- for m in messages %}<|im_start|>{{ m.role }}
-{{ m.content }}{% for t in m.tool_calls or [] %}
-<tool_call>
-{"name": {{ t.function.name|tojson }}, "arguments": {{ t.function.arguments|tojson }}}
-</tool_call>{% endfor %}<|im_end|>
-{% endfor %}{% if tools %}{{ tools|tojson }}{% endif %}{% if add_generation_prompt %}<|im_start|>assistant
-{% endif %}`
-const cria = { template: TEMPLATE, parallelToolCalls: false }
+const cria = { template: HERMES, parallelToolCalls: false }
 const ASKED = { prompt: 'Once upon a time', maxRetries: 0, providerOptions: { cria } }
 const GREEDY = { ...ASKED, temperature: 0, maxOutputTokens: 24 }
 const LLAMA = jsonSchema({
@@ -112,7 +106,7 @@ async function streamedCalls(model) {
 /** The kinds of parts of a stream of hours that is given up when its text begins. */
 async function abortedParts(model) {
   const leaving = new AbortController()
-  const endless = { template: TEMPLATE, ignoreEos: true, contextShift: true }
+  const endless = { template: HERMES, ignoreEos: true, contextShift: true }
   const result = streamText({
     model,
     ...ASKED,

@@ -11,7 +11,8 @@ import { tool, toolTest } from '../package-home.ts'
 import { withChromium } from '../runtimes/chromium.ts'
 import { CASE_TIMEOUT, withinTime } from '../runtimes/driver.ts'
 import { MODEL, onPage } from '../runtimes/pages.ts'
-import { run, start } from '../runtimes/process.ts'
+import { run } from '../runtimes/process.ts'
+import { LISTENS, startWorker } from '../runtimes/workerd.ts'
 
 const FOLDER = 'build/ai-sdk'
 const OPTIONS = { context: 2048, overrides: { 'llama.context_length': 2048 } }
@@ -113,23 +114,9 @@ export default {
   },
 }`
   await bundle('worker.js', source, undefined, { conditions: ['workerd'], external: ['cria/*.wasm', 'node:*'] })
-  const config = `using Workerd = import "/workerd/workerd.capnp";
-const config :Workerd.Config = (
-  services = [(name = "main", worker = (
-    compatibilityDate = "2026-01-01",
-    compatibilityFlags = ["nodejs_compat"],
-    modules = [
-      (name = "worker.js", esModule = embed "worker.js"),
-      (name = "cria/relaxed.wasm", wasm = embed "../../dist/relaxed.wasm"),
-    ],
-    bindings = [(name = "MODEL", data = embed "../../${STORIES}")],
-  ))],
-  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
-);`
-  writeFileSync(`${FOLDER}/config.capnp`, config)
-  const workerd = start(tool('workerd/bin/workerd'), ['serve', `${FOLDER}/config.capnp`, '--control-fd=1'])
+  const workerd = startWorker(FOLDER, ['nodejs_compat'])
   try {
-    const [, port] = await workerd.said(/"event":"listen".*?"port":(\d+)/)
+    const [, port] = await workerd.said(LISTENS)
     const response = await fetch(`http://127.0.0.1:${port}/`)
     assert.is(response.status, 200)
     return (await response.json()) as Told

@@ -5,6 +5,7 @@ import { AbortError, ArgumentError, type ChatDelta, GrammarError, load, type Mod
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { fails, STORIES } from '../api-helpers.ts'
+import { HERMES } from '../hermes-template.ts'
 import { shared, sharedTest } from '../shared.ts'
 
 /** Short enough that a model of random words ends. */
@@ -42,13 +43,6 @@ const TOOLS = [
 const MESSAGES = [{ role: 'user', content: 'What is the weather in Brest?' }]
 const ajv = new Ajv2020({ strict: false })
 const valid = new Map(TOOLS.map(({ function: { name, parameters } }) => [name, ajv.compile(parameters)]))
-const HERMES = `{%- for m in messages %}<|im_start|>{{ m.role }}
-{{ m.content }}{% for t in m.tool_calls or [] %}
-<tool_call>
-{"name": {{ t.function.name|tojson }}, "arguments": {{ t.function.arguments|tojson }}}
-</tool_call>{% endfor %}<|im_end|>
-{% endfor %}{% if tools %}{{ tools|tojson }}{% endif %}{% if add_generation_prompt %}<|im_start|>assistant
-{% endif %}`
 const THINKING = `{%- for m in messages %}[{{ m.role }}]{% if m.reasoning_content %}<think>{{ m.reasoning_content }}</think>{% endif %}{{ m.content }}
 {% endfor %}{% if add_generation_prompt %}[assistant]{% if enable_thinking is defined and not enable_thinking %}<think>
 

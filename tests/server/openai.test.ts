@@ -2,7 +2,7 @@
  * The clients that programs have, unmodified: OpenAI's, Anthropic's and the Vercel AI SDK's, against `cria serve` in each runtime that has
  * it, and against the handler in workerd.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { load, type Model } from 'cria'
 import { build } from 'esbuild'
@@ -12,6 +12,7 @@ import { SMOLLM, STORIES } from '../api-helpers.ts'
 import { CLI } from '../cli-helpers.ts'
 import { tool, toolTest } from '../package-home.ts'
 import { type Started, start } from '../runtimes/process.ts'
+import { LISTENS, startWorker } from '../runtimes/workerd.ts'
 import { hasShared } from '../shared.ts'
 
 const CHAT_MODEL = hasShared ? SMOLLM : STORIES
@@ -97,21 +98,7 @@ async function serveInWorkerd(passed: string): Promise<Service> {
     outfile: `${folder}/worker.js`,
     logLevel: 'error',
   })
-  const config = `using Workerd = import "/workerd/workerd.capnp";
-const config :Workerd.Config = (
-  services = [(name = "main", worker = (
-    compatibilityDate = "2026-01-01",
-    modules = [
-      (name = "worker.js", esModule = embed "worker.js"),
-      (name = "cria/relaxed.wasm", wasm = embed "../../dist/relaxed.wasm"),
-    ],
-    bindings = [(name = "MODEL", data = embed "../../${STORIES}")],
-  ))],
-  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
-);`
-  writeFileSync(`${folder}/config.capnp`, config)
-  const workerd = start(tool('workerd/bin/workerd'), ['serve', `${folder}/config.capnp`, '--control-fd=1'])
-  return service(workerd, /"event":"listen".*?"port":(\d+)/, ([, port]) => `http://127.0.0.1:${port}/v1`)
+  return service(startWorker(folder), LISTENS, ([, port]) => `http://127.0.0.1:${port}/v1`)
 }
 
 interface Reference {
